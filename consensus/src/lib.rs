@@ -1,0 +1,1 @@
+//! Pure: ledger types and rules, chain state, the Engine seam, PBFT, proof of work, sync

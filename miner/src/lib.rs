@@ -1,0 +1,1 @@
+//! SHA-256d nonce search: kernels and threads of its own

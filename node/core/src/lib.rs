@@ -1,0 +1,1 @@
+//! Pure: Replica = engine + mempool + peer policy; Input -> Output

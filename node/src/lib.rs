@@ -1,0 +1,1 @@
+//! The shell of a node: tokio, libp2p, SQLite, RPC server, metrics

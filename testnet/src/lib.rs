@@ -1,0 +1,1 @@
+//! One scenario in two worlds: real processes, or Replicas in virtual time

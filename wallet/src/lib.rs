@@ -1,0 +1,1 @@
+//! Keys, addresses, coin selection, signing, keystore, wallet commands
