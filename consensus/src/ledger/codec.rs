@@ -1,0 +1,68 @@
+//! The one codec: borsh, with limits before allocation.
+//!
+//! Decoding consumes all bytes given and re-encoding gives the same bytes back; a value has exactly one encoding.
+
+use crate::limits;
+use borsh::{BorshDeserialize, BorshSerialize};
+use std::io;
+
+/// Bytes that do not decode, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("malformed bytes: {reason}")]
+pub struct DecodeError {
+    reason: String,
+}
+
+/// The encoding of `value`.
+///
+/// # Panics
+/// Never: writing to memory does not fail, and a value over a limit cannot be built through this crate's constructors.
+#[must_use]
+pub fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
+    borsh::to_vec(value).expect("writing to memory does not fail")
+}
+
+/// The value whose encoding is exactly `bytes`.
+///
+/// # Errors
+/// When the bytes are longer than [`limits::MESSAGE_BYTES_MAX`], malformed, over a limit, or followed by others.
+pub fn decode<T: BorshDeserialize>(bytes: &[u8]) -> Result<T, DecodeError> {
+    if bytes.len() > limits::MESSAGE_BYTES_MAX {
+        let reason = format!("{} bytes, at most {} allowed", bytes.len(), limits::MESSAGE_BYTES_MAX);
+        return Err(DecodeError { reason });
+    }
+    borsh::from_slice(bytes).map_err(|error| DecodeError { reason: error.to_string() })
+}
+
+pub(crate) fn invalid(reason: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason.into())
+}
+
+/// Reads a list of at most `max` items; the length is checked before anything is allocated for the items.
+pub(crate) fn read_list<T: BorshDeserialize, R: io::Read>(reader: &mut R, what: &str, max: usize) -> io::Result<Vec<T>> {
+    let len = u32::deserialize_reader(reader)? as usize;
+    if len > max {
+        return Err(invalid(format!("{len} {what}, at most {max} allowed")));
+    }
+    // Grow as items arrive: a length alone must not allocate what its sender has not sent.
+    let mut list = Vec::with_capacity(len.min(64));
+    for _ in 0..len {
+        list.push(T::deserialize_reader(reader)?);
+    }
+    Ok(list)
+}
+
+/// Implements `BorshDeserialize` field by field, lists with the limit given: `limited_decode!(Name { a, list: "items" <= MAX })`.
+macro_rules! limited_decode {
+    ($name:ident { $($field:ident $(: $what:literal <= $max:expr)?),* $(,)? }) => {
+        impl borsh::BorshDeserialize for $name {
+            fn deserialize_reader<R: std::io::Read>(reader: &mut R) -> std::io::Result<Self> {
+                $(let $field = limited_decode!(@read reader $(, $what, $max)?);)*
+                Ok($name { $($field),* })
+            }
+        }
+    };
+    (@read $reader:ident) => { borsh::BorshDeserialize::deserialize_reader($reader)? };
+    (@read $reader:ident, $what:literal, $max:expr) => { $crate::ledger::codec::read_list($reader, $what, $max)? };
+}
+pub(crate) use limited_decode;

@@ -1,0 +1,142 @@
+//! The coin set's commitment: 256 buckets, one LtHash each.
+//!
+//! A coin belongs to the bucket of the first byte of SHA-256 of its outpoint's encoding. A bucket is 1024 lanes of 16 bits
+//! (LtHash16); a coin is spread over the lanes by the BLAKE3 stream of its element, borsh of (outpoint, coin), under a derived
+//! key, and is added on creation and subtracted on spending, lane by lane and modulo 2^16. The commitment is the tagged hash of
+//! the 256 buckets' tagged hashes.
+//!
+//! A sum alone does not prove a *set*: 65,536 copies of an invented coin add up to nothing. So a bucket that travels is in
+//! strictly ascending order of outpoints that belong to it, and anything else is refused before the sum is compared.
+
+use crate::ledger::codec::encode;
+use crate::ledger::coins::{Coin, Diff};
+use crate::ledger::hash::{CoinCommitment, sha256, tagged};
+use crate::ledger::transaction::OutPoint;
+use crate::limits::COMMITMENT_BUCKETS;
+
+/// Lanes of a bucket.
+pub const LANES: usize = 1024;
+/// Bytes of a bucket.
+pub const BUCKET_BYTES: usize = LANES * 2;
+
+/// The bucket to which a coin of this name belongs.
+#[must_use]
+pub fn bucket_of(outpoint: &OutPoint) -> u8 {
+    sha256(&encode(outpoint))[0]
+}
+
+/// The sum of a set of coins.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Bucket(Box<[u16; LANES]>);
+
+impl Default for Bucket {
+    fn default() -> Bucket {
+        Bucket(Box::new([0; LANES]))
+    }
+}
+
+impl std::fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bucket({:02x?}…)", &self.hash()[..6])
+    }
+}
+
+impl Bucket {
+    /// Adds a coin.
+    pub fn add(&mut self, outpoint: &OutPoint, coin: &Coin) {
+        self.combine(outpoint, coin, u16::wrapping_add);
+    }
+
+    /// Takes a coin away.
+    pub fn subtract(&mut self, outpoint: &OutPoint, coin: &Coin) {
+        self.combine(outpoint, coin, u16::wrapping_sub);
+    }
+
+    fn combine(&mut self, outpoint: &OutPoint, coin: &Coin, operation: fn(u16, u16) -> u16) {
+        let mut bytes = [0; BUCKET_BYTES];
+        let mut hasher = blake3::Hasher::new_derive_key("bezant 2026 coin set LtHash16 element");
+        hasher.update(&encode(&(outpoint, coin)));
+        hasher.finalize_xof().fill(&mut bytes);
+        for (lane, pair) in self.0.iter_mut().zip(bytes.chunks_exact(2)) {
+            *lane = operation(*lane, u16::from_le_bytes([pair[0], pair[1]]));
+        }
+    }
+
+    /// The lanes, little-endian.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; BUCKET_BYTES] {
+        let mut bytes = [0; BUCKET_BYTES];
+        for (pair, lane) in bytes.chunks_exact_mut(2).zip(self.0.iter()) {
+            pair.copy_from_slice(&lane.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Reads [`Bucket::to_bytes`].
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; BUCKET_BYTES]) -> Bucket {
+        let mut bucket = Bucket::default();
+        for (lane, pair) in bucket.0.iter_mut().zip(bytes.chunks_exact(2)) {
+            *lane = u16::from_le_bytes([pair[0], pair[1]]);
+        }
+        bucket
+    }
+
+    /// The tagged hash of the lanes.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        tagged("bezant/coin-bucket", &[&self.to_bytes()])
+    }
+}
+
+/// All buckets of a coin set.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Buckets(Vec<Bucket>);
+
+impl Default for Buckets {
+    fn default() -> Buckets {
+        Buckets(vec![Bucket::default(); COMMITMENT_BUCKETS])
+    }
+}
+
+impl Buckets {
+    /// The buckets of these coins, computed from nothing.
+    #[must_use]
+    pub fn of<'a>(coins: impl IntoIterator<Item = (&'a OutPoint, &'a Coin)>) -> Buckets {
+        let mut buckets = Buckets::default();
+        for (outpoint, coin) in coins {
+            buckets.0[usize::from(bucket_of(outpoint))].add(outpoint, coin);
+        }
+        buckets
+    }
+
+    /// From the buckets themselves; `None` unless there are 256.
+    #[must_use]
+    pub fn from_list(list: Vec<Bucket>) -> Option<Buckets> {
+        (list.len() == COMMITMENT_BUCKETS).then_some(Buckets(list))
+    }
+
+    /// The buckets, in order.
+    #[must_use]
+    pub fn list(&self) -> &[Bucket] {
+        &self.0
+    }
+
+    /// Brings the buckets up to date with a net change.
+    pub fn apply(&mut self, diff: &Diff) {
+        for (outpoint, coin) in &diff.spent {
+            self.0[usize::from(bucket_of(outpoint))].subtract(outpoint, coin);
+        }
+        for (outpoint, coin) in &diff.created {
+            self.0[usize::from(bucket_of(outpoint))].add(outpoint, coin);
+        }
+    }
+
+    /// The commitment.
+    #[must_use]
+    pub fn commitment(&self) -> CoinCommitment {
+        let hashes: Vec<[u8; 32]> = self.0.iter().map(Bucket::hash).collect();
+        let parts: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
+        CoinCommitment(tagged("bezant/coin-set", &parts))
+    }
+}

@@ -1,0 +1,80 @@
+//! Bitcoin's merkle tree over transaction hashes, because external miners fold it.
+//!
+//! Each level hashes pairs with SHA-256d; a level of odd length repeats its last entry. So \[1 2 3\] and \[1 2 3 3\] share a root
+//! (CVE-2012-2459): a list with an equal adjacent pair is *mutated*. That condemns the list received, never the root or the
+//! block that carries it. Inner nodes cannot pass for leaves because no transaction is 64 bytes long.
+
+use crate::ledger::hash::{MerkleRoot, TxHash, sha256d};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// What [`root`] finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// The root.
+    pub root: MerkleRoot,
+    /// Whether an equal adjacent pair was met at any level, so that a shorter list has the same root.
+    pub mutated: bool,
+}
+
+/// The root over `leaves`; all zero for none.
+#[must_use]
+pub fn root(leaves: &[TxHash]) -> Root {
+    let mut level: Vec<[u8; 32]> = leaves.iter().map(|leaf| leaf.0).collect();
+    let mut mutated = false;
+    if level.is_empty() {
+        return Root { root: MerkleRoot::default(), mutated };
+    }
+    while level.len() > 1 {
+        mutated |= level.chunks_exact(2).any(|pair| pair[0] == pair[1]);
+        level = level.chunks(2).map(|pair| join(&pair[0], pair.last().expect("chunks are not empty"))).collect();
+    }
+    Root { root: MerkleRoot(level[0]), mutated }
+}
+
+fn join(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+    let mut bytes = [0; 64];
+    bytes[..32].copy_from_slice(left);
+    bytes[32..].copy_from_slice(right);
+    sha256d(&bytes)
+}
+
+/// Proves that a transaction hash stands at a place under a root.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Proof {
+    /// Place among the leaves, from 0.
+    pub index: u32,
+    /// The neighbours on the way up, lowest first; at most 32.
+    pub siblings: Vec<[u8; 32]>,
+}
+
+/// The proof for the leaf at `index`; `None` when there is no such leaf.
+#[must_use]
+pub fn prove(leaves: &[TxHash], index: usize) -> Option<Proof> {
+    let mut level: Vec<[u8; 32]> = leaves.iter().map(|leaf| leaf.0).collect();
+    let mut siblings = Vec::new();
+    let mut place = index;
+    if place >= level.len() {
+        return None;
+    }
+    while level.len() > 1 {
+        siblings.push(*level.get(place ^ 1).unwrap_or(&level[place]));
+        level = level.chunks(2).map(|pair| join(&pair[0], pair.last().expect("chunks are not empty"))).collect();
+        place /= 2;
+    }
+    Some(Proof { index: u32::try_from(index).ok()?, siblings })
+}
+
+impl Proof {
+    /// The root that this proof leads to from `leaf`; `None` when index and length contradict each other.
+    #[must_use]
+    pub fn root_from(&self, leaf: TxHash) -> Option<MerkleRoot> {
+        if self.siblings.len() > 32 || (self.siblings.len() < 32 && self.index >> self.siblings.len() != 0) {
+            return None;
+        }
+        let mut node = leaf.0;
+        for (level, sibling) in self.siblings.iter().enumerate() {
+            node = if self.index >> level & 1 == 0 { join(&node, sibling) } else { join(sibling, &node) };
+        }
+        Some(MerkleRoot(node))
+    }
+}

@@ -1,0 +1,67 @@
+//! Every limit of the protocol that is not a genesis parameter, in one place.
+//!
+//! A length is checked against its limit before anything is allocated, a depth before anything recurses.
+//! The relations between limits are proved at compile time below, so that a changed number cannot break one silently.
+
+/// Grains in one BZT.
+pub const GRAINS_PER_BZT: u64 = 100_000_000;
+/// No sum of amounts may ever exceed this many grains (21 million BZT).
+pub const SUPPLY_MAX: u64 = 21_000_000 * GRAINS_PER_BZT;
+
+/// Bytes of an encoded header, exactly Bitcoin's.
+pub const HEADER_BYTES: usize = 80;
+/// Largest encoded block, header and transactions, that any genesis may allow.
+pub const BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest encoded transaction, witnesses included.
+pub const TRANSACTION_BYTES_MAX: usize = 100_000;
+/// Whole encoding of this length is refused for every transaction: it could pass for two merkle nodes (CVE-2017-12842).
+pub const TRANSACTION_BYTES_FORBIDDEN: usize = 64;
+/// Transactions in a block.
+pub const BLOCK_TRANSACTIONS_MAX: usize = 65_535;
+/// Inputs of a transfer.
+pub const INPUTS_MAX: usize = 1_000;
+/// Outputs of a transfer or coinbase.
+pub const OUTPUTS_MAX: usize = 1_000;
+/// Outputs of the genesis block.
+pub const ALLOCATIONS_MAX: usize = 100_000;
+/// Bytes of free data in a coinbase.
+pub const COINBASE_EXTRA_BYTES_MAX: usize = 100;
+
+/// Depth of a lock tree; a single leaf has depth 1.
+pub const LOCK_DEPTH_MAX: usize = 8;
+/// Nodes of a lock tree, opaque ones included.
+pub const LOCK_NODES_MAX: usize = 64;
+/// Children of a threshold.
+pub const THRESHOLD_CHILDREN_MAX: usize = 16;
+/// Signatures of one input: a tree has no more keys than nodes.
+pub const INPUT_SIGNATURES_MAX: usize = LOCK_NODES_MAX;
+
+/// Members of a validator set.
+pub const MEMBERS_MAX: usize = 256;
+/// Buckets of the coin-set commitment.
+pub const COMMITMENT_BUCKETS: usize = 256;
+
+/// Headers in one answer.
+pub const HEADERS_PER_MESSAGE_MAX: usize = 2_000;
+/// Entries of a block locator.
+pub const LOCATOR_ENTRIES_MAX: usize = 64;
+/// Blocks asked for, or answered, in one message.
+pub const BLOCKS_PER_MESSAGE_MAX: usize = 16;
+/// Bytes of one encoded message on any wire: a full block with its certificate and room for its envelope.
+pub const MESSAGE_BYTES_MAX: usize = BLOCK_BYTES_MAX + 64 * 1024;
+
+/// Heights that PBFT may have in flight above the final one (`depth`), at most.
+pub const WINDOW_DEPTH_MAX: u64 = 16;
+/// Messages of later heights or views that a replica keeps for one sender.
+pub const FUTURE_MESSAGES_PER_SENDER_MAX: usize = 256;
+/// Catch-up requests that a replica has open at once.
+pub const SYNC_REQUESTS_MAX: usize = 16;
+/// Blocks whose bodies a proof-of-work replica holds without their being connected.
+pub const UNCONNECTED_BODIES_MAX: usize = 256;
+
+const _: () = assert!(TRANSACTION_BYTES_MAX < BLOCK_BYTES_MAX);
+const _: () = assert!(BLOCK_BYTES_MAX < MESSAGE_BYTES_MAX);
+const _: () = assert!(HEADER_BYTES * HEADERS_PER_MESSAGE_MAX + 1024 < MESSAGE_BYTES_MAX);
+const _: () = assert!(THRESHOLD_CHILDREN_MAX < LOCK_NODES_MAX);
+// A certificate of the largest set (signer 2 + signature 64 bytes each) fits beside a full block.
+const _: () = assert!(MEMBERS_MAX * 66 + 1024 <= MESSAGE_BYTES_MAX - BLOCK_BYTES_MAX);
