@@ -1,0 +1,394 @@
+//! The seam between deciding and doing: an engine is told, and answers with effects. It never asks.
+//!
+//! # The executor's contract
+//! - Effects are executed in order. A [`Effect::Persist`] is durable before any later effect takes place; it may be pulled
+//!   forward (group commit), never pushed back, and never ahead of an earlier `Persist`.
+//! - A crash keeps any prefix of an effect list plus the next `Persist`s that had been pulled forward; the rest never happened.
+//! - [`Effect::Chain`] is one atomic switch; it may reach the disk later. Until [`Event::Flushed`] reports it, the engine
+//!   keeps what is needed, and after a crash it makes the same switch again from what was persisted.
+//! - [`Store`](crate::chain::Store) answers for a record from the moment its `Persist` was handed out.
+//! - [`Event::Wake`] comes at or after [`Engine::deadline`]; more wakes are harmless.
+//! - The same inputs give the same outputs on every machine.
+
+use crate::chain::{Chain, ChainUpdate};
+use crate::ledger::block::{Block, Header};
+use crate::ledger::genesis::Genesis;
+use crate::ledger::hash::{BlockId, LockHash};
+use crate::ledger::key::SigningKey;
+use crate::ledger::target::Work;
+use crate::ledger::transaction::Transaction;
+use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
+use crate::message::{CommitCertificate, Message, PreparedCertificate, Vote, VoteKind};
+use crate::verify::Verified;
+use borsh::{BorshDeserialize, BorshSerialize};
+use std::sync::Arc;
+
+/// A way to agree on the next block. Object-safe; both engines implement it with concrete types.
+pub trait Engine: Send {
+    /// Takes one event and returns what is to be done, in order.
+    fn handle(&mut self, now: Time, event: Event) -> Vec<Effect>;
+    /// When a [`Event::Wake`] is wanted.
+    fn deadline(&self) -> Option<Time>;
+    /// The active chain.
+    fn chain(&self) -> &Chain;
+    /// The active chain, for bringing its commitment up to date.
+    fn chain_mut(&mut self) -> &mut Chain;
+    /// For display only.
+    fn status(&self) -> Status;
+    /// Where this replica stands, as it tells its peers.
+    fn tip_info(&self) -> crate::message::TipInfo;
+    /// Answers a peer's request from what is stored; `None` for messages that are no requests.
+    fn answer(&self, request: &Message) -> Option<Message>;
+}
+
+/// A connection to another node, as the executor numbers them. Never reused within a run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Peer(pub u64);
+
+/// What an engine is told.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A peer is there; requests may be sent to it.
+    Connected(Peer),
+    /// A peer is gone; its requests will not be answered.
+    Disconnected(Peer),
+    /// A peer said something that stands up to all checks that need no chain state.
+    Message {
+        /// Who brought it, not necessarily who made it.
+        from: Peer,
+        /// What.
+        message: Verified<Message>,
+    },
+    /// A request to this peer will not be answered (time-out or refusal).
+    Unanswered(Peer),
+    /// Answers [`Effect::WantPayload`].
+    Payload {
+        /// Of the request.
+        ticket: u64,
+        /// Valid above the blocks that the request names, each after those it spends from.
+        transactions: Vec<Transaction>,
+    },
+    /// Answers [`Effect::Mine`]: the template with a nonce that meets its target.
+    Solved {
+        /// Of the template; a stale one is ignored.
+        ticket: u64,
+        /// The block.
+        block: Block,
+    },
+    /// Since when the longest-waiting transaction has been due; `None` when none is.
+    Pending {
+        /// That moment.
+        oldest: Option<Time>,
+    },
+    /// The store now shows the chain update of this number and all before it.
+    Flushed {
+        /// Of [`ChainUpdate`].
+        sequence: u64,
+    },
+    /// Dev nets: mine or propose a block now even if there is nothing to put in it.
+    BlockNow,
+    /// Time has passed.
+    Wake,
+}
+
+/// What an engine wants done; see the module's contract.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Make this durable before anything later.
+    Persist(Record),
+    /// Tell a peer or several.
+    Send {
+        /// Whom.
+        to: To,
+        /// What.
+        message: Message,
+    },
+    /// Choose transactions for the next block; answered at once by [`Event::Payload`].
+    WantPayload(PayloadRequest),
+    /// Search a nonce for this template instead of any before; `None` stops the search.
+    Mine(Option<Template>),
+    /// The active chain has changed.
+    Chain(ChainUpdate),
+    /// A peer broke a rule.
+    Blame {
+        /// Who.
+        peer: Peer,
+        /// Which.
+        fault: Fault,
+    },
+    /// Something to be seen.
+    Trace(Trace),
+}
+
+/// Whom a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// Every node.
+    All,
+    /// Every other member of the present epoch.
+    Members,
+    /// One member, by its index in the present epoch's set.
+    Member(u16),
+    /// One peer: a request, an answer, or something only it lacks.
+    Peer(Peer),
+}
+
+/// What is wanted in the next block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PayloadRequest {
+    /// Names the request.
+    pub ticket: u64,
+    /// Height of the block to be made.
+    pub height: Height,
+    /// Against which time locks are judged, see [`Place`](crate::ledger::rules::context::Place).
+    pub time: u32,
+    /// Bytes that the transactions may take together.
+    pub bytes_max: usize,
+    /// Blocks above the tip on which it will stand, lowest first: what they hold or spend must not come again.
+    pub above: Vec<Arc<Block>>,
+}
+
+/// A block that lacks its nonce.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    /// Names the template.
+    pub ticket: u64,
+    /// Its height.
+    pub height: Height,
+    /// The block. The first 8 bytes of the coinbase's extra data may be rolled, and with them the merkle root; the time may
+    /// be moved forward.
+    pub block: Block,
+}
+
+/// What must outlive a crash.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub enum Record {
+    /// A body, so that a vote for it or a place in the tree can be honoured later.
+    Body(Block),
+    /// PBFT: a vote of this replica's own, before it leaves.
+    Vote(Vote),
+    /// PBFT: before a COMMIT rests on it, or the PREPARE of its child.
+    Prepared(PreparedCertificate),
+    /// PBFT: before anyone is told "final".
+    Committed(CommitCertificate),
+    /// Proof of work: a header in the tree.
+    Header(Header),
+    /// Proof of work: a block found invalid for ever; its descendants are with it.
+    Invalid(BlockId),
+}
+
+impl Record {
+    /// PBFT: the height that the record is about, so that storage may drop votes and prepared certificates at or below the
+    /// flushed final height. Bodies, commit certificates, headers and marks are kept.
+    #[must_use]
+    pub fn obsolete_from(&self) -> Option<Height> {
+        match self {
+            Record::Vote(vote) => Some(vote.ballot.height),
+            Record::Prepared(certificate) => Some(certificate.ballot.height),
+            Record::Body(_) | Record::Committed(_) | Record::Header(_) | Record::Invalid(_) => None,
+        }
+    }
+}
+
+/// What a peer did wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Sent something that no correct peer sends.
+    #[error("invalid {what}: {reason}")]
+    Invalid {
+        /// The message's name.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// Signed two different votes of one kind for one epoch, view and height.
+    #[error("member {0} voted twice at {1}")]
+    Equivocation(u16, Height),
+    /// Sent what was not asked for, or too much.
+    #[error("unwanted {0}")]
+    Unwanted(&'static str),
+    /// Did not answer.
+    #[error("did not answer")]
+    Silent,
+}
+
+/// Steps of a PBFT height on one replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Nothing proposed.
+    Idle,
+    /// Proposal accepted.
+    PrePrepared,
+    /// Prepared certificate held.
+    Prepared,
+    /// Commit certificate held.
+    Committed,
+}
+
+/// What the dashboard, traces and tests see of an engine's inside.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trace {
+    /// A vote was counted.
+    Vote {
+        /// The vote's kind.
+        kind: VoteKind,
+        /// Whose.
+        signer: u16,
+        /// Its view.
+        view: View,
+        /// Its height.
+        height: Height,
+        /// Votes of that kind counted now for that ballot, the primary's PRE-PREPARE counting as a PREPARE.
+        votes: usize,
+        /// Votes needed.
+        quorum: usize,
+    },
+    /// A height entered a phase here.
+    Phase {
+        /// The phase.
+        phase: Phase,
+        /// The view.
+        view: View,
+        /// The height.
+        height: Height,
+        /// The block.
+        block: BlockId,
+    },
+    /// A view was entered, and why.
+    View {
+        /// The view.
+        view: View,
+        /// Its primary.
+        primary: u16,
+        /// Why: `start`, `timeout`, `joined`, ….
+        reason: &'static str,
+    },
+    /// Two votes of one signer contradict each other.
+    Equivocation {
+        /// The first.
+        first: Vote,
+        /// The second.
+        second: Vote,
+    },
+    /// Proof of work: a block was found here.
+    Mined {
+        /// Its height.
+        height: Height,
+        /// Its id.
+        block: BlockId,
+    },
+    /// Proof of work: a header joined the tree.
+    Header {
+        /// Its height.
+        height: Height,
+        /// Its id.
+        block: BlockId,
+        /// Work up to it.
+        work: Work,
+    },
+    /// Proof of work: the active chain was left for one with more work.
+    Reorg {
+        /// The last common block.
+        fork: Height,
+        /// Blocks disconnected.
+        depth: u64,
+        /// The new tip.
+        tip: BlockId,
+    },
+    /// Proof of work: blocks that counted as final were disconnected.
+    FinalityBroken {
+        /// The final height before.
+        before: Height,
+        /// The last common block.
+        fork: Height,
+    },
+    /// Proof of work: a branch with more work forks off deeper than `max_reorg`; it is not followed without a person.
+    ReorgRefused {
+        /// How deep it forks off.
+        depth: u64,
+        /// Its tip.
+        tip: BlockId,
+    },
+    /// A block was refused.
+    Refused {
+        /// Its height, as far as known.
+        height: Height,
+        /// Its id.
+        block: BlockId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How an engine is set up; the same for the whole of a run.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// What the peers agree on.
+    pub genesis: Arc<Genesis>,
+    /// PBFT: this replica's key; without it, or when it is no member's, the replica only follows.
+    pub key: Option<SigningKey>,
+    /// Who is paid by the blocks made here; under PBFT by default the member's own key.
+    pub payee: Option<LockHash>,
+    /// Of the net.
+    pub incarnation: Incarnation,
+    /// Proof of work: whether templates are wanted.
+    pub mine: bool,
+}
+
+/// For display only.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Status {
+    /// Of PBFT.
+    Pbft(PbftStatus),
+    /// Of proof of work.
+    Pow(PowStatus),
+}
+
+/// PBFT at a glance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PbftStatus {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The view.
+    pub view: View,
+    /// The view's primary.
+    pub primary: u16,
+    /// This replica's index, if it is a member.
+    pub me: Option<u16>,
+    /// Members.
+    pub n: usize,
+    /// Votes that make a certificate.
+    pub quorum: usize,
+    /// Heights in flight, lowest first.
+    pub slots: Vec<SlotStatus>,
+}
+
+/// A height in flight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlotStatus {
+    /// The height.
+    pub height: Height,
+    /// How far it is.
+    pub phase: Phase,
+    /// What was proposed.
+    pub block: Option<BlockId>,
+    /// Who is prepared to accept it, the primary included.
+    pub prepares: Vec<u16>,
+    /// Who is committed.
+    pub commits: Vec<u16>,
+}
+
+/// Proof of work at a glance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PowStatus {
+    /// Work of the active chain.
+    pub work: Work,
+    /// Compact target of the next block.
+    pub bits: u32,
+    /// Headers in the tree, on all branches.
+    pub headers: usize,
+    /// Height of the header with the most work.
+    pub best_header: Height,
+    /// Tips of branches, with their height and work, most work first, at most 16.
+    pub tips: Vec<(BlockId, Height, Work)>,
+}

@@ -1,0 +1,262 @@
+//! Checks that need no chain state, made before an engine is told, on any thread; and the proof that they were made.
+//!
+//! [`Verified`] has no other constructor than the functions here. A transaction is verified *given the coins its witnesses
+//! state*; connecting compares these with the real coins. A vote or certificate was checked against the members of the epoch
+//! that it names; the engine refuses any but the present one.
+
+use crate::ledger::block::Block;
+use crate::ledger::genesis::{Genesis, ValidatorSet};
+use crate::ledger::hash::{NetworkId, TxHash};
+use crate::ledger::key::{SignedItem, verify_batch};
+use crate::ledger::rules::{BlockError, TxError, isolated};
+use crate::ledger::transaction::Transaction;
+use crate::ledger::units::Epoch;
+use crate::message::{
+    Ballot, CommitCertificate, Message, PrePrepare, PreparedCertificate, Seal, Vote, VoteKind, vote_digest,
+};
+use rand_core::CryptoRng;
+use std::sync::Arc;
+
+/// A value that stood up to all checks that need no chain state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verified<T>(T);
+
+impl<T> Verified<T> {
+    /// The value.
+    #[must_use]
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Why a message is refused before an engine sees it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// A transaction is invalid.
+    #[error(transparent)]
+    Transaction(#[from] TxError),
+    /// A block is invalid in itself.
+    #[error(transparent)]
+    Block(#[from] BlockError),
+    /// Of an epoch whose members are not known here. No fault of the sender's.
+    #[error("epoch {0} is not known here")]
+    UnknownEpoch(Epoch),
+    /// Signed by nobody who may sign it.
+    #[error("signer {0} may not sign this")]
+    Signer(u16),
+    /// A signature is invalid.
+    #[error("invalid signature of member {0}")]
+    Signature(u16),
+    /// A certificate that proves nothing.
+    #[error("certificate: {0}")]
+    Certificate(&'static str),
+    /// A message of the other engine.
+    #[error("{0} does not belong to this net's engine")]
+    WrongEngine(&'static str),
+    /// Parts that contradict each other.
+    #[error("{0}")]
+    Inconsistent(&'static str),
+}
+
+impl MessageError {
+    /// Whether no correct peer could have sent the message.
+    #[must_use]
+    pub fn is_fault(&self) -> bool {
+        !matches!(self, MessageError::UnknownEpoch(_))
+    }
+}
+
+/// Checks messages of one net. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    genesis: Arc<Genesis>,
+    network: NetworkId,
+    set: Arc<ValidatorSet>,
+}
+
+/// Answers whether a transaction of this hash was verified here before, so that its signatures need not be checked again.
+pub type Known<'a> = &'a (dyn Fn(&TxHash) -> bool + Sync);
+
+impl Verifier {
+    /// For the net of this genesis.
+    #[must_use]
+    pub fn new(genesis: Arc<Genesis>) -> Verifier {
+        let set = Arc::new(genesis.validator_set());
+        Verifier { network: set.network, genesis, set }
+    }
+
+    /// The members against whom votes are checked.
+    #[must_use]
+    pub fn set(&self) -> &Arc<ValidatorSet> {
+        &self.set
+    }
+
+    /// Checks a transaction that stands alone.
+    ///
+    /// # Errors
+    /// The first isolated rule that is broken.
+    pub fn transaction(&self, transaction: Transaction) -> Result<Verified<Transaction>, TxError> {
+        isolated::verify_transaction(&self.network, &transaction)?;
+        Ok(Verified(transaction))
+    }
+
+    /// Checks a block that stands alone.
+    ///
+    /// # Errors
+    /// The first isolated rule that is broken.
+    pub fn block<R: CryptoRng>(&self, block: Block, known: Known<'_>, rng: R) -> Result<Verified<Block>, BlockError> {
+        self.check_block(&block, known, rng)?;
+        Ok(Verified(block))
+    }
+
+    /// Checks a message.
+    ///
+    /// # Errors
+    /// The first rule that is broken; [`MessageError::is_fault`] tells whether to blame the sender.
+    pub fn message<R: CryptoRng>(
+        &self,
+        message: Message,
+        known: Known<'_>,
+        mut rng: R,
+    ) -> Result<Verified<Message>, MessageError> {
+        self.check_engine(&message)?;
+        match &message {
+            Message::Transaction(transaction) => {
+                if !known(&transaction.hash()) {
+                    isolated::verify_transaction(&self.network, transaction)?;
+                }
+            }
+            Message::PrePrepare(proposal) => {
+                self.check_proposal(proposal)?;
+                self.check_block(&proposal.block, known, rng)?;
+            }
+            Message::Vote(vote) => self.check_vote(vote)?,
+            Message::Certified(blocks) => {
+                for certified in &blocks.0 {
+                    if certified.certificate.ballot.block != certified.block.id() {
+                        return Err(MessageError::Inconsistent("the certificate is for another block"));
+                    }
+                    self.check_commit_certificate(&certified.certificate)?;
+                    self.check_block(&certified.block, known, &mut rng)?;
+                }
+            }
+            Message::NewBlock(block) => self.check_block(block, known, rng)?,
+            Message::Blocks(blocks) => {
+                for block in &blocks.0 {
+                    self.check_block(block, known, &mut rng)?;
+                }
+            }
+            Message::Tip(_)
+            | Message::GetCertified { .. }
+            | Message::GetHeaders(_)
+            | Message::Headers(_)
+            | Message::GetBlocks(_) => {}
+        }
+        Ok(Verified(message))
+    }
+
+    fn check_engine(&self, message: &Message) -> Result<(), MessageError> {
+        let pbft = self.genesis.pbft().is_some();
+        let fits = match message {
+            Message::Transaction(_) | Message::Tip(_) => true,
+            Message::PrePrepare(_) | Message::Vote(_) | Message::GetCertified { .. } | Message::Certified(_) => pbft,
+            Message::GetHeaders(_)
+            | Message::Headers(_)
+            | Message::GetBlocks(_)
+            | Message::Blocks(_)
+            | Message::NewBlock(_) => !pbft,
+        };
+        if fits { Ok(()) } else { Err(MessageError::WrongEngine(message.name())) }
+    }
+
+    fn check_block<R: CryptoRng>(&self, block: &Block, known: Known<'_>, rng: R) -> Result<(), BlockError> {
+        let signatures = isolated::check_block(&self.network, self.genesis.ledger.block_bytes_max, block)?;
+        let mut unknown: Vec<(u32, SignedItem)> = Vec::with_capacity(signatures.len());
+        let mut last: Option<(u32, bool)> = None;
+        for (index, item) in signatures {
+            let is_known = match last {
+                Some((same, is_known)) if same == index => is_known,
+                Some(_) | None => known(&block.transactions[index as usize].hash()),
+            };
+            last = Some((index, is_known));
+            if !is_known {
+                unknown.push((index, item));
+            }
+        }
+        let (indices, items): (Vec<u32>, Vec<SignedItem>) = unknown.into_iter().unzip();
+        match verify_batch(&items, rng).first() {
+            None => Ok(()),
+            Some(&bad) => Err(BlockError::Transaction { index: indices[bad], error: TxError::BadSignature(0) }),
+        }
+    }
+
+    fn check_epoch(&self, ballot: &Ballot) -> Result<(), MessageError> {
+        if ballot.epoch == self.set.epoch { Ok(()) } else { Err(MessageError::UnknownEpoch(ballot.epoch)) }
+    }
+
+    fn check_seal(&self, kind: VoteKind, ballot: &Ballot, seal: &Seal) -> Result<(), MessageError> {
+        let key = self.set.member(seal.signer).ok_or(MessageError::Signer(seal.signer))?;
+        let is_primary = seal.signer == self.set.primary(ballot.view);
+        let may = match kind {
+            VoteKind::PrePrepare => is_primary,
+            VoteKind::Prepare => !is_primary,
+            VoteKind::Commit => true,
+        };
+        if !may {
+            return Err(MessageError::Signer(seal.signer));
+        }
+        let digest = vote_digest(&self.network, kind, ballot);
+        let valid = crate::ledger::key::verify(key, &digest, &seal.signature);
+        if valid { Ok(()) } else { Err(MessageError::Signature(seal.signer)) }
+    }
+
+    fn check_vote(&self, vote: &Vote) -> Result<(), MessageError> {
+        self.check_epoch(&vote.ballot)?;
+        self.check_seal(vote.kind, &vote.ballot, &Seal { signer: vote.signer, signature: vote.signature })
+    }
+
+    fn check_proposal(&self, proposal: &PrePrepare) -> Result<(), MessageError> {
+        if proposal.vote.kind != VoteKind::PrePrepare || proposal.vote.ballot.block != proposal.block.id() {
+            return Err(MessageError::Inconsistent("the PRE-PREPARE is for another block"));
+        }
+        self.check_vote(&proposal.vote)
+    }
+
+    /// Checks that exactly q members committed one ballot.
+    ///
+    /// # Errors
+    /// When the certificate proves nothing.
+    pub fn check_commit_certificate(&self, certificate: &CommitCertificate) -> Result<(), MessageError> {
+        self.check_epoch(&certificate.ballot)?;
+        if certificate.commits.len() != self.set.quorum() {
+            return Err(MessageError::Certificate("not exactly q commits"));
+        }
+        self.check_seals(VoteKind::Commit, &certificate.ballot, &certificate.commits)
+    }
+
+    /// Checks that the primary proposed a ballot and exactly q − 1 others prepared it.
+    ///
+    /// # Errors
+    /// When the certificate proves nothing.
+    pub fn check_prepared_certificate(&self, certificate: &PreparedCertificate) -> Result<(), MessageError> {
+        self.check_epoch(&certificate.ballot)?;
+        if certificate.prepares.len() + 1 != self.set.quorum() {
+            return Err(MessageError::Certificate("not exactly q − 1 prepares"));
+        }
+        self.check_seal(VoteKind::PrePrepare, &certificate.ballot, &certificate.pre_prepare)?;
+        self.check_seals(VoteKind::Prepare, &certificate.ballot, &certificate.prepares)
+    }
+
+    fn check_seals(&self, kind: VoteKind, ballot: &Ballot, seals: &[Seal]) -> Result<(), MessageError> {
+        if !seals.windows(2).all(|pair| pair[0].signer < pair[1].signer) {
+            return Err(MessageError::Certificate("signers must be in ascending order, none twice"));
+        }
+        seals.iter().try_for_each(|seal| self.check_seal(kind, ballot, seal))
+    }
+}
