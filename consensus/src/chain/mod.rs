@@ -11,8 +11,8 @@ use crate::ledger::coins::{Coin, Coins, Diff};
 use crate::ledger::commitment::Buckets;
 use crate::ledger::genesis::Genesis;
 use crate::ledger::hash::{BlockId, CoinCommitment, NetworkId};
-use crate::ledger::rules::context::{self, Place};
 use crate::ledger::rules::BlockError;
+use crate::ledger::rules::context::{self, Place};
 use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::Height;
 use std::collections::BTreeMap;
@@ -123,7 +123,10 @@ pub struct Chain {
 
 impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Chain").field("tip", &self.tip).field("final_height", &self.final_height).finish_non_exhaustive()
+        f.debug_struct("Chain")
+            .field("tip", &self.tip)
+            .field("final_height", &self.final_height)
+            .finish_non_exhaustive()
     }
 }
 

@@ -39,7 +39,11 @@ pub(crate) fn invalid(reason: impl Into<String>) -> io::Error {
 }
 
 /// Reads a list of at most `max` items; the length is checked before anything is allocated for the items.
-pub(crate) fn read_list<T: BorshDeserialize, R: io::Read>(reader: &mut R, what: &str, max: usize) -> io::Result<Vec<T>> {
+pub(crate) fn read_list<T: BorshDeserialize, R: io::Read>(
+    reader: &mut R,
+    what: &str,
+    max: usize,
+) -> io::Result<Vec<T>> {
     let len = u32::deserialize_reader(reader)? as usize;
     if len > max {
         return Err(invalid(format!("{len} {what}, at most {max} allowed")));

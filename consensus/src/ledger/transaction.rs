@@ -11,7 +11,8 @@ use crate::ledger::key::{PublicKey, Signature};
 use crate::ledger::lock::{Lock, LockTime};
 use crate::ledger::units::{Epoch, Height};
 use crate::limits::{
-    ALLOCATIONS_MAX, COINBASE_EXTRA_BYTES_MAX, INPUT_SIGNATURES_MAX, INPUTS_MAX, LOCK_NODES_MAX, MEMBERS_MAX, OUTPUTS_MAX,
+    ALLOCATIONS_MAX, COINBASE_EXTRA_BYTES_MAX, INPUT_SIGNATURES_MAX, INPUTS_MAX, LOCK_NODES_MAX, MEMBERS_MAX,
+    OUTPUTS_MAX,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::io;

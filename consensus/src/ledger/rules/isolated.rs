@@ -211,7 +211,8 @@ pub fn check_block(network: &NetworkId, bytes_max: u32, block: &Block) -> Result
         if transaction.is_coinbase() {
             return Err(BlockError::CoinbasePlace);
         }
-        let checked = check_transaction(network, transaction).map_err(|error| BlockError::Transaction { index, error })?;
+        let checked =
+            check_transaction(network, transaction).map_err(|error| BlockError::Transaction { index, error })?;
         signatures.extend(checked.signatures.into_iter().map(|(_, item)| (index, item)));
     }
     Ok(signatures)
