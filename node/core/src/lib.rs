@@ -1,1 +1,4 @@
-//! Pure: Replica = engine + mempool + peer policy; Input -> Output
+//! Pure: a replica is an engine, a mempool and a policy towards peers. It is told inputs and answers with outputs; the
+//! node's runtime and the simulator execute the same outputs.
+
+pub mod io;
