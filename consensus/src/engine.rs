@@ -15,6 +15,7 @@ use crate::ledger::block::{Block, Header};
 use crate::ledger::genesis::Genesis;
 use crate::ledger::hash::{BlockId, LockHash};
 use crate::ledger::key::SigningKey;
+use crate::ledger::rules::context::Place;
 use crate::ledger::target::Work;
 use crate::ledger::transaction::Transaction;
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
@@ -33,6 +34,9 @@ pub trait Engine: Send {
     fn chain(&self) -> &Chain;
     /// The active chain, for bringing its commitment up to date.
     fn chain_mut(&mut self) -> &mut Chain;
+    /// Where a transaction that waits now would stand: the next block of the active chain. PBFT: height tip + 1 and the later
+    /// of `now` and the tip's time. Proof of work: height tip + 1 and the median time past of the tip.
+    fn place(&self, now: Time) -> Place;
     /// For display only.
     fn status(&self) -> Status;
     /// Where this replica stands, as it tells its peers.
@@ -140,7 +144,7 @@ pub struct PayloadRequest {
     pub ticket: u64,
     /// Height of the block to be made.
     pub height: Height,
-    /// Against which time locks are judged, see [`Place`](crate::ledger::rules::context::Place).
+    /// Against which time locks are judged, see [`Place`].
     pub time: u32,
     /// Bytes that the transactions may take together.
     pub bytes_max: usize,
