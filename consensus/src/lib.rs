@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod limits;
 pub mod message;
 pub mod pbft;
+pub mod plant;
 pub mod pow;
 pub mod sync;
 pub mod verify;

@@ -1,0 +1,92 @@
+//! Planted bugs: each takes one rule out, so that tests can show that the simulator's referee finds its absence.
+//!
+//! Only with the cargo feature `plant`, which no released build has, can one be armed; without it [`armed`] is `false` at
+//! compile time. A bug is armed for the current thread, so that runs beside each other do not disturb one another.
+
+/// A rule that is broken on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Plant {
+    /// PBFT: own votes are not restored, so that a replica votes twice.
+    ForgetVotes,
+    /// PBFT: certificates need one vote less than a quorum.
+    SmallQuorum,
+    /// PBFT: a vote is made durable after it was sent.
+    PersistAfterSend,
+    /// PBFT: a height is proposed and prepared without its parent being prepared.
+    SkipLink,
+    /// PBFT: a block counts as final as soon as it is prepared.
+    ConnectUncommitted,
+    /// Proof of work: the longest chain wins, not the one with the most work.
+    TipByHeight,
+    /// Proof of work: final blocks are withdrawn without a word.
+    SilentReorg,
+    /// Proof of work: blocks are undone from the fork up, not from the tip down.
+    UndoOrder,
+}
+
+impl Plant {
+    /// Every one.
+    pub const ALL: [Plant; 8] = [
+        Plant::ForgetVotes,
+        Plant::SmallQuorum,
+        Plant::PersistAfterSend,
+        Plant::SkipLink,
+        Plant::ConnectUncommitted,
+        Plant::TipByHeight,
+        Plant::SilentReorg,
+        Plant::UndoOrder,
+    ];
+
+    /// A stable name for command lines.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Plant::ForgetVotes => "forget-votes",
+            Plant::SmallQuorum => "small-quorum",
+            Plant::PersistAfterSend => "persist-after-send",
+            Plant::SkipLink => "skip-link",
+            Plant::ConnectUncommitted => "connect-uncommitted",
+            Plant::TipByHeight => "tip-by-height",
+            Plant::SilentReorg => "silent-reorg",
+            Plant::UndoOrder => "undo-order",
+        }
+    }
+
+    /// Whether it is a bug of the PBFT engine; the others are of proof of work.
+    #[must_use]
+    pub fn is_of_pbft(self) -> bool {
+        match self {
+            Plant::ForgetVotes
+            | Plant::SmallQuorum
+            | Plant::PersistAfterSend
+            | Plant::SkipLink
+            | Plant::ConnectUncommitted => true,
+            Plant::TipByHeight | Plant::SilentReorg | Plant::UndoOrder => false,
+        }
+    }
+}
+
+#[cfg(feature = "plant")]
+thread_local! {
+    static ARMED: std::cell::Cell<Option<Plant>> = const { std::cell::Cell::new(None) };
+}
+
+/// Arms one bug, or none, for engines that run on this thread from now on.
+#[cfg(feature = "plant")]
+pub fn arm(plant: Option<Plant>) {
+    ARMED.set(plant);
+}
+
+/// Whether a bug is armed on this thread.
+#[cfg(feature = "plant")]
+#[must_use]
+pub fn armed(plant: Plant) -> bool {
+    ARMED.get() == Some(plant)
+}
+
+/// Never, in a build without the feature `plant`.
+#[cfg(not(feature = "plant"))]
+#[must_use]
+pub const fn armed(_: Plant) -> bool {
+    false
+}
