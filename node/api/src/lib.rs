@@ -1,1 +1,8 @@
-//! What other programs know of a node: RPC types, events, config, genesis files, client
+//! What other programs know of a node: the types of its RPC methods and events, its configuration and genesis file, the text of
+//! addresses, the manifest of a testnet, and clients.
+
+pub mod address;
+pub mod config;
+pub mod event;
+pub mod manifest;
+pub mod types;

@@ -1,0 +1,189 @@
+//! The event stream: typed, numbered, bounded per subscriber. The dashboard, `watch`, traces, waits and tests live off it.
+//!
+//! A subscription starts with a [`EventKind::Snapshot`]; from then on numbers rise by one. A subscriber that is too slow gets a
+//! [`EventKind::Gap`] naming what it missed and then a new snapshot, never silence.
+
+use crate::types::NodeStatus;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Name of the subscription's notifications.
+pub const EVENTS_NOTIFICATION: &str = "events_event";
+
+/// Something that happened on a node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// Its number on that node since its start.
+    pub seq: u64,
+    /// When, on the node's clock.
+    pub time_ms: u64,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum EventKind {
+    /// Everything at a glance; starts a stream and follows a gap.
+    Snapshot {
+        /// The node.
+        status: Box<NodeStatus>,
+    },
+    /// Events were missed.
+    Gap {
+        /// The first missed.
+        from: u64,
+        /// The last missed.
+        to: u64,
+    },
+    /// PBFT: a view was entered.
+    View {
+        /// The view.
+        view: u64,
+        /// Its primary.
+        primary: u16,
+        /// Why.
+        reason: String,
+    },
+    /// PBFT: a vote was counted.
+    Vote {
+        /// `pre-prepare`, `prepare` or `commit`.
+        vote: String,
+        /// Whose.
+        signer: u16,
+        /// Its view.
+        view: u64,
+        /// Its height.
+        height: u64,
+        /// Counted now.
+        votes: usize,
+        /// Needed.
+        quorum: usize,
+    },
+    /// PBFT: a height entered a phase.
+    Phase {
+        /// `pre-prepared`, `prepared` or `committed`.
+        phase: String,
+        /// The view.
+        view: u64,
+        /// The height.
+        height: u64,
+        /// The block.
+        block: String,
+    },
+    /// A block joined the active chain.
+    Block {
+        /// Its height.
+        height: u64,
+        /// Its id.
+        id: String,
+        /// Its transactions, the coinbase included.
+        transactions: usize,
+        /// Bytes of its encoding.
+        bytes: usize,
+        /// Header time, seconds.
+        time_s: u32,
+        /// Lock hash first paid by its coinbase: who made it, as far as it says.
+        payee: Option<String>,
+        /// Up to this height blocks are final now.
+        final_height: u64,
+    },
+    /// Proof of work: the active chain was left for one with more work.
+    Reorg {
+        /// Height of the last common block.
+        fork: u64,
+        /// Blocks that left.
+        depth: u64,
+        /// The new tip.
+        tip: String,
+    },
+    /// Proof of work: blocks that counted as final have left.
+    FinalityBroken {
+        /// The final height before.
+        before: u64,
+        /// Height of the last common block.
+        fork: u64,
+    },
+    /// Proof of work: a branch with more work forks off too deep to be followed without a person.
+    ReorgRefused {
+        /// How deep.
+        depth: u64,
+        /// Its tip.
+        tip: String,
+    },
+    /// Proof of work: a header joined the tree.
+    Header {
+        /// Its height.
+        height: u64,
+        /// Its id.
+        id: String,
+        /// Work up to it, hex.
+        work: String,
+    },
+    /// Proof of work: this node found a block.
+    Mined {
+        /// Its height.
+        height: u64,
+        /// Its id.
+        id: String,
+    },
+    /// PBFT: a member signed two different votes of one kind at one place.
+    Equivocation {
+        /// The member.
+        signer: u16,
+        /// The view.
+        view: u64,
+        /// The height.
+        height: u64,
+    },
+    /// A block was refused.
+    Refused {
+        /// Its height, as far as known.
+        height: u64,
+        /// Its id.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+    /// A transaction entered the mempool.
+    Pooled {
+        /// Its id.
+        txid: String,
+        /// Its fee, grains.
+        fee: String,
+        /// Transactions held now.
+        held: usize,
+    },
+    /// A transaction left the mempool without being included.
+    Dropped {
+        /// Its id.
+        txid: String,
+        /// Why.
+        reason: String,
+    },
+    /// A peer came or went.
+    Peer {
+        /// Its libp2p identity.
+        peer_id: String,
+        /// Whether it came.
+        connected: bool,
+        /// Peers now.
+        peers: usize,
+    },
+    /// A peer broke a rule.
+    Blame {
+        /// Its libp2p identity.
+        peer_id: String,
+        /// Which.
+        fault: String,
+        /// Whether it was disconnected for it.
+        banned: bool,
+    },
+    /// Dev nets: a fault was set or cleared on this node.
+    Fault {
+        /// What, in words.
+        what: String,
+    },
+}

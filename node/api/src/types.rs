@@ -1,0 +1,440 @@
+//! What the RPC methods take and give. Amounts are decimal strings of grains, ids and hashes lower-case hex, heights and counts
+//! numbers, times milliseconds since 1970 unless named otherwise. Parameters may be named or positional, in the order below.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which engine orders blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineName {
+    /// Practical Byzantine fault tolerance.
+    Pbft,
+    /// Proof of work.
+    Pow,
+}
+
+impl std::fmt::Display for EngineName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            EngineName::Pbft => "pbft",
+            EngineName::Pow => "pow",
+        })
+    }
+}
+
+/// A node at a glance: `node_status`, and the first item of every event stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeStatus {
+    /// The program's version and commit.
+    pub version: String,
+    /// The net.
+    pub network_id: String,
+    /// The engine.
+    pub engine: EngineName,
+    /// Whether faults and time control are allowed.
+    pub dev: bool,
+    /// The node's libp2p identity.
+    pub peer_id: String,
+    /// Height of the tip.
+    pub height: u64,
+    /// Up to this height blocks are final.
+    pub final_height: u64,
+    /// Id of the tip.
+    pub tip: String,
+    /// Header time of the tip, seconds.
+    pub tip_time_s: u32,
+    /// Connected peers.
+    pub peers: usize,
+    /// Transactions in the mempool.
+    pub mempool: usize,
+    /// Bytes in the mempool.
+    pub mempool_bytes: usize,
+    /// Number of the next event.
+    pub next_event: u64,
+    /// Of PBFT, if that is the engine.
+    pub pbft: Option<PbftView>,
+    /// Of proof of work, if that is the engine.
+    pub pow: Option<PowView>,
+}
+
+/// PBFT at a glance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PbftView {
+    /// The epoch.
+    pub epoch: u64,
+    /// The view.
+    pub view: u64,
+    /// Index of the view's primary.
+    pub primary: u16,
+    /// This replica's index, if it is a member.
+    pub me: Option<u16>,
+    /// Members.
+    pub n: usize,
+    /// Votes that make a certificate.
+    pub quorum: usize,
+    /// Heights in flight, lowest first.
+    pub slots: Vec<SlotView>,
+}
+
+/// A height in flight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SlotView {
+    /// The height.
+    pub height: u64,
+    /// `idle`, `pre-prepared`, `prepared` or `committed`.
+    pub phase: String,
+    /// The proposed block.
+    pub block: Option<String>,
+    /// Who prepared, the primary included.
+    pub prepares: Vec<u16>,
+    /// Who committed.
+    pub commits: Vec<u16>,
+}
+
+/// Proof of work at a glance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PowView {
+    /// Work of the active chain, hex.
+    pub work: String,
+    /// Compact target of the next block.
+    pub bits: u32,
+    /// Headers in the tree.
+    pub headers: usize,
+    /// Height of the header with the most work.
+    pub best_header: u64,
+    /// Own hashes per second over the last seconds.
+    pub hashes_per_second: u64,
+    /// Branch tips, most work first.
+    pub tips: Vec<BranchTip>,
+}
+
+/// The tip of a branch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BranchTip {
+    /// Its id.
+    pub id: String,
+    /// Its height.
+    pub height: u64,
+    /// Its work, hex.
+    pub work: String,
+}
+
+/// `chain_tip`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TipView {
+    /// Height of the tip.
+    pub height: u64,
+    /// Id of the tip.
+    pub id: String,
+    /// Up to this height blocks are final.
+    pub final_height: u64,
+}
+
+/// Names a block by height on the active chain or by id: a number or 64 hex digits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum BlockRef {
+    /// By height.
+    Height(u64),
+    /// By id.
+    Id(String),
+}
+
+/// Parameters of `chain_block` and `chain_header`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockParams {
+    /// Which.
+    pub block: BlockRef,
+}
+
+/// `chain_block`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockView {
+    /// Its id.
+    pub id: String,
+    /// Its height.
+    pub height: u64,
+    /// The block below.
+    pub parent: String,
+    /// Root over its transactions.
+    pub merkle_root: String,
+    /// Seconds since 1970.
+    pub time: u32,
+    /// Version of the header.
+    pub version: u32,
+    /// Compact target; 0 under PBFT.
+    pub bits: u32,
+    /// Nonce; 0 under PBFT.
+    pub nonce: u32,
+    /// Bytes of the whole encoding.
+    pub bytes: usize,
+    /// Whether it is final (now).
+    pub is_final: bool,
+    /// Ids of its transactions, coinbase first.
+    pub txids: Vec<String>,
+    /// Borsh encoding of the block, hex.
+    pub hex: String,
+    /// PBFT: borsh encoding of the commit certificate, hex.
+    pub certificate: Option<String>,
+}
+
+/// Parameters that name a transaction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TxParams {
+    /// Its id.
+    pub txid: String,
+}
+
+/// Where a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TxState {
+    /// Not known here.
+    Unknown,
+    /// Left the mempool without being included: lost its place to another, or became invalid.
+    Dropped,
+    /// In the mempool.
+    Pool,
+    /// In a block of the active chain.
+    Included,
+    /// In a final block.
+    Final,
+}
+
+/// `tx_status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TxStatus {
+    /// Its id.
+    pub txid: String,
+    /// Where it is.
+    pub state: TxState,
+    /// Height of its block.
+    pub height: Option<u64>,
+    /// Its block.
+    pub block: Option<String>,
+    /// Blocks on it, its own counting as 1; 0 before inclusion.
+    pub confirmations: u64,
+    /// Why it was dropped.
+    pub reason: Option<String>,
+}
+
+/// `chain_tx`: a transaction as stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TransactionView {
+    /// Where it is.
+    pub status: TxStatus,
+    /// Borsh encoding of the whole, hex.
+    pub hex: String,
+}
+
+/// Parameters of `tx_submit` and `tx_check`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SubmitParams {
+    /// Borsh encoding of the whole transaction, hex.
+    pub transaction: String,
+}
+
+/// `tx_submit` and `tx_check`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SubmitResult {
+    /// Its id.
+    pub txid: String,
+    /// Whether it was in the mempool or a block before.
+    pub known: bool,
+    /// Its fee in grains; absent when it was known.
+    pub fee: Option<String>,
+}
+
+/// How sure a read has to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadLevel {
+    /// The node's tip.
+    #[default]
+    Latest,
+    /// The node's final state.
+    Final,
+}
+
+/// Parameters of `coins_list`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CoinsParams {
+    /// Lock hashes, at most 1,000.
+    pub locks: Vec<String>,
+    /// At most this many coins; default and maximum 10,000.
+    #[serde(default)]
+    pub limit: Option<usize>,
+    /// Only coins after this outpoint (`txid:index`), for the next page.
+    #[serde(default)]
+    pub after: Option<String>,
+}
+
+/// An unspent coin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CoinView {
+    /// `txid:index`.
+    pub outpoint: String,
+    /// Grains.
+    pub amount: String,
+    /// Its lock.
+    pub lock: String,
+    /// Height of the creating block.
+    pub height: u64,
+    /// Whether a coinbase created it.
+    pub coinbase: bool,
+}
+
+/// `coins_list`: coins of the locks at the node's tip, and what the mempool does to them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CoinsView {
+    /// Tip at which this holds.
+    pub height: u64,
+    /// Id of that tip.
+    pub tip: String,
+    /// Up to this height blocks are final.
+    pub final_height: u64,
+    /// Unspent coins, ascending by outpoint.
+    pub coins: Vec<CoinView>,
+    /// Outpoints among those (or among `pool_coins`) that a mempool transaction spends.
+    pub spent_in_pool: Vec<String>,
+    /// Coins that mempool transactions would create for these locks (height 0).
+    pub pool_coins: Vec<CoinView>,
+    /// Whether there are more; ask again with `after`.
+    pub more: bool,
+}
+
+/// Parameters of `history_list`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryParams {
+    /// Lock hashes, at most 1,000.
+    pub locks: Vec<String>,
+    /// Only entries at or above this height.
+    #[serde(default)]
+    pub from_height: u64,
+    /// At most this many; default and maximum 1,000.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+/// What one block's transaction did to the locks asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryEntry {
+    /// The transaction.
+    pub txid: String,
+    /// Height of its block.
+    pub height: u64,
+    /// Its block.
+    pub block: String,
+    /// Header time of its block, seconds.
+    pub time_s: u32,
+    /// Grains that the locks received.
+    pub received: String,
+    /// Grains that the locks spent.
+    pub sent: String,
+    /// Whether it is final (now).
+    pub is_final: bool,
+}
+
+/// `history_list`, ascending by height.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryView {
+    /// Entries.
+    pub entries: Vec<HistoryEntry>,
+    /// Whether there are more; ask again from the last entry's height.
+    pub more: bool,
+}
+
+/// `chain_commitment`: the coin set at the tip.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CommitmentView {
+    /// Height of the tip.
+    pub height: u64,
+    /// Id of the tip.
+    pub id: String,
+    /// The coin set's commitment.
+    pub commitment: String,
+    /// Sum of all coins, grains.
+    pub supply: String,
+    /// Number of coins.
+    pub coins: u64,
+}
+
+/// `chain_genesis`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GenesisView {
+    /// The genesis file, byte for byte.
+    pub toml: String,
+    /// The net.
+    pub network_id: String,
+}
+
+/// `mempool_list`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MempoolView {
+    /// Transactions held.
+    pub count: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Ids, in the node's order, at most 1,000.
+    pub txids: Vec<String>,
+}
+
+/// One entry of `peers_list`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PeerView {
+    /// Its libp2p identity.
+    pub peer_id: String,
+    /// Where it is.
+    pub address: String,
+    /// Which side dialled.
+    pub outbound: bool,
+    /// Its validator index, if known.
+    pub member: Option<u16>,
+    /// Height it claims.
+    pub height: Option<u64>,
+    /// Last round trip.
+    pub round_trip_ms: Option<f64>,
+}
+
+/// Parameters of `events_subscribe`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EventsParams {
+    /// First event wanted, as far as still held; absent for "from now on".
+    #[serde(default)]
+    pub from: Option<u64>,
+}
+
+/// Parameters of `dev_*` methods without others: the token of `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TokenParams {
+    /// The token.
+    pub token: String,
+}
+
+/// Parameters of `dev_links`: what this node does to messages to and from others. Replaces what was set before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DevLinksParams {
+    /// The token.
+    pub token: String,
+    /// libp2p identities with whom nothing is exchanged.
+    pub cut: Vec<String>,
+}
+
+/// Parameters of `dev_mine`: make this many blocks now, empty if need be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DevMineParams {
+    /// The token.
+    pub token: String,
+    /// How many, 1 to 1,000.
+    pub count: u32,
+}
+
+/// Parameters of `dev_hashrate`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DevHashrateParams {
+    /// The token.
+    pub token: String,
+    /// Hashes per second; 0 stops mining.
+    pub hashes_per_second: u64,
+}
