@@ -36,6 +36,11 @@ pub const THRESHOLD_CHILDREN_MAX: usize = 16;
 /// Signatures of one input: a tree has no more keys than nodes.
 pub const INPUT_SIGNATURES_MAX: usize = LOCK_NODES_MAX;
 
+/// Neighbours in a merkle proof: a block has at most 2^16 transactions.
+pub const MERKLE_SIBLINGS_MAX: usize = 16;
+/// Coins on either side of the change that one block makes: an input takes at least 36 bytes of its block, an output 40.
+pub const DIFF_COINS_MAX: usize = BLOCK_BYTES_MAX / 36;
+
 /// Members of a validator set.
 pub const MEMBERS_MAX: usize = 256;
 /// Buckets of the coin-set commitment.
@@ -49,6 +54,9 @@ pub const LOCATOR_ENTRIES_MAX: usize = 64;
 pub const BLOCKS_PER_MESSAGE_MAX: usize = 16;
 /// Bytes of one encoded message on any wire: a full block with its certificate and room for its envelope.
 pub const MESSAGE_BYTES_MAX: usize = BLOCK_BYTES_MAX + 64 * 1024;
+/// Bytes of anything that is decoded at all; the largest is the undo of a full block, which repeats the coins it spends.
+/// Wires have their own, lower limit: [`MESSAGE_BYTES_MAX`].
+pub const ENCODING_BYTES_MAX: usize = 3 * BLOCK_BYTES_MAX;
 
 /// Heights that PBFT may have in flight above the final one (`depth`), at most.
 pub const WINDOW_DEPTH_MAX: u64 = 16;
@@ -61,6 +69,11 @@ pub const UNCONNECTED_BODIES_MAX: usize = 256;
 
 const _: () = assert!(TRANSACTION_BYTES_MAX < BLOCK_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES_MAX < MESSAGE_BYTES_MAX);
+const _: () = assert!(MESSAGE_BYTES_MAX < ENCODING_BYTES_MAX);
+// An entry of a diff is 85 bytes, and a byte of a block makes at most 85 / 36 of them.
+const _: () = assert!(85 * DIFF_COINS_MAX + 8 < ENCODING_BYTES_MAX);
+const _: () = assert!(ALLOCATIONS_MAX <= DIFF_COINS_MAX);
+const _: () = assert!(BLOCK_TRANSACTIONS_MAX <= 1 << MERKLE_SIBLINGS_MAX);
 const _: () = assert!(HEADER_BYTES * HEADERS_PER_MESSAGE_MAX + 1024 < MESSAGE_BYTES_MAX);
 const _: () = assert!(THRESHOLD_CHILDREN_MAX < LOCK_NODES_MAX);
 // A certificate of the largest set (signer 2 + signature 64 bytes each) fits beside a full block.

@@ -9,7 +9,8 @@ use crate::ledger::genesis::{Genesis, ValidatorSet};
 use crate::ledger::hash::{NetworkId, TxHash};
 use crate::ledger::key::{SignedItem, verify_batch};
 use crate::ledger::rules::{BlockError, TxError, isolated};
-use crate::ledger::transaction::Transaction;
+use crate::ledger::sighash::epoch_change_digest;
+use crate::ledger::transaction::{Body, EpochChange, Transaction, Witness};
 use crate::ledger::units::Epoch;
 use crate::message::{
     Ballot, CommitCertificate, Message, PrePrepare, PreparedCertificate, Seal, Vote, VoteKind, vote_digest,
@@ -102,7 +103,7 @@ impl Verifier {
     /// # Errors
     /// The first isolated rule that is broken.
     pub fn transaction(&self, transaction: Transaction) -> Result<Verified<Transaction>, TxError> {
-        isolated::verify_transaction(&self.network, &transaction)?;
+        self.check_transaction(&transaction)?;
         Ok(Verified(transaction))
     }
 
@@ -129,7 +130,7 @@ impl Verifier {
         match &message {
             Message::Transaction(transaction) => {
                 if !known(&transaction.hash()) {
-                    isolated::verify_transaction(&self.network, transaction)?;
+                    self.check_transaction(transaction)?;
                 }
             }
             Message::PrePrepare(proposal) => {
@@ -190,10 +191,58 @@ impl Verifier {
             }
         }
         let (indices, items): (Vec<u32>, Vec<SignedItem>) = unknown.into_iter().unzip();
-        match verify_batch(&items, rng).first() {
-            None => Ok(()),
-            Some(&bad) => Err(BlockError::Transaction { index: indices[bad], error: TxError::BadSignature(0) }),
+        if let Some(&bad) = verify_batch(&items, rng).first() {
+            let index = indices[bad];
+            // Once more and singly, to name the input.
+            let error = isolated::verify_transaction(&self.network, &block.transactions[index as usize])
+                .expect_err("a batch and single checks give the same verdict");
+            return Err(BlockError::Transaction { index, error });
         }
+        for (index, transaction) in block.transactions.iter().enumerate() {
+            let fail = |error| BlockError::Transaction { index: index as u32, error };
+            self.check_epoch_change(transaction).map_err(fail)?;
+        }
+        Ok(())
+    }
+
+    fn check_transaction(&self, transaction: &Transaction) -> Result<(), TxError> {
+        isolated::verify_transaction(&self.network, transaction)?;
+        self.check_epoch_change(transaction)
+    }
+
+    /// The signatures of an epoch change: exactly a quorum of the set that it names, or the member that asks for itself.
+    /// Fine for any other transaction.
+    fn check_epoch_change(&self, transaction: &Transaction) -> Result<(), TxError> {
+        let Body::Epoch(change) = &transaction.body else {
+            return Ok(());
+        };
+        let signers = match change {
+            EpochChange::Members { set, .. } if *set != self.set.hash() => {
+                return Err(TxError::EpochChange("it is for another set of members"));
+            }
+            EpochChange::Readmit { epoch, .. } if *epoch != self.set.epoch => {
+                return Err(TxError::EpochChange("it is for another epoch"));
+            }
+            EpochChange::Members { .. } => self.set.quorum(),
+            EpochChange::Readmit { .. } => 1,
+        };
+        if transaction.witnesses.len() != signers {
+            return Err(TxError::EpochChange("not exactly as many signers as are needed"));
+        }
+        let digest = epoch_change_digest(&self.network, &transaction.body);
+        for witness in &transaction.witnesses {
+            let Witness::Member { member, signature } = witness else {
+                return Err(TxError::EpochChange("a witness is not a member's signature"));
+            };
+            let key = self.set.member(*member).ok_or(TxError::EpochChange("a signer is no member"))?;
+            if matches!(change, EpochChange::Readmit { member, .. } if member != key) {
+                return Err(TxError::EpochChange("a re-admission is signed by the member alone"));
+            }
+            if !crate::ledger::key::verify(key, &digest, signature) {
+                return Err(TxError::EpochChange("a member's signature is invalid"));
+            }
+        }
+        Ok(())
     }
 
     fn check_epoch(&self, ballot: &Ballot) -> Result<(), MessageError> {

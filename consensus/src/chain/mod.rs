@@ -322,11 +322,11 @@ struct Stack<'a> {
 impl Coins for Stack<'_> {
     fn get(&self, outpoint: &OutPoint) -> Option<Coin> {
         for diff in self.diffs.iter().rev() {
-            if diff.spent.contains_key(outpoint) {
-                return None;
-            }
             if let Some(coin) = diff.created.get(outpoint) {
                 return Some(*coin);
+            }
+            if diff.spent.contains_key(outpoint) {
+                return None;
             }
         }
         self.chain.get(outpoint)

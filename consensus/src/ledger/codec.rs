@@ -4,6 +4,7 @@
 
 use crate::limits;
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::BTreeMap;
 use std::io;
 
 /// Bytes that do not decode, with the reason.
@@ -16,7 +17,10 @@ pub struct DecodeError {
 /// The encoding of `value`.
 ///
 /// # Panics
-/// Never: writing to memory does not fail, and a value over a limit cannot be built through this crate's constructors.
+/// For a lock with more than 255 children in one threshold, which has no encoding; see [`Lock::check_shape`]. Otherwise never:
+/// writing to memory does not fail. Other values over a limit are encoded, but what comes out will not be decoded.
+///
+/// [`Lock::check_shape`]: crate::ledger::lock::Lock::check_shape
 #[must_use]
 pub fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
     borsh::to_vec(value).expect("writing to memory does not fail")
@@ -25,10 +29,11 @@ pub fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
 /// The value whose encoding is exactly `bytes`.
 ///
 /// # Errors
-/// When the bytes are longer than [`limits::MESSAGE_BYTES_MAX`], malformed, over a limit, or followed by others.
+/// When the bytes are longer than [`limits::ENCODING_BYTES_MAX`], malformed, over a limit, or followed by others.
+/// What comes from a wire is held to [`limits::MESSAGE_BYTES_MAX`] by who reads it, before it is in memory.
 pub fn decode<T: BorshDeserialize>(bytes: &[u8]) -> Result<T, DecodeError> {
-    if bytes.len() > limits::MESSAGE_BYTES_MAX {
-        let reason = format!("{} bytes, at most {} allowed", bytes.len(), limits::MESSAGE_BYTES_MAX);
+    if bytes.len() > limits::ENCODING_BYTES_MAX {
+        let reason = format!("{} bytes, at most {} allowed", bytes.len(), limits::ENCODING_BYTES_MAX);
         return Err(DecodeError { reason });
     }
     borsh::from_slice(bytes).map_err(|error| DecodeError { reason: error.to_string() })
@@ -54,6 +59,20 @@ pub(crate) fn read_list<T: BorshDeserialize, R: io::Read>(
         list.push(T::deserialize_reader(reader)?);
     }
     Ok(list)
+}
+
+/// Reads a map of at most `max` entries in strictly ascending order of keys, which is how a map is written: any other order
+/// would be a second encoding of the same map.
+pub(crate) fn read_map<K: BorshDeserialize + Ord, V: BorshDeserialize, R: io::Read>(
+    reader: &mut R,
+    what: &str,
+    max: usize,
+) -> io::Result<BTreeMap<K, V>> {
+    let list: Vec<(K, V)> = read_list(reader, what, max)?;
+    if !list.windows(2).all(|pair| pair[0].0 < pair[1].0) {
+        return Err(invalid(format!("{what} are not in strictly ascending order")));
+    }
+    Ok(list.into_iter().collect())
 }
 
 /// Implements `BorshDeserialize` field by field, lists with the limit given: `limited_decode!(Name { a, list: "items" <= MAX })`.

@@ -3,11 +3,14 @@
 //! [`Diff`] is the net change that a block makes. Applying and reverting stand side by side: undo is the diff read backwards.
 
 use crate::ledger::amount::Amount;
+use crate::ledger::codec::read_map;
 use crate::ledger::hash::LockHash;
 use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::Height;
+use crate::limits::DIFF_COINS_MAX;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
+use std::io;
 
 /// An unspent output.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, BorshSerialize, BorshDeserialize)]
@@ -36,12 +39,24 @@ impl Coins for BTreeMap<OutPoint, Coin> {
 
 /// A net change of the coin set: a coin created and spent inside it is in neither list. With the spent coins in full it is
 /// its own undo.
-#[derive(Clone, PartialEq, Eq, Debug, Default, BorshSerialize, BorshDeserialize)]
+///
+/// One name may be in both lists of a merged diff, with different coins: a reorg can take a transaction out of one block and
+/// put it into another of a different height, and the height is part of the coin.
+#[derive(Clone, PartialEq, Eq, Debug, Default, BorshSerialize)]
 pub struct Diff {
     /// Coins that are gone afterwards.
     pub spent: BTreeMap<OutPoint, Coin>,
     /// Coins that are there afterwards.
     pub created: BTreeMap<OutPoint, Coin>,
+}
+
+/// Decodes the change of one block; merged ones are not stored.
+impl BorshDeserialize for Diff {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let spent = read_map(reader, "spent coins", DIFF_COINS_MAX)?;
+        let created = read_map(reader, "created coins", DIFF_COINS_MAX)?;
+        Ok(Diff { spent, created })
+    }
 }
 
 /// A diff that does not fit the coins it is applied to. With validated blocks this is a fault of our own.
@@ -86,7 +101,9 @@ impl Diff {
             }
         }
         for (outpoint, coin) in &later.created {
-            if self.spent.remove(outpoint).is_none() {
+            if self.spent.get(outpoint) == Some(coin) {
+                self.spent.remove(outpoint);
+            } else {
                 self.created.insert(*outpoint, *coin);
             }
         }
@@ -101,7 +118,8 @@ fn replace(
     if let Some((outpoint, _)) = out.iter().find(|(outpoint, coin)| coins.get(outpoint) != Some(coin)) {
         return Err(DiffError::Missing(*outpoint));
     }
-    if let Some(outpoint) = into.keys().find(|outpoint| coins.contains_key(outpoint)) {
+    let stays = |outpoint: &&OutPoint| coins.contains_key(outpoint) && !out.contains_key(outpoint);
+    if let Some(outpoint) = into.keys().find(stays) {
         return Err(DiffError::Present(*outpoint));
     }
     for outpoint in out.keys() {

@@ -7,9 +7,10 @@ use crate::ledger::block::{Block, Header};
 use crate::ledger::codec::{encode, limited_decode};
 use crate::ledger::hash::{BlockId, MerkleRoot, NetworkId, SetHash, tagged};
 use crate::ledger::key::PublicKey;
+use crate::ledger::target::Target;
 use crate::ledger::transaction::{Body, Coinbase, Output, Transaction};
 use crate::ledger::units::{Epoch, Height};
-use crate::limits::{ALLOCATIONS_MAX, BLOCK_BYTES_MAX, MEMBERS_MAX, WINDOW_DEPTH_MAX};
+use crate::limits::{ALLOCATIONS_MAX, BLOCK_BYTES_MAX, MEMBERS_MAX, SUPPLY_MAX, WINDOW_DEPTH_MAX};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// The one format of genesis there is.
@@ -55,7 +56,7 @@ pub struct LedgerParams {
     pub coinbase_maturity: u32,
     /// New coins a coinbase may make, before halvings.
     pub subsidy: Amount,
-    /// Blocks between halvings; 0 means never.
+    /// Blocks between halvings; 0 means never, and is for dev nets only if there is a subsidy.
     pub halving_interval: u32,
     /// Least fee of the default mempool policy, in grains per 1,000 bytes. No block rule.
     pub relay_fee_rate_min: u64,
@@ -199,10 +200,19 @@ impl Genesis {
         if self.allocations.is_empty() || self.allocations.len() > ALLOCATIONS_MAX {
             return fail("allocations", "1 to 100000 are expected");
         }
-        if Amount::checked_sum(self.allocations.iter().map(|output| output.amount)).is_none() {
-            return fail("allocations", "together they exceed 21000000 BZT");
+        if self.allocations.iter().any(|output| output.amount == Amount::ZERO) {
+            return fail("allocations", "one has amount 0");
         }
+        let Some(allocated) = Amount::checked_sum(self.allocations.iter().map(|output| output.amount)) else {
+            return fail("allocations", "together they exceed 21000000 BZT");
+        };
         let ledger = &self.ledger;
+        if ledger.halving_interval == 0 && ledger.subsidy != Amount::ZERO && !self.dev {
+            return fail("ledger.halving_interval", "a subsidy that never ends is for dev nets only");
+        }
+        if ledger.halving_interval != 0 && u128::from(allocated.grains()) + ledger.issued() > u128::from(SUPPLY_MAX) {
+            return fail("ledger.subsidy", "allocations and all subsidies together exceed 21000000 BZT");
+        }
         if (ledger.block_bytes_max as usize) < 10_000 || ledger.block_bytes_max as usize > BLOCK_BYTES_MAX {
             return fail("ledger.block_bytes_max", "10000 to 4194304 is expected");
         }
@@ -245,8 +255,8 @@ impl Genesis {
         if params.spacing_s == 0 {
             return fail("pow.spacing_s", "at least 1 is expected");
         }
-        if crate::ledger::target::Target::from_compact(params.bits).is_none() {
-            return fail("pow.bits", "a compact target that is positive and below 2^256 is expected");
+        if Target::from_compact(params.bits).is_none_or(|target| target.to_compact() != params.bits) {
+            return fail("pow.bits", "a compact target in its shortest form, positive and below 2^256, is expected");
         }
         if params.final_depth == 0 || params.max_reorg < params.final_depth {
             return fail("pow.max_reorg", "at least final_depth, which is at least 1");
@@ -326,5 +336,12 @@ impl LedgerParams {
         let halvings = if self.halving_interval == 0 { 0 } else { height.0 / u64::from(self.halving_interval) };
         let grains = u32::try_from(halvings).ok().and_then(|n| self.subsidy.grains().checked_shr(n)).unwrap_or(0);
         Amount::from_grains(grains).expect("half of an amount is an amount")
+    }
+
+    /// All that coinbases may ever create beyond fees, in grains, when there are halvings: genesis has no subsidy, so the first
+    /// interval pays one less. May exceed any [`Amount`].
+    fn issued(&self) -> u128 {
+        let intervals = (0..64).map(|n| u128::from(self.subsidy.grains() >> n) * u128::from(self.halving_interval));
+        intervals.sum::<u128>() - u128::from(self.subsidy.grains())
     }
 }

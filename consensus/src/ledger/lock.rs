@@ -61,6 +61,9 @@ pub enum Lock {
 
 impl Lock {
     /// The hash of this node.
+    ///
+    /// # Panics
+    /// For a threshold of more than 255 children, which [`Lock::check_shape`] and the decoder refuse.
     #[must_use]
     pub fn hash(&self) -> LockHash {
         let digest = |kind: u8, payload: &[u8]| LockHash(tagged(TAG, &[&[kind], payload]));

@@ -4,8 +4,10 @@
 //! (CVE-2012-2459): a list with an equal adjacent pair is *mutated*. That condemns the list received, never the root or the
 //! block that carries it. Inner nodes cannot pass for leaves because no transaction is 64 bytes long.
 
+use crate::ledger::codec::limited_decode;
 use crate::ledger::hash::{MerkleRoot, TxHash, sha256d};
-use borsh::{BorshDeserialize, BorshSerialize};
+use crate::limits::MERKLE_SIBLINGS_MAX;
+use borsh::BorshSerialize;
 
 /// What [`root`] finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +41,21 @@ fn join(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
 }
 
 /// Proves that a transaction hash stands at a place under a root.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct Proof {
     /// Place among the leaves, from 0.
     pub index: u32,
-    /// The neighbours on the way up, lowest first; at most 32.
+    /// The neighbours on the way up, lowest first; at most [`MERKLE_SIBLINGS_MAX`].
     pub siblings: Vec<[u8; 32]>,
 }
+limited_decode!(Proof { index, siblings: "siblings" <= MERKLE_SIBLINGS_MAX });
 
-/// The proof for the leaf at `index`; `None` when there is no such leaf.
+/// The proof for the leaf at `index`; `None` when there is no such leaf, or more leaves than a block may have.
 #[must_use]
 pub fn prove(leaves: &[TxHash], index: usize) -> Option<Proof> {
+    if leaves.len() > 1 << MERKLE_SIBLINGS_MAX {
+        return None;
+    }
     let mut level: Vec<[u8; 32]> = leaves.iter().map(|leaf| leaf.0).collect();
     let mut siblings = Vec::new();
     let mut place = index;
@@ -65,15 +71,20 @@ pub fn prove(leaves: &[TxHash], index: usize) -> Option<Proof> {
 }
 
 impl Proof {
-    /// The root that this proof leads to from `leaf`; `None` when index and length contradict each other.
+    /// The root that this proof leads to from `leaf`; `None` when index and length contradict each other, and for a place
+    /// that is not there but repeats the one before (a right child equal to its left neighbour).
     #[must_use]
     pub fn root_from(&self, leaf: TxHash) -> Option<MerkleRoot> {
-        if self.siblings.len() > 32 || (self.siblings.len() < 32 && self.index >> self.siblings.len() != 0) {
+        if self.siblings.len() > MERKLE_SIBLINGS_MAX || self.index >> self.siblings.len() != 0 {
             return None;
         }
         let mut node = leaf.0;
         for (level, sibling) in self.siblings.iter().enumerate() {
-            node = if self.index >> level & 1 == 0 { join(&node, sibling) } else { join(sibling, &node) };
+            let is_right = self.index >> level & 1 == 1;
+            if is_right && node == *sibling {
+                return None;
+            }
+            node = if is_right { join(sibling, &node) } else { join(&node, sibling) };
         }
         Some(MerkleRoot(node))
     }

@@ -8,7 +8,7 @@ use crate::ledger::genesis::LedgerParams;
 use crate::ledger::lock::{Lock, LockTime};
 use crate::ledger::transaction::{Body, OutPoint, Spend, Transaction, Transfer, Witness};
 use crate::ledger::units::Height;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The place in the chain where a transaction or block is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,16 @@ pub fn check_transaction(
     place: Place,
     params: &LedgerParams,
 ) -> Result<Amount, TxError> {
+    judge(transaction, coins, place, params).map(|(fee, _)| fee)
+}
+
+/// [`check_transaction`], with the coins that are spent, so that nobody has to read them again.
+fn judge(
+    transaction: &Transaction,
+    coins: &dyn Coins,
+    place: Place,
+    params: &LedgerParams,
+) -> Result<(Amount, Vec<(OutPoint, Coin)>), TxError> {
     let transfer = match &transaction.body {
         Body::Transfer(transfer) => transfer,
         Body::Coinbase(_) => return Err(TxError::Coinbase),
@@ -52,7 +62,8 @@ pub fn check_transaction(
     let inputs = Amount::checked_sum(spent.iter().map(|(_, coin)| coin.amount)).ok_or(TxError::SumTooLarge)?;
     let outputs =
         Amount::checked_sum(transfer.outputs.iter().map(|output| output.amount)).ok_or(TxError::SumTooLarge)?;
-    inputs.checked_sub(outputs).ok_or(TxError::OutputsExceedInputs { outputs, inputs })
+    let fee = inputs.checked_sub(outputs).ok_or(TxError::OutputsExceedInputs { outputs, inputs })?;
+    Ok((fee, spent))
 }
 
 fn spent_coins(
@@ -61,7 +72,12 @@ fn spent_coins(
     coins: &dyn Coins,
 ) -> Result<Vec<(OutPoint, Coin)>, TxError> {
     let mut spent = Vec::with_capacity(transfer.inputs.len());
+    let mut seen = BTreeSet::new();
     for (index, outpoint) in transfer.inputs.iter().enumerate() {
+        // Judged in isolation too; but money must not double even if a caller forgot that (CVE-2018-17144).
+        if !seen.insert(*outpoint) {
+            return Err(TxError::DuplicateInput(*outpoint));
+        }
         let coin = coins.get(outpoint).ok_or(TxError::MissingCoin(*outpoint))?;
         let spend = spend_of(transaction, index)?;
         if spend.amount != coin.amount || spend.lock.hash() != coin.lock {
@@ -118,18 +134,18 @@ struct Layered<'a> {
 
 impl Coins for Layered<'_> {
     fn get(&self, outpoint: &OutPoint) -> Option<Coin> {
-        if self.spent.contains_key(outpoint) {
-            return None;
+        match self.created.get(outpoint) {
+            Some(coin) => Some(*coin),
+            None if self.spent.contains_key(outpoint) => None,
+            None => self.below.get(outpoint),
         }
-        self.created.get(outpoint).copied().or_else(|| self.below.get(outpoint))
     }
 }
 
 impl Layered<'_> {
-    fn spend(&mut self, outpoint: &OutPoint) {
-        if self.created.remove(outpoint).is_none() {
-            let coin = self.below.get(outpoint).expect("the coin was found while its spender was checked");
-            self.spent.insert(*outpoint, coin);
+    fn spend(&mut self, outpoint: OutPoint, coin: Coin) {
+        if self.created.remove(&outpoint).is_none() {
+            self.spent.insert(outpoint, coin);
         }
     }
 
@@ -147,7 +163,8 @@ impl Layered<'_> {
 }
 
 /// Checks a block that passed the isolated rules in its place, and returns its net change of the coin set.
-/// Header fields (parent, time, bits) are the engine's to check.
+/// A transaction sees the coins of those before it, but none of the coinbase, which is paid last: whatever the maturity, its
+/// coins are spendable from the next block on. Header fields (parent, time, bits) are the engine's to check.
 ///
 /// # Errors
 /// The first rule that is broken.
@@ -164,10 +181,10 @@ pub fn connect(block: &Block, coins: &dyn Coins, place: Place, params: &LedgerPa
     for (position, transaction) in others.iter().enumerate() {
         let index = position as u32 + 1;
         let fail = |error| BlockError::Transaction { index, error };
-        let fee = check_transaction(transaction, &layered, place, params).map_err(fail)?;
+        let (fee, spent) = judge(transaction, &layered, place, params).map_err(fail)?;
         fees = fees.checked_add(fee).ok_or(fail(TxError::SumTooLarge))?;
-        for outpoint in transaction.inputs() {
-            layered.spend(outpoint);
+        for (outpoint, coin) in spent {
+            layered.spend(outpoint, coin);
         }
         if !layered.create(transaction, place.height) {
             return Err(BlockError::CoinExists(index));

@@ -9,7 +9,9 @@ use crate::ledger::lock::Lock;
 use crate::ledger::merkle;
 use crate::ledger::sighash::SighashCommon;
 use crate::ledger::transaction::{Body, EpochChange, Spend, Transaction, Transfer, Witness};
-use crate::limits::{MEMBERS_MAX, TRANSACTION_BYTES_FORBIDDEN, TRANSACTION_BYTES_MAX};
+use crate::limits::{
+    COINBASE_EXTRA_BYTES_MAX, INPUTS_MAX, MEMBERS_MAX, OUTPUTS_MAX, TRANSACTION_BYTES_FORBIDDEN, TRANSACTION_BYTES_MAX,
+};
 use std::collections::BTreeSet;
 
 /// A transfer whose form is right. It is valid in isolation once all of `signatures` are.
@@ -60,6 +62,11 @@ fn check_size(transaction: &Transaction) -> Result<(), TxError> {
     Ok(())
 }
 
+/// What is made here must be decodable elsewhere.
+fn check_count(what: &'static str, actual: usize, allowed: usize) -> Result<(), TxError> {
+    if actual > allowed { Err(TxError::TooMany { what, actual, allowed }) } else { Ok(()) }
+}
+
 fn check_transfer(network: &NetworkId, transaction: &Transaction, transfer: &Transfer) -> Result<Checked, TxError> {
     if transfer.inputs.is_empty() {
         return Err(TxError::NoInputs);
@@ -67,6 +74,8 @@ fn check_transfer(network: &NetworkId, transaction: &Transaction, transfer: &Tra
     if transfer.outputs.is_empty() {
         return Err(TxError::NoOutputs);
     }
+    check_count("inputs", transfer.inputs.len(), INPUTS_MAX)?;
+    check_count("outputs", transfer.outputs.len(), OUTPUTS_MAX)?;
     let mut seen = BTreeSet::new();
     if let Some(twice) = transfer.inputs.iter().find(|outpoint| !seen.insert(**outpoint)) {
         return Err(TxError::DuplicateInput(*twice));
@@ -163,6 +172,7 @@ fn check_epoch_change(change: &EpochChange, witnesses: &[Witness]) -> Result<Che
         })
         .collect();
     let signers = signers.ok_or(TxError::EpochChange("a witness is not a member's signature"))?;
+    check_count("witnesses", signers.len(), MEMBERS_MAX)?;
     if signers.is_empty() || !signers.windows(2).all(|pair| pair[0] < pair[1]) {
         return Err(TxError::EpochChange("signers must be in ascending order, none twice"));
     }
@@ -200,6 +210,11 @@ pub fn check_block(network: &NetworkId, bytes_max: u32, block: &Block) -> Result
     if root.mutated || root.root != block.header.merkle_root {
         return Err(BlockError::BodyMismatch { actual: root.root, expected: block.header.merkle_root });
     }
+    // First of all, because it leaves the header in peace: see `is_of_received_body_only`.
+    let is_forbidden = |transaction: &Transaction| transaction.bytes() == TRANSACTION_BYTES_FORBIDDEN;
+    if let Some(index) = block.transactions.iter().position(is_forbidden) {
+        return Err(BlockError::Transaction { index: index as u32, error: TxError::ForbiddenSize });
+    }
     if actual > allowed {
         return Err(BlockError::TooLarge { actual, allowed });
     }
@@ -227,6 +242,8 @@ fn check_coinbase(transaction: &Transaction) -> Result<(), BlockError> {
     if !transaction.witnesses.is_empty() {
         return Err(fail(TxError::WitnessCount { actual: transaction.witnesses.len(), expected: 0 }));
     }
+    check_count("extra bytes", coinbase.extra.len(), COINBASE_EXTRA_BYTES_MAX).map_err(fail)?;
+    check_count("outputs", coinbase.outputs.len(), OUTPUTS_MAX).map_err(fail)?;
     if let Some(index) = coinbase.outputs.iter().position(|output| output.amount == Amount::ZERO) {
         return Err(fail(TxError::ZeroOutput(index as u32)));
     }

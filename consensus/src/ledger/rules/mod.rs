@@ -24,6 +24,16 @@ pub enum TxError {
     /// Whole encoding of exactly 64 bytes (CVE-2017-12842).
     #[error("a transaction must not be 64 bytes long")]
     ForbiddenSize,
+    /// A list longer than its limit, so that it could not be decoded.
+    #[error("{actual} {what}, at most {allowed} allowed")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        actual: usize,
+        /// The limit.
+        allowed: usize,
+    },
     /// No inputs.
     #[error("a transfer needs at least one input")]
     NoInputs,
@@ -107,6 +117,7 @@ impl TxError {
         match self {
             TxError::TooLarge { .. } => "tx-too-large",
             TxError::ForbiddenSize => "tx-forbidden-size",
+            TxError::TooMany { .. } => "tx-too-many",
             TxError::NoInputs => "tx-no-inputs",
             TxError::NoOutputs => "tx-no-outputs",
             TxError::DuplicateInput(_) => "tx-duplicate-input",
@@ -190,9 +201,21 @@ pub enum BlockError {
 
 impl BlockError {
     /// Whether the fault lies in the transactions as received, so that the header may still have a valid body.
+    ///
+    /// A body with a transaction of 64 bytes counts: those bytes could be two merkle nodes of the true body, sent by someone
+    /// who wants the header to be condemned (CVE-2017-12842).
     #[must_use]
     pub fn is_of_received_body_only(&self) -> bool {
-        matches!(self, BlockError::BodyMismatch { .. })
+        match self {
+            BlockError::BodyMismatch { .. } => true,
+            BlockError::Transaction { error, .. } => *error == TxError::ForbiddenSize,
+            BlockError::TooLarge { .. }
+            | BlockError::CoinbasePlace
+            | BlockError::CoinbaseHeight { .. }
+            | BlockError::CoinbaseTooLarge { .. }
+            | BlockError::CoinExists(_)
+            | BlockError::Header(_) => false,
+        }
     }
 }
 
