@@ -3,6 +3,8 @@
 
 pub mod address;
 pub mod config;
+pub mod control;
 pub mod event;
 pub mod manifest;
+pub mod peer_id;
 pub mod types;

@@ -1,0 +1,105 @@
+//! The control socket of a testnet's supervisor: one JSON request a line, one JSON response a line. `bezant testnet …` and the
+//! dashboard's fault keys are its clients; the socket's path stands in `run.json`.
+
+use crate::manifest::Manifest;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::Path;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+
+/// Bytes of one request or response line, at most.
+pub const CONTROL_LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// What a supervisor can be asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
+pub enum ControlRequest {
+    /// The manifest as it stands.
+    Manifest,
+    /// SIGKILL.
+    Kill {
+        /// Which.
+        node: usize,
+    },
+    /// A clean stop.
+    Stop {
+        /// Which.
+        node: usize,
+    },
+    /// Start again.
+    Start {
+        /// Which.
+        node: usize,
+    },
+    /// SIGSTOP.
+    Pause {
+        /// Which.
+        node: usize,
+    },
+    /// SIGCONT.
+    Resume {
+        /// Which.
+        node: usize,
+    },
+    /// Cut every link between nodes of different groups; nodes not named form one more group.
+    Partition {
+        /// Groups of node indices.
+        groups: Vec<Vec<usize>>,
+    },
+    /// Undo every cut.
+    Heal,
+    /// Stop all nodes and then the supervisor; answered once all nodes are gone.
+    Down,
+}
+
+/// What a supervisor answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "kebab-case")]
+pub enum ControlResponse {
+    /// Done.
+    Done,
+    /// To [`ControlRequest::Manifest`].
+    Manifest {
+        /// The manifest.
+        manifest: Box<Manifest>,
+    },
+    /// Not done.
+    Failed {
+        /// Why, and what to do.
+        message: String,
+    },
+}
+
+/// Asks the supervisor behind `socket` one thing.
+///
+/// # Errors
+/// When the socket cannot be reached, or the answer is malformed or too long.
+pub async fn ask(socket: &Path, request: &ControlRequest) -> io::Result<ControlResponse> {
+    let mut stream = UnixStream::connect(socket).await?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    read_line(&mut BufReader::new(stream)).await?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// Reads one JSON line of at most [`CONTROL_LINE_BYTES_MAX`]; `None` at the end of the stream.
+///
+/// # Errors
+/// When reading fails, or the line is too long or malformed.
+pub async fn read_line<T, R>(reader: &mut R) -> io::Result<Option<T>>
+where
+    T: serde::de::DeserializeOwned,
+    R: tokio::io::AsyncBufRead + Unpin,
+{
+    use tokio::io::AsyncReadExt;
+    let mut line = Vec::new();
+    reader.take(CONTROL_LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line).await?;
+    if line.is_empty() {
+        return Ok(None);
+    }
+    if line.len() > CONTROL_LINE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "line too long"));
+    }
+    serde_json::from_slice(&line).map(Some).map_err(io::Error::from)
+}
