@@ -1,1 +1,3 @@
 //! One scenario in two worlds: real processes, or Replicas in virtual time
+
+pub mod sim;
