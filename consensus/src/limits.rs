@@ -60,6 +60,8 @@ pub const ENCODING_BYTES_MAX: usize = 3 * BLOCK_BYTES_MAX;
 
 /// Heights that PBFT may have in flight above the final one (`depth`), at most.
 pub const WINDOW_DEPTH_MAX: u64 = 16;
+/// Heights above the final one that a PBFT replica keeps anything of, votes of later heights (below) apart.
+pub const SLOTS_MAX: u64 = 64;
 /// Messages of later heights or views that a replica keeps for one sender.
 pub const FUTURE_MESSAGES_PER_SENDER_MAX: usize = 256;
 /// Catch-up requests that a replica has open at once.
@@ -76,5 +78,7 @@ const _: () = assert!(ALLOCATIONS_MAX <= DIFF_COINS_MAX);
 const _: () = assert!(BLOCK_TRANSACTIONS_MAX <= 1 << MERKLE_SIBLINGS_MAX);
 const _: () = assert!(HEADER_BYTES * HEADERS_PER_MESSAGE_MAX + 1024 < MESSAGE_BYTES_MAX);
 const _: () = assert!(THRESHOLD_CHILDREN_MAX < LOCK_NODES_MAX);
+// A replica whose newest final blocks are not here yet can still follow a whole window, and take in a full answer.
+const _: () = assert!(2 * WINDOW_DEPTH_MAX <= SLOTS_MAX && BLOCKS_PER_MESSAGE_MAX as u64 <= SLOTS_MAX);
 // A certificate of the largest set (signer 2 + signature 64 bytes each) fits beside a full block.
 const _: () = assert!(MEMBERS_MAX * 66 + 1024 <= MESSAGE_BYTES_MAX - BLOCK_BYTES_MAX);

@@ -96,6 +96,19 @@ impl<R: Clone> Peers<R> {
         state.open.take().map(|(request, _)| request)
     }
 
+    /// A peer's answer was of no use; it rests for a while.
+    pub fn rest(&mut self, now: Time, peer: Peer) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.resting_until = now.plus_ms(SILENT_PENALTY_MS);
+        }
+    }
+
+    /// Whether a peer is there.
+    #[must_use]
+    pub fn is_connected(&self, peer: Peer) -> bool {
+        self.peers.contains_key(&peer)
+    }
+
     /// Gives up what is overdue and returns it; those peers rest for a while.
     pub fn expire(&mut self, now: Time) -> Vec<(Peer, R)> {
         let overdue = |state: &PeerState<R>| state.open.as_ref().is_some_and(|(_, until)| *until <= now);

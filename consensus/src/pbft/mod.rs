@@ -1,1 +1,336 @@
-//! PBFT.
+//! Practical Byzantine fault tolerance: the paper's protocol (Castro and Liskov, OSDI'99, TOCS'02) with signatures, ordering
+//! blocks. This page is the specification of what is built; `docs/spec/pbft.md` tells it at more leisure.
+//!
+//! # What is decided
+//! One block at each height, by *n* members of whom at most f = ⌊(n − 1) / 3⌋ lie. A quorum is q = ⌈(n + f + 1) / 2⌉, for any
+//! n: two quorums share a correct member, and the correct members alone are a quorum. A **prepared certificate** is the
+//! PRE-PREPARE of the view's primary and exactly q − 1 PREPAREs of other members for one (incarnation, epoch, view, height,
+//! block); a **commit certificate** is exactly q COMMITs for one such ballot. It makes the block and all below it final.
+//!
+//! # The normal case
+//! 1. The primary (member (epoch + view) mod n) batches what waits into a block and sends PRE-PREPARE.
+//! 2. A backup that finds the block valid in its place sends PREPARE. The primary sends none.
+//! 3. Whoever holds the prepared certificate, and the valid block, sends COMMIT.
+//! 4. Whoever holds the commit certificate, the block, and all blocks below, connects it. Commits may complete in any order;
+//!    blocks are connected strictly one above the other, each by its own certificate. A certificate or body that is missing
+//!    is asked for, never inferred.
+//!
+//! # Rules
+//! - **One vote** per (signer, kind, epoch, view, height), for ever. Own votes are persisted before they leave, restored after
+//!   a crash, and sent again byte for byte: once at the start, to every peer that connects, and each [`RESEND_MS`], as long
+//!   as their height is not final here.
+//! - **Durable before it leaves**: the body before PRE-PREPARE and PREPARE; the vote before it is sent; the prepared
+//!   certificate before COMMIT; the commit certificate before the block is connected; and the certificate of the parent on
+//!   which a PRE-PREPARE or PREPARE rests before that, since each is persisted the moment it is formed.
+//! - **Window**: nothing is accepted or voted on at heights more than `depth` above the highest commit certificate held. What
+//!   is later waits in a buffer, bounded for each signer, and is taken up when the window moves. Besides, nothing is kept for
+//!   heights more than [`SLOTS_MAX`](crate::limits::SLOTS_MAX) above the final one, so that certificates whose blocks are
+//!   missing below cannot pile up.
+//! - **Linking**: PRE-PREPARE and PREPARE for height h + 1 are sent only when this replica is prepared *in the same view* on
+//!   the parent, or holds the parent's commit certificate. A COMMIT needs no such link: the PREPAREs that it rests on had it.
+//! - **Validity**, before PREPARE: the parent is the block below; version is 1, bits and nonce are 0 (nothing is mined, so
+//!   nothing may be rolled); parent.time ≤ time ≤ max(parent.time, now + drift); the ledger's rules hold above the blocks in
+//!   flight below, time locks being judged by the block's own time. A block whose parent is not here, or not the one held at
+//!   the height below, waits. One that comes too early waits for the clock; the upper bound is looked at nowhere else.
+//! - Of several proposals of a view for a height the first is taken; a replica that voted already takes only the block that it
+//!   voted for. If another one is certified, it replaces the body held, and what stands above it is judged anew.
+//! - A member that is seen to vote for two blocks is reported, once; its first vote counts.
+//! - Messages of another incarnation or epoch are dropped.
+//!
+//! # When a block is proposed
+//! When a transaction waits; when the block time ran out; when a dev net asks for a block; and at once on a dev net without a
+//! block 1. Of these only the last three propose an empty block. A payload that comes back empty stops the asking until
+//! something changes. Up to `depth` heights are in flight.
+//!
+//! # Catching up
+//! Peers claim their final height; a replica that stays behind for [`LAG_GRACE_MS`], or is behind by more than the window,
+//! asks one peer after another for certified blocks. A vote that comes again for a height that is over shows that its bringer
+//! is behind: it is answered with the certified blocks themselves. A replica without a member's key does nothing else: it follows.
+//!
+//! # Deviations from the paper
+//! Signatures instead of MACs. The linking rule instead of null requests: heights overlap, but no gap can be left. The window
+//! hangs on commit certificates, not on checkpoints. Catch-up is by certified blocks.
+//!
+//! # Why it is safe
+//! Two certificates for one height and view share a correct member, which votes once. That a *later view* keeps what was
+//! committed rests on the linking rule: every PREPARE quorum at h + 1 contains, for every quorum that changes the view, a
+//! correct member that was prepared on h and says so.
+//!
+//! # Not done here yet
+//! View changes (the view stays 0, and a primary that stays away stops the net), checkpoints, changes of members, fairness.
+
+mod advance;
+mod catch_up;
+mod future;
+mod propose;
+mod restore;
+mod send;
+mod slot;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod vote;
+
+use crate::chain::Chain;
+use crate::engine::{Effect, Engine, Event, PbftStatus, Peer, SlotStatus, Status, Trace};
+use crate::ledger::genesis::{PbftParams, ValidatorSet};
+use crate::ledger::hash::{BlockId, LockHash};
+use crate::ledger::key::SigningKey;
+use crate::ledger::rules::context::Place;
+use crate::ledger::target::Work;
+use crate::ledger::units::{Height, Incarnation, Time, View};
+use crate::limits::{FUTURE_MESSAGES_PER_SENDER_MAX, SLOTS_MAX, WINDOW_DEPTH_MAX};
+use crate::message::{Ballot, CommitCertificate, Message, TipInfo, VoteKind};
+use crate::sync::Peers;
+use future::Future;
+use propose::Proposer;
+use slot::Slot;
+use std::collections::BTreeMap;
+use tally::Tally;
+
+/// After so long own votes for heights that are not final are sent again.
+pub const RESEND_MS: u64 = 1_000;
+/// How long a peer may be ahead before it is asked for what is missing: within the window votes mostly come by themselves.
+pub const LAG_GRACE_MS: u64 = 300;
+/// Least time between two announcements of the tip.
+pub const TIP_SPACING_MS: u64 = 200;
+/// Most time between two announcements of the tip.
+pub const TIP_INTERVAL_MS: u64 = 2_000;
+
+/// This replica's place in the set.
+#[derive(Clone, Debug)]
+struct Member {
+    index: u16,
+    key: SigningKey,
+}
+
+/// A PBFT replica, or without a member's key one that follows.
+#[derive(Debug)]
+pub struct Pbft {
+    me: Option<Member>,
+    payee: LockHash,
+    params: PbftParams,
+    incarnation: Incarnation,
+    set: ValidatorSet,
+    /// Votes that make a certificate.
+    quorum: usize,
+    chain: Chain,
+    /// The number that the next chain update will have.
+    next_sequence: u64,
+    view: View,
+    /// Height of the highest commit certificate held. Invariant: at least the tip's.
+    highest: Height,
+    /// Invariant: all above the tip, at most [`SLOTS_MAX`] above it.
+    slots: BTreeMap<Height, Slot>,
+    /// The votes of the last heights that became final, to tell a late vote from one that is sent again.
+    /// Invariant: at most [`WINDOW_DEPTH_MAX`].
+    over: BTreeMap<Height, Tally>,
+    /// Certificates of connected blocks until their update is flushed, with the number of that update.
+    recent: BTreeMap<Height, (u64, CommitCertificate)>,
+    future: Future,
+    proposer: Proposer,
+    /// Requests name the first height asked for.
+    peers: Peers<Height>,
+    /// Since when, at which tip, some peer has been ahead.
+    lag: Option<(Height, Time)>,
+    /// When a peer that is behind was last sent what it lacks. Invariant: connected peers only.
+    helped_at: BTreeMap<Peer, Time>,
+    /// When the tip was last announced; `None` before the first event.
+    announced_at: Option<Time>,
+    /// Whether the tip has changed since.
+    announce: bool,
+    /// The latest time told.
+    now: Time,
+    /// Set when a certified block breaks the ledger's rules: more than f members lie, or we are wrong. Nothing is done then.
+    halted: bool,
+    /// Effects of the event in hand.
+    out: Vec<Effect>,
+}
+
+impl Engine for Pbft {
+    fn handle(&mut self, now: Time, event: Event) -> Vec<Effect> {
+        self.now = self.now.max(now);
+        self.proposer.started(self.now);
+        match event {
+            Event::Flushed { sequence } => self.on_flushed(sequence),
+            Event::Connected(peer) => self.on_connected(peer),
+            Event::Disconnected(peer) => self.on_disconnected(peer),
+            Event::Message { from, message } => self.on_message(from, message.into_inner()),
+            Event::Unanswered(peer) => self.on_unanswered(peer),
+            Event::Payload { ticket, transactions } => self.on_payload(ticket, transactions),
+            Event::Pending { oldest } => self.proposer.on_pending(oldest),
+            Event::BlockNow => self.on_block_now(),
+            // Proof of work's.
+            Event::Solved { .. } => {}
+            Event::Wake => {}
+        }
+        if !self.halted {
+            self.advance();
+            self.propose();
+            self.catch_up();
+            self.send_again();
+            self.announce();
+        }
+        if cfg!(debug_assertions) {
+            self.check();
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let Some(announced_at) = self.announced_at else {
+            return Some(self.now);
+        };
+        if self.halted {
+            return None;
+        }
+        let tip = announced_at.plus_ms(if self.announce { TIP_SPACING_MS } else { TIP_INTERVAL_MS });
+        let lag = self.lag.map(|(_, since)| since.plus_ms(LAG_GRACE_MS));
+        let votes = self.slots.values().filter(|slot| !slot.own.is_empty()).map(|slot| slot.sent_at.plus_ms(RESEND_MS));
+        let clock = self.slots.keys().filter_map(|height| self.early_until(*height));
+        let all = [Some(tip), lag, self.peers.deadline(self.now), self.block_due_at()].into_iter().flatten();
+        // What was due before now was done, or waits for something else than time.
+        all.chain(votes).chain(clock).filter(|time| *time > self.now).min()
+    }
+
+    fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    fn chain_mut(&mut self) -> &mut Chain {
+        &mut self.chain
+    }
+
+    fn place(&self, now: Time) -> Place {
+        let tip = self.chain.tip();
+        Place { height: tip.height.next(), time: now.seconds().max(tip.header.time) }
+    }
+
+    fn status(&self) -> Status {
+        Status::Pbft(PbftStatus {
+            epoch: self.set.epoch,
+            view: self.view,
+            primary: self.set.primary(self.view),
+            me: self.me.as_ref().map(|member| member.index),
+            n: self.set.n(),
+            quorum: self.quorum,
+            slots: self.slots.iter().map(|(height, slot)| self.slot_status(*height, slot)).collect(),
+        })
+    }
+
+    fn tip_info(&self) -> TipInfo {
+        let tip = self.chain.tip();
+        TipInfo { height: tip.height, id: tip.id, final_height: self.chain.final_height(), work: Work::default() }
+    }
+
+    /// Answers GET-CERTIFIED; [`Engine::handle`] ignores it.
+    fn answer(&self, request: &Message) -> Option<Message> {
+        match request {
+            Message::GetCertified { from, count } => Some(self.certified_from(*from, *count)),
+            Message::Transaction(_)
+            | Message::PrePrepare(_)
+            | Message::Vote(_)
+            | Message::Tip(_)
+            | Message::Certified(_)
+            | Message::GetHeaders(_)
+            | Message::Headers(_)
+            | Message::GetBlocks(_)
+            | Message::Blocks(_)
+            | Message::NewBlock(_) => None,
+        }
+    }
+}
+
+impl Pbft {
+    fn on_message(&mut self, from: Peer, message: Message) {
+        if self.halted {
+            return;
+        }
+        match message {
+            Message::PrePrepare(proposal) => self.on_pre_prepare(from, proposal),
+            Message::Vote(vote) => self.on_vote(from, vote),
+            Message::Tip(info) => self.peers.claimed(from, info),
+            Message::Certified(blocks) => self.on_certified(from, blocks.0),
+            // Transactions are the mempool's; requests are answered by `answer`.
+            Message::Transaction(_) | Message::GetCertified { .. } => {}
+            // Of the other engine, which the verifier refuses.
+            Message::GetHeaders(_)
+            | Message::Headers(_)
+            | Message::GetBlocks(_)
+            | Message::Blocks(_)
+            | Message::NewBlock(_) => {}
+        }
+    }
+
+    fn on_flushed(&mut self, sequence: u64) {
+        self.chain.flushed(sequence);
+        self.recent.retain(|_, (of, _)| *of > sequence);
+    }
+
+    fn emit(&mut self, effect: Effect) {
+        self.out.push(effect);
+    }
+
+    fn trace(&mut self, trace: Trace) {
+        self.out.push(Effect::Trace(trace));
+    }
+
+    /// The highest height that may be accepted and voted on.
+    fn window_top(&self) -> Height {
+        let by_certificate = self.highest.0.saturating_add(u64::from(self.params.depth));
+        Height(by_certificate.min(self.chain.tip().height.0.saturating_add(SLOTS_MAX)))
+    }
+
+    fn is_primary(&self) -> bool {
+        self.me.as_ref().is_some_and(|member| member.index == self.set.primary(self.view))
+    }
+
+    fn ballot(&self, height: Height, block: BlockId) -> Ballot {
+        Ballot { incarnation: self.incarnation, epoch: self.set.epoch, view: self.view, height, block }
+    }
+
+    /// Counts of a slot for display: votes for the block that the height is about.
+    fn slot_status(&self, height: Height, slot: &Slot) -> SlotStatus {
+        let block = slot.block();
+        let signers = |kind| block.map_or_else(Vec::new, |block| slot.tally.signers(self.view, kind, block));
+        SlotStatus {
+            height,
+            phase: slot.phase(self.view),
+            block,
+            prepares: signers(VoteKind::Prepare),
+            commits: signers(VoteKind::Commit),
+        }
+    }
+
+    /// The invariants that are written on the fields.
+    fn check(&self) {
+        let tip = self.chain.tip().height;
+        assert_eq!(tip, self.chain.final_height(), "what is connected is final");
+        assert!(self.highest >= tip, "a connected block has a certificate");
+        assert!(
+            self.slots.keys().all(|height| *height > tip && height.0 <= tip.0 + SLOTS_MAX),
+            "slots lie above the tip"
+        );
+        for (height, slot) in &self.slots {
+            assert!(
+                slot.own.values().all(|vote| vote.ballot.height == *height),
+                "own votes are of their slot's height"
+            );
+            let in_tally = |vote: &crate::message::Vote| {
+                slot.tally.vote(vote.ballot.view, vote.kind, vote.signer).is_some_and(|counted| counted == vote)
+            };
+            assert!(slot.own.values().all(in_tally), "own votes count");
+            if let Some(prepared) = &slot.prepared {
+                assert_eq!(prepared.prepares.len() + 1, self.quorum, "exactly q - 1 PREPAREs");
+            }
+            if let Some(committed) = &slot.committed {
+                assert_eq!(committed.commits.len(), self.quorum, "exactly q COMMITs");
+                assert!(self.highest >= *height, "the highest certificate is known");
+                let body = slot.body.as_ref().map(|body| body.id);
+                assert!(body.is_none_or(|id| id == committed.ballot.block), "a certified block replaces any other");
+            }
+        }
+        assert!(self.over.len() as u64 <= WINDOW_DEPTH_MAX, "few heights that are over are remembered");
+        assert!(self.future.sizes().all(|size| size <= FUTURE_MESSAGES_PER_SENDER_MAX), "what waits is bounded");
+    }
+}

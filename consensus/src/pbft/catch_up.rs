@@ -1,0 +1,153 @@
+//! Catching up by certified blocks, and helping others to.
+
+use super::slot::Body;
+use super::{LAG_GRACE_MS, Pbft, RESEND_MS};
+use crate::engine::{Effect, Fault, Peer, Record, To};
+use crate::ledger::codec::encode;
+use crate::ledger::units::Height;
+use crate::limits::{BLOCKS_PER_MESSAGE_MAX, MESSAGE_BYTES_MAX, SLOTS_MAX};
+use crate::message::{CertifiedBlock, CertifiedBlocks, Message};
+use std::sync::Arc;
+
+impl Pbft {
+    /// Blocks with their certificates, from a height up, as many as there are, are wanted, and fit one message.
+    pub(super) fn certified_from(&self, from: Height, count: u32) -> Message {
+        let last =
+            Height(from.0.saturating_add(u64::from(count)).min(from.0.saturating_add(BLOCKS_PER_MESSAGE_MAX as u64)));
+        let mut blocks = Vec::new();
+        let mut bytes_left = MESSAGE_BYTES_MAX - 1024;
+        let mut height = from.max(Height(1));
+        while height < last {
+            let Some(certified) = self.certified_at(height) else { break };
+            let bytes = certified.block.bytes() + encode(&certified.certificate).len();
+            if bytes > bytes_left {
+                break;
+            }
+            bytes_left -= bytes;
+            blocks.push(certified);
+            height = height.next();
+        }
+        Message::Certified(CertifiedBlocks(blocks))
+    }
+
+    fn certified_at(&self, height: Height) -> Option<CertifiedBlock> {
+        let id = self.chain.active_at(height)?;
+        let block = self.chain.block(&id)?;
+        let recent = self.recent.get(&height).map(|(_, certificate)| certificate.clone());
+        let certificate = recent.or_else(|| self.chain.archive().certificate(height))?;
+        Some(CertifiedBlock { block: (*block).clone(), certificate })
+    }
+
+    /// Sends the peer that is behind what it lacks, starting at `height` or lower; not too often.
+    pub(super) fn help(&mut self, peer: Peer, height: Height) {
+        let claimed = self.peers.claim(peer).map(|info| info.final_height);
+        let is_recent = self.helped_at.get(&peer).is_some_and(|at| at.plus_ms(RESEND_MS / 2) > self.now);
+        if claimed.is_some_and(|claimed| claimed >= height) || is_recent {
+            return;
+        }
+        if !self.peers.is_connected(peer) {
+            return;
+        }
+        self.helped_at.insert(peer, self.now);
+        let from = claimed.map_or(height, |claimed| claimed.next().min(height));
+        let message = self.certified_from(from, BLOCKS_PER_MESSAGE_MAX as u32);
+        self.emit(Effect::Send { to: To::Peer(peer), message });
+    }
+
+    pub(super) fn on_disconnected(&mut self, peer: Peer) {
+        self.peers.disconnected(peer);
+        self.helped_at.remove(&peer);
+    }
+
+    pub(super) fn on_unanswered(&mut self, peer: Peer) {
+        self.peers.unanswered(self.now, peer);
+    }
+
+    /// Certified blocks, asked for or as an answer to a vote of ours. The verifier has checked each certificate.
+    pub(super) fn on_certified(&mut self, from: Peer, blocks: Vec<CertifiedBlock>) {
+        let tip = self.chain.tip().height;
+        let heights: Vec<Height> = blocks.iter().map(|certified| certified.certificate.ballot.height).collect();
+        let asked = self.peers.open().find(|(peer, _)| *peer == from).map(|(_, wanted)| *wanted);
+        // Help that crosses a request is no answer to it.
+        let answered = asked.filter(|wanted| heights.is_empty() || heights.contains(wanted));
+        if answered.is_some() {
+            self.peers.answered(from);
+        }
+        let mut is_useful = false;
+        for certified in blocks {
+            is_useful |= self.install(certified);
+        }
+        if is_useful {
+            return;
+        }
+        if answered.is_some_and(|wanted| wanted > tip) {
+            // A claim that nothing stands behind: others are asked for a while.
+            self.peers.rest(self.now, from);
+            let reason = "claimed a final height and gave no block".to_owned();
+            self.emit(Effect::Blame { peer: from, fault: Fault::Invalid { what: "certified", reason } });
+        } else if answered.is_none() && heights.iter().any(|height| *height > tip) {
+            self.emit(Effect::Blame { peer: from, fault: Fault::Unwanted("certified") });
+        }
+    }
+
+    /// Takes in one certified block, to be connected in its turn. False when it is of no use.
+    fn install(&mut self, certified: CertifiedBlock) -> bool {
+        let CertifiedBlock { block, certificate } = certified;
+        let (ballot, tip) = (certificate.ballot, self.chain.tip().height);
+        if ballot.incarnation != self.incarnation || ballot.epoch != self.set.epoch {
+            return false;
+        }
+        if ballot.height <= tip || ballot.height.0 > tip.0.saturating_add(SLOTS_MAX) {
+            return false;
+        }
+        let slot = self.slots.entry(ballot.height).or_default();
+        if slot.committed.as_ref().is_some_and(|held| held.ballot.block != ballot.block) {
+            // Two certificates for one height: more than f members lie. The first one held is kept.
+            return false;
+        }
+        let (is_certified, durable) =
+            (slot.committed.is_some(), slot.body.as_ref().filter(|body| body.id == ballot.block));
+        let needs_body = durable.is_none();
+        if needs_body || !durable.is_some_and(|body| body.durable) {
+            self.emit(Effect::Persist(Record::Body(block.clone())));
+        }
+        if !is_certified {
+            self.certify(ballot.height, certificate);
+        }
+        let slot = self.slots.get_mut(&ballot.height).expect("it was certified");
+        match &mut slot.body {
+            Some(body) => body.durable = true,
+            None => slot.body = Some(Body::new(Arc::new(block), true)),
+        }
+        true
+    }
+
+    /// Asks a peer for what is missing, if one claims to have it and it did not come by itself.
+    pub(super) fn catch_up(&mut self) {
+        for (peer, _) in self.peers.expire(self.now) {
+            self.emit(Effect::Blame { peer, fault: Fault::Silent });
+        }
+        let tip = self.chain.tip().height;
+        let ahead = self.peers.askable(self.now, |info| info.final_height > tip);
+        if ahead.is_empty() || self.peers.open().next().is_some() {
+            self.lag = if ahead.is_empty() { None } else { self.lag };
+            return;
+        }
+        let since = match self.lag {
+            Some((at, since)) if at == tip => since,
+            Some(_) | None => self.now,
+        };
+        self.lag = Some((tip, since));
+        let far = tip.0.saturating_add(u64::from(self.params.depth));
+        let is_far = |peer: &&Peer| self.peers.claim(**peer).is_some_and(|info| info.final_height.0 > far);
+        let chosen = ahead[(tip.0 % ahead.len() as u64) as usize];
+        let peer = ahead.iter().find(is_far).copied();
+        let is_late = since.plus_ms(LAG_GRACE_MS) <= self.now;
+        if let Some(peer) = peer.or(is_late.then_some(chosen)) {
+            let wanted = tip.next();
+            self.peers.asked(self.now, peer, wanted);
+            let message = Message::GetCertified { from: wanted, count: BLOCKS_PER_MESSAGE_MAX as u32 };
+            self.emit(Effect::Send { to: To::Peer(peer), message });
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The primary's part: when to propose, what, and PRE-PREPARE.
+
+use super::Pbft;
+use super::advance::{Ground, HEADER_VERSION};
+use super::slot::{Body, Judged};
+use crate::engine::{Effect, PayloadRequest, Trace};
+use crate::ledger::amount::Amount;
+use crate::ledger::block::{Block, Header};
+use crate::ledger::coins::Diff;
+use crate::ledger::hash::{BlockId, MerkleRoot};
+use crate::ledger::rules::BlockError;
+use crate::ledger::transaction::{Body as TxBody, Coinbase, Output, Transaction, Witness};
+use crate::ledger::units::{Height, Time};
+use crate::limits::{BLOCK_TRANSACTIONS_MAX, HEADER_BYTES};
+use crate::message::VoteKind;
+use std::sync::Arc;
+
+/// Room in a block for its header, the length of its list, and the coinbase with one output.
+const OVERHEAD_BYTES: usize = HEADER_BYTES + 4 + 128;
+/// So many transactions that turn out to be invalid are left out one by one; then the payload is given up.
+const BAD_TRANSACTIONS_MAX: usize = 16;
+
+/// An open request for a payload.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    ticket: u64,
+    height: Height,
+    parent: BlockId,
+    time: u32,
+}
+
+/// What the primary keeps in mind.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Proposer {
+    /// Since when a transaction has been due.
+    pending: Option<Time>,
+    /// The last payload came back empty, and nothing has changed since.
+    idle: bool,
+    /// Blocks asked for by hand.
+    blocks_due: u32,
+    asked: Option<Asked>,
+    tickets: u64,
+    /// When a block was last proposed or connected; `None` before the first event.
+    block_at: Option<Time>,
+}
+
+impl Proposer {
+    /// Time is told for the first time: the block time runs from here.
+    pub(super) fn started(&mut self, now: Time) {
+        self.block_at.get_or_insert(now);
+    }
+
+    pub(super) fn on_pending(&mut self, oldest: Option<Time>) {
+        self.pending = oldest;
+        self.idle = false;
+    }
+
+    /// The chain has moved.
+    pub(super) fn on_block(&mut self, now: Time) {
+        self.block_at = Some(now);
+        self.idle = false;
+    }
+}
+
+impl Pbft {
+    /// A block by hand, on dev nets.
+    pub(super) fn on_block_now(&mut self) {
+        if self.chain.genesis().dev && self.is_primary() {
+            self.proposer.blocks_due = self.proposer.blocks_due.saturating_add(1);
+        }
+    }
+
+    /// Asks for a payload when a block is wanted and one may be proposed.
+    pub(super) fn propose(&mut self) {
+        if self.proposer.asked.is_some() || !self.is_primary() {
+            return;
+        }
+        let Some((height, ground)) = self.next_proposal() else {
+            return;
+        };
+        let is_wanted = self.proposer.pending.is_some() && !self.proposer.idle;
+        if !is_wanted && !self.wants_empty(height) {
+            return;
+        }
+        self.proposer.tickets += 1;
+        let time = self.now.seconds().max(ground.parent.header.time);
+        let ticket = self.proposer.tickets;
+        self.proposer.asked = Some(Asked { ticket, height, parent: ground.parent.id, time });
+        let bytes_max = (self.chain.genesis().ledger.block_bytes_max as usize).saturating_sub(OVERHEAD_BYTES);
+        self.emit(Effect::WantPayload(PayloadRequest { ticket, height, time, bytes_max, above: ground.blocks }));
+    }
+
+    /// The lowest height without a proposal, and on what it stands, if the primary may propose there: within the window,
+    /// linked, and with nothing certified at or above it, which would mean that this replica is behind.
+    fn next_proposal(&self) -> Option<(Height, Ground)> {
+        let mut height = self.chain.tip().height.next();
+        while self.slots.get(&height).is_some_and(|slot| slot.valid().is_some()) {
+            height = height.next();
+        }
+        let me = self.me.as_ref()?;
+        let has_voted = |height| {
+            self.slots
+                .get(height)
+                .is_some_and(|slot| slot.tally.vote(self.view, VoteKind::PrePrepare, me.index).is_some())
+        };
+        let may = self.highest < height && height <= self.window_top() && !has_voted(&height) && self.is_linked(height);
+        if may { self.ground(height).map(|ground| (height, ground)) } else { None }
+    }
+
+    /// Whether a block is due at `height` even if there is nothing to put in it.
+    fn wants_empty(&self, height: Height) -> bool {
+        let is_first_of_dev_net = self.chain.genesis().dev && height == Height(1);
+        let is_alone = height == self.chain.tip().height.next();
+        let is_due = is_alone && self.block_due_at().is_some_and(|due| due <= self.now);
+        self.proposer.blocks_due > 0 || is_first_of_dev_net || is_due
+    }
+
+    /// When the primary's block time runs out.
+    pub(super) fn block_due_at(&self) -> Option<Time> {
+        let block_at = self.proposer.block_at.filter(|_| self.params.block_time_ms > 0 && self.is_primary())?;
+        Some(block_at.plus_ms(u64::from(self.params.block_time_ms)))
+    }
+
+    /// Proposes a block with what came back, if it still fits.
+    pub(super) fn on_payload(&mut self, ticket: u64, transactions: Vec<Transaction>) {
+        let Some(asked) = self.proposer.asked.filter(|asked| asked.ticket == ticket && !self.halted) else {
+            return;
+        };
+        self.proposer.asked = None;
+        let Some((height, ground)) = self.next_proposal() else {
+            return;
+        };
+        if height != asked.height || ground.parent.id != asked.parent {
+            return;
+        }
+        let (block, diff) = self.build(&asked, &ground, transactions);
+        let is_empty = block.transactions.len() == 1;
+        if is_empty && !self.wants_empty(height) {
+            self.proposer.idle = true;
+            return;
+        }
+        self.pre_prepare(height, block, diff);
+    }
+
+    fn pre_prepare(&mut self, height: Height, block: Block, diff: Diff) {
+        self.proposer.blocks_due = self.proposer.blocks_due.saturating_sub(1);
+        self.proposer.block_at = Some(self.now);
+        let body = Body::new(Arc::new(block), false);
+        let id = body.id;
+        self.slots.entry(height).or_default().body = Some(body);
+        self.accept(height, Judged::Valid(Arc::new(diff)));
+        self.cast(VoteKind::PrePrepare, height, id);
+    }
+
+    /// A block of these transactions, or of those among them that are valid here, and the change it makes. What the mempool
+    /// hands over is valid; if it is not, the block goes without.
+    fn build(&mut self, asked: &Asked, ground: &Ground, mut transactions: Vec<Transaction>) -> (Block, Diff) {
+        transactions.truncate(BLOCK_TRANSACTIONS_MAX - 1);
+        for _ in 0..BAD_TRANSACTIONS_MAX {
+            let block = self.assemble(asked, &transactions);
+            let error = match self.judge_own(ground, &block) {
+                Ok(diff) => return (block, diff),
+                Err(error) => error,
+            };
+            self.trace(Trace::Refused { height: asked.height, block: block.id(), reason: format!("own: {error}") });
+            match error {
+                BlockError::Transaction { index, .. } | BlockError::CoinExists(index) if index > 0 => {
+                    transactions.remove(index as usize - 1);
+                }
+                _ => transactions.clear(),
+            }
+        }
+        let block = self.assemble(asked, &[]);
+        let diff = self.judge_own(ground, &block).expect("an empty block on valid ground breaks no rule");
+        (block, diff)
+    }
+
+    fn judge_own(&self, ground: &Ground, block: &Block) -> Result<Diff, BlockError> {
+        let (actual, allowed) = (block.bytes(), self.chain.genesis().ledger.block_bytes_max as usize);
+        if actual > allowed {
+            return Err(BlockError::TooLarge { actual, allowed });
+        }
+        self.chain.judge_above(&ground.diffs, block, block.header.time)
+    }
+
+    fn assemble(&self, asked: &Asked, transactions: &[Transaction]) -> Block {
+        let fees = Amount::checked_sum(transactions.iter().map(stated_fee)).unwrap_or(Amount::ZERO);
+        let subsidy = self.chain.genesis().ledger.subsidy_at(asked.height);
+        let amount = fees.checked_add(subsidy).unwrap_or(fees);
+        let outputs = if amount == Amount::ZERO { Vec::new() } else { vec![Output { amount, lock: self.payee }] };
+        let coinbase = Coinbase { height: asked.height, extra: Vec::new(), outputs };
+        let mut all = vec![Transaction { body: TxBody::Coinbase(coinbase), witnesses: Vec::new() }];
+        all.extend_from_slice(transactions);
+        let header = Header {
+            version: HEADER_VERSION,
+            parent: asked.parent,
+            merkle_root: MerkleRoot::default(),
+            time: asked.time,
+            bits: 0,
+            nonce: 0,
+        };
+        let mut block = Block { header, transactions: all };
+        block.header.merkle_root = block.merkle_root();
+        block
+    }
+}
+
+/// The fee by the amounts that the witnesses state, which connecting compares with the coins.
+fn stated_fee(transaction: &Transaction) -> Amount {
+    let stated = transaction.witnesses.iter().map(|witness| match witness {
+        Witness::Spend(spend) => spend.amount,
+        Witness::Member { .. } => Amount::ZERO,
+    });
+    let inputs = Amount::checked_sum(stated).unwrap_or(Amount::ZERO);
+    let outputs = Amount::checked_sum(transaction.outputs().iter().map(|output| output.amount));
+    outputs.and_then(|outputs| inputs.checked_sub(outputs)).unwrap_or(Amount::ZERO)
+}

@@ -1,0 +1,185 @@
+//! Starting: the chain as it was flushed, and what was persisted beyond it.
+
+use super::slot::{Body, Slot};
+use super::{Member, Pbft};
+use crate::chain::{Base, Chain, Store};
+use crate::engine::{Effect, EngineConfig, Record, To, Trace};
+use crate::ledger::block::Block;
+use crate::ledger::hash::{BlockId, LockHash};
+use crate::ledger::lock::Lock;
+use crate::ledger::units::{Height, Time, View};
+use crate::limits::SLOTS_MAX;
+use crate::message::{Ballot, CommitCertificate, PreparedCertificate, Vote, VoteKind};
+use crate::plant::{Plant, armed};
+use crate::sync::Peers;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Blocks that are connected again in one update.
+const LINKS_PER_UPDATE: usize = 256;
+
+impl Pbft {
+    /// A replica with the chain as it was flushed (`base`, which `store` shows) and all that was persisted since, in any
+    /// order; records of heights at or below the base do no harm. A fresh start has [`Base::genesis`] and no records; the
+    /// store then holds the genesis coins. The effects connect again what was certified, and send own votes again.
+    ///
+    /// # Panics
+    /// When the genesis is not of a PBFT net.
+    #[must_use]
+    pub fn restore(
+        config: EngineConfig,
+        store: Box<dyn Store>,
+        base: Base,
+        records: Vec<Record>,
+    ) -> (Pbft, Vec<Effect>) {
+        let params = config.genesis.pbft().expect("a PBFT engine is made for PBFT nets only").clone();
+        let set = config.genesis.validator_set();
+        let of_key =
+            |key: crate::ledger::key::SigningKey| set.index_of(&key.public()).map(|index| Member { index, key });
+        let me = config.key.and_then(of_key);
+        let own_lock = me.as_ref().map(|member| Lock::Key(member.key.public()).hash());
+        let quorum = if armed(Plant::SmallQuorum) { (set.quorum() - 1).max(1) } else { set.quorum() };
+        let mut pbft = Pbft {
+            me,
+            payee: config.payee.or(own_lock).unwrap_or(LockHash([0; 32])),
+            params,
+            incarnation: config.incarnation,
+            set,
+            quorum,
+            highest: base.tip.height,
+            chain: Chain::new(config.genesis, store, base),
+            next_sequence: 1,
+            view: View(0),
+            slots: BTreeMap::new(),
+            over: BTreeMap::new(),
+            recent: BTreeMap::new(),
+            future: super::future::Future::default(),
+            proposer: super::propose::Proposer::default(),
+            peers: Peers::default(),
+            lag: None,
+            helped_at: BTreeMap::new(),
+            announced_at: None,
+            announce: false,
+            now: Time(0),
+            halted: false,
+            out: Vec::new(),
+        };
+        pbft.take_back(records);
+        pbft.trace(Trace::View { view: pbft.view, primary: pbft.set.primary(pbft.view), reason: "start" });
+        let votes = pbft.own_votes();
+        pbft.out.extend(votes.into_iter().map(|message| Effect::Send { to: To::Members, message }));
+        let effects = std::mem::take(&mut pbft.out);
+        (pbft, effects)
+    }
+
+    fn take_back(&mut self, records: Vec<Record>) {
+        let mut bodies: BTreeMap<BlockId, Block> = BTreeMap::new();
+        let mut certificates: BTreeMap<Height, CommitCertificate> = BTreeMap::new();
+        let (mut votes, mut prepared) = (Vec::new(), Vec::new());
+        for record in records {
+            match record {
+                Record::Body(block) => drop(bodies.insert(block.id(), block)),
+                Record::Committed(it) if self.is_ours(&it.ballot) => drop(certificates.insert(it.ballot.height, it)),
+                Record::Vote(vote) if self.is_ours(&vote.ballot) => votes.push(vote),
+                Record::Prepared(it) if self.is_ours(&it.ballot) => prepared.push(it),
+                Record::Vote(_) | Record::Prepared(_) | Record::Committed(_) => {}
+                // Proof of work's.
+                Record::Header(_) | Record::Invalid(_) => {}
+            }
+        }
+        self.connect_again(&mut bodies, &mut certificates);
+        for (height, certificate) in certificates {
+            if let Some(slot) = self.slot_above(height) {
+                slot.committed = Some(certificate);
+                self.highest = self.highest.max(height);
+            }
+        }
+        if !armed(Plant::ForgetVotes) {
+            votes.into_iter().for_each(|vote| self.take_back_vote(vote));
+        }
+        prepared.into_iter().for_each(|certificate| self.take_back_prepared(certificate));
+        self.take_back_bodies(bodies);
+    }
+
+    fn is_ours(&self, ballot: &Ballot) -> bool {
+        ballot.incarnation == self.incarnation && ballot.epoch == self.set.epoch
+    }
+
+    /// The slot of a height, if one may be kept for it.
+    fn slot_above(&mut self, height: Height) -> Option<&mut Slot> {
+        let tip = self.chain.tip().height;
+        let is_near = height > tip && height.0 <= tip.0.saturating_add(SLOTS_MAX);
+        is_near.then(|| self.slots.entry(height).or_default())
+    }
+
+    /// Makes the switches again that were not flushed. A final height is told even if nothing is missing.
+    fn connect_again(
+        &mut self,
+        bodies: &mut BTreeMap<BlockId, Block>,
+        certificates: &mut BTreeMap<Height, CommitCertificate>,
+    ) {
+        let mut connected = Vec::new();
+        while let Some(certificate) = certificates.remove(&self.chain.tip().height.next()) {
+            let (height, id) = (certificate.ballot.height, certificate.ballot.block);
+            let Some(block) = bodies.remove(&id).map(Arc::new).or_else(|| self.chain.block(&id)) else {
+                certificates.insert(height, certificate);
+                break;
+            };
+            let verdict = super::advance::check_header(&block.header, &self.chain.tip())
+                .and_then(|()| self.chain.judge(&block, block.header.time));
+            match verdict {
+                Ok(diff) => connected.push(self.chain.connect(block, Arc::new(diff))),
+                Err(error) => {
+                    self.trace(Trace::Refused { height, block: id, reason: error.to_string() });
+                    self.halted = true;
+                    break;
+                }
+            }
+            self.recent.insert(height, (self.next_sequence, certificate));
+            if connected.len() == LINKS_PER_UPDATE {
+                self.report_update(std::mem::take(&mut connected));
+            }
+        }
+        if !connected.is_empty() || self.chain.final_height() < self.chain.tip().height {
+            self.report_update(connected);
+        }
+    }
+
+    fn take_back_vote(&mut self, vote: Vote) {
+        let me = self.me.as_ref().map(|member| member.index);
+        if me != Some(vote.signer) {
+            return;
+        }
+        if let Some(slot) = self.slot_above(vote.ballot.height) {
+            slot.tally.add(vote);
+            slot.own.insert((vote.ballot.view, vote.kind), vote);
+        }
+    }
+
+    fn take_back_prepared(&mut self, certificate: PreparedCertificate) {
+        let Some(slot) = self.slot_above(certificate.ballot.height) else {
+            return;
+        };
+        let ballot = certificate.ballot;
+        let vote =
+            |kind, seal: &crate::message::Seal| Vote { kind, ballot, signer: seal.signer, signature: seal.signature };
+        slot.tally.add(vote(VoteKind::PrePrepare, &certificate.pre_prepare));
+        for seal in &certificate.prepares {
+            slot.tally.add(vote(VoteKind::Prepare, seal));
+        }
+        if slot.prepared.as_ref().is_none_or(|held| held.ballot.view <= ballot.view) {
+            slot.prepared = Some(certificate);
+        }
+    }
+
+    /// The bodies that certificates and own votes are about. They are judged again when the first event comes.
+    fn take_back_bodies(&mut self, mut bodies: BTreeMap<BlockId, Block>) {
+        let view = self.view;
+        for slot in self.slots.values_mut() {
+            let prepared = slot.prepared.as_ref().map(|it| it.ballot.block);
+            let wanted = slot.committed.as_ref().map(|it| it.ballot.block).or(prepared).or(slot.bound_to(view));
+            let held = |id: &BlockId| bodies.remove(id).map(Arc::new).or_else(|| self.chain.archive().block(id));
+            slot.body = wanted.as_ref().and_then(held).map(|block| Body::new(block, true));
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What comes in: PRE-PREPAREs and votes, guarded in one order: another net's past → dropped; over → answered; of an older
+//! view → dropped; too early → kept; then counted.
+
+use super::Pbft;
+use super::slot::Body;
+use super::tally::Counted;
+use crate::engine::{Effect, Fault, Peer, Trace};
+use crate::ledger::units::Height;
+use crate::message::{Ballot, Message, PrePrepare, Vote, VoteKind};
+use std::sync::Arc;
+
+/// What the guards say of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timing {
+    /// Of another incarnation, epoch, or an older view.
+    Foreign,
+    /// Of a height that is final here.
+    Over,
+    /// Of a later view, or above the window.
+    Early,
+    /// To be counted.
+    Present,
+}
+
+impl Pbft {
+    fn timing(&self, ballot: &Ballot) -> Timing {
+        if ballot.incarnation != self.incarnation || ballot.epoch != self.set.epoch {
+            Timing::Foreign
+        } else if ballot.height <= self.chain.tip().height {
+            Timing::Over
+        } else if ballot.view < self.view {
+            Timing::Foreign
+        } else if ballot.view > self.view || ballot.height > self.window_top() {
+            Timing::Early
+        } else {
+            Timing::Present
+        }
+    }
+
+    /// PRE-PREPARE: the body is kept if it is the first of its view; whether it is valid is judged when its parent is there.
+    pub(super) fn on_pre_prepare(&mut self, from: Peer, proposal: PrePrepare) {
+        let (vote, ballot) = (proposal.vote, proposal.vote.ballot);
+        match self.timing(&ballot) {
+            Timing::Foreign => {}
+            Timing::Over => self.on_over(from, vote),
+            Timing::Early => self.keep(from, vote, Message::PrePrepare(proposal)),
+            Timing::Present => {
+                self.count(from, vote);
+                let view = self.view;
+                let slot = self.slots.entry(ballot.height).or_default();
+                let is_first =
+                    slot.tally.vote(view, VoteKind::PrePrepare, vote.signer).map(|first| first.ballot) == Some(ballot);
+                let is_free = slot.bound_to(view).is_none_or(|block| block == ballot.block);
+                let is_certified = slot.committed.as_ref().is_none_or(|it| it.ballot.block == ballot.block);
+                if slot.body.is_none() && is_first && is_free && is_certified {
+                    slot.body = Some(Body::new(Arc::new(proposal.block), false));
+                }
+            }
+        }
+    }
+
+    /// PREPARE or COMMIT (or a PRE-PREPARE whose body comes apart from it).
+    pub(super) fn on_vote(&mut self, from: Peer, vote: Vote) {
+        match self.timing(&vote.ballot) {
+            Timing::Foreign => {}
+            Timing::Over => self.on_over(from, vote),
+            Timing::Early => self.keep(from, vote, Message::Vote(vote)),
+            Timing::Present => self.count(from, vote),
+        }
+    }
+
+    fn keep(&mut self, from: Peer, vote: Vote, message: Message) {
+        // Bodies are large: those of later views are sent again by their primaries when their time has come.
+        if matches!(message, Message::PrePrepare(_)) && vote.ballot.view > self.view {
+            return;
+        }
+        self.future.keep(vote.signer, (vote.ballot.view, vote.ballot.height, vote.kind), from, message);
+    }
+
+    /// Takes up what waited, as far as the window has come. True if there was anything.
+    pub(super) fn take_up(&mut self) -> bool {
+        let ready = self.future.ready(self.view, self.window_top());
+        let any = !ready.is_empty();
+        for (from, message) in ready {
+            match message {
+                Message::PrePrepare(proposal) => self.on_pre_prepare(from, proposal),
+                Message::Vote(vote) => self.on_vote(from, vote),
+                other => unreachable!("only proposals and votes are kept, not {}", other.name()),
+            }
+        }
+        any
+    }
+
+    /// Counts a vote in its slot.
+    pub(super) fn count(&mut self, from: Peer, vote: Vote) {
+        let counted = self.slots.entry(vote.ballot.height).or_default().tally.add(vote);
+        match counted {
+            Counted::New(votes) => self.trace_vote(&vote, votes),
+            Counted::Known => {}
+            Counted::Contradicts(first) => self.report(from, first, vote),
+        }
+    }
+
+    pub(super) fn trace_vote(&mut self, vote: &Vote, votes: usize) {
+        let Ballot { view, height, .. } = vote.ballot;
+        self.trace(Trace::Vote { kind: vote.kind, signer: vote.signer, view, height, votes, quorum: self.quorum });
+    }
+
+    fn report(&mut self, from: Peer, first: Vote, second: Vote) {
+        self.trace(Trace::Equivocation { first, second });
+        let fault = Fault::Equivocation(second.signer, second.ballot.height);
+        self.emit(Effect::Blame { peer: from, fault });
+    }
+
+    /// A vote for a height that is final here. One that was counted is sent again because its signer is not there yet.
+    fn on_over(&mut self, from: Peer, vote: Vote) {
+        let height = vote.ballot.height;
+        let counted = self.over.get_mut(&height).map(|tally| tally.add(vote));
+        match counted {
+            Some(Counted::New(votes)) => self.trace_vote(&vote, votes),
+            Some(Counted::Contradicts(first)) => self.report(from, first, vote),
+            Some(Counted::Known) | None => self.help(from, height),
+        }
+    }
+
+    /// Whether a vote of this replica's own may link height `height` to its parent.
+    pub(super) fn is_linked(&self, height: Height) -> bool {
+        if crate::plant::armed(crate::plant::Plant::SkipLink) {
+            return true;
+        }
+        let parent = height.previous().expect("nothing is voted on at genesis");
+        let Some(slot) = self.slots.get(&parent) else {
+            return parent == self.chain.tip().height;
+        };
+        let Some(body) = slot.valid() else {
+            return false;
+        };
+        slot.is_committed_on(body.id) || slot.is_prepared_on(self.view, body.id)
+    }
+}
