@@ -25,6 +25,13 @@ pub enum Input {
         /// What.
         message: Verified<Message>,
     },
+    /// A peer broke a rule that was checked before a replica is told: undecodable bytes, an invalid signature, too much.
+    Misbehaved {
+        /// Who.
+        peer: Peer,
+        /// How.
+        fault: Fault,
+    },
     /// A request to this peer will not be answered.
     Unanswered(Peer),
     /// A user hands in a transaction; answered in the outputs of the same call by [`Output::Submitted`].

@@ -2,3 +2,11 @@
 //! node's runtime and the simulator execute the same outputs.
 
 pub mod io;
+pub mod limits;
+pub mod mempool;
+mod peers;
+pub mod replica;
+mod still;
+
+pub use mempool::{Mempool, MempoolConfig};
+pub use replica::{Replica, ReplicaConfig, ReplicaStatus};

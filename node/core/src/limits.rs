@@ -1,0 +1,59 @@
+//! Every limit of the replica's own, in one place: all that a peer or a user can fill has one here.
+
+/// Bytes of all transactions in the mempool, unless configured.
+pub const MEMPOOL_BYTES_MAX_DEFAULT: usize = 64 * 1024 * 1024;
+/// Transactions in the mempool, unless configured.
+pub const MEMPOOL_COUNT_MAX_DEFAULT: usize = 100_000;
+/// How long a transaction may wait after it became due, unless configured: three days.
+pub const MEMPOOL_EXPIRY_MS_DEFAULT: u64 = 3 * 24 * 60 * 60 * 1_000;
+/// Unconfirmed transactions that may depend on each other, unless configured.
+pub const MEMPOOL_CHAIN_MAX_DEFAULT: usize = 25;
+/// What may be configured for [`MEMPOOL_CHAIN_MAX_DEFAULT`] at most: larger clusters are not put in the best order.
+pub const CLUSTER_ORDERED_MAX: usize = 128;
+
+/// Transactions that did not fit after which a selection gives up looking for smaller ones.
+pub const SELECT_MISSES_MAX: usize = 500;
+
+/// A transaction that was neither included nor sent for this long is sent again.
+pub const REANNOUNCE_AFTER_MS: u64 = 3_000;
+/// Transactions are sent again at most once in this time ...
+pub const REANNOUNCE_INTERVAL_MS: u64 = 2_000;
+/// ... and then at most so many, those that were not sent for the longest time first.
+pub const REANNOUNCE_COUNT_MAX: usize = 64;
+
+/// Transactions from peers that wait for one that they spend from.
+pub const ORPHANS_MAX: usize = 1_024;
+/// Those brought by one peer.
+pub const ORPHANS_PER_PEER_MAX: usize = 256;
+/// Bytes of all of them.
+pub const ORPHAN_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long they wait.
+pub const ORPHAN_EXPIRY_MS: u64 = 20_000;
+
+/// Refusals that are remembered, so that gossip of the same transaction costs a look-up.
+pub const REFUSALS_MAX: usize = 16_384;
+/// How long a refusal is remembered that may be over later.
+pub const REFUSAL_RETRY_MS: u64 = 1_000;
+/// Ids of included transactions that are remembered, so that late gossip is not taken for something new.
+pub const INCLUDED_MAX: usize = 65_536;
+
+/// Peers whose conduct is kept in mind. The shell's limit of connections is far below.
+pub const PEERS_MAX: usize = 4_096;
+/// From this score on a peer is banned.
+pub const BAN_SCORE: u64 = 100;
+/// Time in which one point of the score is forgiven.
+pub const FORGIVE_POINT_MS: u64 = 2_000;
+/// Score for something invalid: the third within a short time bans.
+pub const SCORE_INVALID: u64 = 40;
+/// Score for something unwanted.
+pub const SCORE_UNWANTED: u64 = 10;
+/// Score for silence.
+pub const SCORE_SILENT: u64 = 5;
+
+const _: () = assert!(MEMPOOL_CHAIN_MAX_DEFAULT <= CLUSTER_ORDERED_MAX);
+// The order of a cluster is computed with sets of 128 bits.
+const _: () = assert!(CLUSTER_ORDERED_MAX <= 128);
+const _: () = assert!(ORPHANS_PER_PEER_MAX < ORPHANS_MAX);
+const _: () = assert!(SCORE_INVALID < BAN_SCORE && SCORE_UNWANTED < SCORE_INVALID && SCORE_SILENT < SCORE_UNWANTED);
+// An orphan outlives the next times at which its parent is sent again.
+const _: () = assert!(ORPHAN_EXPIRY_MS > 2 * (REANNOUNCE_AFTER_MS + REANNOUNCE_INTERVAL_MS));

@@ -1,0 +1,484 @@
+//! Transactions that wait for a block.
+//!
+//! Everything here is valid in the place of the next block ([`Engine::place`](bezant_consensus::engine::Engine::place)): each
+//! coin it spends is unspent on the active chain or made by another transaction here, no two spend the same coin (the first
+//! that came stays), locks and maturity are reached. A transaction whose lock is not reached yet is refused, not kept.
+//!
+//! | what | where |
+//! |---|---|
+//! | admission, refusals, transactions that came before their parents | `admit`, `memory`, `orphans` |
+//! | what a change of the active chain does | `follow` |
+//! | what goes into a block | `select` |
+//! | what depends on each other, and what is evicted first | `cluster` |
+//!
+//! Not here yet: replacing a transaction by a better paying one, and estimates of rates.
+
+mod admit;
+mod cluster;
+mod follow;
+mod memory;
+mod orphans;
+mod select;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use admit::Next;
+pub use cluster::FeeRate;
+pub(crate) use select::{Order, Taken};
+
+use crate::io::{DropReason, Notice};
+use crate::limits::{
+    CLUSTER_ORDERED_MAX, MEMPOOL_BYTES_MAX_DEFAULT, MEMPOOL_CHAIN_MAX_DEFAULT, MEMPOOL_COUNT_MAX_DEFAULT,
+    MEMPOOL_EXPIRY_MS_DEFAULT, REANNOUNCE_AFTER_MS,
+};
+use bezant_consensus::engine::Peer;
+use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::hash::{TxHash, TxId};
+use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
+use bezant_consensus::ledger::units::{Height, Time};
+use bezant_consensus::limits::TRANSACTION_BYTES_MAX;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Limits and policy of the mempool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MempoolConfig {
+    /// Bytes of all transactions together; at least one of the largest must fit. Default 64 MiB.
+    pub bytes_max: usize,
+    /// Transactions, at least 1. Default 100,000.
+    pub count_max: usize,
+    /// Least fee in grains per 1,000 bytes; the genesis' `relay_fee_rate_min` unless given.
+    pub fee_rate_min: Option<u64>,
+    /// How long a transaction may wait after it became due, in milliseconds, at least 1. Default three days.
+    pub expiry_ms: u64,
+    /// Unconfirmed transactions that may depend on each other, directly or not; 1 to [`CLUSTER_ORDERED_MAX`]. Default 25.
+    pub chain_max: usize,
+}
+
+impl Default for MempoolConfig {
+    fn default() -> Self {
+        MempoolConfig {
+            bytes_max: MEMPOOL_BYTES_MAX_DEFAULT,
+            count_max: MEMPOOL_COUNT_MAX_DEFAULT,
+            fee_rate_min: None,
+            expiry_ms: MEMPOOL_EXPIRY_MS_DEFAULT,
+            chain_max: MEMPOOL_CHAIN_MAX_DEFAULT,
+        }
+    }
+}
+
+/// A configuration that no mempool can run with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("mempool.{field}: {expected} is expected")]
+pub struct MempoolConfigError {
+    /// The field.
+    pub field: &'static str,
+    /// What it should be.
+    pub expected: &'static str,
+}
+
+impl MempoolConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// The first field that no mempool can run with.
+    pub fn check(&self) -> Result<(), MempoolConfigError> {
+        let fail = |field, expected| Err(MempoolConfigError { field, expected });
+        if self.bytes_max < TRANSACTION_BYTES_MAX {
+            return fail("bytes_max", "at least 100000");
+        }
+        if self.count_max == 0 {
+            return fail("count_max", "at least 1");
+        }
+        if self.expiry_ms == 0 {
+            return fail("expiry_ms", "at least 1");
+        }
+        if self.chain_max == 0 || self.chain_max > CLUSTER_ORDERED_MAX {
+            return fail("chain_max", "1 to 128");
+        }
+        Ok(())
+    }
+}
+
+/// A waiting transaction.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The transaction.
+    pub transaction: Arc<Transaction>,
+    /// Its full hash.
+    pub hash: TxHash,
+    /// Bytes of its encoding.
+    pub bytes: usize,
+    /// What it pays.
+    pub fee: Amount,
+    /// Since when, or from when, it has a claim to be in the next block: its admission, or later when a time lock of it (or of
+    /// one that it spends from) may not be reached yet on clocks that are behind.
+    pub due: Time,
+    /// When it was sent last.
+    announced: Time,
+    /// Place in the order of arrival; lower than that of all that spend from it.
+    arrival: i64,
+    opens: Opens,
+    /// Those here that it spends from.
+    parents: BTreeSet<TxId>,
+    /// Those here that spend from it.
+    children: BTreeSet<TxId>,
+    cluster: u64,
+}
+
+impl Entry {
+    fn rate(&self) -> FeeRate {
+        FeeRate { fee: self.fee.grains(), bytes: self.bytes as u64 }
+    }
+}
+
+/// The first place in which a transaction is not locked, as far as its confirmed coins and its own locks tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Opens {
+    height: Height,
+    time: u32,
+}
+
+/// Names a chunk; the order is that of eviction: worst first, later ones first among equals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct ChunkKey {
+    rate: FeeRate,
+    arrival: Reverse<i64>,
+    cluster: u64,
+    index: usize,
+}
+
+/// The waiting transactions; see the module.
+#[derive(Debug)]
+pub struct Mempool {
+    config: MempoolConfig,
+    entries: BTreeMap<TxId, Entry>,
+    bytes: usize,
+    // Invariant: each of these indices holds every entry once, and nothing else.
+    by_hash: BTreeMap<TxHash, TxId>,
+    by_arrival: BTreeMap<i64, TxId>,
+    by_due: BTreeSet<(Time, i64)>,
+    by_announced: BTreeSet<(Time, i64)>,
+    /// Invariant: every input of every entry, once.
+    spenders: BTreeMap<OutPoint, TxId>,
+    /// Invariant: every entry is in exactly one chunk or in `loose`.
+    by_rate: BTreeMap<ChunkKey, Vec<TxId>>,
+    clusters: BTreeMap<u64, Vec<ChunkKey>>,
+    /// Entries whose cluster is to be put in order again.
+    loose: BTreeSet<TxId>,
+    last_cluster: u64,
+    /// Arrivals used so far: `first..=last`.
+    first: i64,
+    last: i64,
+    /// Whether entries came or went since [`Mempool::take_changed`].
+    changed: bool,
+    orphans: orphans::Orphans,
+    refusals: memory::Refusals,
+    included: memory::Included,
+    /// From blocks that left the active chain, parents first; to be admitted again.
+    returning: Vec<(TxId, Arc<Transaction>)>,
+    /// Orphans whose parents were included.
+    waking: Vec<(Peer, Arc<Transaction>)>,
+    /// Whether blocks left the active chain, so that everything is to be judged again.
+    recheck: bool,
+}
+
+impl Mempool {
+    pub(crate) fn new(config: MempoolConfig) -> Mempool {
+        Mempool {
+            config,
+            entries: BTreeMap::new(),
+            bytes: 0,
+            by_hash: BTreeMap::new(),
+            by_arrival: BTreeMap::new(),
+            by_due: BTreeSet::new(),
+            by_announced: BTreeSet::new(),
+            spenders: BTreeMap::new(),
+            by_rate: BTreeMap::new(),
+            clusters: BTreeMap::new(),
+            loose: BTreeSet::new(),
+            last_cluster: 0,
+            first: 0,
+            last: -1,
+            changed: false,
+            orphans: orphans::Orphans::default(),
+            refusals: memory::Refusals::default(),
+            included: memory::Included::default(),
+            returning: Vec::new(),
+            waking: Vec::new(),
+            recheck: false,
+        }
+    }
+
+    /// Transactions held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes of all transactions held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Transactions that wait for one that they spend from; not among those held.
+    #[must_use]
+    pub fn orphans(&self) -> usize {
+        self.orphans.len()
+    }
+
+    /// Whether a transaction of this id is held.
+    #[must_use]
+    pub fn contains(&self, txid: &TxId) -> bool {
+        self.entries.contains_key(txid)
+    }
+
+    /// Whether a transaction of this full hash is held, witnesses verified.
+    #[must_use]
+    pub fn contains_hash(&self, hash: &TxHash) -> bool {
+        self.by_hash.contains_key(hash)
+    }
+
+    /// A transaction held.
+    #[must_use]
+    pub fn get(&self, txid: &TxId) -> Option<&Entry> {
+        self.entries.get(txid)
+    }
+
+    /// Who here spends a coin.
+    #[must_use]
+    pub fn spender(&self, outpoint: &OutPoint) -> Option<TxId> {
+        self.spenders.get(outpoint).copied()
+    }
+
+    /// All transactions held, in the order of arrival: each after those it spends from.
+    pub fn iter(&self) -> impl Iterator<Item = (&TxId, &Entry)> {
+        self.by_arrival.values().map(|txid| (txid, &self.entries[txid]))
+    }
+
+    /// Since when the longest-waiting transaction has been due.
+    #[must_use]
+    pub fn oldest_due(&self, now: Time) -> Option<Time> {
+        self.next_due().filter(|due| *due <= now)
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Time> {
+        self.by_due.first().map(|(due, _)| *due)
+    }
+
+    pub(crate) fn next_expiry(&self) -> Option<Time> {
+        self.next_due().map(|due| due.plus_ms(self.config.expiry_ms))
+    }
+
+    pub(crate) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    pub(crate) fn disconnected(&mut self, peer: Peer) {
+        self.orphans.disconnected(peer);
+    }
+
+    /// Drops what has waited too long.
+    pub(crate) fn expire(&mut self, now: Time, notices: &mut Vec<Notice>) {
+        while self.next_expiry().is_some_and(|until| until <= now) {
+            let (_, arrival) = *self.by_due.first().expect("something expires");
+            let txid = self.by_arrival[&arrival];
+            self.drop_with_descendants(&txid, DropReason::Expired, notices);
+        }
+        self.recluster();
+        self.orphans.expire(now);
+    }
+
+    /// When the transaction that was not sent for the longest time is to be sent again.
+    pub(crate) fn next_announcement(&self) -> Option<Time> {
+        self.by_announced.first().map(|(announced, _)| announced.plus_ms(REANNOUNCE_AFTER_MS))
+    }
+
+    /// Up to `count_max` transactions that were not sent for a while, longest first; from now on they count as sent.
+    pub(crate) fn announce_again(&mut self, now: Time, count_max: usize) -> Vec<Arc<Transaction>> {
+        let overdue: Vec<(Time, i64)> = self
+            .by_announced
+            .iter()
+            .take_while(|(announced, _)| announced.plus_ms(REANNOUNCE_AFTER_MS) <= now)
+            .take(count_max)
+            .copied()
+            .collect();
+        let mut again = Vec::with_capacity(overdue.len());
+        for key in overdue {
+            self.by_announced.remove(&key);
+            self.by_announced.insert((now, key.1));
+            let entry = self.entries.get_mut(&self.by_arrival[&key.1]).expect("indices hold entries only");
+            entry.announced = now;
+            again.push(entry.transaction.clone());
+        }
+        again
+    }
+
+    fn insert(&mut self, txid: TxId, mut entry: Entry) {
+        let outpoints = (0..entry.transaction.outputs().len()).map(|index| OutPoint { txid, index: index as u32 });
+        entry.children = outpoints.filter_map(|outpoint| self.spender(&outpoint)).collect();
+        entry.parents =
+            entry.transaction.inputs().iter().map(|input| input.txid).filter(|id| self.contains(id)).collect();
+        for neighbour in entry.parents.union(&entry.children).copied().collect::<Vec<_>>() {
+            self.loosen_cluster_of(&neighbour);
+        }
+        for parent in &entry.parents {
+            self.entries.get_mut(parent).expect("chosen from the entries").children.insert(txid);
+        }
+        for child in &entry.children {
+            self.entries.get_mut(child).expect("spenders are entries").parents.insert(txid);
+        }
+        for input in entry.transaction.inputs() {
+            let before = self.spenders.insert(*input, txid);
+            assert!(before.is_none(), "a coin has one spender here");
+        }
+        self.bytes += entry.bytes;
+        self.by_hash.insert(entry.hash, txid);
+        self.by_arrival.insert(entry.arrival, txid);
+        self.by_due.insert((entry.due, entry.arrival));
+        self.by_announced.insert((entry.announced, entry.arrival));
+        self.loose.insert(txid);
+        self.entries.insert(txid, entry);
+        self.changed = true;
+    }
+
+    /// Takes one entry out; those that spend from it stay.
+    fn remove(&mut self, txid: &TxId) -> Option<Entry> {
+        if !self.contains(txid) {
+            return None;
+        }
+        self.loosen_cluster_of(txid);
+        self.loose.remove(txid);
+        let entry = self.entries.remove(txid)?;
+        for parent in &entry.parents {
+            self.entries.get_mut(parent).expect("parents are entries").children.remove(txid);
+        }
+        for child in &entry.children {
+            self.entries.get_mut(child).expect("children are entries").parents.remove(txid);
+        }
+        for input in entry.transaction.inputs() {
+            self.spenders.remove(input);
+        }
+        self.bytes -= entry.bytes;
+        self.by_hash.remove(&entry.hash);
+        self.by_arrival.remove(&entry.arrival);
+        self.by_due.remove(&(entry.due, entry.arrival));
+        self.by_announced.remove(&(entry.announced, entry.arrival));
+        self.changed = true;
+        Some(entry)
+    }
+
+    /// Drops an entry and all that spend from it, directly or not, children before parents.
+    fn drop_with_descendants(&mut self, txid: &TxId, reason: DropReason, notices: &mut Vec<Notice>) {
+        let mut family = BTreeMap::new();
+        let mut open = vec![*txid];
+        while let Some(next) = open.pop() {
+            if let Some(entry) = self.entries.get(&next)
+                && family.insert(entry.arrival, next).is_none()
+            {
+                open.extend(entry.children.iter().copied());
+            }
+        }
+        for (_, member) in family.into_iter().rev() {
+            self.remove(&member);
+            notices.push(Notice::Dropped { txid: member, reason });
+        }
+    }
+
+    /// Takes the cluster's chunks away until [`Mempool::recluster`].
+    fn loosen_cluster_of(&mut self, txid: &TxId) {
+        let cluster = self.entries[txid].cluster;
+        for key in self.clusters.remove(&cluster).unwrap_or_default() {
+            self.loose.extend(self.by_rate.remove(&key).expect("clusters name their chunks"));
+        }
+    }
+
+    /// All that depend on any of `seeds` or are depended on, directly or not, and the seeds; stops above `count_max`.
+    fn connected_with(&self, seeds: impl IntoIterator<Item = TxId>, count_max: usize) -> BTreeSet<TxId> {
+        let mut open: Vec<TxId> = seeds.into_iter().collect();
+        let mut found: BTreeSet<TxId> = open.iter().copied().collect();
+        while let Some(next) = open.pop() {
+            let entry = &self.entries[&next];
+            for neighbour in entry.parents.iter().chain(&entry.children) {
+                if found.insert(*neighbour) {
+                    open.push(*neighbour);
+                }
+            }
+            if found.len() > count_max {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Puts the clusters of all loose entries in order.
+    fn recluster(&mut self) {
+        while let Some(seed) = self.loose.first().copied() {
+            let mut members: Vec<(i64, TxId)> = self
+                .connected_with([seed], usize::MAX)
+                .into_iter()
+                .map(|txid| (self.entries[&txid].arrival, txid))
+                .collect();
+            members.sort_unstable();
+            self.last_cluster += 1;
+            self.order_cluster(self.last_cluster, &members);
+        }
+    }
+
+    fn order_cluster(&mut self, cluster: u64, members: &[(i64, TxId)]) {
+        let places: BTreeMap<TxId, usize> =
+            members.iter().enumerate().map(|(place, (_, txid))| (*txid, place)).collect();
+        let mut items = Vec::with_capacity(members.len());
+        for (_, txid) in members {
+            self.loose.remove(txid);
+            let entry = self.entries.get_mut(txid).expect("members are entries");
+            entry.cluster = cluster;
+            let parents = entry.parents.iter().map(|parent| places[parent]).collect();
+            items.push(cluster::Item { txid: *txid, rate: entry.rate(), parents });
+        }
+        let mut keys = Vec::new();
+        for (index, chunk) in cluster::chunks(&items).into_iter().enumerate() {
+            let latest =
+                chunk.txids.iter().map(|txid| self.entries[txid].arrival).max().expect("chunks hold something");
+            let key = ChunkKey { rate: chunk.rate, arrival: Reverse(latest), cluster, index };
+            keys.push(key);
+            self.by_rate.insert(key, chunk.txids);
+        }
+        self.clusters.insert(cluster, keys);
+    }
+
+    /// Checks what the fields promise; for tests and simulations.
+    ///
+    /// # Panics
+    /// When a promise is broken.
+    pub fn check(&self) {
+        let count = self.entries.len();
+        assert!(self.loose.is_empty(), "all clusters are in order between calls");
+        assert_eq!(self.bytes, self.entries.values().map(|entry| entry.bytes).sum::<usize>());
+        assert_eq!([count; 4], [self.by_hash.len(), self.by_arrival.len(), self.by_due.len(), self.by_announced.len()]);
+        assert_eq!(count, self.by_rate.values().map(Vec::len).sum::<usize>());
+        assert_eq!(
+            self.spenders.len(),
+            self.entries.values().map(|entry| entry.transaction.inputs().len()).sum::<usize>()
+        );
+        for (txid, entry) in &self.entries {
+            assert!(self.clusters.contains_key(&entry.cluster));
+            for parent in &entry.parents {
+                assert!(self.entries[parent].children.contains(txid));
+                assert!(self.entries[parent].arrival < entry.arrival, "parents come before children");
+            }
+            for input in entry.transaction.inputs() {
+                assert_eq!(self.spenders[input], *txid);
+                assert_eq!(self.contains(&input.txid), entry.parents.contains(&input.txid));
+            }
+        }
+    }
+}

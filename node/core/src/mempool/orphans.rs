@@ -1,0 +1,107 @@
+//! Transactions that peers brought before what they spend from. Bounded in all and per peer; whoever fills it loses first.
+
+use crate::limits::{ORPHAN_BYTES_MAX, ORPHAN_EXPIRY_MS, ORPHANS_MAX, ORPHANS_PER_PEER_MAX};
+use bezant_consensus::engine::Peer;
+use bezant_consensus::ledger::hash::{TxHash, TxId};
+use bezant_consensus::ledger::transaction::Transaction;
+use bezant_consensus::ledger::units::Time;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+#[derive(Debug)]
+struct Orphan {
+    transaction: Arc<Transaction>,
+    bytes: usize,
+    from: Peer,
+    arrival: u64,
+    until: Time,
+}
+
+/// The waiting transactions.
+#[derive(Debug, Default)]
+pub(super) struct Orphans {
+    by_hash: BTreeMap<TxHash, Orphan>,
+    /// Invariant: holds for each orphan all transactions it spends from, so that any of them wakes it.
+    by_parent: BTreeMap<TxId, BTreeSet<TxHash>>,
+    /// Invariant: each peer's orphans by their arrival.
+    by_peer: BTreeMap<Peer, BTreeMap<u64, TxHash>>,
+    bytes: usize,
+    arrivals: u64,
+}
+
+impl Orphans {
+    pub(super) fn len(&self) -> usize {
+        self.by_hash.len()
+    }
+
+    pub(super) fn contains(&self, hash: &TxHash) -> bool {
+        self.by_hash.contains_key(hash)
+    }
+
+    pub(super) fn add(&mut self, now: Time, from: Peer, transaction: Arc<Transaction>) {
+        let (hash, bytes) = (transaction.hash(), transaction.bytes());
+        if self.contains(&hash) {
+            return;
+        }
+        if self.by_peer.get(&from).is_some_and(|own| own.len() >= ORPHANS_PER_PEER_MAX) {
+            self.drop_oldest_of(from);
+        }
+        while self.len() >= ORPHANS_MAX || self.bytes + bytes > ORPHAN_BYTES_MAX {
+            let (&busiest, _) = self.by_peer.iter().max_by_key(|(_, own)| own.len()).expect("someone filled it");
+            self.drop_oldest_of(busiest);
+        }
+        for input in transaction.inputs() {
+            self.by_parent.entry(input.txid).or_default().insert(hash);
+        }
+        self.arrivals += 1;
+        self.by_peer.entry(from).or_default().insert(self.arrivals, hash);
+        self.bytes += bytes;
+        let until = now.plus_ms(ORPHAN_EXPIRY_MS);
+        self.by_hash.insert(hash, Orphan { transaction, bytes, from, arrival: self.arrivals, until });
+    }
+
+    fn drop_oldest_of(&mut self, peer: Peer) {
+        let oldest = self.by_peer.get(&peer).and_then(|own| own.values().next().copied());
+        self.remove(&oldest.expect("peers without orphans are not listed"));
+    }
+
+    fn remove(&mut self, hash: &TxHash) -> Option<(Peer, Arc<Transaction>)> {
+        let orphan = self.by_hash.remove(hash)?;
+        self.bytes -= orphan.bytes;
+        for input in orphan.transaction.inputs() {
+            if let Some(waiting) = self.by_parent.get_mut(&input.txid) {
+                waiting.remove(hash);
+                if waiting.is_empty() {
+                    self.by_parent.remove(&input.txid);
+                }
+            }
+        }
+        if let Some(own) = self.by_peer.get_mut(&orphan.from) {
+            own.remove(&orphan.arrival);
+            if own.is_empty() {
+                self.by_peer.remove(&orphan.from);
+            }
+        }
+        Some((orphan.from, orphan.transaction))
+    }
+
+    /// Takes out all that spend from this transaction, in the order of their hashes.
+    pub(super) fn take_children(&mut self, parent: &TxId) -> Vec<(Peer, Arc<Transaction>)> {
+        let waiting = self.by_parent.get(parent).cloned().unwrap_or_default();
+        waiting.iter().filter_map(|hash| self.remove(hash)).collect()
+    }
+
+    pub(super) fn disconnected(&mut self, peer: Peer) {
+        while self.by_peer.contains_key(&peer) {
+            self.drop_oldest_of(peer);
+        }
+    }
+
+    pub(super) fn expire(&mut self, now: Time) {
+        let over: Vec<TxHash> =
+            self.by_hash.iter().filter(|(_, orphan)| orphan.until <= now).map(|(hash, _)| *hash).collect();
+        for hash in over {
+            self.remove(&hash);
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The replica: an engine, a mempool and a policy towards peers.
+//!
+//! # Order of outputs
+//! Outputs that come from the engine's effects stand in exactly the effects' order, so the contract of
+//! [`bezant_consensus::engine`] holds for them. What the replica adds of its own (answers, notices, transactions) rests on
+//! nothing durable and may stand anywhere between.
+//!
+//! The engine's questions are answered in the same call: first all effects of the list that asked are executed, then the mempool
+//! is brought in line with the chain, then the question is answered, and the answer's effects are executed after it; and so on
+//! until nothing is left. Then the engine is told whether what is due has changed, which may start over.
+
+use crate::io::{Admitted, Input, Notice, Output, Refusal};
+use crate::limits::{REANNOUNCE_COUNT_MAX, REANNOUNCE_INTERVAL_MS};
+use crate::mempool::{Mempool, MempoolConfig, Next, Order, Taken};
+use crate::peers::Conduct;
+use bezant_consensus::chain::{Base, Chain, Store, Tip};
+use bezant_consensus::engine::{
+    Effect, Engine, EngineConfig, Event, Fault, PayloadRequest, Peer, Record, Status as EngineStatus, To,
+};
+use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::genesis::{EngineParams, Genesis};
+use bezant_consensus::ledger::hash::BlockId;
+use bezant_consensus::ledger::transaction::Transaction;
+use bezant_consensus::ledger::units::{Height, Time};
+use bezant_consensus::message::{Message, TipInfo};
+use bezant_consensus::verify::Verified;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
+
+/// How a replica is set up; the same for the whole of a run.
+#[derive(Clone, Debug)]
+pub struct ReplicaConfig {
+    /// Of the engine.
+    pub engine: EngineConfig,
+    /// Of the mempool; [`MempoolConfig::check`] says whether it will do.
+    pub mempool: MempoolConfig,
+}
+
+/// For display only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplicaStatus {
+    /// Of the engine.
+    pub engine: EngineStatus,
+    /// The tip.
+    pub tip: Tip,
+    /// Up to this height blocks are final.
+    pub final_height: Height,
+    /// Transactions in the mempool.
+    pub mempool_count: usize,
+    /// Their bytes.
+    pub mempool_bytes: usize,
+    /// Transactions that wait for one that they spend from.
+    pub orphans: usize,
+    /// Since when, as the engine was told, the longest-waiting transaction has been due.
+    pub oldest_due: Option<Time>,
+    /// Peers connected.
+    pub peers: usize,
+}
+
+/// An engine, a mempool and a policy towards peers; see the module.
+pub struct Replica {
+    engine: Box<dyn Engine>,
+    genesis: Arc<Genesis>,
+    order: Order,
+    drift_ms: u64,
+    mempool: Mempool,
+    conduct: Conduct,
+    /// What the engine was told last of what is due.
+    oldest_told: Option<Time>,
+    /// Transactions are not sent again before.
+    announce_from: Time,
+    /// What the blocks of the last payload request hold, so that each is read once.
+    above: BTreeMap<BlockId, Arc<Taken>>,
+}
+
+impl std::fmt::Debug for Replica {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replica").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+/// One call's work.
+struct Call {
+    now: Time,
+    outputs: Vec<Output>,
+    effects: VecDeque<Effect>,
+    questions: VecDeque<PayloadRequest>,
+}
+
+impl Replica {
+    /// The replica as it was when the node stopped: the flushed chain and the records made durable since. The engine is that of
+    /// the genesis.
+    ///
+    /// # Panics
+    /// When the mempool's configuration does not pass [`MempoolConfig::check`].
+    #[must_use]
+    pub fn restore(
+        config: ReplicaConfig,
+        store: Box<dyn Store>,
+        base: Base,
+        records: Vec<Record>,
+        now: Time,
+    ) -> (Replica, Vec<Output>) {
+        let genesis = config.engine.genesis.clone();
+        let (engine, effects): (Box<dyn Engine>, Vec<Effect>) = match &genesis.engine {
+            EngineParams::Pbft(_) | EngineParams::Pow(_) => {
+                let _ = records;
+                (Box::new(crate::still::Still::new(&config.engine, store, base)), Vec::new())
+            }
+        };
+        Replica::with_engine(genesis, config.mempool, engine, effects, now)
+    }
+
+    /// A replica around an engine that was made elsewhere, with the effects that its making left to execute.
+    ///
+    /// # Panics
+    /// When the mempool's configuration does not pass [`MempoolConfig::check`].
+    #[must_use]
+    pub fn with_engine(
+        genesis: Arc<Genesis>,
+        mempool: MempoolConfig,
+        engine: Box<dyn Engine>,
+        effects: Vec<Effect>,
+        now: Time,
+    ) -> (Replica, Vec<Output>) {
+        if let Err(error) = mempool.check() {
+            panic!("the configuration is checked before a replica is made: {error}");
+        }
+        let (order, drift_ms) = match &genesis.engine {
+            EngineParams::Pbft(params) => (Order::Arrival, u64::from(params.drift_s) * 1_000),
+            EngineParams::Pow(_) => (Order::FeeRate, 0),
+        };
+        let mut replica = Replica {
+            engine,
+            genesis,
+            order,
+            drift_ms,
+            mempool: Mempool::new(mempool),
+            conduct: Conduct::default(),
+            oldest_told: None,
+            announce_from: Time(0),
+            above: BTreeMap::new(),
+        };
+        let mut call = Call::new(now);
+        call.effects.extend(effects);
+        replica.execute(&mut call);
+        (replica, call.outputs)
+    }
+
+    /// Takes one input and returns what is to be done, in order.
+    pub fn handle(&mut self, now: Time, input: Input) -> Vec<Output> {
+        let mut call = Call::new(now);
+        self.drop_expired(&mut call);
+        match input {
+            Input::Connected(peer) => {
+                self.conduct.connected(peer);
+                self.tell(&mut call, Event::Connected(peer));
+            }
+            Input::Disconnected(peer) => {
+                self.conduct.disconnected(peer);
+                self.mempool.disconnected(peer);
+                self.tell(&mut call, Event::Disconnected(peer));
+            }
+            Input::Message { from, message } => self.take_message(&mut call, from, message),
+            Input::Misbehaved { peer, fault } => self.blame(&mut call, peer, fault),
+            Input::Unanswered(peer) => self.tell(&mut call, Event::Unanswered(peer)),
+            Input::Submit { request, transaction } => self.submit(&mut call, request, transaction),
+            Input::Solved { ticket, block } => self.tell(&mut call, Event::Solved { ticket, block }),
+            Input::Flushed { sequence } => self.tell(&mut call, Event::Flushed { sequence }),
+            Input::BlockNow => self.tell(&mut call, Event::BlockNow),
+            Input::Wake => self.tell(&mut call, Event::Wake),
+        }
+        self.execute(&mut call);
+        self.announce_again(&mut call);
+        if cfg!(debug_assertions) && self.mempool.len() <= CHECKED_COUNT_MAX {
+            self.mempool.check();
+        }
+        call.outputs
+    }
+
+    /// When an [`Input::Wake`] is wanted; extra ones are harmless.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        let announcement = self.mempool.next_announcement().map(|at| at.max(self.announce_from));
+        let due = self.mempool.next_due().filter(|due| Some(*due) != self.oldest_told);
+        [self.engine.deadline(), announcement, due, self.mempool.next_expiry()].into_iter().flatten().min()
+    }
+
+    /// The active chain.
+    #[must_use]
+    pub fn chain(&self) -> &Chain {
+        self.engine.chain()
+    }
+
+    /// The active chain, for bringing its commitment up to date.
+    pub fn chain_mut(&mut self) -> &mut Chain {
+        self.engine.chain_mut()
+    }
+
+    /// For display only.
+    #[must_use]
+    pub fn status(&self) -> ReplicaStatus {
+        ReplicaStatus {
+            engine: self.engine.status(),
+            tip: self.chain().tip(),
+            final_height: self.chain().final_height(),
+            mempool_count: self.mempool.len(),
+            mempool_bytes: self.mempool.bytes(),
+            orphans: self.mempool.orphans(),
+            oldest_due: self.oldest_told,
+            peers: self.conduct.count(),
+        }
+    }
+
+    /// Where this replica stands, as it tells its peers.
+    #[must_use]
+    pub fn tip_info(&self) -> TipInfo {
+        self.engine.tip_info()
+    }
+
+    /// The waiting transactions.
+    #[must_use]
+    pub fn mempool(&self) -> &Mempool {
+        &self.mempool
+    }
+
+    /// What submitting would say, without doing it: the fee, or why not.
+    ///
+    /// # Errors
+    /// As [`Output::Submitted`] would tell.
+    pub fn test_accept(&self, now: Time, transaction: &Verified<Transaction>) -> Result<Amount, Refusal> {
+        let next = next_block(&*self.engine, &self.genesis, self.drift_ms, now);
+        self.mempool.test(next, transaction.get())
+    }
+
+    fn tell(&mut self, call: &mut Call, event: Event) {
+        call.effects.extend(self.engine.handle(call.now, event));
+    }
+
+    fn take_message(&mut self, call: &mut Call, from: Peer, message: Verified<Message>) {
+        if self.conduct.is_banned(from) {
+            return;
+        }
+        match message.get() {
+            Message::Transaction(transaction) => {
+                let transaction = Arc::new(transaction.clone());
+                let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);
+                let mut notices = Vec::new();
+                self.mempool.admit_from(next, from, transaction, &mut notices);
+                call.notice(notices);
+            }
+            Message::GetCertified { .. } | Message::GetHeaders(_) | Message::GetBlocks(_) => {
+                if let Some(answer) = self.engine.answer(message.get()) {
+                    call.outputs.push(Output::Send { to: To::Peer(from), message: answer });
+                }
+            }
+            Message::PrePrepare(_)
+            | Message::Vote(_)
+            | Message::Tip(_)
+            | Message::Certified(_)
+            | Message::Headers(_)
+            | Message::Blocks(_)
+            | Message::NewBlock(_) => self.tell(call, Event::Message { from, message }),
+        }
+    }
+
+    fn submit(&mut self, call: &mut Call, request: u64, transaction: Verified<Transaction>) {
+        let transaction = Arc::new(transaction.into_inner());
+        let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);
+        let mut notices = Vec::new();
+        let result = self.mempool.admit(next, transaction.clone(), &mut notices);
+        call.notice(notices);
+        if let Ok(Admitted { known: false, .. }) = result {
+            let message = Message::Transaction(Transaction::clone(&transaction));
+            call.outputs.push(Output::Send { to: To::All, message });
+        }
+        call.outputs.push(Output::Submitted { request, result });
+    }
+
+    fn blame(&mut self, call: &mut Call, peer: Peer, fault: Fault) {
+        let ban = self.conduct.blame(call.now, peer, &fault);
+        call.outputs.push(Output::Blame { peer, fault, ban });
+    }
+
+    fn drop_expired(&mut self, call: &mut Call) {
+        let mut notices = Vec::new();
+        self.mempool.expire(call.now, &mut notices);
+        call.notice(notices);
+    }
+
+    fn announce_again(&mut self, call: &mut Call) {
+        if call.now < self.announce_from {
+            return;
+        }
+        let again = self.mempool.announce_again(call.now, REANNOUNCE_COUNT_MAX);
+        if !again.is_empty() {
+            self.announce_from = call.now.plus_ms(REANNOUNCE_INTERVAL_MS);
+        }
+        for transaction in again {
+            let message = Message::Transaction(Transaction::clone(&transaction));
+            call.outputs.push(Output::Send { to: To::All, message });
+        }
+    }
+
+    /// Executes effects, answers questions and tells what is due, until nothing is left; see the module.
+    fn execute(&mut self, call: &mut Call) {
+        loop {
+            while let Some(effect) = call.effects.pop_front() {
+                self.execute_one(call, effect);
+            }
+            if self.mempool.is_unreconciled() {
+                let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);
+                let mut notices = Vec::new();
+                self.mempool.reconcile(next, &mut notices);
+                call.notice(notices);
+            }
+            if let Some(request) = call.questions.pop_front() {
+                let transactions = self.payload(&request);
+                self.tell(call, Event::Payload { ticket: request.ticket, transactions });
+            } else if let Some(event) = self.pending(call.now) {
+                self.tell(call, event);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn execute_one(&mut self, call: &mut Call, effect: Effect) {
+        match effect {
+            Effect::Persist(record) => call.outputs.push(Output::Persist(record)),
+            Effect::Send { to, message } => call.outputs.push(Output::Send { to, message }),
+            Effect::WantPayload(request) => call.questions.push_back(request),
+            Effect::Mine(template) => call.outputs.push(Output::Mine(template)),
+            Effect::Chain(update) => {
+                let mut notices = Vec::new();
+                self.mempool.note(&update, &mut notices);
+                call.outputs.push(Output::Chain(update));
+                call.notice(notices);
+            }
+            Effect::Blame { peer, fault } => self.blame(call, peer, fault),
+            Effect::Trace(trace) => call.outputs.push(Output::Notice(Notice::Engine(trace))),
+        }
+    }
+
+    fn payload(&mut self, request: &PayloadRequest) -> Vec<Transaction> {
+        let mut before = std::mem::take(&mut self.above);
+        let mut above = Vec::with_capacity(request.above.len());
+        for block in &request.above {
+            let id = block.id();
+            let taken = before.remove(&id).unwrap_or_else(|| Arc::new(Taken::of(block)));
+            self.above.insert(id, taken.clone());
+            above.push(taken);
+        }
+        self.mempool.select(self.order, request, &above)
+    }
+
+    /// What is due has changed since the engine was told.
+    fn pending(&mut self, now: Time) -> Option<Event> {
+        let oldest = self.mempool.oldest_due(now);
+        let changed = self.mempool.take_changed() && oldest.is_some();
+        if !changed && oldest == self.oldest_told {
+            return None;
+        }
+        self.oldest_told = oldest;
+        Some(Event::Pending { oldest })
+    }
+}
+
+/// Above this many transactions a debug build no longer checks the whole mempool after each call.
+const CHECKED_COUNT_MAX: usize = 256;
+
+fn next_block<'a>(engine: &'a dyn Engine, genesis: &'a Genesis, drift_ms: u64, now: Time) -> Next<'a> {
+    Next { now, place: engine.place(now), coins: engine.chain(), params: &genesis.ledger, drift_ms }
+}
+
+impl Call {
+    fn new(now: Time) -> Call {
+        Call { now, outputs: Vec::new(), effects: VecDeque::new(), questions: VecDeque::new() }
+    }
+
+    fn notice(&mut self, notices: Vec<Notice>) {
+        self.outputs.extend(notices.into_iter().map(Output::Notice));
+    }
+}
