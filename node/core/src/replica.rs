@@ -23,6 +23,7 @@ use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::ledger::units::{Height, Time};
 use bezant_consensus::message::{Message, TipInfo};
+use bezant_consensus::pbft::Pbft;
 use bezant_consensus::verify::Verified;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -106,7 +107,11 @@ impl Replica {
     ) -> (Replica, Vec<Output>) {
         let genesis = config.engine.genesis.clone();
         let (engine, effects): (Box<dyn Engine>, Vec<Effect>) = match &genesis.engine {
-            EngineParams::Pbft(_) | EngineParams::Pow(_) => {
+            EngineParams::Pbft(_) => {
+                let (engine, effects) = Pbft::restore(config.engine, store, base, records);
+                (Box::new(engine), effects)
+            }
+            EngineParams::Pow(_) => {
                 let _ = records;
                 (Box::new(crate::still::Still::new(&config.engine, store, base)), Vec::new())
             }
