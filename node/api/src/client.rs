@@ -1,0 +1,439 @@
+//! A typed client of nodes: one method for each RPC method, over HTTP, and the event stream over WebSocket.
+//!
+//! A [`Client`] knows one node or several. It asks the one that answered last, and moves on to the next only when a node cannot
+//! be reached or does not answer in time; what a node refuses is refused. Every method it repeats that way may be repeated:
+//! the same transaction submitted twice is one transaction. `dev_*` methods go to one node and are never repeated.
+
+use crate::event::{EVENTS_NOTIFICATION, Event};
+use crate::types::{
+    BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevHashrateParams,
+    DevLinksParams, DevMineParams, EventsParams, GenesisView, HistoryParams, HistoryView, MempoolView, NodeStatus,
+    PeerView, SubmitParams, SubmitResult, TipView, TransactionView, TxParams, TxStatus,
+};
+use jsonrpsee::core::client::{ClientT, Error, Subscription, SubscriptionClientT};
+use jsonrpsee::core::params::ObjectParams;
+use jsonrpsee::http_client::{HttpClient, HttpClientBuilder};
+use jsonrpsee::ws_client::{PingConfig, WsClient, WsClientBuilder};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+#[cfg(test)]
+mod tests;
+
+/// How long a node may take to answer before the next one is asked.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often a silent event stream is checked; a node that does not answer for twice this long counts as gone.
+const PING_INTERVAL: Duration = Duration::from_secs(4);
+/// A full block in hex with its certificate, and the largest genesis file.
+const RESPONSE_BYTES_MAX: u32 = 32 * 1024 * 1024;
+/// Events that may wait for a slow reader on this side.
+const EVENTS_BUFFERED_MAX: usize = 4_096;
+/// Pages that one listing may take.
+const PAGES_MAX: usize = 1_000;
+
+/// Why a call gave no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// None of the nodes could be reached, or none answered in time.
+    #[error("no node answers: {0}; is the net running? See `bezant testnet status`")]
+    Unreachable(String),
+    /// A node refused what was asked, and another would too.
+    #[error("{message}")]
+    Refused {
+        /// Stable name of the reason, `tx-missing-coin` for example.
+        kind: String,
+        /// The reason, for people.
+        message: String,
+    },
+    /// What was asked for is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The node failed, or speaks another language.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl ClientError {
+    fn of(url: &str, error: Error) -> ClientError {
+        match error {
+            Error::Call(object) => ClientError::of_call(&object),
+            Error::ParseError(error) => {
+                ClientError::Other(format!("{url} answers what this program does not understand: {error}"))
+            }
+            Error::RequestTimeout => ClientError::Unreachable(format!("{url} did not answer in time")),
+            Error::Transport(error) => ClientError::Unreachable(format!("{url}: {}", chain(error.as_ref()))),
+            Error::RestartNeeded(error) => ClientError::Unreachable(format!("{url}: {error}")),
+            Error::ServiceDisconnect => ClientError::Unreachable(format!("{url}: the connection was closed")),
+            other => ClientError::Other(format!("{url}: {other}")),
+        }
+    }
+
+    /// A JSON-RPC error; ours carry `{"kind": …}` as data.
+    fn of_call(object: &jsonrpsee::types::ErrorObjectOwned) -> ClientError {
+        let data = object.data().and_then(|raw| serde_json::from_str::<serde_json::Value>(raw.get()).ok());
+        let kind = data.as_ref().and_then(|data| data.get("kind")).and_then(serde_json::Value::as_str);
+        let message = object.message().to_owned();
+        match kind {
+            Some("not-found") => ClientError::NotFound(message),
+            Some("internal" | "busy") | None => ClientError::Other(format!("{message} (code {})", object.code())),
+            Some(kind) => ClientError::Refused { kind: kind.to_owned(), message },
+        }
+    }
+}
+
+/// An error with what caused it, as one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        source = cause.source();
+    }
+    line
+}
+
+/// One node or several of one net.
+#[derive(Debug)]
+pub struct Client {
+    nodes: Vec<Endpoint>,
+    /// Index of the node that answered last.
+    current: AtomicUsize,
+}
+
+#[derive(Debug, Clone)]
+struct Endpoint {
+    url: String,
+    http: HttpClient,
+}
+
+impl Client {
+    /// Of the nodes at these URLs (`http://host:port`), the first being asked first. Connects to none of them yet.
+    ///
+    /// # Errors
+    /// [`ClientError::Other`] for a malformed URL, [`ClientError::Unreachable`] for an empty list.
+    pub fn new<U: AsRef<str>>(urls: impl IntoIterator<Item = U>) -> Result<Client, ClientError> {
+        let endpoint = |url: U| {
+            let url = url.as_ref().trim_end_matches('/').to_owned();
+            let http = HttpClientBuilder::default()
+                .request_timeout(REQUEST_TIMEOUT)
+                .connect_timeout(CONNECT_TIMEOUT)
+                .max_response_size(RESPONSE_BYTES_MAX)
+                .build(&url)
+                .map_err(|error| {
+                    ClientError::Other(format!("\"{url}\" is no URL of a node, like http://127.0.0.1:8645: {error}"))
+                })?;
+            Ok(Endpoint { url, http })
+        };
+        let nodes: Vec<Endpoint> = urls.into_iter().map(endpoint).collect::<Result<_, ClientError>>()?;
+        if nodes.is_empty() {
+            return Err(ClientError::Unreachable("no node is known".to_owned()));
+        }
+        Ok(Client { nodes, current: AtomicUsize::new(0) })
+    }
+
+    /// Of one node.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn of_one(url: &str) -> Result<Client, ClientError> {
+        Client::new([url])
+    }
+
+    /// The URL of the node that is asked first now.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.nodes[self.current.load(Ordering::Relaxed)].url
+    }
+
+    /// How many nodes it knows.
+    #[must_use]
+    pub fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Asks the node after the present one first from now on.
+    pub fn move_on(&self) {
+        let next = (self.current.load(Ordering::Relaxed) + 1) % self.nodes.len();
+        self.current.store(next, Ordering::Relaxed);
+    }
+
+    /// Calls a method by its name, with named parameters.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] when no node answers; else as the first node that does.
+    pub async fn request<P, R>(&self, method: &str, params: &P) -> Result<R, ClientError>
+    where
+        P: Serialize + Sync,
+        R: DeserializeOwned,
+    {
+        let first = self.current.load(Ordering::Relaxed);
+        let mut reasons = Vec::new();
+        for step in 0..self.nodes.len() {
+            let index = (first + step) % self.nodes.len();
+            let node = &self.nodes[index];
+            match node.http.request(method, named(params)?).await.map_err(|error| ClientError::of(&node.url, error)) {
+                Err(ClientError::Unreachable(reason)) => reasons.push(reason),
+                answer => {
+                    self.current.store(index, Ordering::Relaxed);
+                    return answer;
+                }
+            }
+        }
+        Err(ClientError::Unreachable(reasons.join("; ")))
+    }
+
+    /// Calls the present node only, once.
+    async fn request_here<P: Serialize, R: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &P,
+    ) -> Result<R, ClientError> {
+        let node = &self.nodes[self.current.load(Ordering::Relaxed)];
+        node.http.request(method, named(params)?).await.map_err(|error| ClientError::of(&node.url, error))
+    }
+
+    /// Subscribes to the events of the first node that answers, from now on or from event `from` as far as still held.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn events(&self, from: Option<u64>) -> Result<Events, ClientError> {
+        let first = self.current.load(Ordering::Relaxed);
+        let mut reasons = Vec::new();
+        for step in 0..self.nodes.len() {
+            let index = (first + step) % self.nodes.len();
+            match subscribe(&self.nodes[index].url, from).await {
+                Err(ClientError::Unreachable(reason)) => reasons.push(reason),
+                answer => {
+                    self.current.store(index, Ordering::Relaxed);
+                    return answer;
+                }
+            }
+        }
+        Err(ClientError::Unreachable(reasons.join("; ")))
+    }
+}
+
+/// An object of named parameters; a struct without fields becomes an empty one.
+fn named<P: Serialize>(params: &P) -> Result<ObjectParams, ClientError> {
+    let value = serde_json::to_value(params).map_err(|error| ClientError::Other(error.to_string()))?;
+    let mut object = ObjectParams::new();
+    for (name, value) in value.as_object().into_iter().flatten() {
+        object.insert(name, value).map_err(|error| ClientError::Other(error.to_string()))?;
+    }
+    Ok(object)
+}
+
+async fn subscribe(url: &str, from: Option<u64>) -> Result<Events, ClientError> {
+    let failed = |error| ClientError::of(url, error);
+    let ws_url = url.replacen("http", "ws", 1);
+    let ping = PingConfig::new().ping_interval(PING_INTERVAL).inactive_limit(PING_INTERVAL * 2).max_failures(1);
+    let client = WsClientBuilder::default()
+        .request_timeout(REQUEST_TIMEOUT)
+        .connection_timeout(CONNECT_TIMEOUT)
+        .max_response_size(RESPONSE_BYTES_MAX)
+        .max_buffer_capacity_per_subscription(EVENTS_BUFFERED_MAX)
+        .enable_ws_ping(ping)
+        .build(&ws_url)
+        .await
+        .map_err(failed)?;
+    let params = named(&EventsParams { from })?;
+    let stream = client.subscribe("events_subscribe", params, "events_unsubscribe").await.map_err(failed)?;
+    Ok(Events { url: url.to_owned(), stream, _client: client })
+}
+
+/// The event stream of one node.
+#[derive(Debug)]
+pub struct Events {
+    url: String,
+    stream: Subscription<Event>,
+    /// Dropping it would end the subscription.
+    _client: WsClient,
+}
+
+impl Events {
+    /// The node's URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The next event; `None` when the node has gone or this side was far too slow: subscribe again, at this node or another.
+    /// An event of a kind that this program does not know is passed over. May be cancelled without losing an event.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            match self.stream.next().await? {
+                Ok(event) => return Some(event),
+                Err(error) => tracing::debug!(%error, notification = EVENTS_NOTIFICATION, "event not understood"),
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct NoParams {}
+
+/// One method for each RPC method; see [`crate::types`] for what they take and give.
+impl Client {
+    /// `node_status`.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn status(&self) -> Result<NodeStatus, ClientError> {
+        self.request("node_status", &NoParams {}).await
+    }
+
+    /// `chain_tip`.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn tip(&self) -> Result<TipView, ClientError> {
+        self.request("chain_tip", &NoParams {}).await
+    }
+
+    /// `chain_block`: a block of the active chain by height, or any by id.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn block(&self, block: BlockRef) -> Result<BlockView, ClientError> {
+        self.request("chain_block", &BlockParams { block }).await
+    }
+
+    /// `chain_tx`: a transaction as stored, with where it is.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn transaction(&self, txid: &str) -> Result<TransactionView, ClientError> {
+        self.request("chain_tx", &TxParams { txid: txid.to_owned() }).await
+    }
+
+    /// `chain_commitment`.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn commitment(&self) -> Result<CommitmentView, ClientError> {
+        self.request("chain_commitment", &NoParams {}).await
+    }
+
+    /// `chain_genesis`.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn genesis(&self) -> Result<GenesisView, ClientError> {
+        self.request("chain_genesis", &NoParams {}).await
+    }
+
+    /// `tx_submit`: hands a transaction (hex of its encoding) to a node.
+    ///
+    /// # Errors
+    /// As [`Client::request`]; [`ClientError::Refused`] when the node does not take it.
+    pub async fn submit(&self, transaction: String) -> Result<SubmitResult, ClientError> {
+        self.request("tx_submit", &SubmitParams { transaction }).await
+    }
+
+    /// `tx_check`: what `tx_submit` would say, changing nothing.
+    ///
+    /// # Errors
+    /// As [`Client::submit`].
+    pub async fn check(&self, transaction: String) -> Result<SubmitResult, ClientError> {
+        self.request("tx_check", &SubmitParams { transaction }).await
+    }
+
+    /// `tx_status`.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn tx_status(&self, txid: &str) -> Result<TxStatus, ClientError> {
+        self.request("tx_status", &TxParams { txid: txid.to_owned() }).await
+    }
+
+    /// `coins_list`: one page.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn coins_page(&self, params: &CoinsParams) -> Result<CoinsView, ClientError> {
+        self.request("coins_list", params).await
+    }
+
+    /// `coins_list`, all pages at one tip; begun again when the tip changes between pages.
+    ///
+    /// # Errors
+    /// As [`Client::request`]; [`ClientError::Other`] when there is no end of it.
+    pub async fn coins(&self, locks: &[String]) -> Result<CoinsView, ClientError> {
+        let mut all: Option<CoinsView> = None;
+        for _ in 0..PAGES_MAX {
+            let after = all.as_ref().and_then(|view| view.coins.last()).map(|coin: &CoinView| coin.outpoint.clone());
+            let page = self.coins_page(&CoinsParams { locks: locks.to_vec(), limit: None, after }).await?;
+            let view = match all.take() {
+                Some(mut view) if view.tip == page.tip => {
+                    view.coins.extend(page.coins);
+                    view.spent_in_pool.extend(page.spent_in_pool);
+                    view.more = page.more;
+                    view
+                }
+                // The chain went on between two pages: what was read may be spent.
+                Some(_) => continue,
+                None => page,
+            };
+            if !view.more {
+                return Ok(view);
+            }
+            all = Some(view);
+        }
+        Err(ClientError::Other(format!("{PAGES_MAX} pages of coins and no end; ask for fewer addresses")))
+    }
+
+    /// `history_list`: one page.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn history_page(&self, params: &HistoryParams) -> Result<HistoryView, ClientError> {
+        self.request("history_list", params).await
+    }
+
+    /// `mempool_list`.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn mempool(&self) -> Result<MempoolView, ClientError> {
+        self.request("mempool_list", &NoParams {}).await
+    }
+
+    /// `peers_list`.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn peers(&self) -> Result<Vec<PeerView>, ClientError> {
+        self.request("peers_list", &NoParams {}).await
+    }
+
+    /// `dev_links`, at the present node.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn dev_links(&self, params: &DevLinksParams) -> Result<serde_json::Value, ClientError> {
+        self.request_here("dev_links", params).await
+    }
+
+    /// `dev_mine`, at the present node.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn dev_mine(&self, params: &DevMineParams) -> Result<serde_json::Value, ClientError> {
+        self.request_here("dev_mine", params).await
+    }
+
+    /// `dev_hashrate`, at the present node.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn dev_hashrate(&self, params: &DevHashrateParams) -> Result<serde_json::Value, ClientError> {
+        self.request_here("dev_hashrate", params).await
+    }
+}

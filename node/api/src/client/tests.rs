@@ -1,0 +1,82 @@
+use super::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// A node that answers every HTTP request with this JSON-RPC result or error.
+async fn node(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 64 * 1024];
+            let mut length = 0;
+            while !String::from_utf8_lossy(&request[..length]).contains("\"id\":") {
+                match stream.read(&mut request[length..]).await.unwrap_or(0) {
+                    0 => break,
+                    n => length += n,
+                }
+            }
+            let text = String::from_utf8_lossy(&request[..length]).into_owned();
+            let id: String =
+                text.split("\"id\":").nth(1).unwrap_or("0").chars().take_while(char::is_ascii_digit).collect();
+            let body = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},{answer}}}");
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+        }
+    });
+    url
+}
+
+/// A port at which nobody listens.
+async fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+const TIP: &str = "\"result\":{\"height\":7,\"id\":\"aa\",\"final_height\":6}";
+const REFUSED: &str =
+    "\"error\":{\"code\":-32010,\"message\":\"coin is spent\",\"data\":{\"kind\":\"tx-missing-coin\"}}";
+const NOT_FOUND: &str = "\"error\":{\"code\":-32004,\"message\":\"no such block\",\"data\":{\"kind\":\"not-found\"}}";
+const UNKNOWN_METHOD: &str = "\"error\":{\"code\":-32601,\"message\":\"Method not found\"}";
+
+#[tokio::test]
+async fn the_next_node_is_asked_when_one_is_gone_and_stays_the_first() {
+    let live = node(TIP).await;
+    let client = Client::new([nobody().await, live.clone()]).unwrap();
+    assert_eq!(client.tip().await.unwrap().height, 7);
+    assert_eq!(client.url(), live);
+    client.move_on();
+    assert_ne!(client.url(), live);
+    assert_eq!(client.tip().await.unwrap().final_height, 6);
+}
+
+#[tokio::test]
+async fn when_none_answers_every_one_is_named() {
+    let (a, b) = (nobody().await, nobody().await);
+    let client = Client::new([&a, &b]).unwrap();
+    let Err(ClientError::Unreachable(reason)) = client.tip().await else { panic!("nobody listens") };
+    assert!(reason.contains(&a) && reason.contains(&b), "{reason}");
+    assert!(matches!(client.events(None).await, Err(ClientError::Unreachable(_))));
+}
+
+#[tokio::test]
+async fn what_a_node_refuses_is_not_asked_of_another() {
+    let client = Client::new([node(REFUSED).await, node(TIP).await]).unwrap();
+    let Err(ClientError::Refused { kind, message }) = client.submit("00".to_owned()).await else { panic!("refused") };
+    assert_eq!((kind.as_str(), message.as_str()), ("tx-missing-coin", "coin is spent"));
+    let client = Client::of_one(&node(NOT_FOUND).await).unwrap();
+    assert_eq!(client.block(BlockRef::Height(9)).await, Err(ClientError::NotFound("no such block".to_owned())));
+    let client = Client::of_one(&node(UNKNOWN_METHOD).await).unwrap();
+    assert!(matches!(client.status().await, Err(ClientError::Other(_))));
+    let client = Client::of_one(&node("\"result\":17").await).unwrap();
+    assert!(matches!(client.status().await, Err(ClientError::Other(_))));
+}
+
+#[test]
+fn a_bad_url_is_said_at_once() {
+    assert!(matches!(Client::of_one("not a url"), Err(ClientError::Other(_))));
+    assert!(matches!(Client::new(Vec::<String>::new()), Err(ClientError::Unreachable(_))));
+}
