@@ -1,0 +1,606 @@
+//! A few replicas in one place: a queue of messages in an order that the test chooses, disks that outlive crashes, and a
+//! referee that looks at every effect.
+
+use crate::chain::{Archive, Base, ChainUpdate, Tip};
+use crate::engine::{Effect, Engine, EngineConfig, Event, Fault, PayloadRequest, Peer, Record, To, Trace};
+use crate::ledger::amount::Amount;
+use crate::ledger::block::{Block, Header};
+use crate::ledger::coins::{Coin, Coins, Diff};
+use crate::ledger::commitment::Buckets;
+use crate::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams};
+use crate::ledger::hash::{BlockId, LockHash, MerkleRoot};
+use crate::ledger::key::SigningKey;
+use crate::ledger::lock::{Lock, LockTime};
+use crate::ledger::rules::context::{Place, check_transaction};
+use crate::ledger::sighash::SighashCommon;
+use crate::ledger::transaction::{Body, Coinbase, OutPoint, Output, Spend, Transaction, Transfer, Witness};
+use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
+use crate::message::{Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, Seal, Vote, VoteKind};
+use crate::pbft::Pbft;
+use crate::verify::Verifier;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write;
+use std::sync::{Arc, Mutex};
+
+/// Seconds since 1970 at which test nets begin.
+pub(crate) const START_S: u32 = 1_700_000_000;
+/// Coins that the test account has.
+pub(crate) const COINS: u32 = 40;
+const COIN: u64 = 1_000_000;
+
+/// What a replica wrote.
+#[derive(Default, Debug)]
+pub(crate) struct Disk {
+    pub(crate) records: Vec<Record>,
+    coins: BTreeMap<OutPoint, Coin>,
+    blocks: BTreeMap<BlockId, Arc<Block>>,
+    diffs: BTreeMap<BlockId, Arc<Diff>>,
+    active: BTreeMap<Height, BlockId>,
+    certificates: BTreeMap<Height, CommitCertificate>,
+    base: Option<(Tip, Buckets)>,
+}
+
+impl Disk {
+    fn persist(&mut self, record: Record) {
+        match &record {
+            Record::Body(block) => drop(self.blocks.insert(block.id(), Arc::new(block.clone()))),
+            Record::Committed(it) => drop(self.certificates.insert(it.ballot.height, it.clone())),
+            Record::Vote(_) | Record::Prepared(_) | Record::Header(_) | Record::Invalid(_) => {}
+        }
+        self.records.push(record);
+    }
+
+    fn flush(&mut self, update: &ChainUpdate) {
+        for link in &update.connected {
+            link.diff.apply(&mut self.coins).expect("a judged block fits the coins");
+            self.blocks.insert(link.id, link.block.clone());
+            self.diffs.insert(link.id, link.diff.clone());
+            self.active.insert(link.height, link.id);
+            let (tip, buckets) = self.base.as_mut().expect("the disk has a base");
+            buckets.apply(&link.diff);
+            *tip = Tip { height: link.height, id: link.id, header: link.block.header };
+        }
+    }
+
+    pub(crate) fn has(&self, wanted: impl Fn(&Record) -> bool) -> bool {
+        self.records.iter().any(wanted)
+    }
+}
+
+#[derive(Clone)]
+struct Reader(Arc<Mutex<Disk>>);
+
+impl Reader {
+    fn read<T>(&self, what: impl FnOnce(&Disk) -> T) -> T {
+        what(&self.0.lock().expect("no test panics while it holds a disk"))
+    }
+}
+
+impl Coins for Reader {
+    fn get(&self, outpoint: &OutPoint) -> Option<Coin> {
+        self.read(|disk| disk.coins.get(outpoint).copied())
+    }
+}
+
+impl Archive for Reader {
+    fn block(&self, id: &BlockId) -> Option<Arc<Block>> {
+        self.read(|disk| disk.blocks.get(id).cloned())
+    }
+    fn diff(&self, id: &BlockId) -> Option<Arc<Diff>> {
+        self.read(|disk| disk.diffs.get(id).cloned())
+    }
+    fn active_at(&self, height: Height) -> Option<BlockId> {
+        self.read(|disk| disk.active.get(&height).copied())
+    }
+    fn certificate(&self, height: Height) -> Option<CommitCertificate> {
+        self.read(|disk| disk.certificates.get(&height).cloned())
+    }
+}
+
+/// One replica and what belongs to it.
+pub(crate) struct Node {
+    pub(crate) engine: Option<Pbft>,
+    pub(crate) disk: Arc<Mutex<Disk>>,
+    pub(crate) mempool: Vec<Transaction>,
+    /// Blocks that it called final, by height.
+    pub(crate) finals: BTreeMap<Height, BlockId>,
+    pub(crate) traces: Vec<Trace>,
+    pub(crate) blamed: Vec<(Peer, Fault)>,
+    /// Every vote it ever sent.
+    sent: BTreeSet<(VoteKind, View, Height, BlockId)>,
+    /// Whether it may hear and be heard.
+    pub(crate) linked: bool,
+}
+
+/// A message under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Packet {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    pub(crate) message: Message,
+}
+
+/// How a test net differs from the usual one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    pub(crate) n: usize,
+    pub(crate) followers: usize,
+    pub(crate) depth: u16,
+    pub(crate) dev: bool,
+    pub(crate) block_time_ms: u32,
+    /// Whether chain updates reach the disk at once.
+    pub(crate) flushes: bool,
+}
+
+impl Setup {
+    pub(crate) fn of(n: usize) -> Setup {
+        Setup { n, followers: 0, depth: 4, dev: false, block_time_ms: 0, flushes: true }
+    }
+}
+
+/// The net.
+pub(crate) struct World {
+    pub(crate) setup: Setup,
+    pub(crate) genesis: Arc<Genesis>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) queue: VecDeque<Packet>,
+    pub(crate) now: Time,
+    /// Consensus messages that were sent, by name.
+    pub(crate) counts: BTreeMap<&'static str, usize>,
+    /// What happened, for golden transcripts.
+    pub(crate) log: String,
+    verifier: Verifier,
+}
+
+pub(crate) fn key(index: usize) -> SigningKey {
+    SigningKey::from_seed(&[index as u8 + 1; 32])
+}
+
+fn account() -> SigningKey {
+    SigningKey::from_seed(&[200; 32])
+}
+
+fn genesis(setup: Setup) -> Genesis {
+    let params = PbftParams {
+        depth: setup.depth,
+        checkpoint_interval: 100,
+        view_timeout_ms: 2_000,
+        view_timeout_max_ms: 60_000,
+        drift_s: 15,
+        block_time_ms: setup.block_time_ms,
+        readmit_interval: 1_000,
+    };
+    let ledger = LedgerParams {
+        block_bytes_max: 100_000,
+        coinbase_maturity: 2,
+        subsidy: Amount::ZERO,
+        halving_interval: 0,
+        relay_fee_rate_min: 0,
+    };
+    let coin = Output { amount: grains(COIN), lock: account_lock().hash() };
+    Genesis {
+        version: GENESIS_VERSION,
+        salt: [7; 32],
+        time: START_S,
+        dev: setup.dev,
+        engine: EngineParams::Pbft(params),
+        ledger,
+        members: (0..setup.n).map(|index| key(index).public()).collect(),
+        allocations: vec![coin; COINS as usize],
+    }
+}
+
+fn account_lock() -> Lock {
+    Lock::Key(account().public())
+}
+
+pub(crate) fn grains(grains: u64) -> Amount {
+    Amount::from_grains(grains).expect("test amounts are small")
+}
+
+fn short(id: BlockId) -> String {
+    id.0[..3].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl World {
+    /// A net whose replicas are all up and linked.
+    pub(crate) fn new(setup: Setup) -> World {
+        let genesis = Arc::new(genesis(setup));
+        genesis.check().expect("test nets can be run");
+        let verifier = Verifier::new(genesis.clone());
+        let nodes = (0..setup.n + setup.followers).map(|_| Node::new(&genesis)).collect();
+        let now = Time::from_seconds(START_S);
+        let (queue, counts, log) = (VecDeque::new(), BTreeMap::new(), String::new());
+        let mut world = World { setup, genesis, nodes, queue, now, counts, log, verifier };
+        (0..world.nodes.len()).for_each(|index| world.start(index));
+        world.run();
+        world
+    }
+
+    /// Starts a replica from its disk, and links it with all that are up.
+    pub(crate) fn start(&mut self, index: usize) {
+        let node = &self.nodes[index];
+        let (base, records) = {
+            let disk = node.disk.lock().expect("no test panics while it holds a disk");
+            let (tip, buckets) = disk.base.clone().expect("the disk has a base");
+            (Base { tip, buckets }, disk.records.clone())
+        };
+        let config = EngineConfig {
+            genesis: self.genesis.clone(),
+            key: Some(key(index)),
+            payee: None,
+            incarnation: Incarnation(0),
+            mine: false,
+        };
+        let (engine, effects) = Pbft::restore(config, Box::new(Reader(node.disk.clone())), base, records);
+        writeln!(self.log, "node {index} starts").expect("writing to a string");
+        self.nodes[index].engine = Some(engine);
+        self.execute(index, effects);
+        let others: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != index && self.is_up(*other)).collect();
+        for other in others {
+            self.told(index, Event::Connected(Peer(other as u64)));
+            self.told(other, Event::Connected(Peer(index as u64)));
+        }
+    }
+
+    /// A crash: what is on the disk stays, what is under way to it is lost.
+    pub(crate) fn kill(&mut self, index: usize) {
+        writeln!(self.log, "node {index} is killed").expect("writing to a string");
+        self.nodes[index].engine = None;
+        self.queue.retain(|packet| packet.to != index);
+        for other in 0..self.nodes.len() {
+            if other != index && self.is_up(other) {
+                self.told(other, Event::Disconnected(Peer(index as u64)));
+            }
+        }
+    }
+
+    pub(crate) fn is_up(&self, index: usize) -> bool {
+        self.nodes[index].engine.is_some()
+    }
+
+    pub(crate) fn engine(&self, index: usize) -> &Pbft {
+        self.nodes[index].engine.as_ref().expect("the node is up")
+    }
+
+    pub(crate) fn height(&self, index: usize) -> u64 {
+        self.engine(index).chain().tip().height.0
+    }
+
+    pub(crate) fn heights(&self) -> Vec<u64> {
+        (0..self.nodes.len()).filter(|index| self.is_up(*index)).map(|index| self.height(index)).collect()
+    }
+
+    /// Tells a replica something and does what it answers.
+    pub(crate) fn told(&mut self, index: usize, event: Event) {
+        let now = self.now;
+        let Some(engine) = self.nodes[index].engine.as_mut() else {
+            return;
+        };
+        let effects = engine.handle(now, event);
+        self.execute(index, effects);
+    }
+
+    fn execute(&mut self, index: usize, effects: Vec<Effect>) {
+        let mut later = Vec::new();
+        for effect in effects {
+            self.log_effect(index, &effect);
+            match effect {
+                Effect::Persist(record) => self.disk(index, |disk| disk.persist(record)),
+                Effect::Send { to, message } => self.send(index, to, message),
+                Effect::WantPayload(request) => later.push(self.payload(index, &request)),
+                Effect::Chain(update) => later.extend(self.switched(index, &update)),
+                Effect::Blame { peer, fault } => self.nodes[index].blamed.push((peer, fault)),
+                Effect::Trace(trace) => self.nodes[index].traces.push(trace),
+                Effect::Mine(_) => panic!("PBFT does not mine"),
+            }
+        }
+        later.into_iter().for_each(|event| self.told(index, event));
+    }
+
+    pub(crate) fn disk<T>(&self, index: usize, what: impl FnOnce(&mut Disk) -> T) -> T {
+        what(&mut self.nodes[index].disk.lock().expect("no test panics while it holds a disk"))
+    }
+
+    fn switched(&mut self, index: usize, update: &ChainUpdate) -> Option<Event> {
+        assert!(update.disconnected.is_empty(), "PBFT undoes nothing");
+        assert_eq!(update.final_height, update.tip.height, "what is connected is final");
+        for link in &update.connected {
+            let certified = |record: &Record| matches!(record, Record::Committed(it) if it.ballot.block == link.id);
+            let is_held = |record: &Record| matches!(record, Record::Body(block) if block.id() == link.id);
+            assert!(self.disk(index, |disk| disk.has(certified)), "final only after its certificate is durable");
+            assert!(self.disk(index, |disk| disk.has(is_held)), "final only after its body is durable");
+            let earlier = self.nodes[index].finals.insert(link.height, link.id);
+            assert!(earlier.is_none_or(|id| id == link.id), "what is final stays");
+            self.nodes[index].mempool.retain(|waiting| !link.block.transactions.contains(waiting));
+        }
+        for node in &self.nodes {
+            for (height, id) in &node.finals {
+                let ours = self.nodes[index].finals.get(height);
+                assert!(ours.is_none_or(|ours| ours == id), "no two final blocks at a height");
+            }
+        }
+        let flushed = self.setup.flushes.then(|| {
+            self.disk(index, |disk| disk.flush(update));
+            Event::Flushed { sequence: update.sequence }
+        });
+        let oldest = if self.nodes[index].mempool.is_empty() { None } else { Some(self.now) };
+        self.nodes[index].engine.as_ref()?;
+        flushed.or(Some(Event::Pending { oldest }))
+    }
+
+    fn payload(&self, index: usize, request: &PayloadRequest) -> Event {
+        let node = &self.nodes[index];
+        let engine = node.engine.as_ref().expect("it asks");
+        let mut coins = Vec::new();
+        for block in &request.above {
+            let time = block.header.time;
+            let diff = engine.chain().judge_above(&coins, block, time).expect("blocks in flight are valid");
+            coins.push(Arc::new(diff));
+        }
+        let place = Place { height: request.height, time: request.time };
+        let view = engine.chain().coins_above(&coins);
+        let mut spent = BTreeSet::new();
+        let mut bytes_left = request.bytes_max;
+        let mut transactions = Vec::new();
+        for transaction in &node.mempool {
+            let fits = transaction.bytes() <= bytes_left;
+            let is_valid = check_transaction(transaction, &view, place, &self.genesis.ledger).is_ok();
+            if fits && is_valid && transaction.inputs().iter().all(|input| spent.insert(*input)) {
+                bytes_left -= transaction.bytes();
+                transactions.push(transaction.clone());
+            }
+        }
+        Event::Payload { ticket: request.ticket, transactions }
+    }
+
+    fn send(&mut self, from: usize, to: To, message: Message) {
+        self.judge_sent(from, &message);
+        let targets: Vec<usize> = match to {
+            To::All => (0..self.nodes.len()).collect(),
+            To::Members => (0..self.setup.n).collect(),
+            To::Member(index) => vec![usize::from(index)],
+            To::Peer(peer) => vec![peer.0 as usize],
+        };
+        for to in targets {
+            if to == from {
+                continue;
+            }
+            *self.counts.entry(message.name()).or_insert(0) += 1;
+            if self.nodes[from].linked && self.nodes[to].linked && self.is_up(to) {
+                self.queue.push_back(Packet { from, to, message: message.clone() });
+            }
+        }
+    }
+
+    /// The referee: what must be durable before a vote leaves, and one vote per kind, view and height, for ever.
+    fn judge_sent(&mut self, from: usize, message: &Message) {
+        let vote = match message {
+            Message::PrePrepare(proposal) => proposal.vote,
+            Message::Vote(vote) => *vote,
+            _ => return,
+        };
+        let ballot = vote.ballot;
+        let has = |wanted: &dyn Fn(&Record) -> bool| self.disk(from, |disk| disk.has(wanted));
+        assert!(has(&|it| *it == Record::Vote(vote)), "a vote is durable before it leaves");
+        if vote.kind == VoteKind::Commit {
+            let prepared = |it: &Record| matches!(it, Record::Prepared(it) if it.ballot == ballot);
+            assert!(has(&prepared), "the prepared certificate is durable before COMMIT");
+        } else {
+            let body = |it: &Record| matches!(it, Record::Body(block) if block.id() == ballot.block);
+            assert!(has(&body), "the body is durable before it is voted for");
+            let parent = self.parent_of(from, ballot.block);
+            let links = |it: &Record| match it {
+                Record::Prepared(it) => it.ballot.block == parent && it.ballot.view == ballot.view,
+                Record::Committed(it) => it.ballot.block == parent,
+                _ => false,
+            };
+            let is_linked = ballot.height == Height(1) || has(&links);
+            assert!(is_linked, "the parent's certificate is durable before what links to it");
+        }
+        let node = &mut self.nodes[from];
+        let others = node.sent.iter().filter(|it| (it.0, it.1, it.2) == (vote.kind, ballot.view, ballot.height));
+        assert!(others.clone().all(|it| it.3 == ballot.block), "one vote per kind, view and height");
+        node.sent.insert((vote.kind, ballot.view, ballot.height, ballot.block));
+    }
+
+    fn parent_of(&self, index: usize, block: BlockId) -> BlockId {
+        self.disk(index, |disk| disk.blocks.get(&block).expect("the body is durable").header.parent)
+    }
+
+    /// Delivers the message at `place` of the queue.
+    pub(crate) fn deliver(&mut self, place: usize) {
+        let Packet { from, to, message } = self.queue.remove(place).expect("there is such a message");
+        if self.is_up(to) && self.nodes[to].linked && self.nodes[from].linked {
+            self.inject(from, to, message);
+        }
+    }
+
+    /// Hands a message to a replica as if `from` had brought it.
+    pub(crate) fn inject(&mut self, from: usize, to: usize, message: Message) {
+        writeln!(self.log, "{to} < {from} {}", describe(&message)).expect("writing to a string");
+        if let Message::GetCertified { .. } = message {
+            if let Some(answer) = self.engine(to).answer(&message) {
+                self.queue.push_back(Packet { from: to, to: from, message: answer });
+            }
+            return;
+        }
+        let rng = ChaCha20Rng::seed_from_u64(1);
+        let message = self.verifier.message(message, &|_| false, rng).expect("what replicas say can be verified");
+        self.told(to, Event::Message { from: Peer(from as u64), message });
+    }
+
+    /// Delivers everything in the order in which it was sent.
+    pub(crate) fn run(&mut self) {
+        while !self.queue.is_empty() {
+            self.deliver(0);
+        }
+    }
+
+    /// Delivers everything in an order drawn from `seed`, each message to a replica that may have heard later ones.
+    pub(crate) fn run_shuffled(&mut self, mut seed: u64) {
+        while !self.queue.is_empty() {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let place = (seed >> 33) as usize % self.queue.len();
+            self.deliver(place);
+        }
+    }
+
+    /// Lets time pass in steps, everything being delivered in between.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        self.run();
+        let until = self.now.plus_ms(ms);
+        while self.now < until {
+            self.now = self.now.plus_ms(50);
+            for index in 0..self.nodes.len() {
+                let is_due = |engine: &Pbft| engine.deadline().is_some_and(|due| due <= self.now);
+                if self.nodes[index].engine.as_ref().is_some_and(is_due) {
+                    self.told(index, Event::Wake);
+                }
+            }
+            self.run();
+        }
+    }
+
+    /// A transfer of the test account's coin number `index`, known to every mempool.
+    pub(crate) fn submit(&mut self, index: u32) -> Transaction {
+        let transaction = self.transfer(index);
+        for node in 0..self.nodes.len() {
+            self.nodes[node].mempool.push(transaction.clone());
+            self.told(node, Event::Pending { oldest: Some(self.now) });
+        }
+        transaction
+    }
+
+    /// A transfer of the test account's coin number `index`, with a fee of 1000 grains.
+    pub(crate) fn transfer(&self, index: u32) -> Transaction {
+        let txid = self.genesis.block().transactions[0].id();
+        let output = Output { amount: grains(COIN - 1000), lock: LockHash([index as u8; 32]) };
+        let body = Body::Transfer(Transfer {
+            inputs: vec![OutPoint { txid, index }],
+            outputs: vec![output],
+            lock_time: LockTime::Height(Height(0)),
+        });
+        let stated = [(grains(COIN), account_lock().hash())];
+        let common = SighashCommon::new(&self.genesis.network_id(), &body, &stated);
+        let signature = account().sign(&common.digest(0, &[], &account_lock()));
+        let spend =
+            Spend { amount: grains(COIN), lock: account_lock(), signatures: vec![signature], preimages: vec![] };
+        Transaction { body, witnesses: vec![Witness::Spend(spend)] }
+    }
+
+    /// A block of these transactions that pays nobody.
+    pub(crate) fn block(&self, parent: &Header, height: u64, transactions: &[Transaction]) -> Block {
+        let coinbase = Coinbase { height: Height(height), extra: Vec::new(), outputs: Vec::new() };
+        let mut all = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
+        all.extend_from_slice(transactions);
+        let root = MerkleRoot::default();
+        let header =
+            Header { version: 1, parent: parent.id(), merkle_root: root, time: self.now.seconds(), bits: 0, nonce: 0 };
+        let mut block = Block { header, transactions: all };
+        block.header.merkle_root = block.merkle_root();
+        block
+    }
+
+    /// A ballot of view 0.
+    pub(crate) fn ballot(&self, height: u64, block: BlockId) -> Ballot {
+        Ballot { incarnation: Incarnation(0), epoch: Epoch(0), view: View(0), height: Height(height), block }
+    }
+
+    /// Member `signer`'s vote on a ballot.
+    pub(crate) fn vote(&self, kind: VoteKind, signer: usize, ballot: Ballot) -> Vote {
+        Vote::sign(&self.genesis.network_id(), kind, ballot, signer as u16, &key(signer))
+    }
+
+    /// The proposal of view 0's primary.
+    pub(crate) fn proposal(&self, height: u64, block: &Block) -> Message {
+        let vote = self.vote(VoteKind::PrePrepare, 0, self.ballot(height, block.id()));
+        Message::PrePrepare(PrePrepare { vote, block: block.clone() })
+    }
+
+    /// A block with a certificate by the members given.
+    pub(crate) fn certified(&self, height: u64, block: &Block, signers: &[usize]) -> CertifiedBlock {
+        let ballot = self.ballot(height, block.id());
+        let seal = |signer: &usize| {
+            let vote = self.vote(VoteKind::Commit, *signer, ballot);
+            Seal { signer: vote.signer, signature: vote.signature }
+        };
+        let certificate = CommitCertificate { ballot, commits: signers.iter().map(seal).collect() };
+        CertifiedBlock { block: block.clone(), certificate }
+    }
+
+    /// Whether a replica ever sent a vote of this kind at a height.
+    pub(crate) fn has_sent(&self, index: usize, kind: VoteKind, height: u64) -> bool {
+        self.nodes[index].sent.iter().any(|it| it.0 == kind && it.2 == Height(height))
+    }
+
+    /// All replicas that are up hold the same chain of this height, and the same coins.
+    pub(crate) fn assert_agreed(&mut self, height: u64) {
+        let mut seen = None;
+        for node in self.nodes.iter_mut() {
+            let Some(engine) = node.engine.as_mut() else { continue };
+            let state = (engine.chain().tip().id, engine.chain_mut().commitment());
+            assert_eq!(engine.chain().tip().height, Height(height));
+            assert_eq!(*seen.get_or_insert(state), state, "equal tips mean equal coins");
+        }
+        assert!(seen.is_some(), "somebody is up");
+    }
+
+    fn log_effect(&mut self, index: usize, effect: &Effect) {
+        let line = match effect {
+            Effect::Persist(Record::Body(block)) => format!("persist body {}", short(block.id())),
+            Effect::Persist(Record::Vote(vote)) => format!("persist {}", describe_vote(vote)),
+            Effect::Persist(Record::Prepared(it)) => format!("persist prepared {}", it.ballot.height),
+            Effect::Persist(Record::Committed(it)) => format!("persist committed {}", it.ballot.height),
+            Effect::Persist(record) => format!("persist {record:?}"),
+            Effect::Send { to, message } => format!("send {to:?} {}", describe(message)),
+            Effect::WantPayload(request) => format!("want payload {} above {}", request.height, request.above.len()),
+            Effect::Mine(_) => "mine".to_owned(),
+            Effect::Chain(update) => format!("chain +{} tip {}", update.connected.len(), update.tip.height),
+            Effect::Blame { peer, fault } => format!("blame {peer:?}: {fault}"),
+            Effect::Trace(Trace::Phase { phase, height, .. }) => format!("phase {height} {phase:?}"),
+            Effect::Trace(Trace::Vote { .. }) => return,
+            Effect::Trace(trace) => format!("trace {trace:?}"),
+        };
+        writeln!(self.log, "{index}   {line}").expect("writing to a string");
+    }
+}
+
+fn describe_vote(vote: &Vote) -> String {
+    format!("{:?} {} {}", vote.kind, vote.ballot.height, short(vote.ballot.block))
+}
+
+fn describe(message: &Message) -> String {
+    match message {
+        Message::PrePrepare(proposal) => describe_vote(&proposal.vote),
+        Message::Vote(vote) => describe_vote(vote),
+        Message::Tip(info) => format!("Tip {}", info.final_height),
+        Message::GetCertified { from, count } => format!("GetCertified {from} x{count}"),
+        Message::Certified(blocks) => {
+            let heights: Vec<u64> = blocks.0.iter().map(|it| it.certificate.ballot.height.0).collect();
+            format!("Certified {heights:?}")
+        }
+        other => other.name().to_owned(),
+    }
+}
+
+impl Node {
+    fn new(genesis: &Genesis) -> Node {
+        let (base, diff) = Base::genesis(genesis);
+        let mut disk = Disk { base: Some((base.tip, base.buckets)), ..Disk::default() };
+        diff.apply(&mut disk.coins).expect("genesis fits no coins");
+        disk.active.insert(Height::GENESIS, base.tip.id);
+        Node {
+            engine: None,
+            disk: Arc::new(Mutex::new(disk)),
+            mempool: Vec::new(),
+            finals: BTreeMap::new(),
+            traces: Vec::new(),
+            blamed: Vec::new(),
+            sent: BTreeSet::new(),
+            linked: true,
+        }
+    }
+}
