@@ -5,6 +5,9 @@
 //! first; what is left is decided by ed25519-zebra (ZIP 215), which gives the same verdict singly and in batches.
 //! ed25519-dalek only signs here: its `verify` and `verify_batch` disagree with each other and never decide validity.
 
+#[cfg(test)]
+mod tests;
+
 use crate::ledger::hash::{fmt_hex, parse_hex32};
 use borsh::{BorshDeserialize, BorshSerialize};
 use curve25519_dalek::edwards::CompressedEdwardsY;

@@ -1,0 +1,220 @@
+//! Arbitrary values of every type that has an encoding.
+
+use crate::common::*;
+use bezant_consensus::engine::Record;
+use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::block::{Block, Header};
+use bezant_consensus::ledger::coins::{Coin, Diff};
+use bezant_consensus::ledger::genesis::{Difficulty, EngineParams, Genesis};
+use bezant_consensus::ledger::hash::{BlockId, LockHash, MerkleRoot, SetHash, TxId};
+use bezant_consensus::ledger::key::{PublicKey, Signature};
+use bezant_consensus::ledger::lock::{Lock, LockTime};
+use bezant_consensus::ledger::merkle::Proof;
+use bezant_consensus::ledger::target::Target;
+use bezant_consensus::ledger::transaction::{
+    Body, Coinbase, EpochChange, MemberList, OutPoint, Output, Spend, Transaction, Transfer, Witness,
+};
+use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
+use bezant_consensus::limits::SUPPLY_MAX;
+use bezant_consensus::message::{
+    Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Headers, Locator, Message,
+    PrePrepare, PreparedCertificate, Seal, TipInfo, Vote, VoteKind,
+};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+
+pub(crate) fn amount() -> impl Strategy<Value = Amount> + Clone {
+    (0..=SUPPLY_MAX).prop_map(grains)
+}
+
+fn bytes32() -> impl Strategy<Value = [u8; 32]> + Clone {
+    any::<[u8; 32]>()
+}
+
+fn height() -> impl Strategy<Value = Height> + Clone {
+    any::<u64>().prop_map(Height)
+}
+
+fn signature() -> impl Strategy<Value = Signature> + Clone {
+    (bytes32(), bytes32()).prop_map(|(r, s)| Signature([r, s].concat().try_into().expect("64 bytes")))
+}
+
+fn lock_time() -> impl Strategy<Value = LockTime> + Clone {
+    prop_oneof![height().prop_map(LockTime::Height), any::<u32>().prop_map(LockTime::Time)]
+}
+
+/// Trees within the limits, opaque branches included.
+pub(crate) fn lock() -> impl Strategy<Value = Lock> {
+    let leaf = prop_oneof![
+        bytes32().prop_map(|key| Lock::Key(PublicKey(key))),
+        lock_time().prop_map(Lock::After),
+        any::<u32>().prop_map(Lock::Older),
+        bytes32().prop_map(Lock::Hash),
+        bytes32().prop_map(|hash| Lock::Opaque(LockHash(hash))),
+    ];
+    leaf.prop_recursive(4, 40, 5, |inner| {
+        (vec(inner, 1..5), any::<u8>()).prop_map(|(of, k)| Lock::Threshold { k: k % of.len() as u8 + 1, of })
+    })
+    .prop_filter("within the limits", |lock| lock.check_shape().is_ok())
+}
+
+pub(crate) fn outpoint() -> impl Strategy<Value = OutPoint> + Clone {
+    (bytes32(), any::<u32>()).prop_map(|(txid, index)| OutPoint { txid: TxId(txid), index })
+}
+
+fn output() -> impl Strategy<Value = Output> + Clone {
+    (amount(), bytes32()).prop_map(|(amount, lock)| Output { amount, lock: LockHash(lock) })
+}
+
+pub(crate) fn coin() -> impl Strategy<Value = Coin> + Clone {
+    (output(), height(), any::<bool>()).prop_map(|(output, height, coinbase)| Coin {
+        amount: output.amount,
+        lock: output.lock,
+        height,
+        coinbase,
+    })
+}
+
+pub(crate) fn diff() -> impl Strategy<Value = Diff> {
+    let side = || btree_map(outpoint(), coin(), 0..5);
+    (side(), side()).prop_map(|(spent, created)| Diff { spent, created })
+}
+
+fn body() -> impl Strategy<Value = Body> {
+    let transfer = (vec(outpoint(), 0..4), vec(output(), 0..4), lock_time())
+        .prop_map(|(inputs, outputs, lock_time)| Body::Transfer(Transfer { inputs, outputs, lock_time }));
+    let coinbase = (height(), vec(any::<u8>(), 0..=100), vec(output(), 0..3))
+        .prop_map(|(height, extra, outputs)| Body::Coinbase(Coinbase { height, extra, outputs }));
+    let members = (bytes32(), vec(bytes32().prop_map(PublicKey), 0..5)).prop_map(|(set, members)| {
+        Body::Epoch(EpochChange::Members { set: SetHash(set), members: MemberList(members) })
+    });
+    let readmit = (any::<u64>(), bytes32(), bytes32()).prop_map(|(epoch, member, nonce)| {
+        Body::Epoch(EpochChange::Readmit { epoch: Epoch(epoch), member: PublicKey(member), nonce })
+    });
+    prop_oneof![transfer, coinbase, members, readmit]
+}
+
+fn witness() -> impl Strategy<Value = Witness> {
+    let spend = (amount(), lock(), vec(signature(), 0..3), vec(bytes32(), 0..3)).prop_map(
+        |(amount, lock, signatures, preimages)| Witness::Spend(Spend { amount, lock, signatures, preimages }),
+    );
+    let member = (any::<u16>(), signature()).prop_map(|(member, signature)| Witness::Member { member, signature });
+    prop_oneof![3 => spend, 1 => member]
+}
+
+pub(crate) fn transaction() -> impl Strategy<Value = Transaction> {
+    (body(), vec(witness(), 0..3)).prop_map(|(body, witnesses)| Transaction { body, witnesses })
+}
+
+pub(crate) fn header() -> impl Strategy<Value = Header> {
+    (any::<[u32; 4]>(), bytes32(), bytes32()).prop_map(|([version, time, bits, nonce], parent, root)| {
+        let (parent, merkle_root) = (BlockId(parent), MerkleRoot(root));
+        Header { version, parent, merkle_root, time, bits, nonce }
+    })
+}
+
+pub(crate) fn block() -> impl Strategy<Value = Block> {
+    (header(), vec(transaction(), 0..4)).prop_map(|(header, transactions)| Block { header, transactions })
+}
+
+pub(crate) fn proof() -> impl Strategy<Value = Proof> {
+    (any::<u32>(), vec(bytes32(), 0..=16)).prop_map(|(index, siblings)| Proof { index, siblings })
+}
+
+pub(crate) fn any_genesis() -> impl Strategy<Value = Genesis> {
+    let difficulty = prop_oneof![
+        any::<u32>().prop_map(|half_life_s| Difficulty::Asert { half_life_s }),
+        Just(Difficulty::Bitcoin),
+        Just(Difficulty::Fixed),
+    ];
+    let engine = prop_oneof![
+        any::<u16>().prop_map(|depth| {
+            let params = bezant_consensus::ledger::genesis::PbftParams { depth, ..pbft_params() };
+            EngineParams::Pbft(params)
+        }),
+        difficulty.prop_map(|difficulty| {
+            let params = bezant_consensus::ledger::genesis::PowParams { difficulty, ..pow_params() };
+            EngineParams::Pow(params)
+        }),
+    ];
+    (engine, bytes32(), any::<bool>(), vec(output(), 0..3)).prop_map(|(engine, salt, dev, allocations)| Genesis {
+        salt,
+        dev,
+        allocations,
+        ..genesis(engine)
+    })
+}
+
+fn ballot() -> impl Strategy<Value = Ballot> + Clone {
+    (any::<u32>(), any::<[u64; 3]>(), bytes32()).prop_map(|(incarnation, [epoch, view, height], block)| Ballot {
+        incarnation: Incarnation(incarnation),
+        epoch: Epoch(epoch),
+        view: View(view),
+        height: Height(height),
+        block: BlockId(block),
+    })
+}
+
+fn vote() -> impl Strategy<Value = Vote> + Clone {
+    let kind = prop_oneof![Just(VoteKind::PrePrepare), Just(VoteKind::Prepare), Just(VoteKind::Commit)];
+    (kind, ballot(), seal()).prop_map(|(kind, ballot, seal)| Vote {
+        kind,
+        ballot,
+        signer: seal.signer,
+        signature: seal.signature,
+    })
+}
+
+fn seal() -> impl Strategy<Value = Seal> + Clone {
+    (any::<u16>(), signature()).prop_map(|(signer, signature)| Seal { signer, signature })
+}
+
+fn prepared() -> impl Strategy<Value = PreparedCertificate> {
+    (ballot(), seal(), vec(seal(), 0..4)).prop_map(|(ballot, pre_prepare, prepares)| PreparedCertificate {
+        ballot,
+        pre_prepare,
+        prepares,
+    })
+}
+
+fn committed() -> impl Strategy<Value = CommitCertificate> {
+    (ballot(), vec(seal(), 0..4)).prop_map(|(ballot, commits)| CommitCertificate { ballot, commits })
+}
+
+pub(crate) fn tip() -> impl Strategy<Value = TipInfo> {
+    (height(), height(), bytes32(), any::<u32>()).prop_map(|(height, final_height, id, bits)| TipInfo {
+        height,
+        id: BlockId(id),
+        final_height,
+        work: Target::from_compact(bits).map(Target::work).unwrap_or_default(),
+    })
+}
+
+pub(crate) fn message() -> impl Strategy<Value = Message> {
+    let ids = || vec(bytes32().prop_map(BlockId), 0..5);
+    let certified = (block(), committed()).prop_map(|(block, certificate)| CertifiedBlock { block, certificate });
+    prop_oneof![
+        transaction().prop_map(Message::Transaction),
+        (vote(), block()).prop_map(|(vote, block)| Message::PrePrepare(PrePrepare { vote, block })),
+        vote().prop_map(Message::Vote),
+        tip().prop_map(Message::Tip),
+        (height(), any::<u32>()).prop_map(|(from, count)| Message::GetCertified { from, count }),
+        vec(certified, 0..3).prop_map(|list| Message::Certified(CertifiedBlocks(list))),
+        ids().prop_map(|list| Message::GetHeaders(Locator(list))),
+        vec(header(), 0..4).prop_map(|list| Message::Headers(Headers(list))),
+        ids().prop_map(|list| Message::GetBlocks(BlockIds(list))),
+        vec(block(), 0..3).prop_map(|list| Message::Blocks(Blocks(list))),
+        block().prop_map(Message::NewBlock),
+    ]
+}
+
+pub(crate) fn record() -> impl Strategy<Value = Record> {
+    prop_oneof![
+        block().prop_map(Record::Body),
+        vote().prop_map(Record::Vote),
+        prepared().prop_map(Record::Prepared),
+        committed().prop_map(Record::Committed),
+        header().prop_map(Record::Header),
+        bytes32().prop_map(|id| Record::Invalid(BlockId(id))),
+    ]
+}

@@ -1,0 +1,250 @@
+//! What `Verified` stands for: every check that needs no chain state, for every message.
+
+use crate::common::*;
+use bezant_consensus::ledger::block::Block;
+use bezant_consensus::ledger::hash::{SetHash, TxHash};
+use bezant_consensus::ledger::rules::{BlockError, TxError};
+use bezant_consensus::ledger::sighash::epoch_change_digest;
+use bezant_consensus::ledger::transaction::{Body, EpochChange, MemberList, Transaction, Witness};
+use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
+use bezant_consensus::message::{
+    Ballot, CertifiedBlock, CertifiedBlocks, CommitCertificate, Headers, Message, PrePrepare, PreparedCertificate,
+    Seal, Vote, VoteKind,
+};
+use bezant_consensus::verify::{MessageError, Verifier};
+use std::sync::Arc;
+
+fn pbft() -> Verifier {
+    Verifier::new(Arc::new(pbft_genesis()))
+}
+
+fn pow() -> Verifier {
+    Verifier::new(Arc::new(pow_genesis()))
+}
+
+fn judge(verifier: &Verifier, message: Message) -> Result<(), MessageError> {
+    let verified = verifier.message(message.clone(), &|_| false, rng())?;
+    assert_eq!(verified.get(), &message);
+    Ok(())
+}
+
+fn ballot(block: &Block) -> Ballot {
+    Ballot { incarnation: Incarnation(0), epoch: Epoch(0), view: View(1), height: Height(5), block: block.id() }
+}
+
+/// Member `signer` has key `signer + 1`; of view 1 member 1 is the primary.
+fn vote(verifier: &Verifier, kind: VoteKind, ballot: Ballot, signer: u16) -> Vote {
+    Vote::sign(&verifier.set().network, kind, ballot, signer, &key(signer as u8 + 1))
+}
+
+fn seals(verifier: &Verifier, kind: VoteKind, ballot: Ballot, signers: &[u16]) -> Vec<Seal> {
+    let seal = |signer: &u16| Seal { signer: *signer, signature: vote(verifier, kind, ballot, *signer).signature };
+    signers.iter().map(seal).collect()
+}
+
+fn empty_block() -> Block {
+    block(vec![coinbase(5, &[])])
+}
+
+#[test]
+fn votes() {
+    let verifier = pbft();
+    let ballot = ballot(&empty_block());
+    let judge = |vote| judge(&verifier, Message::Vote(vote));
+    assert_eq!(judge(vote(&verifier, VoteKind::PrePrepare, ballot, 1)), Ok(()));
+    assert_eq!(judge(vote(&verifier, VoteKind::Prepare, ballot, 0)), Ok(()));
+    assert_eq!(judge(vote(&verifier, VoteKind::Commit, ballot, 1)), Ok(()));
+    assert_eq!(
+        judge(vote(&verifier, VoteKind::PrePrepare, ballot, 0)),
+        Err(MessageError::Signer(0)),
+        "not the primary"
+    );
+    assert_eq!(judge(vote(&verifier, VoteKind::Prepare, ballot, 1)), Err(MessageError::Signer(1)), "the primary");
+    assert_eq!(judge(vote(&verifier, VoteKind::Commit, ballot, 4)), Err(MessageError::Signer(4)), "no member");
+    let later = Ballot { epoch: Epoch(1), ..ballot };
+    let error = judge(vote(&verifier, VoteKind::Commit, later, 0)).unwrap_err();
+    assert_eq!(error, MessageError::UnknownEpoch(Epoch(1)));
+    assert!(!error.is_fault() && MessageError::Signer(0).is_fault());
+}
+
+/// Nothing that a vote says can be changed after it was signed, and no other net takes it.
+#[test]
+fn a_vote_serves_one_statement_only() {
+    let verifier = pbft();
+    let good = vote(&verifier, VoteKind::Commit, ballot(&empty_block()), 0);
+    let with = |change: fn(&mut Vote)| {
+        let mut vote = good;
+        change(&mut vote);
+        judge(&verifier, Message::Vote(vote))
+    };
+    let signature = |signer| Err(MessageError::Signature(signer));
+    assert_eq!(with(|vote| vote.kind = VoteKind::Prepare), signature(0));
+    assert_eq!(with(|vote| vote.ballot.incarnation = Incarnation(1)), signature(0));
+    assert_eq!(with(|vote| vote.ballot.view = View(2)), signature(0));
+    assert_eq!(with(|vote| vote.ballot.height = Height(6)), signature(0));
+    assert_eq!(with(|vote| vote.ballot.block.0[0] ^= 1), signature(0));
+    assert_eq!(with(|vote| vote.signer = 2), signature(2));
+    assert_eq!(with(|vote| vote.signature.0[0] ^= 1), signature(0));
+    let mut genesis = pbft_genesis();
+    genesis.salt = [1; 32];
+    assert_eq!(judge(&Verifier::new(Arc::new(genesis)), Message::Vote(good)), signature(0));
+}
+
+#[test]
+fn proposals() {
+    let verifier = pbft();
+    let block = empty_block();
+    let good = PrePrepare { vote: vote(&verifier, VoteKind::PrePrepare, ballot(&block), 1), block: block.clone() };
+    assert_eq!(judge(&verifier, Message::PrePrepare(good.clone())), Ok(()));
+    let mut other = good.clone();
+    other.block.header.time += 1;
+    assert!(matches!(judge(&verifier, Message::PrePrepare(other)), Err(MessageError::Inconsistent(_))));
+    let commit = PrePrepare { vote: vote(&verifier, VoteKind::Commit, ballot(&block), 1), block };
+    assert!(matches!(judge(&verifier, Message::PrePrepare(commit)), Err(MessageError::Inconsistent(_))));
+    let mut body = good;
+    body.block.transactions.push(coinbase(5, &[]));
+    assert!(matches!(judge(&verifier, Message::PrePrepare(body)), Err(MessageError::Block(_))));
+}
+
+#[test]
+fn commit_certificates() {
+    let verifier = pbft();
+    let ballot = ballot(&empty_block());
+    let check = |signers: &[u16]| {
+        let commits = seals(&verifier, VoteKind::Commit, ballot, signers);
+        verifier.check_commit_certificate(&CommitCertificate { ballot, commits })
+    };
+    assert_eq!(check(&[0, 1, 3]), Ok(()));
+    for wrong in [&[0, 1][..], &[0, 1, 2, 3], &[0, 1, 1], &[1, 0, 2], &[]] {
+        assert!(matches!(check(wrong), Err(MessageError::Certificate(_))), "{wrong:?}");
+    }
+    assert_eq!(check(&[0, 1, 4]), Err(MessageError::Signer(4)));
+    let mixed = CommitCertificate { ballot, commits: seals(&verifier, VoteKind::Prepare, ballot, &[0, 2, 3]) };
+    assert_eq!(verifier.check_commit_certificate(&mixed), Err(MessageError::Signature(0)));
+    let of_views = |view| seals(&verifier, VoteKind::Commit, Ballot { view: View(view), ..ballot }, &[0, 1, 2]);
+    let commits = vec![of_views(1)[0], of_views(1)[1], of_views(2)[2]];
+    let of_two_views = CommitCertificate { ballot, commits };
+    assert_eq!(verifier.check_commit_certificate(&of_two_views), Err(MessageError::Signature(2)));
+    let later = Ballot { epoch: Epoch(9), ..ballot };
+    let of_another_epoch = CommitCertificate { ballot: later, commits: vec![] };
+    assert_eq!(verifier.check_commit_certificate(&of_another_epoch), Err(MessageError::UnknownEpoch(Epoch(9))));
+}
+
+#[test]
+fn prepared_certificates() {
+    let verifier = pbft();
+    let ballot = ballot(&empty_block());
+    let check = |primary: u16, signers: &[u16]| {
+        let pre_prepare = seals(&verifier, VoteKind::PrePrepare, ballot, &[primary])[0];
+        let prepares = seals(&verifier, VoteKind::Prepare, ballot, signers);
+        verifier.check_prepared_certificate(&PreparedCertificate { ballot, pre_prepare, prepares })
+    };
+    assert_eq!(check(1, &[0, 2]), Ok(()));
+    assert_eq!(check(0, &[2, 3]), Err(MessageError::Signer(0)), "not the primary of that view");
+    assert_eq!(check(1, &[0, 1]), Err(MessageError::Signer(1)), "the primary does not count twice");
+    for wrong in [&[0][..], &[0, 2, 3], &[2, 0], &[2, 2]] {
+        assert!(matches!(check(1, wrong), Err(MessageError::Certificate(_))), "{wrong:?}");
+    }
+}
+
+#[test]
+fn certified_blocks() {
+    let verifier = pbft();
+    let block = empty_block();
+    let commits = seals(&verifier, VoteKind::Commit, ballot(&block), &[0, 1, 2]);
+    let certificate = CommitCertificate { ballot: ballot(&block), commits };
+    let certified = |block, certificate| {
+        judge(&verifier, Message::Certified(CertifiedBlocks(vec![CertifiedBlock { block, certificate }])))
+    };
+    assert_eq!(certified(block.clone(), certificate.clone()), Ok(()));
+    let mut other = block.clone();
+    other.header.time += 1;
+    assert!(matches!(certified(other, certificate.clone()), Err(MessageError::Inconsistent(_))));
+    let mut forged = certificate;
+    forged.commits[1].signature.0[40] ^= 1;
+    assert_eq!(certified(block, forged), Err(MessageError::Signature(1)));
+}
+
+#[test]
+fn messages_of_the_other_engine() {
+    let block = empty_block();
+    let of_pow = [Message::NewBlock(block.clone()), Message::Headers(Headers(vec![block.header]))];
+    for message in of_pow {
+        assert_eq!(judge(&pbft(), message.clone()), Err(MessageError::WrongEngine(message.name())));
+        assert_eq!(judge(&pow(), message), Ok(()));
+    }
+    let message = Message::GetCertified { from: Height(1), count: 1 };
+    assert_eq!(judge(&pow(), message.clone()), Err(MessageError::WrongEngine("get-certified")));
+    assert_eq!(judge(&pbft(), message), Ok(()));
+}
+
+fn payment(verifier: &Verifier, number: u8) -> Transaction {
+    let inputs = [input(number, 5, lock(1)), input(number + 100, 5, lock(2))];
+    let unsigned = transfer(&inputs, &[output(10, 1)]);
+    sign(&verifier.set().network, unsigned.body, &inputs)
+}
+
+/// In a block of many, the one bad signature is named by transaction and input, known ones are not looked at again.
+#[test]
+fn a_block_names_its_bad_signature() {
+    let verifier = pow();
+    let mut transactions = vec![coinbase(5, &[])];
+    transactions.extend((1..=6).map(|number| payment(&verifier, number)));
+    assert!(verifier.block(block(transactions.clone()), &|_| false, rng()).is_ok());
+    spend_mut(&mut transactions[4], 1).signatures[0].0[33] ^= 1;
+    let bad = transactions[4].hash();
+    let block = block(transactions);
+    let error = BlockError::Transaction { index: 4, error: TxError::BadSignature(1) };
+    assert_eq!(verifier.block(block.clone(), &|_| false, rng()), Err(error));
+    let known = |hash: &TxHash| *hash == bad;
+    assert!(verifier.block(block, &known, rng()).is_ok(), "known means verified before");
+}
+
+#[test]
+fn transactions() {
+    let verifier = pbft();
+    let mut transaction = payment(&verifier, 1);
+    assert!(verifier.transaction(transaction.clone()).is_ok());
+    assert_eq!(judge(&verifier, Message::Transaction(transaction.clone())), Ok(()));
+    spend_mut(&mut transaction, 0).signatures[0].0[33] ^= 1;
+    let error = TxError::BadSignature(0);
+    assert_eq!(verifier.transaction(transaction.clone()), Err(error.clone()));
+    assert_eq!(judge(&verifier, Message::Transaction(transaction)), Err(MessageError::Transaction(error)));
+}
+
+fn change(verifier: &Verifier, change: EpochChange, signers: &[u16]) -> Transaction {
+    let body = Body::Epoch(change);
+    let digest = epoch_change_digest(&verifier.set().network, &body);
+    let sign = |member: &u16| Witness::Member { member: *member, signature: key(*member as u8 + 1).sign(&digest) };
+    let witnesses = signers.iter().map(sign).collect();
+    Transaction { body, witnesses }
+}
+
+#[test]
+fn epoch_changes_are_signed_by_members() {
+    let verifier = pbft();
+    let members = |set| EpochChange::Members { set, members: MemberList(vec![key(9).public()]) };
+    let set = verifier.set().hash();
+    let judge = |transaction: Transaction| {
+        let in_block = verifier.block(block(vec![coinbase(5, &[]), transaction.clone()]), &|_| false, rng());
+        let alone = verifier.transaction(transaction).map(|_| ()).map_err(|error| error.kind());
+        assert_eq!(in_block.is_ok(), alone.is_ok(), "alone and in a block alike");
+        alone
+    };
+    let refused = Err("tx-epoch-change");
+    assert_eq!(judge(change(&verifier, members(set), &[0, 1, 3])), Ok(()));
+    assert_eq!(judge(change(&verifier, members(set), &[0, 1])), refused);
+    assert_eq!(judge(change(&verifier, members(set), &[0, 1, 2, 3])), refused);
+    assert_eq!(judge(change(&verifier, members(set), &[0, 1, 7])), refused);
+    assert_eq!(judge(change(&verifier, members(SetHash([1; 32])), &[0, 1, 3])), refused);
+    let mut moved = change(&verifier, members(set), &[0, 1, 3]);
+    moved.body = Body::Epoch(EpochChange::Members { set, members: MemberList(vec![key(8).public()]) });
+    assert_eq!(judge(moved), refused);
+
+    let readmit = |epoch, number| EpochChange::Readmit { epoch, member: key(number).public(), nonce: [1; 32] };
+    assert_eq!(judge(change(&verifier, readmit(Epoch(0), 3), &[2])), Ok(()));
+    assert_eq!(judge(change(&verifier, readmit(Epoch(0), 3), &[1])), refused, "another member");
+    assert_eq!(judge(change(&verifier, readmit(Epoch(0), 9), &[2])), refused, "no member");
+    assert_eq!(judge(change(&verifier, readmit(Epoch(1), 3), &[2])), refused);
+    assert_eq!(pow().transaction(change(&pow(), readmit(Epoch(0), 3), &[2])).unwrap_err().kind(), "tx-epoch-change");
+}
