@@ -68,6 +68,12 @@ pub const FUTURE_MESSAGES_PER_SENDER_MAX: usize = 256;
 pub const SYNC_REQUESTS_MAX: usize = 16;
 /// Blocks whose bodies a proof-of-work replica holds without their being connected.
 pub const UNCONNECTED_BODIES_MAX: usize = 256;
+/// Blocks above the connected ones whose bodies a proof-of-work replica asks for at once.
+pub const BODY_WINDOW_BLOCKS: u64 = 128;
+/// Headers from the future that a proof-of-work replica keeps until their time has come.
+pub const WAITING_HEADERS_MAX: usize = 256;
+/// Headers leading to no more work than its own chain that a proof-of-work replica takes before it has grown further.
+pub const LOW_WORK_HEADERS_MAX: usize = 4_096;
 
 const _: () = assert!(TRANSACTION_BYTES_MAX < BLOCK_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES_MAX < MESSAGE_BYTES_MAX);
@@ -80,5 +86,6 @@ const _: () = assert!(HEADER_BYTES * HEADERS_PER_MESSAGE_MAX + 1024 < MESSAGE_BY
 const _: () = assert!(THRESHOLD_CHILDREN_MAX < LOCK_NODES_MAX);
 // A replica whose newest final blocks are not here yet can still follow a whole window, and take in a full answer.
 const _: () = assert!(2 * WINDOW_DEPTH_MAX <= SLOTS_MAX && BLOCKS_PER_MESSAGE_MAX as u64 <= SLOTS_MAX);
+const _: () = assert!(BLOCKS_PER_MESSAGE_MAX <= UNCONNECTED_BODIES_MAX);
 // A certificate of the largest set (signer 2 + signature 64 bytes each) fits beside a full block.
 const _: () = assert!(MEMBERS_MAX * 66 + 1024 <= MESSAGE_BYTES_MAX - BLOCK_BYTES_MAX);

@@ -4,12 +4,13 @@
 //! state*; connecting compares these with the real coins. A vote or certificate was checked against the members of the epoch
 //! that it names; the engine refuses any but the present one.
 
-use crate::ledger::block::Block;
+use crate::ledger::block::{Block, Header};
 use crate::ledger::genesis::{Genesis, ValidatorSet};
 use crate::ledger::hash::{NetworkId, TxHash};
 use crate::ledger::key::{SignedItem, verify_batch};
 use crate::ledger::rules::{BlockError, TxError, isolated};
 use crate::ledger::sighash::epoch_change_digest;
+use crate::ledger::target::Target;
 use crate::ledger::transaction::{Body, EpochChange, Transaction, Witness};
 use crate::ledger::units::Epoch;
 use crate::message::{
@@ -147,17 +148,18 @@ impl Verifier {
                     self.check_block(&certified.block, known, &mut rng)?;
                 }
             }
-            Message::NewBlock(block) => self.check_block(block, known, rng)?,
+            Message::NewBlock(block) => {
+                self.check_work(&block.header)?;
+                self.check_block(block, known, rng)?;
+            }
             Message::Blocks(blocks) => {
+                blocks.0.iter().try_for_each(|block| self.check_work(&block.header))?;
                 for block in &blocks.0 {
                     self.check_block(block, known, &mut rng)?;
                 }
             }
-            Message::Tip(_)
-            | Message::GetCertified { .. }
-            | Message::GetHeaders(_)
-            | Message::Headers(_)
-            | Message::GetBlocks(_) => {}
+            Message::Headers(headers) => headers.0.iter().try_for_each(|header| self.check_work(header))?,
+            Message::Tip(_) | Message::GetCertified { .. } | Message::GetHeaders(_) | Message::GetBlocks(_) => {}
         }
         Ok(Verified(message))
     }
@@ -174,6 +176,18 @@ impl Verifier {
             | Message::NewBlock(_) => !pbft,
         };
         if fits { Ok(()) } else { Err(MessageError::WrongEngine(message.name())) }
+    }
+
+    /// Proof of work: the id meets the target that the header names, which is no easier than that of genesis. Made before any
+    /// signature is looked at, so that a block without work costs next to nothing; whether it is the right target is judged
+    /// in the header's place.
+    fn check_work(&self, header: &Header) -> Result<(), BlockError> {
+        let limit = self.genesis.pow().and_then(|params| Target::from_compact(params.bits));
+        let target = Target::from_compact(header.bits).filter(|target| limit.is_some_and(|limit| *target <= limit));
+        if target.is_some_and(|target| target.is_met_by(&header.id())) {
+            return Ok(());
+        }
+        Err(BlockError::Header(format!("it has not done the work of bits {:08x}", header.bits)))
     }
 
     fn check_block<R: CryptoRng>(&self, block: &Block, known: Known<'_>, rng: R) -> Result<(), BlockError> {

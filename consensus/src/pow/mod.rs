@@ -1,1 +1,213 @@
-//! Proof of work.
+//! Proof of work: open membership, the branch with the most work is the chain.
+//!
+//! # What it decides
+//! - **Headers** enter the tree only when the parent is known, the bits are exactly those expected ([`difficulty`]), the id meets
+//!   the target, and the time is above the median of the 11 below. The version is free: miners may roll it. A header more than
+//!   `future_s` ahead of the clock waits in a bounded buffer; it is refused *for now*, never marked.
+//! - **The chain** is the branch with the most work among those whose bodies are all here and valid; of equal ones the first
+//!   received. A branch is switched to only when all of its bodies are here. If a block k on it is invalid, the old chain is
+//!   restored as it was, k and its descendants are marked for ever ([`Record::Invalid`]), and who brought k is blamed. Lock
+//!   times are judged against the parent's median time.
+//! - **Final** means `final_depth` confirmations now, the including block counting as 1. A reorg below that withdraws it, with
+//!   [`Trace::FinalityBroken`](crate::engine::Trace::FinalityBroken) *before* the switch. A branch that forks off deeper than
+//!   `max_reorg` is not followed; [`Trace::ReorgRefused`](crate::engine::Trace::ReorgRefused) is the alarm.
+//! - **Sync** is headers first, by locators; bodies come in parallel from the peers that claim the best header's work, within a
+//!   window above what is connected. Claims only choose whom to ask.
+//! - **Spam** costs its sender: every header carries its work, headers that do not lead to more work than ours are taken only
+//!   from a budget that our own chain's growth refills, and bodies off the best branch are limited in number.
+//! - **Mining**: a template for each new tip, and while transactions wait at most one per second.
+//!
+//! # What it does not do yet
+//! Invalidate and reconsider by hand, a first pass over headers that stores nothing, relay by short ids, pruning of old headers.
+//!
+//! # Invariants
+//! After every event the active chain of the tree is the chain's, and no valid branch that is all here has more work.
+
+mod bodies;
+mod difficulty;
+mod headers;
+mod mine;
+mod restore;
+mod select;
+mod serve;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use crate::chain::Chain;
+use crate::engine::{Effect, Engine, EngineConfig, Event, Fault, Peer, PowStatus, Record, Status, To, Trace};
+use crate::ledger::block::Header;
+use crate::ledger::genesis::PowParams;
+use crate::ledger::hash::BlockId;
+use crate::ledger::rules::context::Place;
+use crate::ledger::units::{Height, Time};
+use crate::message::{Message, TipInfo};
+use crate::sync::Peers;
+use bodies::Bodies;
+use mine::Mining;
+use std::collections::BTreeMap;
+use sync::Request;
+use tree::Tree;
+
+/// How often peers are told where this replica stands even if nothing changes, since a message may be lost.
+const TIP_INTERVAL_MS: u64 = 10_000;
+/// Tips shown in the status.
+const STATUS_TIPS_MAX: usize = 16;
+
+/// The proof-of-work engine.
+pub struct Pow {
+    config: EngineConfig,
+    params: PowParams,
+    chain: Chain,
+    /// Invariant: its active chain ends at the chain's tip.
+    tree: Tree,
+    bodies: Bodies,
+    peers: Peers<Request>,
+    /// Peers to be asked for headers whatever they claim, each from this header on.
+    ask_headers: BTreeMap<Peer, BlockId>,
+    /// Headers from the future by their time, with who brought them. Bounded.
+    waiting: BTreeMap<(u32, BlockId), (Peer, Header)>,
+    /// Headers that do not lead to more work than ours and may still be taken.
+    low_work_left: usize,
+    mining: Mining,
+    /// The latest time that was told.
+    now: Time,
+    /// When peers are told the tip again.
+    tip_due: Time,
+    /// What the present event has led to so far. Invariant: empty between events.
+    effects: Vec<Effect>,
+}
+
+impl std::fmt::Debug for Pow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pow").field("chain", &self.chain).field("headers", &self.tree.len()).finish_non_exhaustive()
+    }
+}
+
+impl Engine for Pow {
+    fn handle(&mut self, now: Time, event: Event) -> Vec<Effect> {
+        self.now = self.now.max(now);
+        let before = self.chain.tip().id;
+        match event {
+            Event::Connected(peer) => self.on_connected(peer),
+            Event::Disconnected(peer) => self.on_disconnected(peer),
+            Event::Message { from, message } => self.on_message(from, message.into_inner()),
+            Event::Unanswered(peer) => self.on_unanswered(peer),
+            Event::Payload { ticket, transactions } => self.on_payload(ticket, transactions),
+            Event::Solved { ticket, block } => self.on_solved(ticket, block),
+            Event::Pending { oldest } => self.mining.set_pending(oldest.is_some()),
+            Event::Flushed { sequence } => self.chain.flushed(sequence),
+            Event::BlockNow => self.mining.force(),
+            Event::Wake => {}
+        }
+        self.release_waiting();
+        self.select();
+        self.announce_tip(before);
+        self.ask_peers();
+        self.renew_template();
+        if cfg!(debug_assertions) {
+            self.check();
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let waiting = self.waiting.keys().next().map(|(time, _)| self.present_from(*time));
+        let all = [waiting, self.peers.deadline(self.now), self.template_due(), Some(self.tip_due)];
+        all.into_iter().flatten().min()
+    }
+
+    fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    fn chain_mut(&mut self) -> &mut Chain {
+        &mut self.chain
+    }
+
+    fn place(&self, _: Time) -> Place {
+        let tip = self.chain.tip();
+        Place { height: tip.height.next(), time: self.tree.median_time(&tip.id) }
+    }
+
+    fn status(&self) -> Status {
+        let tip = self.tree.tip();
+        Status::Pow(PowStatus {
+            work: self.tree.node(&tip).work,
+            bits: difficulty::expected_bits(&self.params, &self.tree, &tip),
+            headers: self.tree.len(),
+            best_header: self.tree.node(&self.tree.best_header()).height,
+            tips: self.tree.tips(STATUS_TIPS_MAX),
+        })
+    }
+
+    fn tip_info(&self) -> TipInfo {
+        let tip = self.chain.tip();
+        let work = self.tree.node(&tip.id).work;
+        TipInfo { height: tip.height, id: tip.id, final_height: self.chain.final_height(), work }
+    }
+
+    fn answer(&self, request: &Message) -> Option<Message> {
+        self.answer_request(request)
+    }
+}
+
+impl Pow {
+    fn on_message(&mut self, from: Peer, message: Message) {
+        match message {
+            Message::Tip(tip) => self.peers.claimed(from, tip),
+            Message::Headers(headers) => self.on_headers(from, &headers.0),
+            Message::Blocks(blocks) => self.on_blocks(from, blocks.0),
+            Message::NewBlock(block) => self.on_new_block(from, block),
+            // Requests are answered through `answer`, transactions are the mempool's.
+            Message::GetHeaders(_) | Message::GetBlocks(_) | Message::Transaction(_) => {}
+            // The verifier lets no message of the other engine through.
+            Message::PrePrepare(_) | Message::Vote(_) | Message::GetCertified { .. } | Message::Certified(_) => {}
+        }
+    }
+
+    /// The height up to which blocks count as final when the tip is at `tip`.
+    fn final_height_at(&self, tip: Height) -> Height {
+        Height(tip.0.saturating_sub(u64::from(self.params.final_depth) - 1))
+    }
+
+    /// Tells all where we stand, when that has changed or it is time to.
+    fn announce_tip(&mut self, before: BlockId) {
+        if self.chain.tip().id != before || self.tip_due <= self.now {
+            self.tip_due = self.now.plus_ms(TIP_INTERVAL_MS);
+            self.send(To::All, Message::Tip(self.tip_info()));
+        }
+    }
+
+    fn emit(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    fn send(&mut self, to: To, message: Message) {
+        self.emit(Effect::Send { to, message });
+    }
+
+    fn trace(&mut self, trace: Trace) {
+        self.emit(Effect::Trace(trace));
+    }
+
+    fn persist(&mut self, record: Record) {
+        self.emit(Effect::Persist(record));
+    }
+
+    fn blame(&mut self, peer: Peer, what: &'static str, reason: impl Into<String>) {
+        self.emit(Effect::Blame { peer, fault: Fault::Invalid { what, reason: reason.into() } });
+    }
+
+    /// The invariants; called after each event in debug builds.
+    ///
+    /// # Panics
+    /// When one does not hold.
+    pub fn check(&self) {
+        assert_eq!(self.tree.tip(), self.chain.tip().id, "tree and chain have one tip");
+        assert!(self.tree.is_consistent(), "the tip has the most work of all that is here and valid");
+        let final_height = self.final_height_at(self.chain.tip().height);
+        assert_eq!(self.chain.final_height(), final_height, "final is a depth below the tip");
+    }
+}

@@ -1,0 +1,238 @@
+//! Templates for miners, and the blocks that they find.
+//!
+//! A solved block is taken when it stands on a template of the present tip and differs from it only where miners may roll:
+//! version, time, nonce, the first 8 bytes of the coinbase's extra data, and with them the merkle root.
+
+use super::Pow;
+use super::difficulty;
+use crate::engine::{Effect, PayloadRequest, Record, Template, To, Trace};
+use crate::ledger::amount::Amount;
+use crate::ledger::block::{Block, Header};
+use crate::ledger::hash::{BlockId, LockHash, MerkleRoot, tagged};
+use crate::ledger::transaction::{Body, Coinbase, Output, Transaction, Witness};
+use crate::ledger::units::{Height, Time};
+use crate::limits::HEADER_BYTES;
+use crate::message::Message;
+
+/// Bytes at the start of the coinbase's extra data that miners may roll.
+const EXTRANONCE_BYTES: usize = 8;
+/// A template is renewed at most this often while transactions wait.
+const RENEW_MS: u64 = 1_000;
+/// A template is renewed this often when nothing happens, so that its time is not far behind.
+const RENEW_IDLE_MS: u64 = 5_000;
+/// Templates of the present tip whose solutions are still taken.
+const TEMPLATES_MAX: usize = 4;
+/// The version of headers made here; miners may roll it.
+const HEADER_VERSION: u32 = 0x2000_0000;
+/// The length of a block's list of transactions.
+const LIST_LENGTH_BYTES: usize = 4;
+
+/// A request for transactions that is not answered yet.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    ticket: u64,
+    parent: BlockId,
+    at: Time,
+}
+
+/// What is known of mining here.
+#[derive(Debug, Default)]
+pub(super) struct Mining {
+    next_ticket: u64,
+    asked: Option<Asked>,
+    /// Invariant: all on one parent, newest last, at most [`TEMPLATES_MAX`].
+    templates: Vec<Template>,
+    /// When the newest was made.
+    made_at: Time,
+    /// Whether transactions wait.
+    pending: bool,
+    /// A block is wanted now, whether this node mines or not.
+    forced: bool,
+}
+
+impl Mining {
+    pub(super) fn set_pending(&mut self, pending: bool) {
+        self.pending = pending;
+    }
+
+    /// Wants a block now; a new template says so.
+    pub(super) fn force(&mut self) {
+        self.forced = true;
+        self.asked = None;
+        self.made_at = Time(0);
+    }
+
+    fn renew_after_ms(&self) -> u64 {
+        if self.pending { RENEW_MS } else { RENEW_IDLE_MS }
+    }
+}
+
+impl Pow {
+    fn wants_block(&self) -> bool {
+        self.config.mine || self.mining.forced
+    }
+
+    fn template_parent(&self) -> Option<BlockId> {
+        self.mining.templates.last().map(|template| template.block.header.parent)
+    }
+
+    /// When the template is to be renewed.
+    pub(super) fn template_due(&self) -> Option<Time> {
+        self.wants_block().then(|| match self.mining.asked {
+            Some(asked) => asked.at.plus_ms(RENEW_MS),
+            None => self.mining.made_at.plus_ms(self.mining.renew_after_ms()),
+        })
+    }
+
+    /// Asks for transactions when the tip is new or the template is old; stops the search when no block is wanted any more.
+    pub(super) fn renew_template(&mut self) {
+        let tip = self.chain.tip();
+        if !self.wants_block() {
+            if !self.mining.templates.is_empty() {
+                self.mining.templates.clear();
+                self.emit(Effect::Mine(None));
+            }
+            return;
+        }
+        let fresh = match self.mining.asked {
+            Some(asked) => asked.parent == tip.id && self.now < asked.at.plus_ms(RENEW_MS),
+            None => self.template_parent() == Some(tip.id) && self.template_due().is_none_or(|due| self.now < due),
+        };
+        if fresh {
+            return;
+        }
+        let ticket = self.mining.next_ticket;
+        self.mining.next_ticket += 1;
+        self.mining.asked = Some(Asked { ticket, parent: tip.id, at: self.now });
+        let height = tip.height.next();
+        let coinbase = self.coinbase(ticket, height, Amount::MAX).bytes();
+        let block_bytes = self.config.genesis.ledger.block_bytes_max as usize;
+        self.emit(Effect::WantPayload(PayloadRequest {
+            ticket,
+            height,
+            time: self.tree.median_time(&tip.id),
+            bytes_max: block_bytes.saturating_sub(HEADER_BYTES + LIST_LENGTH_BYTES + coinbase),
+            above: Vec::new(),
+        }));
+    }
+
+    /// Makes a template of the transactions that were asked for.
+    pub(super) fn on_payload(&mut self, ticket: u64, transactions: Vec<Transaction>) {
+        let tip = self.chain.tip();
+        if self.mining.asked.is_none_or(|asked| asked.ticket != ticket || asked.parent != tip.id) {
+            return;
+        }
+        self.mining.asked = None;
+        if self.template_parent() != Some(tip.id) {
+            self.mining.templates.clear();
+        }
+        if self.mining.templates.len() >= TEMPLATES_MAX {
+            self.mining.templates.remove(0);
+        }
+        let block = self.checked_template(ticket, transactions);
+        let template = Template { ticket, height: tip.height.next(), block };
+        self.mining.made_at = self.now;
+        self.mining.templates.push(template.clone());
+        self.emit(Effect::Mine(Some(template)));
+    }
+
+    /// A block with these transactions, or an empty one if they break a rule: no work is spent on what is invalid.
+    fn checked_template(&mut self, ticket: u64, transactions: Vec<Transaction>) -> Block {
+        let block = self.assemble(ticket, transactions);
+        let median = self.tree.median_time(&self.tree.tip());
+        match self.chain.judge(&block, median) {
+            Ok(_) => block,
+            Err(error) => {
+                let height = self.chain.tip().height.next();
+                self.trace(Trace::Refused { height, block: block.id(), reason: format!("template: {error}") });
+                self.assemble(ticket, Vec::new())
+            }
+        }
+    }
+
+    fn assemble(&self, ticket: u64, transactions: Vec<Transaction>) -> Block {
+        let tip = self.chain.tip();
+        let height = tip.height.next();
+        let fees = transactions.iter().try_fold(Amount::ZERO, |sum, transaction| sum.checked_add(fee(transaction)));
+        let subsidy = self.config.genesis.ledger.subsidy_at(height);
+        let reward = fees.and_then(|fees| fees.checked_add(subsidy)).unwrap_or(Amount::MAX);
+        let mut all = vec![self.coinbase(ticket, height, reward)];
+        all.extend(transactions);
+        let header = Header {
+            version: HEADER_VERSION,
+            parent: tip.id,
+            merkle_root: MerkleRoot::default(),
+            time: self.next_time(),
+            bits: difficulty::expected_bits(&self.params, &self.tree, &tip.id),
+            nonce: 0,
+        };
+        let mut block = Block { header, transactions: all };
+        block.header.merkle_root = block.merkle_root();
+        block
+    }
+
+    /// Extra data: the extranonce, then what tells nodes and templates apart, so that no two search the same blocks.
+    fn coinbase(&self, ticket: u64, height: Height, reward: Amount) -> Transaction {
+        let payee = self.config.payee.filter(|_| reward > Amount::ZERO);
+        let outputs = payee.map(|lock| Output { amount: reward, lock }).into_iter().collect();
+        let tag = tagged("bezant/miner", &[&self.config.payee.unwrap_or(LockHash::default()).0]);
+        let mut extra = vec![0; EXTRANONCE_BYTES];
+        extra.extend_from_slice(&tag[..8]);
+        extra.extend_from_slice(&ticket.to_le_bytes());
+        Transaction { body: Body::Coinbase(Coinbase { height, extra, outputs }), witnesses: Vec::new() }
+    }
+
+    /// A miner found a block.
+    pub(super) fn on_solved(&mut self, ticket: u64, block: Block) {
+        let template = self.mining.templates.iter().find(|template| template.ticket == ticket);
+        let fits = template.is_some_and(|template| {
+            template.block.header.parent == self.chain.tip().id && differs_only_by_search(&template.block, &block)
+        });
+        let id = block.id();
+        if !fits || self.judge_header(&id, &block.header).is_err() {
+            return;
+        }
+        let height = self.chain.tip().height.next();
+        self.persist(Record::Header(block.header));
+        self.tree.insert(id, block.header);
+        let work = self.tree.node(&id).work;
+        self.trace(Trace::Mined { height, block: id });
+        self.trace(Trace::Header { height, block: id, work });
+        self.accept_body(None, id, block.clone());
+        self.select();
+        if self.tree.is_active(&id) {
+            self.mining.forced = false;
+            self.send(To::All, Message::NewBlock(block));
+        }
+    }
+}
+
+/// What a valid transfer pays to the miner.
+fn fee(transaction: &Transaction) -> Amount {
+    let stated = transaction.witnesses.iter().map(|witness| match witness {
+        Witness::Spend(spend) => spend.amount,
+        Witness::Member { .. } => Amount::ZERO,
+    });
+    let inputs = Amount::checked_sum(stated);
+    let outputs = Amount::checked_sum(transaction.outputs().iter().map(|output| output.amount));
+    inputs.zip(outputs).and_then(|(inputs, outputs)| inputs.checked_sub(outputs)).unwrap_or(Amount::ZERO)
+}
+
+/// Whether a solved block is its template but for what miners may roll.
+fn differs_only_by_search(template: &Block, solved: &Block) -> bool {
+    let Some((first, others)) = solved.transactions.split_first() else { return false };
+    let Some((wanted, wanted_others)) = template.transactions.split_first() else { return false };
+    let rolled = |transaction: &Transaction| match &transaction.body {
+        Body::Coinbase(coinbase) if coinbase.extra.len() >= EXTRANONCE_BYTES => {
+            let mut coinbase = coinbase.clone();
+            coinbase.extra[..EXTRANONCE_BYTES].fill(0);
+            Some((coinbase, transaction.witnesses.len()))
+        }
+        Body::Coinbase(_) | Body::Transfer(_) | Body::Epoch(_) => None,
+    };
+    rolled(first).is_some()
+        && rolled(first) == rolled(wanted)
+        && others == wanted_others
+        && solved.header.bits == template.header.bits
+        && solved.merkle_root() == solved.header.merkle_root
+}
