@@ -105,10 +105,9 @@ impl Pbft {
             // Two certificates for one height: more than f members lie. The first one held is kept.
             return false;
         }
-        let (is_certified, durable) =
-            (slot.committed.is_some(), slot.body.as_ref().filter(|body| body.id == ballot.block));
-        let needs_body = durable.is_none();
-        if needs_body || !durable.is_some_and(|body| body.durable) {
+        let is_certified = slot.committed.is_some();
+        let is_durable = slot.body.as_ref().is_some_and(|body| body.id == ballot.block && body.durable);
+        if !is_durable {
             self.emit(Effect::Persist(Record::Body(block.clone())));
         }
         if !is_certified {

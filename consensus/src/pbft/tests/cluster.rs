@@ -151,7 +151,19 @@ pub(crate) struct World {
     pub(crate) counts: BTreeMap<&'static str, usize>,
     /// What happened, for golden transcripts.
     pub(crate) log: String,
+    /// Cuts the power of a replica after so many more of its effects; so many `Persist`s after that were pulled forward.
+    pub(crate) cut: Option<Cut>,
+    /// Whether mempools hand over all they have, valid or not.
+    pub(crate) careless: bool,
     verifier: Verifier,
+}
+
+/// A power cut in the middle of a list of effects.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    pub(crate) victim: usize,
+    pub(crate) effects: usize,
+    pub(crate) pulled: usize,
 }
 
 pub(crate) fn key(index: usize) -> SigningKey {
@@ -213,7 +225,8 @@ impl World {
         let nodes = (0..setup.n + setup.followers).map(|_| Node::new(&genesis)).collect();
         let now = Time::from_seconds(START_S);
         let (queue, counts, log) = (VecDeque::new(), BTreeMap::new(), String::new());
-        let mut world = World { setup, genesis, nodes, queue, now, counts, log, verifier };
+        let (cut, careless) = (None, false);
+        let mut world = World { setup, genesis, nodes, queue, now, counts, log, cut, careless, verifier };
         (0..world.nodes.len()).for_each(|index| world.start(index));
         world.run();
         world
@@ -285,7 +298,22 @@ impl World {
 
     fn execute(&mut self, index: usize, effects: Vec<Effect>) {
         let mut later = Vec::new();
-        for effect in effects {
+        let mut effects = effects.into_iter();
+        while let Some(effect) = effects.next() {
+            if let Some(cut) = self.cut.as_mut().filter(|cut| cut.victim == index) {
+                if cut.effects == 0 {
+                    let records = std::iter::once(effect).chain(effects).filter_map(|effect| match effect {
+                        Effect::Persist(record) => Some(record),
+                        _ => None,
+                    });
+                    let pulled: Vec<Record> = records.take(cut.pulled).collect();
+                    self.disk(index, |disk| pulled.into_iter().for_each(|record| disk.persist(record)));
+                    self.cut = None;
+                    self.kill(index);
+                    return;
+                }
+                cut.effects -= 1;
+            }
             self.log_effect(index, &effect);
             match effect {
                 Effect::Persist(record) => self.disk(index, |disk| disk.persist(record)),
@@ -348,7 +376,9 @@ impl World {
         for transaction in &node.mempool {
             let fits = transaction.bytes() <= bytes_left;
             let is_valid = check_transaction(transaction, &view, place, &self.genesis.ledger).is_ok();
-            if fits && is_valid && transaction.inputs().iter().all(|input| spent.insert(*input)) {
+            if self.careless {
+                transactions.push(transaction.clone());
+            } else if fits && is_valid && transaction.inputs().iter().all(|input| spent.insert(*input)) {
                 bytes_left -= transaction.bytes();
                 transactions.push(transaction.clone());
             }
