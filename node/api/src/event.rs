@@ -89,6 +89,8 @@ pub enum EventKind {
         payee: Option<String>,
         /// Up to this height blocks are final now.
         final_height: u64,
+        /// Transactions left in the mempool.
+        held: usize,
     },
     /// Proof of work: the active chain was left for one with more work.
     Reorg {

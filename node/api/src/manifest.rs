@@ -29,8 +29,8 @@ pub struct Manifest {
     pub supervisor: SupervisorEntry,
     /// The nodes.
     pub nodes: Vec<NodeEntry>,
-    /// Offset of the net's one clock from this machine's.
-    pub clock_offset_ms: u64,
+    /// Offset of the net's one clock from this machine's; negative when the net stood still.
+    pub clock_offset_ms: i64,
     /// Funded accounts.
     pub accounts: Vec<AccountEntry>,
 }
