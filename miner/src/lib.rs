@@ -1,1 +1,19 @@
-//! SHA-256d nonce search: kernels and threads of its own
+//! SHA-256d nonce search: kernels, and threads of its own that run them.
+//!
+//! A [`Miner`] is told a template and says what it finds. Its threads are its own, not those that verify blocks, and it holds a
+//! limit on the hash rate, so that the miners of a local net leave the machine to its user. [`bench()`] measures the kernels.
+//!
+//! What is searched is the nonce; when all are used up, the first 8 bytes of the coinbase's extra data move on, and with them
+//! the merkle root. A kernel may reject early, but every hit is checked in full before it is reported.
+
+mod bench;
+mod kernel;
+mod limit;
+mod miner;
+mod space;
+#[cfg(test)]
+mod tests;
+
+pub use bench::{KernelRate, bench};
+pub use kernel::{Kernel, Search};
+pub use miner::{Miner, MinerConfig, Solution};

@@ -1,0 +1,58 @@
+//! A limit on the hash rate, kept by waiting between small batches.
+
+use std::time::{Duration, Instant};
+
+/// Nonces tried between two looks at the stop flag, at most: a few milliseconds on any processor.
+pub(crate) const BATCH_MAX: u32 = 16_384;
+/// How long a limited batch is to take.
+const BATCH_S: f64 = 0.005;
+/// What was missed longer ago is not made up for.
+const MISSED_MAX: Duration = Duration::from_millis(100);
+
+/// Keeps one thread to its share of the limit.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    /// Hashes per second; `None` is unlimited.
+    rate: Option<f64>,
+    /// When the next batch may begin.
+    next: Instant,
+}
+
+impl Limiter {
+    /// With a rate in hashes per second for this thread.
+    pub(crate) fn new(rate: Option<f64>, now: Instant) -> Limiter {
+        Limiter { rate, next: now }
+    }
+
+    /// Changes the rate from now on.
+    pub(crate) fn set_rate(&mut self, rate: Option<f64>, now: Instant) {
+        if self.rate != rate {
+            self.rate = rate;
+            self.next = now;
+        }
+    }
+
+    /// Nonces to try in the next batch; 0 when the limit allows for none at all.
+    pub(crate) fn batch(&self) -> u32 {
+        match self.rate {
+            None => BATCH_MAX,
+            // Written so that a limit that is not a number stops as well.
+            Some(rate) if rate > 0.0 => (rate * BATCH_S).clamp(1.0, f64::from(BATCH_MAX)) as u32,
+            Some(_) => 0,
+        }
+    }
+
+    /// How long to wait before the next batch.
+    pub(crate) fn wait(&self, now: Instant) -> Duration {
+        self.next.saturating_duration_since(now)
+    }
+
+    /// A batch of `hashes` was done.
+    pub(crate) fn done(&mut self, hashes: u32, now: Instant) {
+        let Some(rate) = self.rate else { return };
+        // A day at most: a rate just above 0 must not overflow.
+        let seconds = (f64::from(hashes) / rate).min(86_400.0);
+        let earliest = now.checked_sub(MISSED_MAX).unwrap_or(now);
+        self.next = self.next.max(earliest) + Duration::from_secs_f64(seconds);
+    }
+}

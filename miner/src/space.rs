@@ -1,0 +1,67 @@
+//! What there is to search in a template.
+
+use bezant_consensus::engine::Template;
+use bezant_consensus::ledger::block::{Block, Header};
+use bezant_consensus::ledger::merkle::{self, Proof};
+use bezant_consensus::ledger::transaction::{Body, Transaction};
+
+/// Bytes at the start of the coinbase's extra data that may be rolled.
+const EXTRANONCE_BYTES: usize = 8;
+
+/// A template, cut into steps of 2^32 nonces each. Step numbers roll the extranonce; where the coinbase has no room for it, they
+/// move the time forward.
+#[derive(Clone, Debug)]
+pub(crate) struct Space {
+    template: Template,
+    /// From the coinbase to the merkle root.
+    proof: Option<Proof>,
+}
+
+impl Space {
+    /// Prepares a template.
+    pub(crate) fn new(template: Template) -> Space {
+        let leaves: Vec<_> = template.block.transactions.iter().map(Transaction::hash).collect();
+        let proof = merkle::prove(&leaves, 0).filter(|_| rolled(&template.block.transactions[0], 0).is_some());
+        Space { template, proof }
+    }
+
+    /// The template's ticket.
+    pub(crate) fn ticket(&self) -> u64 {
+        self.template.ticket
+    }
+
+    /// The header to search at a step, its nonce to be ignored.
+    pub(crate) fn header(&self, step: u64) -> Header {
+        let header = self.template.block.header;
+        let root = self.proof.as_ref().and_then(|proof| {
+            let coinbase = rolled(&self.template.block.transactions[0], step)?;
+            proof.root_from(coinbase.hash())
+        });
+        match root {
+            Some(merkle_root) => Header { merkle_root, ..header },
+            None => {
+                let seconds = u32::try_from(step).unwrap_or(u32::MAX);
+                Header { time: header.time.saturating_add(seconds), ..header }
+            }
+        }
+    }
+
+    /// The whole block of a header found at a step.
+    pub(crate) fn block(&self, step: u64, header: Header) -> Block {
+        let mut block = Block { header, transactions: self.template.block.transactions.clone() };
+        if self.proof.is_some()
+            && let Some(coinbase) = rolled(&block.transactions[0], step)
+        {
+            block.transactions[0] = coinbase;
+        }
+        block
+    }
+}
+
+/// The coinbase with this extranonce; `None` when it has no room for one.
+fn rolled(transaction: &Transaction, step: u64) -> Option<Transaction> {
+    let Body::Coinbase(coinbase) = &transaction.body else { return None };
+    let mut coinbase = coinbase.clone();
+    coinbase.extra.get_mut(..EXTRANONCE_BYTES)?.copy_from_slice(&step.to_le_bytes());
+    Some(Transaction { body: Body::Coinbase(coinbase), witnesses: transaction.witnesses.clone() })
+}

@@ -1,0 +1,205 @@
+//! Kernels against the yardstick, and the threads' manners.
+
+use super::*;
+use crate::space::Space;
+use bezant_consensus::engine::Template;
+use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::block::{Block, Header};
+use bezant_consensus::ledger::hash::{BlockId, LockHash, MerkleRoot};
+use bezant_consensus::ledger::target::{Target, U320};
+use bezant_consensus::ledger::transaction::{Body, Coinbase, Output, Transaction};
+use bezant_consensus::ledger::units::Height;
+use proptest::prelude::*;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes, even on a loaded machine.
+const LONG: Duration = Duration::from_secs(60);
+/// Every second nonce meets it.
+const EASY_BITS: u32 = 0x207f_ffff;
+/// Out of reach.
+const HARD_BITS: u32 = 0x1800_ffff;
+
+fn header(seed: [u8; 32], bits: u32) -> Header {
+    let word = |at: usize| u32::from_le_bytes(seed[at..at + 4].try_into().unwrap());
+    Header { version: word(0), parent: BlockId(seed), merkle_root: MerkleRoot(seed), time: word(4), bits, nonce: 0 }
+}
+
+fn template(ticket: u64, bits: u32, extra: usize) -> Template {
+    let coinbase = |tag: u8| Transaction {
+        body: Body::Coinbase(Coinbase {
+            height: Height(5),
+            extra: vec![tag; extra],
+            outputs: vec![Output { amount: Amount::from_grains(7).unwrap(), lock: LockHash([tag; 32]) }],
+        }),
+        witnesses: Vec::new(),
+    };
+    // Only the merkle tree counts here, so that the others may be of any kind.
+    let mut block = Block { header: header([3; 32], bits), transactions: (0..5).map(coinbase).collect() };
+    block.header.merkle_root = block.merkle_root();
+    Template { ticket, height: Height(5), block }
+}
+
+fn start(threads: usize, hashrate_max: Option<f64>) -> (Miner, Receiver<Solution>) {
+    let (sender, receiver) = channel();
+    let miner = Miner::start(MinerConfig { threads, hashrate_max }, move |solution| drop(sender.send(solution)));
+    (miner, receiver)
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < LONG, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Bitcoin's genesis header, whose nonce is known.
+#[test]
+fn every_kernel_finds_the_nonce_of_bitcoins_genesis() {
+    let root = "3ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a";
+    let header = Header {
+        version: 1,
+        parent: BlockId::default(),
+        merkle_root: root.parse().unwrap(),
+        time: 1_231_006_505,
+        bits: 0x1d00_ffff,
+        nonce: 0,
+    };
+    let search = Search::new(header, Target::from_compact(header.bits).unwrap());
+    for kernel in Kernel::available() {
+        assert_eq!(kernel.search(&search, 2_083_236_893 - 1_000, 2_000), Some(2_083_236_893), "{}", kernel.name());
+    }
+}
+
+#[test]
+fn a_search_ends_at_the_largest_nonce() {
+    let search = Search::new(header([9; 32], HARD_BITS), Target::from_compact(HARD_BITS).unwrap());
+    for kernel in Kernel::available() {
+        assert_eq!(kernel.search(&search, u32::MAX - 5, 100), None);
+        assert_eq!(kernel.search(&search, 0, 0), None);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn kernels_find_what_the_yardstick_finds(
+        seed in any::<[u8; 32]>(),
+        top in any::<u32>(),
+        shift in 0usize..40,
+        first in any::<u32>(),
+    ) {
+        // Targets from the hardest that a short search can meet up to the easiest, with ragged low bits.
+        let value = ((U320::from(top) << 224usize) | U320::from_le_slice(&seed[..28])) >> shift;
+        let target = Target::from_value(value.max(U320::from(1))).unwrap();
+        let search = Search::new(header(seed, 0), target);
+        let expected = Kernel::Naive.search(&search, first, 300);
+        for kernel in Kernel::available() {
+            prop_assert_eq!(kernel.search(&search, first, 300), expected);
+        }
+        if let Some(nonce) = expected {
+            prop_assert!(target.is_met_by(&search.header(nonce).id()));
+        }
+    }
+
+    #[test]
+    fn a_step_changes_root_and_coinbase_together(step in any::<u64>(), extra in 8usize..40) {
+        let template = template(1, EASY_BITS, extra);
+        let space = Space::new(template.clone());
+        let header = space.header(step);
+        let block = space.block(step, header);
+        prop_assert_eq!(block.merkle_root(), header.merkle_root);
+        prop_assert_eq!(&block.transactions[1..], &template.block.transactions[1..]);
+        prop_assert_eq!(header.time, template.block.header.time);
+    }
+}
+
+#[test]
+fn without_room_for_an_extranonce_the_time_moves() {
+    let template = template(1, EASY_BITS, 7);
+    let space = Space::new(template.clone());
+    let header = space.header(3);
+    assert_eq!(header.merkle_root, template.block.header.merkle_root);
+    assert_eq!(header.time, template.block.header.time + 3);
+    assert_eq!(space.block(3, header).transactions, template.block.transactions);
+}
+
+#[test]
+fn a_solution_is_a_valid_block_of_its_template() {
+    let (miner, found) = start(3, None);
+    for ticket in 0..20 {
+        let template = template(ticket, 0x1f7f_ffff, 16);
+        miner.set_template(Some(template.clone()));
+        let solution = found.recv_timeout(LONG).expect("an easy target is met");
+        assert_eq!(solution.ticket, ticket);
+        assert!(Target::from_compact(0x1f7f_ffff).unwrap().is_met_by(&solution.block.id()));
+        assert_eq!(solution.block.merkle_root(), solution.block.header.merkle_root);
+        assert_eq!(solution.block.header.parent, template.block.header.parent);
+    }
+    drop(miner);
+    assert!(found.try_recv().is_err(), "one solution for each template");
+}
+
+#[test]
+fn a_new_template_ends_the_search_of_the_old_one() {
+    let (miner, found) = start(2, None);
+    miner.set_template(Some(template(1, HARD_BITS, 16)));
+    wait_until("the search begins", || miner.hashes() > 0);
+    miner.set_template(Some(template(2, EASY_BITS, 16)));
+    assert_eq!(found.recv_timeout(LONG).unwrap().ticket, 2);
+    let at_rest = miner.hashes();
+    miner.set_template(Some(template(3, HARD_BITS, 16)));
+    wait_until("the search goes on", || miner.hashes() > at_rest);
+    miner.set_template(None);
+    drop(miner);
+    assert!(found.recv().is_err(), "nothing else was found, and the callback is gone with the threads");
+}
+
+#[test]
+fn the_limit_is_kept() {
+    let limit = 40_000.0;
+    let (miner, _found) = start(2, Some(limit));
+    let begin = Instant::now();
+    miner.set_template(Some(template(1, HARD_BITS, 16)));
+    wait_until("hashes are done", || miner.hashes() >= 20_000);
+    // Half a second's worth. Never faster than the limit, but for what one lapse may make up for.
+    assert!(begin.elapsed() >= Duration::from_millis(350), "{:?}", begin.elapsed());
+    miner.set_hashrate_max(Some(0.0));
+    miner.set_hashrate_max(None);
+    let before = miner.hashes();
+    wait_until("the limit is off", || miner.hashes() > before + 200_000);
+}
+
+#[test]
+fn a_limit_of_nothing_stops_the_search_and_not_the_miner() {
+    for limit in [0.0, -1.0, f64::NAN] {
+        let (miner, found) = start(1, Some(limit));
+        miner.set_template(Some(template(1, EASY_BITS, 16)));
+        assert_eq!(miner.hashes(), 0);
+        miner.set_hashrate_max(Some(1_000.0));
+        assert_eq!(found.recv_timeout(LONG).unwrap().ticket, 1);
+    }
+}
+
+#[test]
+fn a_slow_miner_still_obeys_at_once() {
+    let (miner, found) = start(1, Some(0.001));
+    miner.set_template(Some(template(1, HARD_BITS, 16)));
+    wait_until("the first nonce is tried", || miner.hashes() > 0);
+    let begin = Instant::now();
+    miner.set_hashrate_max(None);
+    miner.set_template(Some(template(2, EASY_BITS, 16)));
+    assert_eq!(found.recv_timeout(LONG).unwrap().ticket, 2);
+    drop(miner);
+    assert!(begin.elapsed() < Duration::from_secs(30), "it did not wait for its next nonce");
+}
+
+#[test]
+fn a_bench_measures_every_kernel() {
+    let rates = bench(2, Duration::from_millis(5));
+    let kernels: Vec<Kernel> = rates.iter().map(|rate| rate.kernel).collect();
+    assert_eq!(kernels, Kernel::available());
+    assert!(rates.iter().all(|rate| rate.threads == 2 && rate.hashes_per_second > 0.0));
+}
