@@ -6,7 +6,8 @@ pub mod limits;
 pub mod mempool;
 mod peers;
 pub mod replica;
-mod still;
+#[cfg(test)]
+mod testing;
 
 pub use mempool::{Mempool, MempoolConfig};
 pub use replica::{Replica, ReplicaConfig, ReplicaStatus};

@@ -24,6 +24,7 @@ use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::ledger::units::{Height, Time};
 use bezant_consensus::message::{Message, TipInfo};
 use bezant_consensus::pbft::Pbft;
+use bezant_consensus::pow::Pow;
 use bezant_consensus::verify::Verified;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -112,8 +113,8 @@ impl Replica {
                 (Box::new(engine), effects)
             }
             EngineParams::Pow(_) => {
-                let _ = records;
-                (Box::new(crate::still::Still::new(&config.engine, store, base)), Vec::new())
+                let (engine, effects) = Pow::restore(config.engine, store, base, records);
+                (Box::new(engine), effects)
             }
         };
         Replica::with_engine(genesis, config.mempool, engine, effects, now)
