@@ -92,10 +92,8 @@ fn one_member_makes_a_transaction_final_in_one_call() {
 }
 
 #[test]
-fn dependent_transactions_and_a_backlog_larger_than_a_block_become_final() {
-    let mut genesis = pbft_genesis(1);
-    genesis.ledger.block_bytes_max = 10_000;
-    let genesis = Arc::new(genesis);
+fn dependent_transactions_become_final_whichever_comes_first() {
+    let genesis = Arc::new(pbft_genesis(1));
     let mut replica = replica(&genesis, 0);
     let first = signed(&genesis, &allocation(&genesis, 0), &[999_990]);
     let second = signed(&genesis, &output_of(&first, 0), &[999_980]);
@@ -106,13 +104,6 @@ fn dependent_transactions_and_a_backlog_larger_than_a_block_become_final() {
     let outputs = replica.handle(NOW, submit(&genesis, 1, &first));
     assert_eq!(included(&outputs), [first.id(), second.id()]);
     assert_eq!(sent_to_all(&outputs), [first.id()], "gossip has passed the other on");
-    for n in 1..40 {
-        let transaction = signed(&genesis, &allocation(&genesis, n), &[1_000]);
-        assert_eq!(included(&replica.handle(NOW, submit(&genesis, n.into(), &transaction))), [transaction.id()]);
-    }
-    let money: u64 = genesis.allocations.iter().map(|output| output.amount.grains()).sum();
-    assert_eq!(replica.chain().final_height(), replica.chain().tip().height);
-    assert_eq!(money, 40_000_000);
 }
 
 #[test]
