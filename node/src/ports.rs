@@ -60,7 +60,8 @@ pub enum NetCommand {
         /// For how long.
         duration_ms: u64,
     },
-    /// Dev nets: exchange nothing with these nodes, and with all others again. Connections may stay; bytes are thrown away.
+    /// Dev nets: exchange nothing with these nodes, and with all others again. Their connections are closed and refused; those
+    /// to static peers come back at once when the cut is over.
     SetCuts(Vec<PeerId>),
 }
 

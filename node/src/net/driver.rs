@@ -1,0 +1,317 @@
+//! The loop of this layer: it owns the swarm, carries out commands, and reports events. It never waits for the executor while
+//! the swarm could move; while too many events wait, it stops reading from the network instead.
+
+use super::NetSetup;
+use super::bans::Bans;
+use super::behaviour::Behaviour;
+use super::dial::Dialer;
+use super::exchange::Parcel;
+use super::fault::Faults;
+use super::limits::{
+    ADMISSION_TIMEOUT, EVENTS_WAITING_MAX, INBOX_FRAMES_MAX, MALFORMED_BAN, MALFORMED_MAX, REDIAL_DEV_MAX, REDIAL_MAX,
+    STREAMS_PER_PEER_MAX,
+};
+use super::names::Names;
+use super::peers::Peers;
+use super::streams::{self, Frame, Inbound};
+use crate::metrics::{Kind, Metrics};
+use crate::ports::{NetCommand, NetEvent, Origin, Verdict};
+use bezant_consensus::engine::Peer;
+use bezant_consensus::ledger::genesis::ValidatorSet;
+use bezant_consensus::message::Message;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use libp2p::gossipsub::MessageAcceptance;
+use libp2p::request_response::{OutboundRequestId, ResponseChannel};
+use libp2p::swarm::Swarm;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::{Multiaddr, PeerId, Stream};
+use libp2p_stream::IncomingStreams;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+/// How often static peers, bans and strangers are looked after.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What became of a peer's request: the executor's answer, or none.
+pub(super) type Answered = (PeerId, ResponseChannel<Parcel>, Option<Message>);
+
+/// All state of the network layer.
+pub(super) struct Driver {
+    pub(super) swarm: Swarm<Behaviour>,
+    pub(super) names: Names,
+    pub(super) set: Arc<ValidatorSet>,
+    /// Index of this node in the set.
+    pub(super) me: Option<u16>,
+    pub(super) hello: Frame,
+    pub(super) peers: Peers,
+    pub(super) faults: Faults,
+    pub(super) bans: Bans,
+    pub(super) dialer: Dialer,
+    /// Requests of ours, with whom was asked and the name of the answer.
+    pub(super) asked: HashMap<OutboundRequestId, (PeerId, &'static str)>,
+    /// Requests of peers that the executor has not answered yet.
+    pub(super) answers: FuturesUnordered<BoxFuture<'static, Answered>>,
+    pub(super) metrics: Arc<Metrics>,
+    control: libp2p_stream::Control,
+    incoming: IncomingStreams,
+    inbox: mpsc::Receiver<Inbound>,
+    inbox_entrance: mpsc::Sender<Inbound>,
+    waiting: VecDeque<NetEvent>,
+    tasks: JoinSet<()>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        setup: &NetSetup,
+        names: Names,
+        swarm: Swarm<Behaviour>,
+        peers: &[(PeerId, Multiaddr)],
+    ) -> Result<Driver, super::NetError> {
+        let me = *swarm.local_peer_id();
+        let set = Arc::new(setup.genesis.validator_set());
+        let mut control = swarm.behaviour().streams.new_control();
+        let taken = |error: libp2p_stream::AlreadyRegistered| super::NetError::Setup { reason: error.to_string() };
+        let incoming = control.accept(names.direct.clone()).map_err(taken)?;
+        let (inbox_entrance, inbox) = mpsc::channel(INBOX_FRAMES_MAX);
+        let pause_max = if setup.genesis.dev { REDIAL_DEV_MAX } else { REDIAL_MAX };
+        Ok(Driver {
+            hello: super::hello::ours(&set, setup.validator.as_ref(), &me).into(),
+            me: setup.validator.as_ref().and_then(|key| set.index_of(&key.public())),
+            set,
+            names,
+            peers: Peers::default(),
+            faults: Faults::new(setup.genesis.dev),
+            bans: Bans::default(),
+            dialer: Dialer::new(me, peers, pause_max, Instant::now()),
+            asked: HashMap::new(),
+            answers: FuturesUnordered::new(),
+            metrics: setup.metrics.clone(),
+            swarm,
+            control,
+            incoming,
+            inbox,
+            inbox_entrance,
+            waiting: VecDeque::new(),
+            tasks: JoinSet::new(),
+        })
+    }
+
+    /// Runs until `shutdown`, or until the executor is gone. Connections close when this returns.
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<NetCommand>,
+        events: mpsc::Sender<NetEvent>,
+        mut shutdown: watch::Receiver<bool>,
+    ) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let open = self.waiting.len() < EVENTS_WAITING_MAX;
+            tokio::select! {
+                _ = shutdown.wait_for(|stop| *stop) => return,
+                permit = events.reserve(), if !self.waiting.is_empty() => {
+                    let Ok(permit) = permit else { return };
+                    permit.send(self.waiting.pop_front().expect("checked above"));
+                }
+                command = commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    None => return,
+                },
+                event = self.swarm.select_next_some(), if open => self.on_swarm(event),
+                Some((peer, stream)) = self.incoming.next(), if open => self.on_stream(peer, stream),
+                Some(inbound) = self.inbox.recv(), if open => self.on_inbound(inbound),
+                Some(answered) = self.answers.next(), if !self.answers.is_empty() => self.on_answered(answered),
+                Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
+                _ = tick.tick() => self.on_tick(Instant::now()),
+            }
+        }
+    }
+
+    /// Reports an event, after all before it.
+    pub(super) fn report(&mut self, event: NetEvent) {
+        if let NetEvent::Message { message, bytes, .. } = &event {
+            self.metrics.messages_in.get_or_create(&Kind { kind: message.name() }).inc();
+            self.metrics.bytes_in.inc_by(*bytes as u64);
+        }
+        self.waiting.push_back(event);
+    }
+
+    fn on_command(&mut self, command: NetCommand) {
+        match command {
+            NetCommand::Send { to, message } => self.send(to, &message),
+            NetCommand::Judge { gossip, verdict } => {
+                let acceptance = match verdict {
+                    Verdict::Accept => MessageAcceptance::Accept,
+                    Verdict::Reject => MessageAcceptance::Reject,
+                    Verdict::Ignore => MessageAcceptance::Ignore,
+                };
+                let gossipsub = &mut self.swarm.behaviour_mut().gossipsub;
+                gossipsub.report_message_validation_result(&gossip.id, &gossip.source, acceptance);
+            }
+            NetCommand::Disconnect(peer) => {
+                if let Some(peer_id) = self.peers.identity(peer) {
+                    self.disconnect(peer_id);
+                }
+            }
+            NetCommand::Ban { peer, duration_ms } => {
+                if let Some(peer_id) = self.peers.identity(peer) {
+                    self.ban(peer_id, Duration::from_millis(duration_ms));
+                }
+            }
+            NetCommand::SetCuts(cut) => self.set_cuts(cut.into_iter().collect()),
+        }
+    }
+
+    fn set_cuts(&mut self, cut: BTreeSet<PeerId>) {
+        let now = Instant::now();
+        let change = self.faults.set_cut(cut);
+        for peer in change.cut {
+            tracing::info!(%peer, "link cut");
+            self.swarm.behaviour_mut().blocked.block_peer(peer);
+        }
+        for peer in change.healed {
+            tracing::info!(%peer, "link healed");
+            self.unblock(&peer);
+            self.dialer.reset(&peer, now);
+        }
+        self.dial_due(now);
+    }
+
+    /// Lets connections of `peer` through again unless there is another reason against it.
+    fn unblock(&mut self, peer: &PeerId) {
+        if !self.faults.is_cut(peer) && !self.bans.contains(peer) {
+            self.swarm.behaviour_mut().blocked.unblock_peer(*peer);
+        }
+    }
+
+    pub(super) fn ban(&mut self, peer: PeerId, duration: Duration) {
+        tracing::info!(%peer, seconds = duration.as_secs(), "peer kept out for a while");
+        if let Some(freed) = self.bans.insert(peer, Instant::now() + duration) {
+            self.unblock(&freed);
+        }
+        // Closes its connections too.
+        self.swarm.behaviour_mut().blocked.block_peer(peer);
+    }
+
+    pub(super) fn disconnect(&mut self, peer: PeerId) {
+        // An error means that it is gone already.
+        let _ = self.swarm.disconnect_peer_id(peer);
+    }
+
+    fn on_tick(&mut self, now: Instant) {
+        for peer in self.bans.expire(now) {
+            self.unblock(&peer);
+        }
+        if let Some(then) = now.checked_sub(ADMISSION_TIMEOUT) {
+            for peer in self.peers.strangers(then) {
+                tracing::info!(%peer, "disconnected: did not say which net it belongs to");
+                self.disconnect(peer);
+            }
+        }
+        self.dial_due(now);
+    }
+
+    fn dial_due(&mut self, now: Instant) {
+        let (faults, bans, swarm) = (&self.faults, &self.bans, &self.swarm);
+        let wanted = |peer: &PeerId| !swarm.is_connected(peer) && !faults.is_cut(peer) && !bans.contains(peer);
+        for (peer, addresses) in self.dialer.due(now, wanted) {
+            self.dial(peer, addresses);
+        }
+    }
+
+    pub(super) fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        // A port of its own: when both sides dial from their listening ports, TCP opens one connection from both ends.
+        let options = DialOpts::peer_id(peer)
+            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .addresses(addresses)
+            .allocate_new_port()
+            .build();
+        if let Err(error) = self.swarm.dial(options) {
+            tracing::debug!(%peer, %error, "not dialled");
+        }
+    }
+
+    /// A connection proved to be of this net: it identified itself, or spoke one of this net's protocols.
+    pub(super) fn admit(&mut self, peer: PeerId) -> Option<Peer> {
+        if let Some(admitted) = self.peers.admitted(&peer) {
+            return Some(admitted.number);
+        }
+        let now = Instant::now();
+        let (outgoing, queue) = streams::queue();
+        let number = self.peers.admit(peer, outgoing, now)?;
+        let (control, protocol) = (self.control.clone(), self.names.direct.clone());
+        self.tasks.spawn(streams::write_to(control, peer, protocol, self.hello.clone(), queue));
+        self.dialer.reset(&peer, now);
+        let link = &self.peers.links[&peer];
+        let (address, outbound) = (link.address.clone(), link.outbound);
+        tracing::info!(%peer, address, outbound, "peer connected");
+        self.report(NetEvent::Connected { peer: number, peer_id: peer, address, outbound });
+        Some(number)
+    }
+
+    fn on_stream(&mut self, peer: PeerId, stream: Stream) {
+        // Without a link the connection is about to be reported or just gone; the peer opens the stream again.
+        if self.admit(peer).is_none() {
+            return;
+        }
+        let Some(link) = self.peers.links.get_mut(&peer) else { return };
+        if link.readers >= STREAMS_PER_PEER_MAX {
+            tracing::debug!(%peer, "too many direct streams");
+            return;
+        }
+        link.readers += 1;
+        self.tasks.spawn(streams::read_from(peer, stream, self.set.clone(), self.inbox_entrance.clone()));
+    }
+
+    fn on_inbound(&mut self, inbound: Inbound) {
+        match inbound {
+            Inbound::Hello { peer, member } => {
+                let Some(admitted) = self.peers.admitted(&peer) else { return };
+                admitted.greeted = true;
+                let known = std::mem::replace(&mut admitted.member, member);
+                let number = admitted.number;
+                if let Some(member) = member.filter(|member| known != Some(*member)) {
+                    self.report(NetEvent::Member { peer: number, member });
+                }
+            }
+            Inbound::Message { peer, message, bytes } => {
+                if self.faults.incoming(&peer) == super::fault::Fate::Drop {
+                    return;
+                }
+                let Some(from) = self.peers.admitted(&peer).map(|admitted| admitted.number) else { return };
+                self.report(NetEvent::Message { from, message, bytes, origin: Origin::Direct });
+            }
+            Inbound::Malformed { peer, reason } => self.malformed(peer, reason),
+            Inbound::Ended { peer } => {
+                if let Some(link) = self.peers.links.get_mut(&peer) {
+                    link.readers = link.readers.saturating_sub(1);
+                }
+            }
+        }
+    }
+
+    /// A peer sent what no correct peer sends: reported, and after a few times the peer is kept out for a while.
+    pub(super) fn malformed(&mut self, peer: PeerId, reason: String) {
+        let Some(admitted) = self.peers.admitted(&peer) else { return };
+        let count = admitted.count_malformed(Instant::now());
+        let from = admitted.number;
+        tracing::debug!(%peer, reason, count, "malformed");
+        self.report(NetEvent::Malformed { from, reason });
+        if count >= MALFORMED_MAX {
+            self.ban(peer, MALFORMED_BAN);
+        }
+    }
+
+    /// Addresses on which this node listens, with its identity.
+    pub(super) fn addresses(swarm: &Swarm<Behaviour>) -> Vec<String> {
+        let me = *swarm.local_peer_id();
+        let named: BTreeMap<String, ()> =
+            swarm.listeners().map(|address| (format!("{address}/p2p/{me}"), ())).collect();
+        named.into_keys().collect()
+    }
+}

@@ -1,0 +1,102 @@
+//! Requests and answers: one frame each way on a stream of their own.
+
+use super::frame::{read_frame, write_frame};
+use bezant_consensus::ledger::codec::{decode, encode};
+use bezant_consensus::message::Message;
+use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use libp2p::StreamProtocol;
+use libp2p::request_response::Codec;
+use std::io;
+
+/// Reads and writes [`Message`]s for request-response.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MessageCodec;
+
+/// Whether a message asks for an answer.
+pub(super) fn is_request(message: &Message) -> bool {
+    matches!(message, Message::GetCertified { .. } | Message::GetHeaders(_) | Message::GetBlocks(_))
+}
+
+/// The name of the message that answers `request`; empty for what is no request.
+pub(super) fn answer_name(request: &Message) -> &'static str {
+    match request {
+        Message::GetCertified { .. } => "certified",
+        Message::GetHeaders(_) => "headers",
+        Message::GetBlocks(_) => "blocks",
+        Message::Transaction(_)
+        | Message::PrePrepare(_)
+        | Message::Vote(_)
+        | Message::Tip(_)
+        | Message::Certified(_)
+        | Message::Headers(_)
+        | Message::Blocks(_)
+        | Message::NewBlock(_) => "",
+    }
+}
+
+/// A message with the length of its encoding.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) message: Message,
+    pub(super) bytes: usize,
+    /// Empty on arrival.
+    encoding: Vec<u8>,
+}
+
+impl Parcel {
+    /// To be sent.
+    pub(super) fn new(message: Message) -> Parcel {
+        let encoding = encode(&message);
+        Parcel { bytes: encoding.len(), message, encoding }
+    }
+}
+
+async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Parcel> {
+    let frame = read_frame(stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    let message = decode(&frame).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok(Parcel { message, bytes: frame.len(), encoding: Vec::new() })
+}
+
+async fn write<S: AsyncWrite + Unpin>(stream: &mut S, parcel: &Parcel) -> io::Result<()> {
+    write_frame(stream, &parcel.encoding).await?;
+    stream.close().await
+}
+
+impl Codec for MessageCodec {
+    type Protocol = StreamProtocol;
+    type Request = Parcel;
+    type Response = Parcel;
+
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Parcel>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        let request = read(io).await?;
+        if is_request(&request.message) {
+            Ok(request)
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} is no request", request.message.name())))
+        }
+    }
+
+    async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Parcel>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        read(io).await
+    }
+
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Parcel) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        write(io, &request).await
+    }
+
+    async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: Parcel) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        write(io, &response).await
+    }
+}
