@@ -1,1 +1,14 @@
-//! Keys, addresses, coin selection, signing, keystore, wallet commands
+//! The wallet: keys from a mnemonic, wallet files, coin selection, signing, and sending with a wait for the result.
+//!
+//! - [`mnemonic`] and [`slip10`] make keys; [`keystore`] keeps them in files, [`dev`] makes those of a dev net's accounts.
+//! - [`selection`] chooses coins, [`build`] makes and signs transfers: both without files, nodes or clocks.
+//!
+//! Commands take plain structs and return plain results; words, colours and prompts belong to the program around them.
+
+pub mod build;
+pub mod dev;
+pub mod error;
+pub mod keystore;
+pub mod mnemonic;
+pub mod selection;
+pub mod slip10;

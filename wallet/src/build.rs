@@ -1,0 +1,123 @@
+//! Transfers: made, measured and signed. No files, nodes or clocks here; load generators use it as it is.
+
+use crate::error::WalletError;
+use crate::selection::{self, Candidate, Sizes};
+use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::hash::{LockHash, NetworkId};
+use bezant_consensus::ledger::key::{Signature, SigningKey};
+use bezant_consensus::ledger::lock::{Lock, LockTime};
+use bezant_consensus::ledger::sighash::SighashCommon;
+use bezant_consensus::ledger::transaction::{Body, OutPoint, Output, Spend, Transaction, Transfer, Witness};
+
+#[cfg(test)]
+mod tests;
+
+/// A coin under the lock of a single key, with that key.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyCoin<'a> {
+    /// Its name.
+    pub outpoint: OutPoint,
+    /// How much it is.
+    pub amount: Amount,
+    /// Opens it.
+    pub key: &'a SigningKey,
+}
+
+/// A signed transfer of these coins to these outputs; what the outputs leave is the fee. Checks nothing: see
+/// `bezant_consensus::ledger::rules`.
+#[must_use]
+pub fn transfer(network: &NetworkId, coins: &[KeyCoin<'_>], outputs: Vec<Output>) -> Transaction {
+    let inputs = coins.iter().map(|coin| coin.outpoint).collect();
+    let body = Body::Transfer(Transfer { inputs, outputs, lock_time: LockTime::NONE });
+    let locks: Vec<Lock> = coins.iter().map(|coin| Lock::Key(coin.key.public())).collect();
+    let spent: Vec<(Amount, LockHash)> =
+        coins.iter().zip(&locks).map(|(coin, lock)| (coin.amount, lock.hash())).collect();
+    let common = SighashCommon::new(network, &body, &spent);
+    let witness = |(index, (coin, lock)): (usize, (&KeyCoin<'_>, Lock))| {
+        let index = u32::try_from(index).expect("a transfer has at most 1000 inputs");
+        let signatures = vec![coin.key.sign(&common.digest(index, &[], &lock))];
+        Witness::Spend(Spend { amount: coin.amount, lock, signatures, preimages: Vec::new() })
+    };
+    let witnesses = coins.iter().zip(locks).enumerate().map(witness).collect();
+    Transaction { body, witnesses }
+}
+
+/// What single-key transfers weigh. Measured, not assumed: from encodings of the same form.
+#[must_use]
+pub fn sizes() -> Sizes {
+    let measure = |inputs: usize, outputs: usize| {
+        let output = Output { amount: Amount::ZERO, lock: LockHash::default() };
+        let key = SigningKey::from_seed(&[1; 32]).public();
+        let spend = Spend {
+            amount: Amount::ZERO,
+            lock: Lock::Key(key),
+            signatures: vec![Signature([0; 64])],
+            preimages: Vec::new(),
+        };
+        let outpoint = OutPoint { txid: Default::default(), index: 0 };
+        let transfer =
+            Transfer { inputs: vec![outpoint; inputs], outputs: vec![output; outputs], lock_time: LockTime::NONE };
+        Transaction { body: Body::Transfer(transfer), witnesses: vec![Witness::Spend(spend); inputs] }.bytes() as u64
+    };
+    let one = measure(1, 1);
+    let (input, output) = (measure(2, 1) - one, measure(1, 2) - one);
+    Sizes { base: one - input - output, input, output }
+}
+
+/// How much is to be paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sum {
+    /// This much, the fee being paid beside it.
+    Exactly(Amount),
+    /// All that there is, less the fee.
+    Max,
+}
+
+/// What a payment is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Payment {
+    /// Who is paid.
+    pub to: LockHash,
+    /// How much.
+    pub sum: Sum,
+    /// Where change goes.
+    pub change: LockHash,
+    /// Grains per 1,000 bytes.
+    pub fee_rate: u64,
+    /// Spend all candidates, as somebody who named them wants.
+    pub all: bool,
+}
+
+/// A signed payment.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// What the recipient gets.
+    pub amount: Amount,
+    /// What the block's maker gets.
+    pub fee: Amount,
+    /// What comes back.
+    pub change: Amount,
+}
+
+/// Chooses among `coins`, and makes and signs a payment. Change that would cost more to spend than it is worth goes into the
+/// fee.
+///
+/// # Errors
+/// [`WalletError::Refused`] of kind `insufficient-funds`, `too-many-coins` or `zero-amount`.
+pub fn payment(network: &NetworkId, coins: &[KeyCoin<'_>], payment: &Payment) -> Result<Built, WalletError> {
+    let candidates: Vec<Candidate> = coins
+        .iter()
+        .enumerate()
+        .map(|(index, coin)| Candidate { index, amount: coin.amount, outpoint: coin.outpoint })
+        .collect();
+    let chosen = selection::choose(&candidates, payment.sum, payment.fee_rate, payment.all, sizes())?;
+    let mut outputs = vec![Output { amount: chosen.amount, lock: payment.to }];
+    if chosen.change != Amount::ZERO {
+        outputs.push(Output { amount: chosen.change, lock: payment.change });
+    }
+    let spent: Vec<KeyCoin<'_>> = chosen.coins.iter().map(|index| coins[*index]).collect();
+    let transaction = transfer(network, &spent, outputs);
+    Ok(Built { transaction, amount: chosen.amount, fee: chosen.fee, change: chosen.change })
+}

@@ -1,0 +1,57 @@
+use super::*;
+use bezant_consensus::ledger::hash::TxId;
+use bezant_consensus::ledger::rules::isolated;
+
+const NETWORK: NetworkId = NetworkId([9; 32]);
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_seed(&[seed; 32])
+}
+
+fn coins(keys: &[SigningKey]) -> Vec<KeyCoin<'_>> {
+    let amount = Amount::from_grains(1_000_000).unwrap();
+    let outpoint = |index: usize| OutPoint { txid: TxId([index as u8; 32]), index: index as u32 };
+    keys.iter().enumerate().map(|(index, key)| KeyCoin { outpoint: outpoint(index), amount, key }).collect()
+}
+
+#[test]
+fn what_is_signed_the_rules_accept_on_its_own_net_only() {
+    let keys: Vec<SigningKey> = (1..=5).map(key).collect();
+    let coins = coins(&keys);
+    let wanted = Payment {
+        to: LockHash([1; 32]),
+        sum: Sum::Exactly(Amount::from_grains(3_500_000).unwrap()),
+        change: LockHash([2; 32]),
+        fee_rate: 1_000,
+        all: false,
+    };
+    let built = payment(&NETWORK, &coins, &wanted).unwrap();
+    let checked = isolated::verify_transaction(&NETWORK, &built.transaction).unwrap();
+    assert_eq!(checked.fee, built.fee);
+    assert_eq!(built.fee.grains(), (built.transaction.bytes() as u64).div_ceil(1), "1000 grains per 1000 bytes");
+    assert_eq!(built.transaction.inputs().len(), 4);
+    assert_eq!(built.transaction.outputs()[1].amount, built.change);
+    assert!(isolated::verify_transaction(&NetworkId([8; 32]), &built.transaction).is_err());
+}
+
+#[test]
+fn sizes_are_those_of_real_transfers() {
+    let keys: Vec<SigningKey> = (1..=7).map(key).collect();
+    let output = Output { amount: Amount::from_grains(5).unwrap(), lock: LockHash([1; 32]) };
+    for (inputs, outputs) in [(1, 1), (3, 2), (7, 9)] {
+        let real = transfer(&NETWORK, &coins(&keys)[..inputs], vec![output; outputs]).bytes() as u64;
+        assert_eq!(sizes().of(inputs as u64, outputs as u64), real);
+    }
+}
+
+#[test]
+fn max_leaves_nothing() {
+    let keys: Vec<SigningKey> = (1..=3).map(key).collect();
+    let wanted =
+        Payment { to: LockHash([1; 32]), sum: Sum::Max, change: LockHash([2; 32]), fee_rate: 5_000, all: false };
+    let built = payment(&NETWORK, &coins(&keys), &wanted).unwrap();
+    assert_eq!(built.change, Amount::ZERO);
+    assert_eq!(built.amount.grains() + built.fee.grains(), 3_000_000);
+    assert_eq!(built.transaction.outputs().len(), 1);
+    isolated::verify_transaction(&NETWORK, &built.transaction).unwrap();
+}
