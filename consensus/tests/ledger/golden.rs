@@ -41,6 +41,7 @@ impl Vectors {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "a test may read its environment, and writes its file when asked to")]
 #[test]
 fn formats_are_frozen() {
     let mut vectors = Vectors::default();
@@ -57,7 +58,6 @@ fn formats_are_frozen() {
     let now = vectors.0.join("\n") + "\n";
     if std::env::var("BEZANT_REWRITE").is_ok_and(|value| value == "1") {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/ledger.txt");
-        #[allow(clippy::disallowed_methods, reason = "only this test writes, and only when asked to")]
         std::fs::write(path, now).expect("the file can be written");
         return;
     }

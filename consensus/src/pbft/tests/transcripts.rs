@@ -4,6 +4,7 @@
 use super::cluster::{Setup, World};
 use std::path::Path;
 
+#[allow(clippy::disallowed_methods, reason = "a test may read its file, and writes it when asked to")]
 fn check(name: &str, world: &World) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(name);
     if std::env::var_os("BEZANT_REWRITE").is_some_and(|value| value == "1") {
