@@ -2,6 +2,7 @@
 
 mod difficulty;
 mod engine;
+mod replay;
 mod sync;
 mod tree;
 
