@@ -1,22 +1,35 @@
-//! What RPC may ask of a running node. A handle is cheap to clone; questions about stored data go straight to read-only
-//! database connections, all others over one bounded channel to the runtime. Nothing here waits in an unbounded queue: a node
-//! with too much to do says [`AskError::Busy`].
+//! What RPC may ask of a running node. A handle is cheap to clone; questions about stored data go to read-only database
+//! connections, all others over one bounded channel to the runtime. Nothing here waits in an unbounded queue: a node with too
+//! much to do says [`AskError::Busy`].
+//!
+//! An answer about stored data shows all that was reported before the question: what is not flushed yet is flushed first, or
+//! told by the runtime.
+
+mod queries;
+mod readers;
 
 use crate::events::{EventStream, Start};
+use crate::limits::DEV_MINE_MAX;
 use crate::metrics::{Kind, Metrics};
-use bezant_api::types::{
-    BlockRef, BlockView, CoinsView, CommitmentView, GenesisView, HistoryView, MempoolView, NodeStatus, PeerView,
-    SubmitResult, TipView, TransactionView, TxStatus,
-};
+use crate::store::{Barrier, StoreError};
+use crate::verify_pool::VerifyPool;
+use bezant_api::types::{GenesisView, MempoolView, NodeStatus, PeerView, SubmitResult, TipView};
+use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::Genesis;
-use bezant_consensus::ledger::hash::{LockHash, TxId};
-use bezant_consensus::ledger::rules::TxError;
-use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
+use bezant_consensus::ledger::hash::{BlockId, CoinCommitment, LockHash, TxId};
+use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction, Witness};
+use bezant_consensus::ledger::units::Height;
 use bezant_consensus::verify::Verified;
-use bezant_node_core::io::{Admitted, Refusal};
+use bezant_node_core::io::{Admitted, DropReason, Refusal};
 use libp2p::PeerId;
+pub(crate) use readers::Readers;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+
+/// How long a node may take to answer before it counts as unhealthy.
+const HEALTHY_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why a question has no answer. `kind()` is stable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,8 +47,8 @@ pub enum AskError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The database does not answer.
-    #[error("the database cannot be read: {0}; see the node's log")]
-    Storage(String),
+    #[error("{0}")]
+    Storage(#[from] StoreError),
 }
 
 impl AskError {
@@ -52,26 +65,59 @@ impl AskError {
     }
 }
 
+type Answer<T> = oneshot::Sender<T>;
+
 /// A question to the runtime, with where the answer goes.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Submit { transaction: Verified<Transaction>, reply: oneshot::Sender<Result<Admitted, Refusal>> },
-    Check { transaction: Verified<Transaction>, reply: oneshot::Sender<Result<(), Refusal>> },
-    Status { reply: oneshot::Sender<NodeStatus> },
-    Subscribe { from: Option<u64>, reply: oneshot::Sender<Start> },
-    DevLinks { cut: Vec<PeerId>, reply: oneshot::Sender<()> },
-    DevMine { count: u32, reply: oneshot::Sender<TipView> },
-    DevHashrate { hashes_per_second: u64, reply: oneshot::Sender<()> },
-    DevAdvance { ms: u64, reply: oneshot::Sender<()> },
+    Submit { transaction: Verified<Transaction>, reply: Answer<Result<Admitted, Refusal>> },
+    Check { transaction: Verified<Transaction>, reply: Answer<Result<Amount, Refusal>> },
+    Status { reply: Answer<NodeStatus> },
+    Ready { reply: Answer<bool> },
+    Subscribe { from: Option<u64>, reply: Answer<Start> },
+    Commitment { reply: Answer<Commitment> },
+    Mempool { reply: Answer<MempoolView> },
+    Peers { reply: Answer<Vec<PeerView>> },
+    ActiveAt { height: Height, reply: Answer<(Option<BlockId>, Height)> },
+    Whereabouts { txid: TxId, reply: Answer<Whereabouts> },
+    PoolCoins { locks: Arc<BTreeSet<LockHash>>, coins: Vec<OutPoint>, reply: Answer<PoolCoins> },
+    DevLinks { cut: Vec<PeerId>, reply: Answer<()> },
+    DevMine { count: u32, reply: Answer<TipView> },
+    DevHashrate { hashes_per_second: u64, reply: Answer<()> },
+    DevAdvance { ms: u64, reply: Answer<()> },
 }
 
-/// Whether the node does its work: `/health` and `/ready`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Health {
-    /// The runtime answers within a second.
-    pub healthy: bool,
-    /// It also has a peer or needs none, and is not far behind what its peers claim.
-    pub ready: bool,
+/// The coin set at the tip.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Commitment {
+    pub(crate) height: Height,
+    pub(crate) id: BlockId,
+    pub(crate) commitment: CoinCommitment,
+    pub(crate) supply: u64,
+    pub(crate) coins: u64,
+}
+
+/// What the runtime knows of a transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Whereabouts {
+    pub(crate) tip: Height,
+    pub(crate) final_height: Height,
+    /// In the mempool.
+    pub(crate) pool: Option<Arc<Transaction>>,
+    /// What an update that may not be flushed says: in that block, or in none any more. `None`: ask the database.
+    pub(crate) recent: Option<Option<(Height, BlockId)>>,
+    pub(crate) dropped: Option<DropReason>,
+}
+
+/// What the mempool does to coins.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolCoins {
+    /// The tip at which this holds.
+    pub(crate) tip: BlockId,
+    /// Of the coins asked for, those that a waiting transaction spends.
+    pub(crate) spent: Vec<OutPoint>,
+    /// Coins that waiting transactions would create for the locks, and whether another one spends them already.
+    pub(crate) created: Vec<(OutPoint, Output, bool)>,
 }
 
 /// The door to a running node.
@@ -81,6 +127,9 @@ pub struct NodeHandle(Arc<Shared>);
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) pool: VerifyPool,
+    pub(crate) readers: Readers,
+    pub(crate) barrier: Barrier,
     pub(crate) genesis: Arc<Genesis>,
     pub(crate) genesis_toml: String,
     pub(crate) metrics: Arc<Metrics>,
@@ -91,11 +140,7 @@ impl NodeHandle {
         NodeHandle(Arc::new(shared))
     }
 
-    async fn ask<T>(
-        &self,
-        kind: &'static str,
-        question: impl FnOnce(oneshot::Sender<T>) -> Request,
-    ) -> Result<T, AskError> {
+    async fn ask<T>(&self, kind: &'static str, question: impl FnOnce(Answer<T>) -> Request) -> Result<T, AskError> {
         self.0.metrics.requests.get_or_create(&Kind { kind }).inc();
         let (reply, answer) = oneshot::channel();
         self.0.requests.try_send(question(reply)).map_err(|error| match error {
@@ -126,6 +171,39 @@ impl NodeHandle {
         GenesisView { toml: self.0.genesis_toml.clone(), network_id: self.0.genesis.network_id().to_string() }
     }
 
+    /// Hands in a transaction: `tx_submit`.
+    ///
+    /// # Errors
+    /// Refused, busy or stopping.
+    pub async fn submit(&self, transaction: Transaction) -> Result<SubmitResult, AskError> {
+        let fee = stated_fee(&transaction);
+        let transaction = self.verify(transaction).await?;
+        let admitted = self.ask("submit", |reply| Request::Submit { transaction, reply }).await??;
+        let fee = if admitted.known { None } else { fee.map(|grains| grains.to_string()) };
+        Ok(SubmitResult { txid: admitted.txid.to_string(), known: admitted.known, fee })
+    }
+
+    /// What submitting would say, without doing it: `tx_check`.
+    ///
+    /// # Errors
+    /// Refused, busy or stopping.
+    pub async fn check(&self, transaction: Transaction) -> Result<SubmitResult, AskError> {
+        let txid = transaction.id().to_string();
+        let transaction = self.verify(transaction).await?;
+        let fee = self.ask("check", |reply| Request::Check { transaction, reply }).await??;
+        Ok(SubmitResult { txid, known: false, fee: Some(fee.grains().to_string()) })
+    }
+
+    async fn verify(&self, transaction: Transaction) -> Result<Verified<Transaction>, AskError> {
+        match self.0.pool.transaction(transaction).await {
+            Some(result) => Ok(result.map_err(Refusal::from)?),
+            None => {
+                self.0.metrics.requests_busy.inc();
+                Err(AskError::Busy)
+            }
+        }
+    }
+
     /// `node_status`.
     ///
     /// # Errors
@@ -143,6 +221,33 @@ impl NodeHandle {
         Ok(TipView { height: status.height, id: status.tip, final_height: status.final_height })
     }
 
+    /// `/health`: whether the runtime answers in time.
+    pub async fn is_healthy(&self) -> bool {
+        matches!(tokio::time::timeout(HEALTHY_WITHIN, self.status()).await, Ok(Ok(_)))
+    }
+
+    /// `/ready`: whether the node also has a peer or needs none, and is not far behind what its peers claim.
+    pub async fn is_ready(&self) -> bool {
+        let answer = tokio::time::timeout(HEALTHY_WITHIN, self.ask("ready", |reply| Request::Ready { reply })).await;
+        matches!(answer, Ok(Ok(true)))
+    }
+
+    /// `mempool_list`.
+    ///
+    /// # Errors
+    /// Busy or stopping.
+    pub async fn mempool(&self) -> Result<MempoolView, AskError> {
+        self.ask("mempool", |reply| Request::Mempool { reply }).await
+    }
+
+    /// `peers_list`.
+    ///
+    /// # Errors
+    /// Busy or stopping.
+    pub async fn peers(&self) -> Result<Vec<PeerView>, AskError> {
+        self.ask("peers", |reply| Request::Peers { reply }).await
+    }
+
     /// A subscription to events: from event number `from` as far as held, or from now on.
     ///
     /// # Errors
@@ -154,4 +259,67 @@ impl NodeHandle {
     pub(crate) async fn subscription(&self, from: Option<u64>) -> Result<Start, AskError> {
         self.ask("subscribe", |reply| Request::Subscribe { from, reply }).await
     }
+
+    fn dev_only(&self) -> Result<(), AskError> {
+        if self.0.genesis.dev {
+            return Ok(());
+        }
+        Err(AskError::Invalid(
+            "this net is not a dev net: time, faults and mining on demand are not allowed".to_owned(),
+        ))
+    }
+
+    /// `dev_links`: exchange nothing with these nodes, and with all others again.
+    ///
+    /// # Errors
+    /// Not a dev net, busy or stopping.
+    pub async fn dev_links(&self, cut: Vec<PeerId>) -> Result<(), AskError> {
+        self.dev_only()?;
+        self.ask("dev_links", |reply| Request::DevLinks { cut, reply }).await
+    }
+
+    /// `dev_mine`: makes this many blocks, empty if need be; answers with the tip once they are there. Under proof of work each
+    /// moves the clock by one spacing. Blocks of others count too; the caller limits the wait.
+    ///
+    /// # Errors
+    /// Not a dev net, out of range, busy or stopping.
+    pub async fn dev_mine(&self, count: u32) -> Result<TipView, AskError> {
+        self.dev_only()?;
+        if count == 0 || count > DEV_MINE_MAX {
+            return Err(AskError::Invalid(format!("count: 1 to {DEV_MINE_MAX} is expected")));
+        }
+        self.ask("dev_mine", |reply| Request::DevMine { count, reply }).await
+    }
+
+    /// `dev_hashrate`: hashes per second at most from now on; 0 stops mining.
+    ///
+    /// # Errors
+    /// Not a dev net of proof of work, busy or stopping.
+    pub async fn dev_hashrate(&self, hashes_per_second: u64) -> Result<(), AskError> {
+        self.dev_only()?;
+        if self.0.genesis.pow().is_none() {
+            return Err(AskError::Invalid("there is no mining on a PBFT net".to_owned()));
+        }
+        self.ask("dev_hashrate", |reply| Request::DevHashrate { hashes_per_second, reply }).await
+    }
+
+    /// `dev_advance`: moves the node's clock forward.
+    ///
+    /// # Errors
+    /// Not a dev net, busy or stopping.
+    pub async fn dev_advance(&self, ms: u64) -> Result<(), AskError> {
+        self.dev_only()?;
+        self.ask("dev_advance", |reply| Request::DevAdvance { ms, reply }).await
+    }
+}
+
+/// What a transfer says it pays, in grains: what its witnesses state less what it creates. Once admitted, it is so.
+fn stated_fee(transaction: &Transaction) -> Option<u64> {
+    let stated = transaction.witnesses.iter().map(|witness| match witness {
+        Witness::Spend(spend) => spend.amount,
+        Witness::Member { .. } => Amount::ZERO,
+    });
+    let spent = Amount::checked_sum(stated)?;
+    let created = Amount::checked_sum(transaction.outputs().iter().map(|output| output.amount))?;
+    spent.grains().checked_sub(created.grains())
 }

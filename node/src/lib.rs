@@ -1,5 +1,5 @@
-//! The shell of a node: everything that touches the world. One loop owns the [`Replica`](bezant_node_core); all other tasks
-//! only move bytes.
+//! The shell of a node: everything that touches the world. One loop owns the [`Replica`](bezant_node_core::Replica); all other
+//! tasks only move bytes.
 //!
 //! ```text
 //! peers ─ net ─▶ verify_pool ─▶ ┌─────────┐ ─▶ store (facts: fsynced before what rests on them; state: written behind)
@@ -11,13 +11,27 @@
 //! - [`run`]: starts a node from its configuration and stops it in order.
 
 pub mod clock;
-pub mod error;
+mod error;
 pub mod events;
 pub mod handle;
+pub mod keys;
 pub mod limits;
 pub mod metrics;
 pub mod net;
+mod node;
 pub mod ports;
 pub mod rpc;
+mod runtime;
+pub mod store;
+#[cfg(test)]
+mod tests;
+pub mod verify_pool;
 
 pub use error::NodeError;
+pub use node::{Node, run};
+
+/// The program's version, and the commit it was built from where the build says so.
+pub const VERSION: &str = match option_env!("BEZANT_COMMIT") {
+    Some(commit) => commit,
+    None => env!("CARGO_PKG_VERSION"),
+};

@@ -12,14 +12,14 @@ pub const VERIFIED_EVENTS_MAX: usize = 1_024;
 pub const PEER_QUEUE_MESSAGES_MAX: usize = 2_048;
 /// Bytes of one peer's messages that wait for verification; beyond that they are dropped and counted.
 pub const PEER_QUEUE_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
+/// Bytes of all peers' messages together that wait for verification.
+pub const QUEUES_BYTES_MAX: usize = 32 * MESSAGE_BYTES_MAX;
 /// Hashes of recently verified transactions, whose signatures are not checked again inside a block.
 pub const KNOWN_TRANSACTIONS_MAX: usize = 200_000;
 /// Requests of users that wait for the runtime; beyond that they are told that the node is busy.
 pub const REQUESTS_MAX: usize = 1_024;
 /// Inputs that the runtime takes together, so that their records share one commit.
 pub const INPUTS_PER_ROUND_MAX: usize = 64;
-/// Commits that wait for the writer of facts.
-pub const COMMITS_MAX: usize = 64;
 /// Chain updates that wait for the writer of the state; beyond that the runtime waits.
 pub const CHAIN_UPDATES_MAX: usize = 1_024;
 /// Events kept for subscribers that come back, and buffered for each.
@@ -42,4 +42,5 @@ pub const READERS_MAX: usize = 4;
 pub const BAN_MS: u64 = 60_000;
 
 const _: () = assert!(PEER_QUEUE_BYTES_MAX >= MESSAGE_BYTES_MAX);
+const _: () = assert!(QUEUES_BYTES_MAX >= PEER_QUEUE_BYTES_MAX);
 const _: () = assert!(INPUTS_PER_ROUND_MAX <= VERIFIED_EVENTS_MAX);

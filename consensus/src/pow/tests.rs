@@ -2,9 +2,6 @@
 
 mod difficulty;
 mod engine;
-#[cfg(feature = "plant")]
-mod plants;
-mod replay;
 mod sync;
 mod tree;
 

@@ -1,0 +1,350 @@
+//! The one loop that owns the replica. It takes what has arrived, tells the replica, and executes what comes out.
+//!
+//! # How the executor's contract is kept
+//! A round takes up to [`INPUTS_PER_ROUND_MAX`] inputs that are there already. Their outputs are kept in order; all records among
+//! them are pulled forward into one commit, which is fsynced when it returns; then everything else is executed, in order. So
+//! nothing that rests on a record happens before it is durable, and many votes share one fsync. The view answers for a record
+//! from the moment it comes out of the replica. If the commit fails, nothing of the round happens, and the node stops.
+//!
+//! Chain updates go to the writer of the state, in order, after their round's commit. It reports how far it is, and that is told
+//! to the replica.
+//!
+//! A question ends its round, so that the answer and the number of the next event belong together.
+
+mod answer;
+mod execute;
+mod mining;
+mod notice;
+mod peers;
+mod recent;
+pub(crate) mod signals;
+
+use crate::clock::Clock;
+use crate::error::NodeError;
+use crate::events::Hub;
+use crate::handle::Request;
+use crate::limits::INPUTS_PER_ROUND_MAX;
+use crate::metrics::Metrics;
+use crate::ports::{NetCommand, Reply};
+use crate::store::{Facts, Flushed, Opened, StateWriter, StoreError};
+use crate::verify_pool::Arrival;
+use bezant_consensus::engine::{Peer, Record};
+use bezant_consensus::ledger::genesis::Genesis;
+use bezant_consensus::message::Message;
+use bezant_miner::{MinerConfig, Solution};
+use bezant_node_core::io::{Admitted, Input, Output, Refusal};
+use bezant_node_core::{Replica, ReplicaConfig};
+use libp2p::PeerId;
+use mining::Mining;
+use peers::PeerTable;
+use recent::Recent;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What the runtime is started with.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) config: ReplicaConfig,
+    pub(crate) opened: Opened,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) peer_id: PeerId,
+    pub(crate) arrivals: mpsc::Receiver<Arrival>,
+    pub(crate) commands: mpsc::Sender<NetCommand>,
+    pub(crate) requests: mpsc::Receiver<Request>,
+    /// Proof of work: how the node's own miner is set up.
+    pub(crate) miner: Option<MinerConfig>,
+    /// Whether the node is of any use without peers.
+    pub(crate) needs_peers: bool,
+    /// Becomes true when the runtime is to stop.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// Starts the runtime on a thread of its own, which may wait for the disk. The receiver hears how it ended, after the state was
+/// flushed and the data directory unlocked.
+///
+/// # Errors
+/// When no thread can be started.
+pub(crate) fn spawn(setup: Setup) -> std::io::Result<oneshot::Receiver<Result<(), NodeError>>> {
+    let (done, ended) = oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::Builder::new().name("bezant-core".to_owned()).spawn(move || {
+        signals::ignore_file_size_signal();
+        let run = AssertUnwindSafe(|| runtime.block_on(run(setup)));
+        let result = std::panic::catch_unwind(run).unwrap_or_else(|payload| {
+            // The view unwinds with a StoreError when a file cannot be read; anything else is a fault of our own.
+            Err(payload.downcast::<StoreError>().map_or(NodeError::Ended("the runtime"), |error| (*error).into()))
+        });
+        // Nobody waits any more when the process is going down already.
+        let _ = done.send(result);
+    })?;
+    Ok(ended)
+}
+
+async fn run(setup: Setup) -> Result<(), NodeError> {
+    let Opened { lock, facts, state, view, base, records, supply, coins } = setup.opened;
+    let now = setup.clock.now();
+    let (genesis, flushed) = (setup.config.engine.genesis.clone(), state.flushed());
+    let (replica, outputs) = Replica::restore(setup.config, Box::new(view), base, records, now);
+    let (mining, solutions) = Mining::new(setup.miner);
+    let mut inbox = Inbox { arrivals: setup.arrivals, requests: setup.requests, solutions, flushed, stop: setup.stop };
+    let mut core = Core {
+        replica,
+        genesis,
+        facts,
+        state,
+        clock: setup.clock,
+        metrics: setup.metrics,
+        hub: Hub::default(),
+        peer_id: setup.peer_id,
+        commands: setup.commands,
+        peers: PeerTable::default(),
+        recent: Recent::default(),
+        mining,
+        submissions: BTreeMap::new(),
+        last_submission: 0,
+        supply,
+        coins,
+        needs_peers: setup.needs_peers,
+        _lock: lock,
+    };
+    let result = core.go(&mut inbox, outputs).await;
+    core.stop(result)
+}
+
+/// Where work comes from. Every source but the flush is bounded; the flush is one value.
+struct Inbox {
+    arrivals: mpsc::Receiver<Arrival>,
+    requests: mpsc::Receiver<Request>,
+    solutions: mpsc::Receiver<Solution>,
+    flushed: watch::Receiver<Flushed>,
+    stop: watch::Receiver<bool>,
+}
+
+/// One thing to do.
+enum Work {
+    Arrival(Arrival),
+    Request(Request),
+    Solved(Solution),
+    Flushed(Flushed),
+    Wake,
+    Stop,
+}
+
+impl Inbox {
+    async fn next(&mut self, deadline: Option<Duration>) -> Work {
+        let wake = async move {
+            match deadline {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.stop.wait_for(|stop| *stop) => Work::Stop,
+            changed = self.flushed.changed() => match changed {
+                Ok(()) => Work::Flushed(self.flushed.borrow_and_update().clone()),
+                // The writer is gone without having said why: it panicked.
+                Err(_) => Work::Flushed(Flushed::writer_stopped()),
+            },
+            Some(arrival) = self.arrivals.recv() => Work::Arrival(arrival),
+            Some(request) = self.requests.recv() => Work::Request(request),
+            Some(solution) = self.solutions.recv() => Work::Solved(solution),
+            () = wake => Work::Wake,
+        }
+    }
+
+    /// What is there already.
+    fn next_now(&mut self) -> Option<Work> {
+        if let Ok(arrival) = self.arrivals.try_recv() {
+            return Some(Work::Arrival(arrival));
+        }
+        if let Ok(request) = self.requests.try_recv() {
+            return Some(Work::Request(request));
+        }
+        self.solutions.try_recv().ok().map(Work::Solved)
+    }
+}
+
+/// What one input led to.
+#[derive(Default)]
+struct Step {
+    outputs: Vec<Output>,
+    /// The input was a request of this peer; its answer goes here.
+    reply: Option<(Peer, Reply)>,
+    /// To be answered after the outputs.
+    question: Option<Request>,
+}
+
+struct Core {
+    replica: Replica,
+    genesis: Arc<Genesis>,
+    facts: Facts,
+    state: StateWriter,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    hub: Hub,
+    peer_id: PeerId,
+    commands: mpsc::Sender<NetCommand>,
+    peers: PeerTable,
+    recent: Recent,
+    mining: Mining,
+    /// Users' transactions whose answer is on its way within this round. Invariant: empty between rounds.
+    submissions: BTreeMap<u64, oneshot::Sender<Result<Admitted, Refusal>>>,
+    last_submission: u64,
+    /// Sum of all coins at the tip, grains.
+    supply: u64,
+    /// Number of coins at the tip.
+    coins: u64,
+    needs_peers: bool,
+    /// Dropped last.
+    _lock: File,
+}
+
+impl Core {
+    async fn go(&mut self, inbox: &mut Inbox, restored: Vec<Output>) -> Result<(), NodeError> {
+        self.finish_round(vec![Step { outputs: restored, ..Step::default() }])?;
+        loop {
+            let deadline = self.replica.deadline().map(|deadline| self.clock.until(deadline));
+            let mut work = Some(inbox.next(deadline).await);
+            let mut steps = Vec::new();
+            let mut records = Vec::new();
+            while let Some(item) = work.take() {
+                if matches!(item, Work::Stop) {
+                    self.execute_round(records, steps)?;
+                    return Ok(());
+                }
+                let mut step = self.take(item)?;
+                self.hand_out(&mut step, &mut records);
+                let is_over = step.question.is_some() || steps.len() + 1 >= INPUTS_PER_ROUND_MAX;
+                steps.push(step);
+                work = if is_over { None } else { inbox.next_now() };
+            }
+            self.execute_round(records, steps)?;
+        }
+    }
+
+    fn finish_round(&mut self, mut steps: Vec<Step>) -> Result<(), NodeError> {
+        let mut records = Vec::new();
+        steps.iter_mut().for_each(|step| self.hand_out(step, &mut records));
+        self.execute_round(records, steps)
+    }
+
+    /// Takes the records out of a step's outputs; from now on the view answers for them.
+    fn hand_out(&self, step: &mut Step, records: &mut Vec<Record>) {
+        let outputs = std::mem::take(&mut step.outputs);
+        for output in outputs {
+            if let Output::Persist(record) = output {
+                self.facts.hand_out(&record);
+                records.push(record);
+            } else {
+                step.outputs.push(output);
+            }
+        }
+    }
+
+    fn execute_round(&mut self, records: Vec<Record>, steps: Vec<Step>) -> Result<(), NodeError> {
+        if !records.is_empty() {
+            let began = Instant::now();
+            self.facts.commit(&records)?;
+            self.metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
+            self.metrics.commit_records.observe(records.len() as f64);
+        }
+        for step in steps {
+            self.execute(step)?;
+        }
+        // A request that the replica did not answer within its call is dropped with its step; a submission always is answered.
+        self.submissions.clear();
+        self.go_on_mining()?;
+        self.measure();
+        Ok(())
+    }
+
+    /// Tells the replica.
+    fn tell(&mut self, input: Input) -> Step {
+        let outputs = self.replica.handle(self.clock.now(), input);
+        Step { outputs, ..Step::default() }
+    }
+
+    fn take(&mut self, work: Work) -> Result<Step, NodeError> {
+        Ok(match work {
+            Work::Arrival(arrival) => self.take_arrival(arrival),
+            Work::Request(Request::Submit { transaction, reply }) => {
+                self.last_submission += 1;
+                let request = self.last_submission;
+                self.submissions.insert(request, reply);
+                self.tell(Input::Submit { request, transaction })
+            }
+            Work::Request(question) => Step { question: Some(question), ..Step::default() },
+            Work::Solved(Solution { ticket, block }) => self.tell(Input::Solved { ticket, block }),
+            Work::Flushed(flushed) => {
+                if let Some(error) = flushed.failed {
+                    return Err(error.into());
+                }
+                self.facts.forget_votes(flushed.final_height);
+                self.recent.flushed(flushed.sequence);
+                self.tell(Input::Flushed { sequence: flushed.sequence })
+            }
+            Work::Wake => self.tell(Input::Wake),
+            Work::Stop => Step::default(),
+        })
+    }
+
+    fn take_arrival(&mut self, arrival: Arrival) -> Step {
+        match arrival {
+            Arrival::Connected { peer, peer_id, address, outbound } => {
+                self.peers.connected(peer, peer_id, address, outbound);
+                self.publish_peer(&peer_id, true);
+                self.tell(Input::Connected(peer))
+            }
+            Arrival::Disconnected(peer) => {
+                if let Some(peer_id) = self.peers.disconnected(peer) {
+                    self.publish_peer(&peer_id, false);
+                }
+                self.tell(Input::Disconnected(peer))
+            }
+            Arrival::Member { peer, member } => {
+                self.peers.is_member(peer, member);
+                Step::default()
+            }
+            Arrival::RoundTrip { peer, ms } => {
+                self.peers.round_trip(peer, ms);
+                Step::default()
+            }
+            Arrival::Message { from, message, reply } => {
+                if let Message::Tip(tip) = message.get() {
+                    self.peers.claims(from, tip.height);
+                }
+                let step = self.tell(Input::Message { from, message });
+                Step { reply: reply.map(|reply| (from, reply)), ..step }
+            }
+            Arrival::Misbehaved { peer, fault } => self.tell(Input::Misbehaved { peer, fault }),
+            Arrival::Unanswered(peer) => self.tell(Input::Unanswered(peer)),
+        }
+    }
+
+    fn measure(&mut self) {
+        let (tip, mempool) = (self.replica.chain().tip(), self.replica.mempool());
+        let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.metrics.height.set(gauge(tip.height.0));
+        self.metrics.final_height.set(gauge(self.replica.chain().final_height().0));
+        self.metrics.peers.set(gauge(self.peers.count() as u64));
+        self.metrics.mempool_transactions.set(gauge(mempool.len() as u64));
+        self.metrics.mempool_bytes.set(gauge(mempool.bytes() as u64));
+        self.mining.sample();
+        self.metrics.hashes_per_second.set(self.mining.rate());
+    }
+
+    /// Stops in order: the search, then the state; what it could not flush is connected again from the facts next time.
+    fn stop(self, result: Result<(), NodeError>) -> Result<(), NodeError> {
+        drop(self.mining);
+        let flushed = self.state.stop();
+        if let Err(error) = &flushed {
+            tracing::error!(%error, "the last flush failed; nothing final is lost, the next start makes it again");
+        }
+        result.and(flushed.map_err(NodeError::from))
+    }
+}

@@ -1,0 +1,177 @@
+//! Answers to users.
+
+use super::Core;
+use super::notice::phase_name;
+use crate::error::NodeError;
+use crate::handle::{Commitment, PoolCoins, Request, Whereabouts};
+use crate::limits::MEMPOOL_IDS_PER_ANSWER_MAX;
+use crate::ports::NetCommand;
+use bezant_api::event::EventKind;
+use bezant_api::types::{BranchTip, EngineName, MempoolView, NodeStatus, PbftView, PowView, SlotView, TipView};
+use bezant_consensus::engine::{PbftStatus, PowStatus, SlotStatus, Status};
+use bezant_consensus::ledger::coins::Coins;
+use bezant_consensus::ledger::hash::{LockHash, TxId};
+use bezant_consensus::ledger::transaction::OutPoint;
+use bezant_consensus::limits::WINDOW_DEPTH_MAX;
+use bezant_node_core::Replica;
+use std::collections::BTreeSet;
+
+impl Core {
+    /// Whoever asked may have gone, so failures to answer are ignored.
+    pub(super) fn answer(&mut self, question: Request) -> Result<(), NodeError> {
+        match question {
+            Request::Submit { .. } => unreachable!("submissions are inputs, not questions"),
+            Request::Check { transaction, reply } => {
+                let _ = reply.send(self.replica.test_accept(self.clock.now(), &transaction));
+            }
+            Request::Status { reply } => drop(reply.send(self.status())),
+            Request::Ready { reply } => drop(reply.send(self.is_ready())),
+            Request::Subscribe { from, reply } => {
+                let start = self.hub.start(self.status(), self.clock.now(), from);
+                drop(reply.send(start));
+            }
+            Request::Commitment { reply } => drop(reply.send(self.commitment())),
+            Request::Mempool { reply } => drop(reply.send(self.mempool())),
+            Request::Peers { reply } => drop(reply.send(self.peers.views())),
+            Request::ActiveAt { height, reply } => {
+                let chain = self.replica.chain();
+                let _ = reply.send((chain.active_at(height), chain.final_height()));
+            }
+            Request::Whereabouts { txid, reply } => drop(reply.send(self.whereabouts(&txid))),
+            Request::PoolCoins { locks, coins, reply } => drop(reply.send(self.pool_coins(&locks, coins))),
+            Request::DevLinks { cut, reply } => {
+                let what = format!("links cut: {}", cut.len());
+                self.command(NetCommand::SetCuts(cut), "set-cuts");
+                self.publish(EventKind::Fault { what });
+                let _ = reply.send(());
+            }
+            Request::DevMine { count, reply } => self.mining.demand(count, reply),
+            Request::DevHashrate { hashes_per_second, reply } => {
+                self.mining.set_hashrate(hashes_per_second);
+                self.publish(EventKind::Fault { what: format!("hash rate: at most {hashes_per_second} a second") });
+                let _ = reply.send(());
+            }
+            Request::DevAdvance { ms, reply } => {
+                self.clock.advance(ms);
+                self.publish(EventKind::Fault { what: format!("clock moved forward by {ms} ms") });
+                let _ = reply.send(());
+            }
+        }
+        Ok(())
+    }
+
+    fn status(&self) -> NodeStatus {
+        let status = self.replica.status();
+        let (pbft, pow) = match status.engine {
+            Status::Pbft(pbft) => (Some(pbft_view(pbft)), None),
+            Status::Pow(pow) => (None, Some(pow_view(pow, self.mining.rate()))),
+        };
+        NodeStatus {
+            version: crate::VERSION.to_owned(),
+            network_id: self.replica.chain().network().to_string(),
+            engine: if pbft.is_some() { EngineName::Pbft } else { EngineName::Pow },
+            dev: self.genesis.dev,
+            peer_id: self.peer_id.to_string(),
+            height: status.tip.height.0,
+            final_height: status.final_height.0,
+            tip: status.tip.id.to_string(),
+            tip_time_s: status.tip.header.time,
+            peers: self.peers.count(),
+            mempool: status.mempool_count,
+            mempool_bytes: status.mempool_bytes,
+            next_event: self.hub.next(),
+            pbft,
+            pow,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        let height = self.replica.chain().tip().height;
+        let behind = self.peers.greatest_claim().map_or(0, |claim| claim.0.saturating_sub(height.0));
+        (self.peers.count() > 0 || !self.needs_peers) && behind <= WINDOW_DEPTH_MAX
+    }
+
+    fn commitment(&mut self) -> Commitment {
+        let tip = self.replica.chain().tip();
+        let commitment = self.replica.chain_mut().commitment();
+        Commitment { height: tip.height, id: tip.id, commitment, supply: self.supply, coins: self.coins }
+    }
+
+    fn mempool(&self) -> MempoolView {
+        let mempool = self.replica.mempool();
+        MempoolView {
+            count: mempool.len(),
+            bytes: mempool.bytes(),
+            txids: mempool.iter().take(MEMPOOL_IDS_PER_ANSWER_MAX).map(|(txid, _)| txid.to_string()).collect(),
+        }
+    }
+
+    fn whereabouts(&self, txid: &TxId) -> Whereabouts {
+        let chain = self.replica.chain();
+        Whereabouts {
+            tip: chain.tip().height,
+            final_height: chain.final_height(),
+            pool: self.replica.mempool().get(txid).map(|entry| entry.transaction.clone()),
+            recent: self.recent.place(txid),
+            dropped: self.recent.drop_reason(txid),
+        }
+    }
+
+    fn pool_coins(&self, locks: &BTreeSet<LockHash>, coins: Vec<OutPoint>) -> PoolCoins {
+        let (mempool, chain) = (self.replica.mempool(), self.replica.chain());
+        // A coin that was spent by a block since the database was asked is no longer to be had either.
+        let is_taken = |outpoint: &OutPoint| mempool.spender(outpoint).is_some() || chain.get(outpoint).is_none();
+        let mut created = Vec::new();
+        for (txid, entry) in mempool.iter() {
+            for (index, output) in (0_u32..).zip(entry.transaction.outputs()) {
+                if locks.contains(&output.lock) {
+                    let outpoint = OutPoint { txid: *txid, index };
+                    created.push((outpoint, *output, mempool.spender(&outpoint).is_some()));
+                }
+            }
+        }
+        PoolCoins { tip: chain.tip().id, spent: coins.into_iter().filter(is_taken).collect(), created }
+    }
+}
+
+/// `chain_tip`.
+pub(super) fn tip_view(replica: &Replica) -> TipView {
+    let (tip, final_height) = (replica.chain().tip(), replica.chain().final_height());
+    TipView { height: tip.height.0, id: tip.id.to_string(), final_height: final_height.0 }
+}
+
+fn pbft_view(status: PbftStatus) -> PbftView {
+    let slot = |slot: SlotStatus| SlotView {
+        height: slot.height.0,
+        phase: phase_name(slot.phase).to_owned(),
+        block: slot.block.map(|block| block.to_string()),
+        prepares: slot.prepares,
+        commits: slot.commits,
+    };
+    PbftView {
+        epoch: status.epoch.0,
+        view: status.view.0,
+        primary: status.primary,
+        me: status.me,
+        n: status.n,
+        quorum: status.quorum,
+        slots: status.slots.into_iter().map(slot).collect(),
+    }
+}
+
+fn pow_view(status: PowStatus, rate: f64) -> PowView {
+    let tip = |(id, height, work): (_, bezant_consensus::ledger::units::Height, _)| BranchTip {
+        id: bezant_consensus::ledger::hash::BlockId::to_string(&id),
+        height: height.0,
+        work: bezant_consensus::ledger::target::Work::to_string(&work),
+    };
+    PowView {
+        work: status.work.to_string(),
+        bits: status.bits,
+        headers: status.headers,
+        best_header: status.best_header.0,
+        // Whole hashes; a rate is never negative.
+        hashes_per_second: rate as u64,
+        tips: status.tips.into_iter().map(tip).collect(),
+    }
+}

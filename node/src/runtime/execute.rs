@@ -1,0 +1,142 @@
+//! Executing outputs, in order, after their records are durable.
+
+use super::{Core, Step};
+use crate::error::NodeError;
+use crate::limits::BAN_MS;
+use crate::metrics::Kind;
+use crate::ports::{NetCommand, Reply};
+use bezant_api::event::EventKind;
+use bezant_consensus::chain::{ChainUpdate, Link};
+use bezant_consensus::engine::{Peer, To};
+use bezant_consensus::message::Message;
+use bezant_node_core::io::{Input, Output};
+
+impl Core {
+    pub(super) fn execute(&mut self, step: Step) -> Result<(), NodeError> {
+        let mut reply = step.reply;
+        for output in step.outputs {
+            self.execute_one(output, &mut reply)?;
+        }
+        if let Some(question) = step.question {
+            self.answer(question)?;
+        }
+        Ok(())
+    }
+
+    fn execute_one(&mut self, output: Output, reply: &mut Option<(Peer, Reply)>) -> Result<(), NodeError> {
+        match output {
+            Output::Persist(_) => unreachable!("records are taken out before a round is executed"),
+            Output::Send { to, message } => self.send(to, message, reply),
+            Output::Mine(template) => self.mining.set_template(template),
+            Output::Chain(update) => self.switch(update)?,
+            Output::Submitted { request, result } => {
+                if let Some(user) = self.submissions.remove(&request) {
+                    // The user may have gone.
+                    let _ = user.send(result);
+                }
+            }
+            Output::Blame { peer, fault, ban } => {
+                let peer_id = self.peers.name(peer);
+                tracing::warn!(peer = %peer_id, %fault, ban, "a peer broke a rule");
+                self.publish(EventKind::Blame { peer_id, fault: fault.to_string(), banned: ban });
+                if ban {
+                    self.command(NetCommand::Ban { peer, duration_ms: BAN_MS }, "ban");
+                }
+            }
+            Output::Notice(notice) => self.notice(notice),
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, to: To, message: Message, reply: &mut Option<(Peer, Reply)>) {
+        let kind = message.name();
+        self.metrics.messages_out.get_or_create(&Kind { kind }).inc();
+        if is_answer(&message) && to_peer(to).is_some() && to_peer(to) == reply.as_ref().map(|(peer, _)| *peer) {
+            if let Some((_, reply)) = reply.take() {
+                reply.send(message);
+            }
+            return;
+        }
+        self.command(NetCommand::Send { to, message }, kind);
+    }
+
+    /// Never waits: what the network cannot take is lost, like anything that is sent.
+    pub(super) fn command(&self, command: NetCommand, kind: &'static str) {
+        if self.commands.try_send(command).is_err() {
+            self.metrics.messages_dropped.get_or_create(&Kind { kind }).inc();
+        }
+    }
+
+    fn switch(&mut self, update: ChainUpdate) -> Result<(), NodeError> {
+        for link in &update.disconnected {
+            self.count(link, true);
+            self.metrics.blocks_disconnected.inc();
+        }
+        for link in &update.connected {
+            self.count(link, false);
+            self.metrics.transactions.inc_by(link.block.transactions.len().saturating_sub(1) as u64);
+            self.publish_block(link, update.final_height);
+        }
+        self.recent.switched(&update);
+        self.mining.blocks_came(update.connected.len());
+        tracing::debug!(height = update.tip.height.0, id = %update.tip.id, final_height = update.final_height.0, "tip");
+        self.state.update(update)?;
+        Ok(())
+    }
+
+    /// Keeps supply and number of coins up to date.
+    fn count(&mut self, link: &Link, is_disconnected: bool) {
+        let sum = |coins: &std::collections::BTreeMap<_, bezant_consensus::ledger::coins::Coin>| -> (u64, u64) {
+            (coins.values().map(|coin| coin.amount.grains()).sum(), coins.len() as u64)
+        };
+        let (created, spent) = (sum(&link.diff.created), sum(&link.diff.spent));
+        let (plus, minus) = if is_disconnected { (spent, created) } else { (created, spent) };
+        self.supply = self.supply + plus.0 - minus.0;
+        self.coins = self.coins + plus.1 - minus.1;
+    }
+
+    /// Dev nets: asks for the next block of a `dev_mine`, or answers it.
+    pub(super) fn go_on_mining(&mut self) -> Result<(), NodeError> {
+        self.mining.answer_finished(|| super::answer::tip_view(&self.replica));
+        while self.mining.wants_block() {
+            if let Some(params) = self.genesis.pow() {
+                self.clock.advance(u64::from(params.spacing_s) * 1_000);
+            }
+            let step = self.tell(Input::BlockNow);
+            self.mining.asked();
+            self.finish_quietly(step)?;
+            self.mining.answer_finished(|| super::answer::tip_view(&self.replica));
+        }
+        Ok(())
+    }
+
+    fn finish_quietly(&mut self, mut step: Step) -> Result<(), NodeError> {
+        let mut records = Vec::new();
+        self.hand_out(&mut step, &mut records);
+        if !records.is_empty() {
+            self.facts.commit(&records)?;
+        }
+        self.execute(step)
+    }
+}
+
+fn to_peer(to: To) -> Option<Peer> {
+    match to {
+        To::Peer(peer) => Some(peer),
+        To::All | To::Members | To::Member(_) => None,
+    }
+}
+
+fn is_answer(message: &Message) -> bool {
+    match message {
+        Message::Certified(_) | Message::Headers(_) | Message::Blocks(_) => true,
+        Message::Transaction(_)
+        | Message::PrePrepare(_)
+        | Message::Vote(_)
+        | Message::Tip(_)
+        | Message::GetCertified { .. }
+        | Message::GetHeaders(_)
+        | Message::GetBlocks(_)
+        | Message::NewBlock(_) => false,
+    }
+}

@@ -1,0 +1,127 @@
+//! The node's own miner, and blocks on demand.
+
+use bezant_api::types::TipView;
+use bezant_consensus::engine::Template;
+use bezant_miner::{Miner, MinerConfig, Solution};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// Solutions on their way; of several for one template all but the first are stale.
+const SOLUTIONS_MAX: usize = 16;
+/// The hash rate is that of the last so many seconds.
+const RATE_OVER: Duration = Duration::from_secs(5);
+/// `dev_mine` calls that wait at once; further ones are dropped, which their callers see.
+const WAITING_MAX: usize = 16;
+
+/// A `dev_mine` that is not done.
+#[derive(Debug)]
+struct OnDemand {
+    left: u64,
+    reply: oneshot::Sender<TipView>,
+}
+
+/// See the module. Without a miner templates are ignored.
+#[derive(Debug)]
+pub(super) struct Mining {
+    miner: Option<Miner>,
+    hashrate_max: Option<f64>,
+    /// The first is at work.
+    on_demand: VecDeque<OnDemand>,
+    /// Whether the block that is wanted next has been asked for.
+    asked: bool,
+    samples: VecDeque<(Instant, u64)>,
+}
+
+impl Mining {
+    pub(super) fn new(config: Option<MinerConfig>) -> (Mining, mpsc::Receiver<Solution>) {
+        let (sender, solutions) = mpsc::channel(SOLUTIONS_MAX);
+        let found = move |solution| {
+            if sender.try_send(solution).is_err() {
+                tracing::warn!("a solution was lost: the runtime is behind or has stopped");
+            }
+        };
+        let hashrate_max = config.and_then(|config| config.hashrate_max);
+        let miner = config.map(|config| Miner::start(config, found));
+        let mining = Mining { miner, hashrate_max, on_demand: VecDeque::new(), asked: false, samples: VecDeque::new() };
+        (mining, solutions)
+    }
+
+    pub(super) fn set_template(&mut self, template: Option<Template>) {
+        match &self.miner {
+            Some(miner) => miner.set_template(template),
+            None => tracing::debug!("no miner runs here; the template is ignored"),
+        }
+    }
+
+    pub(super) fn set_hashrate(&mut self, hashes_per_second: u64) {
+        self.hashrate_max = Some(hashes_per_second as f64);
+        self.limit();
+    }
+
+    /// Blocks on demand do not wait for the limit.
+    fn limit(&self) {
+        if let Some(miner) = &self.miner {
+            miner.set_hashrate_max(if self.on_demand.is_empty() { self.hashrate_max } else { None });
+        }
+    }
+
+    pub(super) fn demand(&mut self, count: u32, reply: oneshot::Sender<TipView>) {
+        if self.on_demand.len() < WAITING_MAX {
+            self.on_demand.push_back(OnDemand { left: u64::from(count), reply });
+            self.limit();
+        }
+    }
+
+    /// Whether a block is to be asked for now.
+    pub(super) fn wants_block(&self) -> bool {
+        !self.asked && !self.on_demand.is_empty()
+    }
+
+    pub(super) fn asked(&mut self) {
+        self.asked = true;
+    }
+
+    /// Blocks were connected.
+    pub(super) fn blocks_came(&mut self, count: usize) {
+        if count > 0 {
+            self.asked = false;
+        }
+        if let Some(first) = self.on_demand.front_mut() {
+            first.left = first.left.saturating_sub(count as u64);
+        }
+    }
+
+    /// Answers what is done and drops what nobody waits for any more.
+    pub(super) fn answer_finished(&mut self, tip: impl Fn() -> TipView) {
+        let before = self.on_demand.len();
+        while let Some(first) = self.on_demand.pop_front_if(|first| first.left == 0 || first.reply.is_closed()) {
+            // The caller may have gone.
+            let _ = first.reply.send(tip());
+        }
+        if self.on_demand.len() < before {
+            self.asked = false;
+            self.limit();
+        }
+    }
+
+    /// Notes how many hashes there were until now.
+    pub(super) fn sample(&mut self) {
+        let Some(miner) = &self.miner else { return };
+        let now = Instant::now();
+        if self.samples.back().is_none_or(|(at, _)| now.duration_since(*at) >= RATE_OVER / 5) {
+            self.samples.push_back((now, miner.hashes()));
+        }
+        while self.samples.len() > 2 && self.samples.front().is_some_and(|(at, _)| now.duration_since(*at) > RATE_OVER)
+        {
+            self.samples.pop_front();
+        }
+    }
+
+    /// Hashes per second over the last seconds.
+    pub(super) fn rate(&self) -> f64 {
+        let (Some(miner), Some((since, hashes))) = (&self.miner, self.samples.front()) else { return 0.0 };
+        let seconds = since.elapsed().as_secs_f64();
+        if seconds < 0.1 { 0.0 } else { (miner.hashes() - hashes) as f64 / seconds }
+    }
+}

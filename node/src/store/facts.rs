@@ -1,0 +1,152 @@
+//! Records: handed out, then durable.
+
+use super::error::StoreError;
+use super::rows::{claimed_height, sql};
+use super::schema;
+use bezant_consensus::engine::Record;
+use bezant_consensus::ledger::block::Block;
+use bezant_consensus::ledger::codec::encode;
+use bezant_consensus::ledger::hash::BlockId;
+use bezant_consensus::ledger::units::Height;
+use bezant_consensus::message::CommitCertificate;
+use rusqlite::{Connection, TransactionBehavior, params};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Bodies that are kept in memory after their commit: those that are about to be connected or asked for by peers.
+const RECENT_BODIES_MAX: usize = 64;
+
+/// What the core may read before, and shortly after, it is durable.
+#[derive(Debug, Default)]
+pub(super) struct Fresh {
+    pub(super) blocks: BTreeMap<BlockId, Arc<Block>>,
+    /// Invariant: the keys of `blocks`, oldest first.
+    order: VecDeque<BlockId>,
+    /// Handed out, not yet committed.
+    pub(super) certificates: BTreeMap<Height, CommitCertificate>,
+}
+
+/// [`Fresh`], shared by the writer and the views.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SharedFresh(Arc<Mutex<Fresh>>);
+
+impl SharedFresh {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Fresh> {
+        self.0.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+/// The writer of `facts.sqlite`.
+#[derive(Debug)]
+pub struct Facts {
+    connection: Connection,
+    path: PathBuf,
+    fresh: SharedFresh,
+    /// Votes at or below this height are to be forgotten with the next commit.
+    obsolete: Option<Height>,
+}
+
+impl Facts {
+    pub(super) fn new(connection: Connection, path: PathBuf, fresh: SharedFresh) -> Facts {
+        Facts { connection, path, fresh, obsolete: None }
+    }
+
+    /// From now on views answer for this record, which a commit must follow.
+    pub fn hand_out(&self, record: &Record) {
+        let mut fresh = self.fresh.lock();
+        match record {
+            Record::Body(block) => {
+                let id = block.id();
+                if fresh.blocks.insert(id, Arc::new(block.clone())).is_none() {
+                    fresh.order.push_back(id);
+                }
+            }
+            Record::Committed(certificate) => {
+                fresh.certificates.insert(certificate.ballot.height, certificate.clone());
+            }
+            Record::Vote(_) | Record::Prepared(_) | Record::Header(_) | Record::Invalid(_) => {}
+        }
+    }
+
+    /// Makes records durable, all or none, in one transaction.
+    ///
+    /// # Errors
+    /// When they cannot be written; then nothing that rests on them may happen any more, and the node has to stop.
+    pub fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        self.write(records).map_err(|error| StoreError::sqlite(&self.path, &error))?;
+        self.obsolete = None;
+        let mut fresh = self.fresh.lock();
+        fresh.certificates.clear();
+        while fresh.order.len() > RECENT_BODIES_MAX {
+            if let Some(id) = fresh.order.pop_front() {
+                fresh.blocks.remove(&id);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, records: &[Record]) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if let Some(height) = self.obsolete {
+            let mut statement = transaction.prepare_cached("DELETE FROM votes WHERE height <= ?1")?;
+            statement.execute([sql(height.0)])?;
+        }
+        records.iter().try_for_each(|record| insert(&transaction, record))?;
+        transaction.commit()
+    }
+
+    /// Votes and prepared certificates at or below this height, final and flushed, may be forgotten. Takes place with the next
+    /// commit.
+    pub fn forget_votes(&mut self, up_to: Height) {
+        self.obsolete = self.obsolete.max(Some(up_to));
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+}
+
+pub(super) fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
+    match record {
+        Record::Vote(_) | Record::Prepared(_) => {
+            let height = record.obsolete_from().map_or(0, |height| height.0);
+            let mut statement = connection.prepare_cached("INSERT INTO votes (height, record) VALUES (?1, ?2)")?;
+            statement.execute(params![sql(height), encode(record)])?;
+        }
+        Record::Body(block) => {
+            let mut statement =
+                connection.prepare_cached("INSERT OR IGNORE INTO blocks (id, height, body) VALUES (?1, ?2, ?3)")?;
+            // The claimed height only finds bodies again; one beyond what SQLite holds is a body that nothing will ever connect.
+            let height = claimed_height(block).0.min(i64::MAX.unsigned_abs());
+            statement.execute(params![block.id().0, sql(height), encode(block)])?;
+        }
+        Record::Committed(certificate) => {
+            let mut statement = connection
+                .prepare_cached("INSERT OR REPLACE INTO certificates (height, certificate) VALUES (?1, ?2)")?;
+            statement.execute(params![sql(certificate.ballot.height.0), encode(certificate)])?;
+        }
+        Record::Header(header) => {
+            let mut statement =
+                connection.prepare_cached("INSERT OR IGNORE INTO headers (id, header) VALUES (?1, ?2)")?;
+            statement.execute(params![header.id().0, encode(header)])?;
+        }
+        Record::Invalid(id) => {
+            let mut statement = connection.prepare_cached("INSERT OR IGNORE INTO invalid (id) VALUES (?1)")?;
+            statement.execute([id.0])?;
+        }
+    }
+    Ok(())
+}
+
+/// Creates the tables, with the genesis block, in one transaction.
+pub(super) fn create(connection: &mut Connection, network: &[u8; 32], genesis: &Block) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(schema::FACTS_SCHEMA)?;
+    super::rows::put_meta(&transaction, "network", network)?;
+    insert(&transaction, &Record::Body(genesis.clone()))?;
+    transaction.pragma_update(None, "user_version", schema::FORMAT)?;
+    transaction.commit()
+}

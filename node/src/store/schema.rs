@@ -1,0 +1,85 @@
+//! The two files: their tables, and how connections to them are opened.
+
+use super::error::StoreError;
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What must not be forgotten.
+pub(super) const FACTS_FILE: &str = "facts.sqlite";
+/// What follows from it.
+pub(super) const STATE_FILE: &str = "state.sqlite";
+/// Held locked by the process that uses the directory.
+pub(super) const LOCK_FILE: &str = "lock";
+/// The one format there is so far; kept in `user_version`, 0 meaning that the file was never finished.
+pub(super) const FORMAT: i64 = 1;
+/// Files up to this size are checked as a whole at the start; larger ones as they are read, so that the start stays quick.
+pub(super) const CHECKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+pub(super) const FACTS_SCHEMA: &str = "
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+-- Own votes and prepared certificates, borsh of Record; forgotten once their height is final and flushed.
+CREATE TABLE votes (seq INTEGER PRIMARY KEY, height INTEGER NOT NULL, record BLOB NOT NULL);
+CREATE INDEX votes_by_height ON votes (height);
+CREATE TABLE blocks (seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, height INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX blocks_by_height ON blocks (height);
+CREATE TABLE certificates (height INTEGER PRIMARY KEY, certificate BLOB NOT NULL);
+CREATE TABLE headers (seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, header BLOB NOT NULL);
+CREATE TABLE invalid (id BLOB PRIMARY KEY) WITHOUT ROWID;
+";
+
+pub(super) const STATE_SCHEMA: &str = "
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+-- outpoint: txid, then the index big-endian, so that SQLite's order is that of the ledger.
+CREATE TABLE coins (outpoint BLOB PRIMARY KEY, lock BLOB NOT NULL, amount INTEGER NOT NULL, height INTEGER NOT NULL,
+  coinbase INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX coins_by_lock ON coins (lock);
+CREATE TABLE active (height INTEGER PRIMARY KEY, id BLOB NOT NULL, time INTEGER NOT NULL);
+CREATE TABLE diffs (id BLOB PRIMARY KEY, diff BLOB NOT NULL);
+CREATE TABLE buckets (bucket INTEGER PRIMARY KEY, lanes BLOB NOT NULL);
+CREATE TABLE txs (txid BLOB PRIMARY KEY, height INTEGER NOT NULL, position INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE history (lock BLOB NOT NULL, height INTEGER NOT NULL, position INTEGER NOT NULL, txid BLOB NOT NULL,
+  received INTEGER NOT NULL, sent INTEGER NOT NULL, PRIMARY KEY (lock, height, position)) WITHOUT ROWID;
+";
+
+/// The path of the facts.
+pub(super) fn facts_path(dir: &Path) -> PathBuf {
+    dir.join(FACTS_FILE)
+}
+
+/// The path of the state.
+pub(super) fn state_path(dir: &Path) -> PathBuf {
+    dir.join(STATE_FILE)
+}
+
+/// The one connection that writes a file. Commits are fsynced before they return.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let connect = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        // On macOS a plain fsync does not reach the disk.
+        connection.pragma_update(None, "fullfsync", true)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+        connection.pragma_update(None, "cell_size_check", true)?;
+        connection.pragma_update(None, "cache_size", -32_768)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    };
+    connect().map_err(|error| StoreError::sqlite(path, &error))
+}
+
+/// A connection that only reads.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let connect = || -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.pragma_update(None, "cell_size_check", true)?;
+        connection.pragma_update(None, "cache_size", -16_384)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    };
+    connect().map_err(|error| StoreError::sqlite(path, &error))
+}

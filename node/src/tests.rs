@@ -1,0 +1,1 @@
+//! A node without network and RPC.
