@@ -9,12 +9,14 @@ use crate::engine::{Peer, Record};
 use crate::ledger::block::Block;
 use crate::ledger::hash::BlockId;
 use crate::ledger::units::Height;
-use crate::limits::UNCONNECTED_BODIES_MAX;
+use crate::limits::{BLOCKS_PER_MESSAGE_MAX, UNCONNECTED_BODIES_MAX};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Bodies kept in memory beside the archive.
 const RECENT_BODIES_MAX: usize = 64;
+// A whole answer stays in memory until the archive has been handed it.
+const _: () = assert!(RECENT_BODIES_MAX >= BLOCKS_PER_MESSAGE_MAX);
 /// Bodies this far below the tip no longer count as waiting: they lost.
 const STALE_DEPTH: u64 = 100;
 

@@ -1,7 +1,7 @@
 //! Proof of work: open membership, the branch with the most work is the chain.
 //!
 //! # What it decides
-//! - **Headers** enter the tree only when the parent is known, the bits are exactly those expected ([`difficulty`]), the id meets
+//! - **Headers** enter the tree only when the parent is known, the bits are exactly those expected (module `difficulty`), the id meets
 //!   the target, and the time is above the median of the 11 below. The version is free: miners may roll it. A header more than
 //!   `future_s` ahead of the clock waits in a bounded buffer; it is refused *for now*, never marked.
 //! - **The chain** is the branch with the most work among those whose bodies are all here and valid; of equal ones the first

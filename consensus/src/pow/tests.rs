@@ -2,6 +2,9 @@
 
 mod difficulty;
 mod engine;
+#[cfg(feature = "plant")]
+mod plants;
+mod replay;
 mod sync;
 mod tree;
 

@@ -1,0 +1,74 @@
+//! Events in words.
+
+use bezant_api::event::EventKind;
+
+/// How a line is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Good,
+    Warn,
+    Bad,
+}
+
+/// A line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) time_ms: u64,
+    pub(crate) node: String,
+    pub(crate) text: String,
+    pub(crate) tone: Tone,
+}
+
+/// An id cut to what a person compares.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..10).unwrap_or(id)
+}
+
+/// An event in words; `None` for those that would drown the others.
+pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
+    Some(match kind {
+        EventKind::Snapshot { status } => (format!("is at height {}", status.height), Tone::Plain),
+        EventKind::Gap { from, to } => (format!("events {from} to {to} were missed here"), Tone::Warn),
+        EventKind::View { view, primary, reason } => {
+            (format!("entered view {view} with primary {primary} ({reason})"), Tone::Warn)
+        }
+        EventKind::Vote { .. } | EventKind::Phase { .. } | EventKind::Header { .. } => return None,
+        EventKind::Block { height, id, transactions, final_height, .. } => {
+            let is_final = if final_height >= height { "final" } else { "included" };
+            (format!("block {height} {} with {transactions} transactions is {is_final}", short(id)), Tone::Good)
+        }
+        EventKind::Reorg { fork, depth, tip } => {
+            (format!("left {depth} blocks above {fork} for {}, which has more work", short(tip)), Tone::Warn)
+        }
+        EventKind::FinalityBroken { before, fork } => {
+            (format!("finality broken: {before} counted as final, the chain now leaves at {fork}"), Tone::Bad)
+        }
+        EventKind::ReorgRefused { depth, tip } => {
+            (format!("does not follow {} by itself: it would undo {depth} blocks", short(tip)), Tone::Bad)
+        }
+        EventKind::Mined { height, id } => (format!("found block {height} {}", short(id)), Tone::Good),
+        EventKind::Equivocation { signer, view, height } => {
+            (format!("member {signer} voted twice in view {view} at height {height}"), Tone::Bad)
+        }
+        EventKind::Refused { height, id, reason } => {
+            (format!("refused block {height} {}: {reason}", short(id)), Tone::Bad)
+        }
+        EventKind::Pooled { txid, .. } => (format!("took transaction {}", short(txid)), Tone::Plain),
+        EventKind::Dropped { txid, reason } => (format!("dropped transaction {}: {reason}", short(txid)), Tone::Warn),
+        EventKind::Peer { peer_id, connected, peers } => {
+            let what = if *connected { "met" } else { "lost" };
+            (format!("{what} peer …{}, has {peers}", tail(peer_id)), Tone::Plain)
+        }
+        EventKind::Blame { peer_id, fault, banned } => {
+            let then = if *banned { ", and left it" } else { "" };
+            (format!("blames peer …{}: {fault}{then}", tail(peer_id)), Tone::Bad)
+        }
+        EventKind::Fault { what } => (format!("fault: {what}"), Tone::Warn),
+    })
+}
+
+/// Identities start alike and differ at the end.
+fn tail(peer_id: &str) -> &str {
+    peer_id.len().checked_sub(6).and_then(|start| peer_id.get(start..)).unwrap_or(peer_id)
+}
