@@ -1,0 +1,18 @@
+//! A net of real node processes on this machine.
+//!
+//! - [`spec`] says what a net is made of and keeps it in the net's directory (`net.json`, genesis, keys).
+//! - [`process`] starts, signals and recognises node processes, never by pid alone.
+//! - [`supervisor`] owns the processes: it holds a pipe to each (a node stops when the pipe closes, so the death of the
+//!   supervisor in any way stops the net), serves the control socket, and keeps `run.json` true.
+//! - [`client`] is the other side: finding a running net and asking its supervisor and nodes.
+//! - [`wait`], [`check`], [`load`], [`logs`] are the commands that only need a running net.
+
+pub mod check;
+pub mod client;
+pub mod error;
+pub mod load;
+pub mod logs;
+pub mod process;
+pub mod spec;
+pub mod supervisor;
+pub mod wait;

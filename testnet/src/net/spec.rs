@@ -1,0 +1,479 @@
+//! What a net is made of: options, genesis, keys and configuration of each node, and the accounts, in the net's directory.
+//!
+//! ```text
+//! .bezant            marker: only directories that carry it are ever deleted
+//! net.json           this module's NetSpec
+//! genesis.toml
+//! run.json           the manifest, while the net runs
+//! control.sock       while the net runs
+//! supervisor.log
+//! wallets/NAME       the accounts' wallet files
+//! nodeI/             node.toml, node.key, validator.key, log, data/
+//! ```
+
+use crate::net::error::NetError;
+use bezant_api::config::{DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig};
+use bezant_api::home::MARKER_FILE;
+use bezant_api::types::EngineName;
+use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::genesis::{
+    Difficulty, EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams, PowParams,
+};
+use bezant_consensus::ledger::key::SigningKey;
+use bezant_consensus::ledger::lock::Lock;
+use bezant_consensus::ledger::target::{Target, U320};
+use bezant_consensus::ledger::transaction::Output;
+use bezant_consensus::limits::GRAINS_PER_BZT;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Holds the [`NetSpec`].
+pub const SPEC_FILE: &str = "net.json";
+/// Holds the genesis.
+pub const GENESIS_FILE: &str = "genesis.toml";
+/// Nodes of one net, at most.
+pub const NODES_MAX: usize = 64;
+/// Hashes per second of each node's miner by default: four of them take a few hundredths of a core.
+pub const HASHRATE_DEFAULT: u64 = 50_000;
+/// Coins per account in genesis, so that transfers from one account need not wait for each other's change.
+const COINS_PER_ACCOUNT: u64 = 10;
+/// Grains in each of those coins.
+const COIN_GRAINS: u64 = 100_000 * GRAINS_PER_BZT;
+/// Coins of the faucet, which also funds the load generator's accounts.
+const FAUCET_COINS: u64 = 50;
+
+/// What `testnet up` was asked for; `None` means "as it is, or the default".
+#[derive(Clone, Debug, Default)]
+pub struct UpOptions {
+    /// The net's name.
+    pub net: String,
+    /// Its directory.
+    pub dir: PathBuf,
+    /// The engine; default PBFT.
+    pub engine: Option<EngineName>,
+    /// Nodes that vote or mine; default 4.
+    pub nodes: Option<usize>,
+    /// Nodes that only follow; default 0.
+    pub observers: Option<usize>,
+    /// Proof of work: wanted spacing in whole seconds. PBFT: longest time without a block.
+    pub block_time_ms: Option<u64>,
+    /// Fixes the accounts' wallets; default 1.
+    pub seed: Option<u64>,
+    /// First of the ports to use, three per node; default: free ones.
+    pub base_port: Option<u16>,
+    /// Delete what is there and start anew.
+    pub fresh: bool,
+}
+
+/// What a net is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NetSpec {
+    /// Format, 1.
+    pub version: u32,
+    /// Its name.
+    pub net: String,
+    /// The engine.
+    pub engine: EngineName,
+    /// Nodes that vote or mine.
+    pub nodes: usize,
+    /// Nodes that only follow.
+    pub observers: usize,
+    /// As in [`UpOptions::block_time_ms`]; 0 when off.
+    pub block_time_ms: u64,
+    /// Fixes the accounts' wallets.
+    pub seed: u64,
+    /// What `dev_*` methods want.
+    pub dev_token: String,
+    /// Offset of the net's clock: it stood still while the net was down.
+    pub clock_offset_ms: i64,
+    /// When the net was last seen running, milliseconds since 1970 by this machine's clock.
+    pub last_alive_ms: u64,
+    /// One per node, observers last.
+    pub members: Vec<NodeSpec>,
+}
+
+/// One node of a net.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeSpec {
+    /// libp2p identity.
+    pub peer_id: String,
+    /// Validator key, hex; none for observers and under proof of work.
+    pub validator: Option<String>,
+    /// libp2p port (TCP and UDP).
+    pub p2p_port: u16,
+    /// RPC port.
+    pub rpc_port: u16,
+}
+
+impl NetSpec {
+    /// The spec of the net in `dir`, if one was made there.
+    ///
+    /// # Errors
+    /// When the directory holds other things, or the spec cannot be read.
+    pub fn read(dir: &Path) -> Result<Option<NetSpec>, NetError> {
+        let path = dir.join(SPEC_FILE);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text)
+                .map(Some)
+                .map_err(|error| NetError::Damaged { path, reason: format!("{error}; `up --fresh` makes it anew") }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(NetError::Io { path, error }),
+        }
+    }
+
+    /// Writes the spec.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<(), NetError> {
+        let text = serde_json::to_string_pretty(self).expect("a spec has a JSON form");
+        write_private(&dir.join(SPEC_FILE), text.as_bytes())
+    }
+
+    /// All nodes, observers included.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.nodes + self.observers
+    }
+}
+
+/// The directory of node `index`.
+#[must_use]
+pub fn node_dir(dir: &Path, index: usize) -> PathBuf {
+    dir.join(format!("node{index}"))
+}
+
+/// The log of node `index`.
+#[must_use]
+pub fn node_log(dir: &Path, index: usize) -> PathBuf {
+    node_dir(dir, index).join("log")
+}
+
+/// Writes a file atomically with mode 0600.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), NetError> {
+    let dir = path.parent().expect("a file has a directory");
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        std::fs::File::open(dir)?.sync_all()
+    };
+    write().map_err(NetError::io(path))
+}
+
+/// Makes the net that was asked for, or opens the one that is there. The caller holds the net's lock.
+///
+/// # Errors
+/// When the directory is not ours, holds a net with other options, or cannot be written.
+pub fn open_or_create(options: &UpOptions) -> Result<NetSpec, NetError> {
+    let dir = &options.dir;
+    if options.fresh {
+        remove_contents(dir)?;
+    }
+    match NetSpec::read(dir)? {
+        Some(spec) => {
+            check_same(&spec, options)?;
+            Ok(spec)
+        }
+        None => create(options),
+    }
+}
+
+/// Deletes all that `dir` holds but the marker and the lock; refuses directories without the marker.
+///
+/// # Errors
+/// When the directory is not ours or something cannot be deleted.
+pub fn remove_contents(dir: &Path) -> Result<(), NetError> {
+    if !dir.join(MARKER_FILE).exists() {
+        return Err(NetError::ForeignDirectory(dir.to_owned()));
+    }
+    for entry in std::fs::read_dir(dir).map_err(NetError::io(dir))? {
+        let entry = entry.map_err(NetError::io(dir))?;
+        let (path, name) = (entry.path(), entry.file_name());
+        if name == MARKER_FILE || name == crate::net::supervisor::LOCK_FILE {
+            continue;
+        }
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let removed = if is_dir { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.map_err(NetError::io(path))?;
+    }
+    Ok(())
+}
+
+fn check_same(spec: &NetSpec, options: &UpOptions) -> Result<(), NetError> {
+    fn same<T: PartialEq + std::fmt::Display>(spec: &NetSpec, name: &str, was: T, now: Option<T>) -> Result<(), NetError> {
+        match now {
+            Some(now) if now != was => Err(NetError::OtherOptions {
+                net: spec.net.clone(),
+                was: format!("{name} {was}"),
+                now: format!("{name} {now}"),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+    same(spec, "--engine", spec.engine, options.engine)?;
+    same(spec, "--nodes", spec.nodes, options.nodes)?;
+    same(spec, "--observers", spec.observers, options.observers)?;
+    same(spec, "--seed", spec.seed, options.seed)?;
+    same(spec, "--block-time (ms)", spec.block_time_ms, options.block_time_ms)
+}
+
+fn create(options: &UpOptions) -> Result<NetSpec, NetError> {
+    let dir = &options.dir;
+    let engine = options.engine.unwrap_or(EngineName::Pbft);
+    let (nodes, observers) = (options.nodes.unwrap_or(4), options.observers.unwrap_or(0));
+    if nodes == 0 || nodes + observers > NODES_MAX {
+        return Err(NetError::Usage(format!("--nodes: 1 to {NODES_MAX} nodes, observers included, are possible")));
+    }
+    let block_time_ms = options.block_time_ms.unwrap_or(match engine {
+        EngineName::Pbft => 0,
+        EngineName::Pow => 2_000,
+    });
+    if engine == EngineName::Pow && (block_time_ms == 0 || block_time_ms % 1_000 != 0) {
+        return Err(NetError::Usage("--block-time: whole seconds are needed under proof of work, like 2s".to_owned()));
+    }
+    let seed = options.seed.unwrap_or(1);
+    let keys: Vec<NodeKeys> = (0..nodes + observers).map(|_| NodeKeys::fresh()).collect();
+    let genesis = genesis(engine, &keys[..nodes], block_time_ms, seed);
+    let ports = Ports::choose(nodes + observers, options.base_port)?;
+    let members = keys.iter().enumerate().map(|(index, keys)| NodeSpec {
+        peer_id: bezant_api::peer_id::of_ed25519(&keys.identity.public()),
+        validator: (engine == EngineName::Pbft && index < nodes).then(|| keys.validator.public().to_string()),
+        p2p_port: ports.p2p[index],
+        rpc_port: ports.rpc[index],
+    });
+    let spec = NetSpec {
+        version: 1,
+        net: options.net.clone(),
+        engine,
+        nodes,
+        observers,
+        block_time_ms,
+        seed,
+        dev_token: hex::encode(random_bytes::<16>()),
+        clock_offset_ms: 0,
+        last_alive_ms: now_ms(),
+        members: members.collect(),
+    };
+    let text = bezant_api::genesis::to_toml(&genesis);
+    let path = dir.join(GENESIS_FILE);
+    std::fs::write(&path, text).map_err(NetError::io(path))?;
+    write_wallets(dir, seed)?;
+    for (index, keys) in keys.iter().enumerate() {
+        let node = node_dir(dir, index);
+        std::fs::create_dir_all(node.join("data")).map_err(NetError::io(&node))?;
+        write_private(&node.join("data").join("node.key"), key_text(&keys.identity).as_bytes())?;
+        if spec.members[index].validator.is_some() {
+            write_private(&node.join("validator.key"), key_text(&keys.validator).as_bytes())?;
+        }
+    }
+    // Last: a net without its spec is half made and is made again.
+    spec.write(dir)?;
+    Ok(spec)
+}
+
+struct NodeKeys {
+    identity: SigningKey,
+    validator: SigningKey,
+}
+
+impl NodeKeys {
+    /// Always fresh, so that old votes never verify on a new net; the seed fixes accounts only.
+    fn fresh() -> NodeKeys {
+        let key = || SigningKey::from_seed(&random_bytes());
+        NodeKeys { identity: key(), validator: key() }
+    }
+}
+
+fn key_text(key: &SigningKey) -> String {
+    format!("{}\n", hex::encode(key.seed()))
+}
+
+fn random_bytes<const N: usize>() -> [u8; N] {
+    rand::rng().random()
+}
+
+/// Milliseconds since 1970 by this machine's clock.
+#[must_use]
+pub fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The key of the faucet: funds `faucet` and the load generator, apart from the named accounts.
+#[must_use]
+pub fn faucet_key(seed: u64) -> SigningKey {
+    use bezant_consensus::ledger::hash::tagged;
+    SigningKey::from_seed(&tagged("bezant/testnet-faucet", &[&seed.to_le_bytes()]))
+}
+
+fn genesis(engine: EngineName, voters: &[NodeKeys], block_time_ms: u64, seed: u64) -> Genesis {
+    let coin = |key: &SigningKey| Output {
+        amount: Amount::from_grains(COIN_GRAINS).expect("100000 BZT is an amount"),
+        lock: Lock::Key(key.public()).hash(),
+    };
+    let accounts = bezant_wallet::dev::accounts(seed);
+    let funded = accounts.iter().flat_map(|account| (0..COINS_PER_ACCOUNT).map(|_| coin(&account.key)));
+    let faucet = faucet_key(seed);
+    let allocations = funded.chain((0..FAUCET_COINS).map(|_| coin(&faucet))).collect();
+    let is_pow = engine == EngineName::Pow;
+    let params = match engine {
+        EngineName::Pbft => EngineParams::Pbft(PbftParams {
+            depth: 4,
+            checkpoint_interval: 100,
+            view_timeout_ms: 1_000,
+            view_timeout_max_ms: 60_000,
+            drift_s: 10,
+            block_time_ms: u32::try_from(block_time_ms).unwrap_or(u32::MAX),
+            readmit_interval: 1_000,
+        }),
+        EngineName::Pow => EngineParams::Pow(pow_params(voters.len(), block_time_ms)),
+    };
+    Genesis {
+        version: GENESIS_VERSION,
+        salt: random_bytes(),
+        time: u32::try_from(now_ms() / 1_000).unwrap_or(u32::MAX),
+        dev: true,
+        engine: params,
+        ledger: LedgerParams {
+            block_bytes_max: 1_000_000,
+            coinbase_maturity: if is_pow { 10 } else { 0 },
+            subsidy: Amount::from_grains(if is_pow { 50 * GRAINS_PER_BZT } else { 0 }).expect("50 BZT is an amount"),
+            halving_interval: if is_pow { 210_000 } else { 0 },
+            relay_fee_rate_min: 1_000,
+        },
+        members: if is_pow { Vec::new() } else { voters.iter().map(|keys| keys.validator.public()).collect() },
+        allocations,
+    }
+}
+
+/// The first target is what the default miners together meet once per spacing.
+fn pow_params(miners: usize, block_time_ms: u64) -> PowParams {
+    let spacing_s = u32::try_from(block_time_ms / 1_000).unwrap_or(u32::MAX).max(1);
+    let hashes = U320::from(HASHRATE_DEFAULT) * U320::from(miners as u64) * U320::from(spacing_s);
+    let target = Target::from_value((U320::from(1) << 256usize) / hashes - U320::from(1));
+    PowParams {
+        spacing_s,
+        bits: target.expect("a few hashes make a target").to_compact(),
+        difficulty: Difficulty::Asert { half_life_s: spacing_s.saturating_mul(20) },
+        final_depth: 6,
+        max_reorg: 1_000,
+        future_s: 7_200,
+    }
+}
+
+fn write_wallets(dir: &Path, seed: u64) -> Result<(), NetError> {
+    let wallets = dir.join("wallets");
+    std::fs::create_dir_all(&wallets).map_err(NetError::io(&wallets))?;
+    bezant_wallet::dev::write_wallets(&wallets, seed)
+        .map_err(|error| NetError::Damaged { path: wallets, reason: error.to_string() })
+}
+
+struct Ports {
+    p2p: Vec<u16>,
+    rpc: Vec<u16>,
+}
+
+impl Ports {
+    fn choose(count: usize, base: Option<u16>) -> Result<Ports, NetError> {
+        let mut ports = Ports { p2p: Vec::new(), rpc: Vec::new() };
+        let mut held = Vec::new();
+        for index in 0..count {
+            let at = |offset: usize| base.map(|base| usize::from(base) + 2 * index + offset);
+            for (list, wanted) in [(&mut ports.p2p, at(0)), (&mut ports.rpc, at(1))] {
+                let wanted = wanted.map(|port| u16::try_from(port).map_err(|_| port)).transpose();
+                let wanted = wanted.map_err(|port| NetError::Usage(format!("--base-port: port {port} is too high")))?;
+                let (port, sockets) = free_port(wanted.unwrap_or(0))?;
+                // Held until all are chosen, so that none is chosen twice.
+                held.push(sockets);
+                list.push(port);
+            }
+        }
+        Ok(ports)
+    }
+}
+
+/// A port free for TCP and UDP on loopback; 0 lets the system choose.
+fn free_port(wanted: u16) -> Result<(u16, (TcpListener, UdpSocket)), NetError> {
+    for _ in 0..100 {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)).map_err(|error| port_taken(wanted, &error))?;
+        let port = tcp.local_addr().map_err(|error| port_taken(wanted, &error))?.port();
+        match UdpSocket::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(udp) => return Ok((port, (tcp, udp))),
+            Err(error) if wanted != 0 => return Err(port_taken(wanted, &error)),
+            Err(_) => {}
+        }
+    }
+    Err(NetError::Usage("no free port was found on loopback".to_owned()))
+}
+
+fn port_taken(port: u16, error: &std::io::Error) -> NetError {
+    NetError::Usage(format!("port {port} cannot be used ({error}); choose another with --base-port, or none for free ones"))
+}
+
+/// Replaces ports that something else took while the net was down; the net's own addresses are written anew with them.
+///
+/// # Errors
+/// When no free port is found.
+pub fn refresh_ports(spec: &mut NetSpec) -> Result<(), NetError> {
+    for member in &mut spec.members {
+        for port in [&mut member.p2p_port, &mut member.rpc_port] {
+            *port = free_port(*port).or_else(|_| free_port(0))?.0;
+        }
+    }
+    Ok(())
+}
+
+/// The configuration of node `index`, with every other node as a static peer.
+#[must_use]
+pub fn node_config(dir: &Path, spec: &NetSpec, index: usize) -> NodeConfig {
+    let member = &spec.members[index];
+    let address = |member: &NodeSpec| format!("/ip4/127.0.0.1/tcp/{}/p2p/{}", member.p2p_port, member.peer_id);
+    let others = spec.members.iter().enumerate().filter(|(other, _)| *other != index);
+    let node = node_dir(dir, index);
+    let mines = spec.engine == EngineName::Pow && index < spec.nodes;
+    NodeConfig {
+        data_dir: node.join("data"),
+        genesis: dir.join(GENESIS_FILE),
+        name: format!("node{index}"),
+        p2p: P2pConfig {
+            listen: vec![format!("/ip4/127.0.0.1/tcp/{}", member.p2p_port)],
+            external: Vec::new(),
+            peers: others.map(|(_, other)| address(other)).collect(),
+            mdns: false,
+            connections_max: 256,
+        },
+        rpc: RpcConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, member.rpc_port)), ..RpcConfig::default() },
+        validator_key: member.validator.as_ref().map(|_| node.join("validator.key")),
+        miner: MinerConfig {
+            enabled: mines,
+            threads: 1,
+            hashrate_max: HASHRATE_DEFAULT,
+            payee: mines.then(|| miner_payee(spec, index)),
+        },
+        log: LogConfig::default(),
+        dev: DevConfig {
+            token: Some(spec.dev_token.clone()),
+            clock_offset_ms: spec.clock_offset_ms,
+            incarnation: 0,
+            stop_with_stdin: true,
+        },
+    }
+}
+
+/// Who a node's blocks pay: a key of its own, derived from its identity, so that the dashboard tells miners apart.
+#[must_use]
+pub fn miner_payee(spec: &NetSpec, index: usize) -> String {
+    use bezant_consensus::ledger::hash::tagged;
+    let seed = tagged("bezant/testnet-miner", &[&spec.seed.to_le_bytes(), &(index as u64).to_le_bytes()]);
+    Lock::Key(SigningKey::from_seed(&seed).public()).hash().to_string()
+}

@@ -1,0 +1,528 @@
+//! The supervisor: owns the node processes of one net.
+//!
+//! One loop owns the state; control connections, exits of children and the caller's shutdown only send to it. Each child is in
+//! a process group of its own, so that a terminal's Ctrl-C reaches the supervisor alone and, when the supervisor dies, even a
+//! stopped child is woken by the system and finds its pipe closed.
+
+use crate::net::error::NetError;
+use crate::net::process::ProcessId;
+use crate::net::spec::{self, NetSpec, UpOptions};
+use bezant_api::client::Client;
+use bezant_api::config::ReadyLine;
+use bezant_api::control::{ControlRequest, ControlResponse, read_line};
+use bezant_api::manifest::{AccountEntry, MANIFEST_FILE, Manifest, NodeEntry, SupervisorEntry};
+use bezant_api::types::DevLinksParams;
+use nix::sys::signal::Signal;
+use std::fs::File;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::process::{ChildStdin, Command};
+use tokio::sync::{mpsc, oneshot};
+
+/// Locked while a supervisor runs.
+pub const LOCK_FILE: &str = "lock";
+/// The control socket.
+pub const CONTROL_FILE: &str = "control.sock";
+/// Touched while the net runs, so that its clock can stand still while it is down.
+const ALIVE_FILE: &str = "alive";
+/// How long a node may take until it serves.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a node may take to stop in order before it is killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(4);
+/// Control requests that may wait.
+const REQUESTS_MAX: usize = 64;
+/// Longest path that a local socket may have on all systems we know.
+const SOCKET_PATH_BYTES_MAX: usize = 100;
+
+/// A child's end.
+struct Exit {
+    node: usize,
+    generation: u64,
+    status: String,
+}
+
+type Request = (ControlRequest, oneshot::Sender<ControlResponse>);
+
+/// A node process, as far as it runs.
+#[derive(Default)]
+struct Slot {
+    process: Option<ProcessId>,
+    /// The pipe whose closing stops the node.
+    stdin: Option<ChildStdin>,
+    /// Completes when the node serves.
+    ready_soon: Option<oneshot::Receiver<ReadyLine>>,
+    /// Counts starts, so that the end of an earlier process is not taken for that of this one.
+    generation: u64,
+    exited: Option<String>,
+}
+
+impl Slot {
+    fn is_running(&self) -> bool {
+        self.process.as_ref().is_some_and(ProcessId::is_alive)
+    }
+}
+
+/// A net of processes; see the module.
+pub struct Supervisor {
+    dir: PathBuf,
+    spec: NetSpec,
+    program: PathBuf,
+    slots: Vec<Slot>,
+    groups: Option<Vec<Vec<usize>>>,
+    control: PathBuf,
+    exits: (mpsc::Sender<Exit>, mpsc::Receiver<Exit>),
+    /// Held for its lock.
+    _lock: File,
+}
+
+impl Supervisor {
+    /// Makes or opens the net and starts its nodes. The directory exists and carries Bezant's marker.
+    ///
+    /// # Errors
+    /// When the net is running, was made with other options, or a node does not start; then none is left running.
+    pub async fn start(options: &UpOptions) -> Result<Supervisor, NetError> {
+        let dir = &options.dir;
+        let lock = lock(options)?;
+        stop_leftovers(dir).await;
+        let mut spec = spec::open_or_create(options)?;
+        spec::refresh_ports(&mut spec)?;
+        // The net's one clock stands still while the net is down.
+        if let Some(alive_ms) = last_alive_ms(dir) {
+            let down_ms = spec::now_ms().saturating_sub(alive_ms);
+            spec.clock_offset_ms -= i64::try_from(down_ms).unwrap_or(0);
+        }
+        spec.last_alive_ms = spec::now_ms();
+        spec.write(dir)?;
+        let program = std::env::current_exe().map_err(NetError::io("this program"))?;
+        let mut supervisor = Supervisor {
+            slots: (0..spec.count()).map(|_| Slot::default()).collect(),
+            control: control_path(dir)?,
+            dir: dir.clone(),
+            spec,
+            program,
+            groups: None,
+            exits: mpsc::channel(REQUESTS_MAX),
+            _lock: lock,
+        };
+        match supervisor.start_all().await {
+            Ok(()) => Ok(supervisor),
+            Err(error) => {
+                supervisor.stop_all().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_all(&mut self) -> Result<(), NetError> {
+        for index in 0..self.slots.len() {
+            self.spawn(index)?;
+        }
+        for index in 0..self.slots.len() {
+            self.await_ready(index).await?;
+        }
+        self.write_manifest()
+    }
+
+    fn spawn(&mut self, index: usize) -> Result<(), NetError> {
+        let node = spec::node_dir(&self.dir, index);
+        let config = node.join("node.toml");
+        std::fs::write(&config, spec::node_config(&self.dir, &self.spec, index).to_toml()).map_err(NetError::io(&config))?;
+        let log_path = spec::node_log(&self.dir, index);
+        let log = File::options().create(true).append(true).open(&log_path).map_err(NetError::io(&log_path))?;
+        let failed = |error: std::io::Error| NetError::NodeStart { index, reason: error.to_string(), log: log_path.clone() };
+        let mut child = Command::new(&self.program)
+            .args(["node", "--config"])
+            .arg(&config)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .process_group(0)
+            .kill_on_drop(false)
+            .spawn()
+            .map_err(failed)?;
+        let slot = &mut self.slots[index];
+        slot.generation += 1;
+        slot.process = child.id().and_then(ProcessId::of);
+        slot.stdin = child.stdin.take();
+        slot.exited = None;
+        let (exits, generation) = (self.exits.0.clone(), slot.generation);
+        let stdout = child.stdout.take();
+        let (ready, ready_soon) = oneshot::channel();
+        slot.ready_soon = Some(ready_soon);
+        tokio::spawn(async move {
+            if let Some(stdout) = stdout {
+                let mut ready = Some(ready);
+                let mut lines = BufReader::new(stdout).lines();
+                while let Ok(Some(line)) = lines.next_line().await {
+                    if let (Ok(line), Some(ready)) = (serde_json::from_str::<ReadyLine>(&line), ready.take()) {
+                        let _ = ready.send(line);
+                    }
+                }
+            }
+            let status = child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
+            let _ = exits.send(Exit { node: index, generation, status }).await;
+        });
+        Ok(())
+    }
+
+    async fn await_ready(&mut self, index: usize) -> Result<(), NetError> {
+        let log = spec::node_log(&self.dir, index);
+        let failed = |reason: String| NetError::NodeStart { index, reason, log: log.clone() };
+        let mut ready = self.slots[index].ready_soon.take().expect("a node is awaited once, after it was spawned");
+        let late = tokio::time::sleep(START_TIMEOUT);
+        tokio::pin!(late);
+        loop {
+            if let Some(status) = &self.slots[index].exited {
+                return Err(failed(format!("it ended with {status}; {}", last_line(&log))));
+            }
+            tokio::select! {
+                Ok(_) = &mut ready => return Ok(()),
+                Some(exit) = self.exits.1.recv() => self.exited(&exit),
+                () = &mut late => return Err(failed(format!("it is not ready after {} s", START_TIMEOUT.as_secs()))),
+            }
+        }
+    }
+
+    fn exited(&mut self, exit: &Exit) {
+        let slot = &mut self.slots[exit.node];
+        if slot.generation == exit.generation {
+            slot.exited = Some(exit.status.clone());
+            slot.process = None;
+            slot.stdin = None;
+        }
+    }
+
+    /// The manifest as it stands.
+    #[must_use]
+    pub fn manifest(&self) -> Manifest {
+        let own = ProcessId::of(std::process::id()).expect("this process is alive");
+        Manifest {
+            version: 1,
+            net: self.spec.net.clone(),
+            engine: self.spec.engine,
+            network_id: self.network_id(),
+            dir: self.dir.clone(),
+            seed: self.spec.seed,
+            dev_token: self.spec.dev_token.clone(),
+            supervisor: SupervisorEntry { pid: own.pid, started: own.started, control: self.control.clone() },
+            nodes: (0..self.slots.len()).map(|index| self.node_entry(index)).collect(),
+            clock_offset_ms: self.spec.clock_offset_ms,
+            accounts: self.accounts(),
+        }
+    }
+
+    fn genesis(&self) -> Option<bezant_consensus::ledger::genesis::Genesis> {
+        let text = std::fs::read_to_string(self.dir.join(spec::GENESIS_FILE)).ok()?;
+        bezant_api::genesis::from_toml(&text).ok()
+    }
+
+    fn network_id(&self) -> String {
+        self.genesis().map(|genesis| genesis.network_id().to_string()).unwrap_or_default()
+    }
+
+    fn accounts(&self) -> Vec<AccountEntry> {
+        let Some(genesis) = self.genesis() else { return Vec::new() };
+        let network = genesis.network_id();
+        let entry = |account: bezant_wallet::dev::DevAccount| {
+            let lock = bezant_consensus::ledger::lock::Lock::Key(account.key.public()).hash();
+            let grains: u64 =
+                genesis.allocations.iter().filter(|output| output.lock == lock).map(|output| output.amount.grains()).sum();
+            AccountEntry {
+                address: bezant_api::address::encode(&network, &lock),
+                grains: grains.to_string(),
+                wallet: bezant_wallet::dev::wallet_path(&self.dir.join("wallets"), &account.name),
+                name: account.name,
+            }
+        };
+        bezant_wallet::dev::accounts(self.spec.seed).into_iter().map(entry).collect()
+    }
+
+    fn node_entry(&self, index: usize) -> NodeEntry {
+        let (slot, member) = (&self.slots[index], &self.spec.members[index]);
+        let process = slot.process.clone().unwrap_or(ProcessId { pid: 0, started: String::new() });
+        let rpc = format!("http://127.0.0.1:{}", member.rpc_port);
+        let p2p = format!("/ip4/127.0.0.1/tcp/{}/p2p/{}", member.p2p_port, member.peer_id);
+        NodeEntry {
+            index,
+            name: format!("node{index}"),
+            pid: process.pid,
+            started: process.started,
+            metrics: format!("{rpc}/metrics"),
+            rpc,
+            p2p: vec![p2p],
+            peer_id: member.peer_id.clone(),
+            validator: member.validator.clone(),
+            data_dir: spec::node_dir(&self.dir, index).join("data"),
+            log: spec::node_log(&self.dir, index),
+            stratum: None,
+        }
+    }
+
+    fn write_manifest(&self) -> Result<(), NetError> {
+        let text = serde_json::to_string_pretty(&self.manifest()).expect("a manifest has a JSON form");
+        spec::write_private(&self.dir.join(MANIFEST_FILE), text.as_bytes())
+    }
+
+    /// Serves the control socket until `shutdown` completes or a client says [`ControlRequest::Down`], then stops everything.
+    ///
+    /// # Errors
+    /// When the control socket cannot be made.
+    pub async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), NetError> {
+        let _ = std::fs::remove_file(&self.control);
+        let listener = UnixListener::bind(&self.control).map_err(NetError::io(&self.control))?;
+        let (sender, mut requests) = mpsc::channel::<Request>(REQUESTS_MAX);
+        let accepting = tokio::spawn(accept(listener, sender));
+        let mut alive = tokio::time::interval(Duration::from_secs(1));
+        tokio::pin!(shutdown);
+        let told_down = loop {
+            tokio::select! {
+                () = &mut shutdown => break None,
+                Some((request, answer)) = requests.recv() => {
+                    if request == ControlRequest::Down {
+                        break Some(answer);
+                    }
+                    let response = self.respond(request).await;
+                    let _ = answer.send(response);
+                }
+                Some(exit) = self.exits.1.recv() => {
+                    self.exited(&exit);
+                    let _ = self.write_manifest();
+                }
+                _ = alive.tick() => touch(&self.dir.join(ALIVE_FILE)),
+            }
+        };
+        self.stop_all().await;
+        accepting.abort();
+        let _ = std::fs::remove_file(&self.control);
+        if let Some(answer) = told_down {
+            let _ = answer.send(ControlResponse::Done);
+            // The answer is written by the connection's task; give it the chance before this process ends.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    async fn respond(&mut self, request: ControlRequest) -> ControlResponse {
+        let result = match request {
+            ControlRequest::Manifest => return ControlResponse::Manifest { manifest: Box::new(self.manifest()) },
+            ControlRequest::Kill { node } => self.kill(node).await,
+            ControlRequest::Stop { node } => self.stop(node).await,
+            ControlRequest::Start { node } => self.restart(node).await,
+            ControlRequest::Pause { node } => self.signal(node, Signal::SIGSTOP),
+            ControlRequest::Resume { node } => self.signal(node, Signal::SIGCONT),
+            ControlRequest::Partition { groups } => self.partition(groups).await,
+            ControlRequest::Heal => self.heal().await,
+            ControlRequest::Down => unreachable!("ends the loop that calls this"),
+        };
+        match result.and_then(|()| self.write_manifest()) {
+            Ok(()) => ControlResponse::Done,
+            Err(error) => ControlResponse::Failed { message: error.to_string() },
+        }
+    }
+
+    fn check_index(&self, node: usize) -> Result<(), NetError> {
+        let count = self.slots.len();
+        if node < count {
+            return Ok(());
+        }
+        Err(NetError::Usage(format!("there is no node {node}; this net has nodes 0 to {}", count - 1)))
+    }
+
+    fn signal(&mut self, node: usize, signal: Signal) -> Result<(), NetError> {
+        self.check_index(node)?;
+        match &self.slots[node].process {
+            Some(process) if process.signal(signal) => Ok(()),
+            Some(_) | None => Err(NetError::Refused(format!("node{node} is down; start it with `testnet start {node}`"))),
+        }
+    }
+
+    async fn kill(&mut self, node: usize) -> Result<(), NetError> {
+        self.signal(node, Signal::SIGKILL)?;
+        self.await_exit(node, STOP_TIMEOUT).await;
+        Ok(())
+    }
+
+    async fn stop(&mut self, node: usize) -> Result<(), NetError> {
+        self.signal(node, Signal::SIGCONT)?;
+        self.signal(node, Signal::SIGTERM)?;
+        if !self.await_exit(node, STOP_TIMEOUT).await {
+            self.kill(node).await?;
+        }
+        Ok(())
+    }
+
+    async fn restart(&mut self, node: usize) -> Result<(), NetError> {
+        self.check_index(node)?;
+        if self.slots[node].is_running() {
+            return Err(NetError::Refused(format!("node{node} is running already")));
+        }
+        self.spawn(node)?;
+        self.await_ready(node).await?;
+        self.apply_cuts(node).await
+    }
+
+    /// Whether the node's process has ended within `limit`.
+    async fn await_exit(&mut self, node: usize, limit: Duration) -> bool {
+        let until = tokio::time::Instant::now() + limit;
+        while self.slots[node].process.is_some() {
+            match tokio::time::timeout_at(until, self.exits.1.recv()).await {
+                Ok(Some(exit)) => self.exited(&exit),
+                Ok(None) | Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    async fn partition(&mut self, groups: Vec<Vec<usize>>) -> Result<(), NetError> {
+        let mut seen = vec![false; self.slots.len()];
+        for &node in groups.iter().flatten() {
+            self.check_index(node)?;
+            if std::mem::replace(&mut seen[node], true) {
+                return Err(NetError::Usage(format!("node {node} stands in two groups")));
+            }
+        }
+        let rest: Vec<usize> = (0..seen.len()).filter(|&node| !seen[node]).collect();
+        self.groups = Some(groups.into_iter().chain([rest]).filter(|group| !group.is_empty()).collect());
+        self.apply_all_cuts().await
+    }
+
+    async fn heal(&mut self) -> Result<(), NetError> {
+        self.groups = None;
+        self.apply_all_cuts().await
+    }
+
+    async fn apply_all_cuts(&mut self) -> Result<(), NetError> {
+        for node in 0..self.slots.len() {
+            if self.slots[node].is_running() {
+                self.apply_cuts(node).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn apply_cuts(&self, node: usize) -> Result<(), NetError> {
+        let same_group = |other: usize| match &self.groups {
+            None => true,
+            Some(groups) => groups.iter().any(|group| group.contains(&node) && group.contains(&other)),
+        };
+        let cut = (0..self.slots.len())
+            .filter(|&other| !same_group(other))
+            .map(|other| self.spec.members[other].peer_id.clone())
+            .collect();
+        let client = Client::of_one(&self.node_entry(node).rpc);
+        let failed = |reason: String| NetError::Node { index: node, reason };
+        let params = DevLinksParams { token: self.spec.dev_token.clone(), cut };
+        let client = client.map_err(|error| failed(error.to_string()))?;
+        client.dev_links(&params).await.map(drop).map_err(|error| failed(error.to_string()))
+    }
+
+    async fn stop_all(&mut self) {
+        for slot in &mut self.slots {
+            if let Some(process) = &slot.process {
+                process.signal(Signal::SIGCONT);
+                process.signal(Signal::SIGTERM);
+            }
+            slot.stdin = None;
+        }
+        let until = tokio::time::Instant::now() + STOP_TIMEOUT;
+        while self.slots.iter().any(Slot::is_running) {
+            match tokio::time::timeout_at(until, self.exits.1.recv()).await {
+                Ok(Some(exit)) => self.exited(&exit),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        for slot in &self.slots {
+            if let Some(process) = &slot.process {
+                process.signal(Signal::SIGKILL);
+            }
+        }
+        touch(&self.dir.join(ALIVE_FILE));
+        let _ = std::fs::remove_file(self.dir.join(MANIFEST_FILE));
+    }
+}
+
+/// Takes the net's lock, which the system releases when this process ends in any way.
+fn lock(options: &UpOptions) -> Result<File, NetError> {
+    use fs4::fs_std::FileExt;
+    let path = options.dir.join(LOCK_FILE);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(NetError::io(&path))?;
+    match FileExt::try_lock_exclusive(&file) {
+        Ok(true) => Ok(file),
+        Ok(false) | Err(_) => {
+            let pid = Manifest::read(&options.dir).map_or(0, |manifest| manifest.supervisor.pid);
+            Err(NetError::Running { net: options.net.clone(), pid })
+        }
+    }
+}
+
+/// Nodes of a supervisor that was killed stop by themselves; wait for that, and do not let one that hangs in the way.
+async fn stop_leftovers(dir: &Path) {
+    let Ok(manifest) = Manifest::read(dir) else { return };
+    let process = |node: &NodeEntry| ProcessId { pid: node.pid, started: node.started.clone() };
+    let left: Vec<ProcessId> = manifest.nodes.iter().filter(|node| node.pid != 0).map(process).collect();
+    let until = tokio::time::Instant::now() + Duration::from_secs(5);
+    while left.iter().any(ProcessId::is_alive) && tokio::time::Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for process in left {
+        process.signal(Signal::SIGKILL);
+    }
+}
+
+fn control_path(dir: &Path) -> Result<PathBuf, NetError> {
+    let path = dir.join(CONTROL_FILE);
+    if path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
+        return Ok(path);
+    }
+    // A deep directory: the socket lives in a private one of the system's temporary files instead.
+    let short = tempfile::Builder::new().prefix("bezant-").tempdir().map_err(NetError::io(std::env::temp_dir()))?;
+    Ok(short.keep().join(CONTROL_FILE))
+}
+
+fn touch(path: &Path) {
+    let _ = std::fs::write(path, spec::now_ms().to_string());
+}
+
+fn last_alive_ms(dir: &Path) -> Option<u64> {
+    std::fs::read_to_string(dir.join(ALIVE_FILE)).ok()?.trim().parse().ok()
+}
+
+fn last_line(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("its log is empty").to_owned()
+}
+
+async fn accept(listener: UnixListener, requests: mpsc::Sender<Request>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(converse(stream, requests.clone()));
+    }
+}
+
+async fn converse(stream: UnixStream, requests: mpsc::Sender<Request>) {
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    loop {
+        let response = match read_line::<ControlRequest, _>(&mut reader).await {
+            Ok(None) => return,
+            Ok(Some(request)) => {
+                let (answer, answered) = oneshot::channel();
+                if requests.send((request, answer)).await.is_err() {
+                    return;
+                }
+                let Ok(response) = answered.await else { return };
+                response
+            }
+            Err(error) => ControlResponse::Failed { message: format!("not understood: {error}") },
+        };
+        let failed = matches!(response, ControlResponse::Failed { .. });
+        let mut line = serde_json::to_vec(&response).expect("a response has a JSON form");
+        line.push(b'\n');
+        if writer.write_all(&line).await.is_err() || failed {
+            return;
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `testnet wait`: returns when a condition holds on all running nodes.
+
+use crate::net::client::{self, NetStatus, NodeLine};
+use crate::net::error::NetError;
+use bezant_api::manifest::Manifest;
+use std::cell::RefCell;
+use std::time::Duration;
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Every tip is at least this high.
+    Height(u64),
+    /// Every node has finalised at least this height.
+    Final(u64),
+    /// One tip everywhere, at one sampling.
+    Synced,
+}
+
+impl Goal {
+    /// Whether `status` meets it; a net of which no node answers meets nothing.
+    #[must_use]
+    pub fn is_met(self, status: &NetStatus) -> bool {
+        let mut up = status.nodes.iter().filter(|node| node.up).peekable();
+        let reached = |number: Option<u64>, least: u64| number.is_some_and(|number| number >= least);
+        let Some(first) = up.peek().map(|node| node.tip.clone()) else { return false };
+        up.all(|node: &NodeLine| match self {
+            Goal::Height(least) => reached(node.height, least),
+            Goal::Final(least) => reached(node.final_height, least),
+            Goal::Synced => node.tip == first,
+        })
+    }
+}
+
+/// Waits until `goal` holds on all nodes that answer, and returns the sampling at which it did.
+///
+/// # Errors
+/// [`NetError::TimedOut`] with what is missing where, when it does not in time.
+pub async fn wait(manifest: &Manifest, goal: Goal, timeout: Duration) -> Result<NetStatus, NetError> {
+    let last = RefCell::new(NetStatus { nodes: Vec::new() });
+    let met = client::until(timeout, async || {
+        let status = client::status(manifest).await;
+        let met = goal.is_met(&status);
+        last.replace(status);
+        met
+    })
+    .await;
+    let status = last.into_inner();
+    if met { Ok(status) } else { Err(NetError::TimedOut(missing(goal, &status, timeout))) }
+}
+
+fn missing(goal: Goal, status: &NetStatus, timeout: Duration) -> String {
+    let what = match goal {
+        Goal::Height(height) => format!("height {height}"),
+        Goal::Final(height) => format!("final height {height}"),
+        Goal::Synced => "one tip everywhere".to_owned(),
+    };
+    let place = |node: &NodeLine| match (node.height, node.final_height) {
+        (Some(height), Some(last)) => format!("node{} at height {height}, final {last}", node.index),
+        _ => format!("node{} down", node.index),
+    };
+    let places: Vec<String> = status.nodes.iter().map(place).collect();
+    format!("{what} was not reached within {} s: {}", timeout.as_secs(), places.join("; "))
+}
