@@ -279,7 +279,7 @@ async fn run(
             if let Err(error) = client.submit(transaction).await {
                 shared.books[node].lock().expect("no holder panics").waiting.remove(&txid);
                 let mut refused = shared.refused.lock().expect("no holder panics");
-                *refused.entry(error.kind().to_owned()).or_default() += 1;
+                *refused.entry(refusal_kind(&error).to_owned()).or_default() += 1;
             }
         });
         while sending.try_join_next().is_some() {}
@@ -291,6 +291,15 @@ async fn run(
         follower.abort();
     }
     Ok(report(&shared, offered, options, prepared_s))
+}
+
+fn refusal_kind(error: &ClientError) -> &str {
+    match error {
+        ClientError::Unreachable(_) => "unreachable",
+        ClientError::Refused { kind, .. } => kind,
+        ClientError::NotFound(_) => "not-found",
+        ClientError::Other(_) => "other",
+    }
 }
 
 /// Follows a node's events and books what becomes final there.

@@ -24,7 +24,7 @@ use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::target::{Target, U320};
 use bezant_consensus::ledger::transaction::Output;
 use bezant_consensus::limits::GRAINS_PER_BZT;
-use rand::Rng;
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};

@@ -447,12 +447,12 @@ impl Supervisor {
 
 /// Takes the net's lock, which the system releases when this process ends in any way.
 fn lock(options: &UpOptions) -> Result<File, NetError> {
-    use fs4::fs_std::FileExt;
     let path = options.dir.join(LOCK_FILE);
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(NetError::io(&path))?;
-    match FileExt::try_lock_exclusive(&file) {
-        Ok(true) => Ok(file),
-        Ok(false) | Err(_) => {
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::Error(error)) => Err(NetError::Io { path, error }),
+        Err(std::fs::TryLockError::WouldBlock) => {
             let pid = Manifest::read(&options.dir).map_or(0, |manifest| manifest.supervisor.pid);
             Err(NetError::Running { net: options.net.clone(), pid })
         }
