@@ -1,4 +1,4 @@
 //! One scenario in two worlds: real processes, or Replicas in virtual time
 
-pub mod sim;
 pub mod net;
+pub mod sim;

@@ -1,8 +1,10 @@
 //! Which headers enter the tree.
 
+use super::tree::Tree;
 use super::{Pow, difficulty};
 use crate::engine::{Effect, Fault, Peer, Record, Trace};
 use crate::ledger::block::{Block, Header};
+use crate::ledger::genesis::PowParams;
 use crate::ledger::hash::BlockId;
 use crate::ledger::target::{Target, Work};
 use crate::ledger::units::Time;
@@ -25,25 +27,31 @@ pub(super) enum HeaderError {
     Invalid(String),
 }
 
+/// Judges a header by all rules but the clock's: the work first, since that costs the sender most and us least.
+pub(super) fn judge(params: &PowParams, tree: &Tree, id: &BlockId, header: &Header) -> Result<(), HeaderError> {
+    let invalid = |reason: String| Err(HeaderError::Invalid(reason));
+    if !Target::from_compact(header.bits).is_some_and(|target| target.is_met_by(id)) {
+        return invalid(format!("the id does not meet the target of bits {:08x}", header.bits));
+    }
+    let parent = tree.get(&header.parent).ok_or(HeaderError::UnknownParent)?;
+    if parent.status == super::tree::Status::Invalid {
+        return invalid("it descends from an invalid block".to_owned());
+    }
+    let expected = difficulty::expected_bits(params, tree, &header.parent);
+    if header.bits != expected {
+        return invalid(format!("bits are {:08x}, expected {expected:08x}", header.bits));
+    }
+    let least = difficulty::least_time(params, tree, &header.parent);
+    if header.time < least {
+        return invalid(format!("time is {}, at least {least} expected", header.time));
+    }
+    Ok(())
+}
+
 impl Pow {
-    /// Judges a header: the work first, since that costs the sender most and us least.
+    /// [`judge`], and whether the header's time has come.
     pub(super) fn judge_header(&self, id: &BlockId, header: &Header) -> Result<(), HeaderError> {
-        let invalid = |reason: String| Err(HeaderError::Invalid(reason));
-        if !Target::from_compact(header.bits).is_some_and(|target| target.is_met_by(id)) {
-            return invalid(format!("the id does not meet the target of bits {:08x}", header.bits));
-        }
-        let parent = self.tree.get(&header.parent).ok_or(HeaderError::UnknownParent)?;
-        if parent.status == super::tree::Status::Invalid {
-            return invalid("it descends from an invalid block".to_owned());
-        }
-        let expected = difficulty::expected_bits(&self.params, &self.tree, &header.parent);
-        if header.bits != expected {
-            return invalid(format!("bits are {:08x}, expected {expected:08x}", header.bits));
-        }
-        let least = difficulty::least_time(&self.params, &self.tree, &header.parent);
-        if header.time < least {
-            return invalid(format!("time is {}, at least {least} expected", header.time));
-        }
+        judge(&self.params, &self.tree, id, header)?;
         let present_from = self.present_from(header.time);
         if present_from > self.now { Err(HeaderError::Future(present_from)) } else { Ok(()) }
     }

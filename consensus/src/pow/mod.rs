@@ -26,6 +26,7 @@
 mod bodies;
 mod difficulty;
 mod headers;
+mod light;
 mod mine;
 mod restore;
 mod select;
@@ -34,6 +35,8 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod tree;
+
+pub use light::{HeaderChainError, verify_headers};
 
 use crate::chain::Chain;
 use crate::engine::{Effect, Engine, EngineConfig, Event, Fault, Peer, PowStatus, Record, Status, To, Trace};

@@ -64,8 +64,8 @@ struct Sample<'a> {
 pub async fn check(manifest: &Manifest) -> Result<CheckReport, NetError> {
     let path = manifest.dir.join(crate::net::spec::GENESIS_FILE);
     let text = std::fs::read_to_string(&path).map_err(NetError::io(&path))?;
-    let genesis = bezant_api::genesis::from_toml(&text)
-        .map_err(|error| NetError::Damaged { path, reason: error.to_string() })?;
+    let genesis =
+        bezant_api::genesis::from_toml(&text).map_err(|error| NetError::Damaged { path, reason: error.to_string() })?;
     let genesis = Arc::new(genesis);
     let mut problems = Vec::new();
     if genesis.pow().is_some() {
@@ -199,7 +199,8 @@ impl Replay {
         };
         self.check_isolated(&block)?;
         let place = Place { height, time };
-        let diff = context::connect(&block, &self.coins, place, &self.genesis.ledger).map_err(|error| error.to_string())?;
+        let diff =
+            context::connect(&block, &self.coins, place, &self.genesis.ledger).map_err(|error| error.to_string())?;
         diff.apply(&mut self.coins).map_err(|error| error.to_string())?;
         self.buckets.apply(&diff);
         self.issued += self.genesis.ledger.subsidy_at(height).grains();
@@ -225,7 +226,8 @@ impl Replay {
     fn check_certificate(&self, view: &BlockView, block: &Block, height: Height) -> Result<(), String> {
         let text = view.certificate.as_ref().ok_or("comes without its commit certificate")?;
         let bytes = hex::decode(text).map_err(|error| error.to_string())?;
-        let certificate: bezant_consensus::message::CommitCertificate = decode(&bytes).map_err(|error| error.to_string())?;
+        let certificate: bezant_consensus::message::CommitCertificate =
+            decode(&bytes).map_err(|error| error.to_string())?;
         if certificate.ballot.height != height {
             return Err(format!("its certificate is for height {}", certificate.ballot.height));
         }

@@ -58,7 +58,9 @@ pub async fn down(net: &str, dir: &Path, purge: bool) -> Result<bool, NetError> 
         let gone = until(DOWN_TIMEOUT, async || !process.is_alive()).await;
         if !gone {
             let pid = process.pid;
-            return Err(NetError::Refused(format!("the supervisor, process {pid}, does not stop; end it with `kill {pid}`")));
+            return Err(NetError::Refused(format!(
+                "the supervisor, process {pid}, does not stop; end it with `kill {pid}`"
+            )));
         }
     }
     await_leftovers(dir).await?;

@@ -17,7 +17,9 @@ pub enum NetError {
         pid: u32,
     },
     /// The directory holds a net made with other options.
-    #[error("net {net} was made with {was}, now {now} was asked for; drop the option, or add --fresh to start anew (its ledger is deleted)")]
+    #[error(
+        "net {net} was made with {was}, now {now} was asked for; drop the option, or add --fresh to start anew (its ledger is deleted)"
+    )]
     OtherOptions {
         /// Its name.
         net: String,

@@ -90,7 +90,8 @@ pub struct Latency {
 pub async fn load(manifest: &Manifest, options: LoadOptions) -> Result<LoadReport, NetError> {
     let wanted = options.rate * options.duration.as_secs_f64();
     if !(wanted >= 1.0 && wanted <= TRANSFERS_MAX as f64) || options.accounts == 0 {
-        let text = format!("--rate × --duration: 1 to {TRANSFERS_MAX} transfers are possible, between at least one account");
+        let text =
+            format!("--rate × --duration: 1 to {TRANSFERS_MAX} transfers are possible, between at least one account");
         return Err(NetError::Usage(text));
     }
     let started = Instant::now();
@@ -173,10 +174,8 @@ async fn fund(
             let transaction = transfer(network, &[coin], list);
             client.submit(hex::encode(encode(&transaction))).await.map_err(|error| funding_failed(&error))?;
             let txid = transaction.id();
-            let ours = (0..outputs).map(|output| Funded {
-                outpoint: OutPoint { txid, index: output as u32 },
-                account: place(output),
-            });
+            let ours = (0..outputs)
+                .map(|output| Funded { outpoint: OutPoint { txid, index: output as u32 }, account: place(output) });
             let ours: Vec<Funded> = ours.collect();
             funded.extend(ours);
             sent.push(txid);
@@ -343,7 +342,8 @@ fn report(shared: &Shared, offered: u64, options: LoadOptions, prepared_s: f64) 
     let refused = shared.refused.lock().expect("no holder panics").clone();
     let accepted = offered - refused.values().sum::<u64>();
     let seconds = options.duration.as_secs_f64();
-    let at = |quantile: f64| if histogram.is_empty() { 0.0 } else { histogram.value_at_quantile(quantile) as f64 / 1e3 };
+    let at =
+        |quantile: f64| if histogram.is_empty() { 0.0 } else { histogram.value_at_quantile(quantile) as f64 / 1e3 };
     LoadReport {
         offered_per_second: offered as f64 / seconds,
         accepted_per_second: accepted as f64 / seconds,

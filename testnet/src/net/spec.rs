@@ -210,7 +210,12 @@ pub fn remove_contents(dir: &Path) -> Result<(), NetError> {
 }
 
 fn check_same(spec: &NetSpec, options: &UpOptions) -> Result<(), NetError> {
-    fn same<T: PartialEq + std::fmt::Display>(spec: &NetSpec, name: &str, was: T, now: Option<T>) -> Result<(), NetError> {
+    fn same<T: PartialEq + std::fmt::Display>(
+        spec: &NetSpec,
+        name: &str,
+        was: T,
+        now: Option<T>,
+    ) -> Result<(), NetError> {
         match now {
             Some(now) if now != was => Err(NetError::OtherOptions {
                 net: spec.net.clone(),
@@ -417,7 +422,9 @@ fn free_port(wanted: u16) -> Result<(u16, (TcpListener, UdpSocket)), NetError> {
 }
 
 fn port_taken(port: u16, error: &std::io::Error) -> NetError {
-    NetError::Usage(format!("port {port} cannot be used ({error}); choose another with --base-port, or none for free ones"))
+    NetError::Usage(format!(
+        "port {port} cannot be used ({error}); choose another with --base-port, or none for free ones"
+    ))
 }
 
 /// Replaces ports that something else took while the net was down; the net's own addresses are written anew with them.

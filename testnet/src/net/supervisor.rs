@@ -130,10 +130,12 @@ impl Supervisor {
     fn spawn(&mut self, index: usize) -> Result<(), NetError> {
         let node = spec::node_dir(&self.dir, index);
         let config = node.join("node.toml");
-        std::fs::write(&config, spec::node_config(&self.dir, &self.spec, index).to_toml()).map_err(NetError::io(&config))?;
+        std::fs::write(&config, spec::node_config(&self.dir, &self.spec, index).to_toml())
+            .map_err(NetError::io(&config))?;
         let log_path = spec::node_log(&self.dir, index);
         let log = File::options().create(true).append(true).open(&log_path).map_err(NetError::io(&log_path))?;
-        let failed = |error: std::io::Error| NetError::NodeStart { index, reason: error.to_string(), log: log_path.clone() };
+        let failed =
+            |error: std::io::Error| NetError::NodeStart { index, reason: error.to_string(), log: log_path.clone() };
         let mut child = Command::new(&self.program)
             .args(["node", "--config"])
             .arg(&config)
@@ -229,8 +231,12 @@ impl Supervisor {
         let network = genesis.network_id();
         let entry = |account: bezant_wallet::dev::DevAccount| {
             let lock = bezant_consensus::ledger::lock::Lock::Key(account.key.public()).hash();
-            let grains: u64 =
-                genesis.allocations.iter().filter(|output| output.lock == lock).map(|output| output.amount.grains()).sum();
+            let grains: u64 = genesis
+                .allocations
+                .iter()
+                .filter(|output| output.lock == lock)
+                .map(|output| output.amount.grains())
+                .sum();
             AccountEntry {
                 address: bezant_api::address::encode(&network, &lock),
                 grains: grains.to_string(),
@@ -336,7 +342,9 @@ impl Supervisor {
         self.check_index(node)?;
         match &self.slots[node].process {
             Some(process) if process.signal(signal) => Ok(()),
-            Some(_) | None => Err(NetError::Refused(format!("node{node} is down; start it with `testnet start {node}`"))),
+            Some(_) | None => {
+                Err(NetError::Refused(format!("node{node} is down; start it with `testnet start {node}`")))
+            }
         }
     }
 
