@@ -2,6 +2,7 @@
 //!
 //! - [`mnemonic`] and [`slip10`] make keys; [`keystore`] keeps them in files, [`dev`] makes those of a dev net's accounts.
 //! - [`selection`] chooses coins, [`build`] makes and signs transfers: both without files, nodes or clocks.
+//! - [`session`] knows a net, its nodes and whose wallets are at hand; [`view`] and [`send`] are the commands.
 //!
 //! Commands take plain structs and return plain results; words, colours and prompts belong to the program around them.
 
@@ -11,4 +12,7 @@ pub mod error;
 pub mod keystore;
 pub mod mnemonic;
 pub mod selection;
+pub mod send;
+pub mod session;
 pub mod slip10;
+pub mod view;

@@ -1,0 +1,340 @@
+//! Sending: a payment is planned (chosen, made and signed), then submitted, then followed until it is where it should be.
+//!
+//! Following lives off the event stream, which is subscribed to *before* the transaction is handed over, so that nothing is
+//! missed; what counts is what `tx_status` says. When the node goes, the next one is asked, and told the transaction again.
+
+use crate::build::{self, Built, KeyCoin, Payment, Sum};
+use crate::error::WalletError;
+use crate::keystore::Unlocked;
+use crate::session::{Found, Recipient, Session};
+use crate::view::{self, CoinState, Owned};
+use bezant_api::client::{Client, ClientError, Events};
+use bezant_api::event::EventKind;
+use bezant_api::types::{ReadLevel, TxState, TxStatus};
+use bezant_consensus::ledger::codec::{decode, encode};
+use bezant_consensus::ledger::hash::{LockHash, TxId};
+use bezant_consensus::ledger::key::SigningKey;
+use bezant_consensus::ledger::lock::Lock;
+use bezant_consensus::ledger::transaction::{Transaction, Witness};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+#[cfg(test)]
+mod tests;
+
+/// A node may say "block" a moment before its own index knows the transactions in it, so its word is asked for again after this.
+const RECHECK: Duration = Duration::from_secs(1);
+/// Rounds in which nodes that do not know the transaction refuse it before it counts as lost; one may be catching up.
+const REFUSALS_MAX: usize = 4;
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wait {
+    /// Until a node has it.
+    None,
+    /// Until it is in that node's mempool.
+    Pool,
+    /// Until it is in a block of the active chain.
+    Included,
+    /// Until that block is final.
+    #[default]
+    Final,
+}
+
+/// What to send.
+#[derive(Clone, Debug)]
+pub struct SendOptions {
+    /// An address, or the name of a wallet or account.
+    pub to: String,
+    /// How much.
+    pub sum: Sum,
+    /// Grains per 1,000 bytes; the net's minimum unless given.
+    pub fee_rate: Option<u64>,
+    /// Spend exactly these coins (`txid:index`); the wallet chooses when empty.
+    pub coins: Vec<String>,
+}
+
+/// How to follow what was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct FollowOptions {
+    /// Until when.
+    pub wait: Wait,
+    /// Confirmations that count as final for this call; the net's `final_depth` unless given.
+    pub confirmations: Option<u64>,
+    /// For how long at most.
+    pub timeout: Duration,
+}
+
+/// A signed payment that nobody has seen yet.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The transaction, its fee and change.
+    pub built: Built,
+    /// Who is paid.
+    pub to: Recipient,
+    /// Whether its owner should be asked first: an address, not a name, on a net with real money.
+    pub wants_confirmation: bool,
+}
+
+/// `send`; amounts in grains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sent {
+    /// The transaction.
+    pub txid: String,
+    /// What the block's maker gets.
+    pub fee: String,
+    /// What comes back.
+    pub change: String,
+    /// `sent`, `pool`, `included` or `final`; `dry-run` when it was only planned.
+    pub status: &'static str,
+    /// Height of its block.
+    pub height: Option<u64>,
+    /// Its block.
+    pub block: Option<String>,
+    /// From handing it over to this status.
+    pub elapsed_ms: u64,
+}
+
+/// Chooses coins, makes the payment and signs it. Coins still in the mempool are used only when the others do not suffice, and
+/// only if the wallet made them itself.
+///
+/// # Errors
+/// [`WalletError::Usage`] for a recipient or coin that makes no sense, [`WalletError::Refused`] when there is not enough.
+pub async fn plan(
+    session: &Session,
+    found: &Found,
+    unlocked: &Unlocked,
+    options: &SendOptions,
+) -> Result<Plan, WalletError> {
+    let to = session.recipient(&options.to)?;
+    let client = session.client()?;
+    let (_, coins) = view::coins(client, session.genesis(), found, ReadLevel::Latest).await?;
+    let change = *found.wallet.locks().last().expect("a wallet has an address");
+    let payment = Payment {
+        to: to.lock,
+        sum: options.sum,
+        change,
+        fee_rate: options.fee_rate.unwrap_or(session.genesis().ledger.relay_fee_rate_min),
+        all: !options.coins.is_empty(),
+    };
+    let keys: BTreeMap<LockHash, &SigningKey> =
+        unlocked.keys.iter().map(|key| (Lock::Key(key.public()).hash(), key)).collect();
+    let build = |coins: &[&Owned]| {
+        let with_key =
+            |coin: &&Owned| Some(KeyCoin { outpoint: coin.outpoint, amount: coin.amount, key: keys.get(&coin.lock)? });
+        build::payment(session.network(), &coins.iter().filter_map(with_key).collect::<Vec<_>>(), &payment)
+    };
+    let built = if payment.all {
+        build(&named(&coins, &options.coins)?)
+    } else {
+        let mut usable: Vec<&Owned> = coins.iter().filter(|coin| coin.state == CoinState::Spendable).collect();
+        match build(&usable) {
+            Err(WalletError::Refused { kind, .. }) if kind == "insufficient-funds" => {
+                let own = own_change(client, &coins, &keys).await?;
+                usable.extend(coins.iter().filter(|coin| coin.height.is_none() && own.contains(&coin.outpoint.txid)));
+                build(&usable)
+            }
+            result => result,
+        }
+    }?;
+    let wants_confirmation = to.name.is_none() && !session.genesis().dev && !keys.contains_key(&to.lock);
+    Ok(Plan { built, to, wants_confirmation })
+}
+
+/// The coins that were named.
+fn named<'a>(coins: &'a [Owned], names: &[String]) -> Result<Vec<&'a Owned>, WalletError> {
+    let one = |name: &String| {
+        let outpoint = view::outpoint(name)
+            .ok_or_else(|| WalletError::Usage(format!("\"{name}\" names no coin; TXID:INDEX is expected")))?;
+        let coin = coins.iter().find(|coin| coin.outpoint == outpoint && coin.state != CoinState::Leaving);
+        coin.ok_or_else(|| {
+            WalletError::refused("no-such-coin", format!("coin {name} is not the wallet's, or is spent"))
+        })
+    };
+    let distinct: BTreeSet<&String> = names.iter().collect();
+    distinct.into_iter().map(one).collect()
+}
+
+/// Transactions in the mempool that spend nothing but the wallet's own coins: their outputs can be relied on.
+async fn own_change(
+    client: &Client,
+    coins: &[Owned],
+    keys: &BTreeMap<LockHash, &SigningKey>,
+) -> Result<BTreeSet<TxId>, WalletError> {
+    let waiting = coins.iter().filter(|coin| coin.height.is_none() && coin.state == CoinState::Pending);
+    let txids: BTreeSet<TxId> = waiting.map(|coin| coin.outpoint.txid).collect();
+    let mut own = BTreeSet::new();
+    for txid in txids {
+        let view = match client.transaction(&txid.to_string()).await {
+            Ok(view) => view,
+            // It left the mempool in the meantime.
+            Err(ClientError::NotFound(_)) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let transaction = hex::decode(&view.hex).ok().and_then(|bytes| decode::<Transaction>(&bytes).ok());
+        let ours =
+            |witness: &Witness| matches!(witness, Witness::Spend(spend) if keys.contains_key(&spend.lock.hash()));
+        if transaction.is_some_and(|transaction| transaction.id() == txid && transaction.witnesses.iter().all(ours)) {
+            own.insert(txid);
+        }
+    }
+    Ok(own)
+}
+
+impl Plan {
+    /// What `send` says of a payment that is only planned.
+    #[must_use]
+    pub fn dry_run(&self) -> Sent {
+        self.sent("dry-run", None, Instant::now())
+    }
+
+    fn sent(&self, status: &'static str, place: Option<TxStatus>, since: Instant) -> Sent {
+        let (height, block) = place.map_or((None, None), |place| (place.height, place.block));
+        Sent {
+            txid: self.built.transaction.id().to_string(),
+            fee: self.built.fee.grains().to_string(),
+            change: self.built.change.grains().to_string(),
+            status,
+            height,
+            block,
+            elapsed_ms: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// Hands the payment to a node and follows it.
+///
+/// # Errors
+/// [`WalletError::Refused`] when the node does not take it; after that [`WalletError::LostPlace`], [`WalletError::TimedOut`] or
+/// [`WalletError::Unreachable`], each with the transaction's id.
+pub async fn submit(client: &Client, plan: &Plan, options: FollowOptions) -> Result<Sent, WalletError> {
+    let since = Instant::now();
+    let follow = Following {
+        client,
+        txid: plan.built.transaction.id().to_string(),
+        transaction: hex::encode(encode(&plan.built.transaction)),
+        wait: options.wait,
+        confirmations: options.confirmations,
+    };
+    let Ok(result) = timeout(options.timeout, follow.run()).await else {
+        let wanted = match options.wait {
+            Wait::None | Wait::Pool => "in the pool",
+            Wait::Included => "included",
+            Wait::Final => "final",
+        };
+        let waited_ms = u64::try_from(options.timeout.as_millis()).unwrap_or(u64::MAX);
+        return Err(WalletError::TimedOut { txid: follow.txid, wanted, waited_ms });
+    };
+    let place = result?;
+    let status = match options.wait {
+        Wait::None => "sent",
+        Wait::Pool => "pool",
+        Wait::Included => "included",
+        Wait::Final => "final",
+    };
+    Ok(plan.sent(status, place, since))
+}
+
+/// A transaction on its way.
+struct Following<'a> {
+    client: &'a Client,
+    txid: String,
+    transaction: String,
+    wait: Wait,
+    confirmations: Option<u64>,
+}
+
+impl Following<'_> {
+    async fn run(&self) -> Result<Option<TxStatus>, WalletError> {
+        if matches!(self.wait, Wait::None | Wait::Pool) {
+            self.client.submit(self.transaction.clone()).await?;
+            return Ok(None);
+        }
+        let mut events = self.client.events(None).await?;
+        self.client.submit(self.transaction.clone()).await?;
+        let mut refusals = 0;
+        loop {
+            let status = self.client.tx_status(&self.txid).await.map_err(|error| self.after(error))?;
+            match status.state {
+                TxState::Dropped => return Err(self.lost(status.reason.as_deref().unwrap_or("the node dropped it"))),
+                TxState::Unknown => self.tell_again(&mut refusals).await?,
+                TxState::Pool | TxState::Included | TxState::Final if self.is_reached(&status) => {
+                    return Ok(Some(status));
+                }
+                TxState::Pool | TxState::Included | TxState::Final => {}
+            }
+            if self.client.url() != events.url() {
+                // The question was answered by another node than the one that is listened to: listen there, then ask again.
+                events = self.client.events(None).await.map_err(|error| self.after(error))?;
+            } else if !news(&mut events, &self.txid).await {
+                self.client.move_on();
+                events = self.client.events(None).await.map_err(|error| self.after(error))?;
+            }
+        }
+    }
+
+    fn is_reached(&self, status: &TxStatus) -> bool {
+        match (self.wait, self.confirmations) {
+            (Wait::None | Wait::Pool, _) => true,
+            (Wait::Included, _) => status.state >= TxState::Included,
+            (Wait::Final, None) => status.state == TxState::Final,
+            (Wait::Final, Some(wanted)) => status.state >= TxState::Included && status.confirmations >= wanted,
+        }
+    }
+
+    /// A node that does not know it (another one than before, or restarted) is told; if it refuses, others are asked.
+    async fn tell_again(&self, refusals: &mut usize) -> Result<(), WalletError> {
+        match self.client.submit(self.transaction.clone()).await {
+            Ok(_) => Ok(()),
+            Err(ClientError::Refused { message, .. }) => {
+                *refusals += 1;
+                if *refusals > REFUSALS_MAX + self.client.nodes() {
+                    return Err(self.lost(&message));
+                }
+                self.client.move_on();
+                tokio::time::sleep(RECHECK / 4).await;
+                Ok(())
+            }
+            Err(error) => Err(self.after(error)),
+        }
+    }
+
+    fn lost(&self, reason: &str) -> WalletError {
+        WalletError::LostPlace { txid: self.txid.clone(), reason: reason.to_owned() }
+    }
+
+    /// An error of a call after the transaction was handed over.
+    fn after(&self, error: ClientError) -> WalletError {
+        match error {
+            ClientError::Unreachable(reason) => WalletError::Unreachable {
+                message: format!("transaction {} was sent, but now no node answers: {reason}", self.txid),
+                txid: Some(self.txid.clone()),
+            },
+            ClientError::Refused { .. } | ClientError::NotFound(_) | ClientError::Other(_) => WalletError::from(error),
+        }
+    }
+}
+
+/// Waits until something happened after which the transaction may be elsewhere, or [`RECHECK`] has passed; false when the
+/// stream has ended.
+async fn news(events: &mut Events, txid: &str) -> bool {
+    let wait = async {
+        loop {
+            match events.next().await.map(|event| event.kind) {
+                None => return false,
+                Some(EventKind::Dropped { txid: dropped, .. }) if dropped == txid => return true,
+                Some(
+                    EventKind::Block { .. }
+                    | EventKind::Reorg { .. }
+                    | EventKind::FinalityBroken { .. }
+                    | EventKind::Snapshot { .. }
+                    | EventKind::Gap { .. },
+                ) => return true,
+                Some(_) => {}
+            }
+        }
+    };
+    timeout(RECHECK, wait).await.unwrap_or(true)
+}

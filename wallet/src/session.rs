@@ -1,0 +1,243 @@
+//! One net as a wallet command sees it: its genesis, its nodes, and whose wallets are at hand.
+
+use crate::dev::WALLETS_DIR;
+use crate::error::WalletError;
+use crate::keystore::{self, WalletFile};
+use bezant_api::client::Client;
+use bezant_api::home::{GENESIS_FILE, Home};
+use bezant_api::manifest::{Manifest, ManifestError};
+use bezant_api::{address, genesis};
+use bezant_consensus::ledger::genesis::Genesis;
+use bezant_consensus::ledger::hash::{LockHash, NetworkId};
+use std::path::{Path, PathBuf};
+
+#[cfg(test)]
+mod tests;
+
+/// Which net, and how to reach it.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// Where nets and wallets are.
+    pub home: Home,
+    /// The net's name.
+    pub net: String,
+    /// A node's URL, instead of the nodes of the net's `run.json`.
+    pub rpc: Option<String>,
+    /// Number of the one node to ask.
+    pub node: Option<usize>,
+}
+
+/// One net.
+#[derive(Debug)]
+pub struct Session {
+    home: Home,
+    genesis: Genesis,
+    network: NetworkId,
+    /// Where the wallets of the net's accounts are, if it was made here.
+    accounts: Option<PathBuf>,
+    client: Result<Client, WalletError>,
+}
+
+/// A wallet, and where its file is.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The wallet.
+    pub wallet: WalletFile,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+/// Who is to be paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The lock that is paid to.
+    pub lock: LockHash,
+    /// Its address.
+    pub address: String,
+    /// The wallet or account that was named; `None` for an address.
+    pub name: Option<String>,
+}
+
+impl Session {
+    /// Finds the net. A net made here is known by its genesis file, whether its nodes run or not; with `rpc` that node is asked.
+    ///
+    /// # Errors
+    /// [`WalletError::Usage`] when there is no such net, or its genesis is damaged; [`WalletError::Unreachable`] when the node
+    /// at `rpc` does not answer.
+    pub async fn open(options: SessionOptions) -> Result<Session, WalletError> {
+        let SessionOptions { home, net, rpc, node } = options;
+        let dir = home.find_net(&net);
+        let local = dir.as_ref().ok().map(|dir| genesis::read(&dir.join(GENESIS_FILE)));
+        let (client, genesis) = match rpc {
+            Some(url) => {
+                let client = Client::of_one(&url).map_err(|error| WalletError::Usage(error.to_string()))?;
+                let view = client.genesis().await?;
+                let genesis =
+                    genesis::from_toml(&view.toml).map_err(|error| WalletError::Failed(format!("{url}: {error}")))?;
+                (Ok(client), genesis)
+            }
+            None => {
+                let dir = dir.as_ref().map_err(|error| WalletError::Usage(error.to_string()))?;
+                let genesis = local.clone().expect("there is a directory");
+                let genesis = genesis.map_err(|error| WalletError::Usage(error.to_string()))?;
+                (nodes(dir, &net, node), genesis)
+            }
+        };
+        let network = genesis.network_id();
+        let same_net = matches!(local, Some(Ok(local)) if local.network_id() == network);
+        let accounts = dir.ok().filter(|_| same_net).map(|dir| dir.join(WALLETS_DIR));
+        Ok(Session { home, genesis, network, accounts, client })
+    }
+
+    /// The net's genesis.
+    #[must_use]
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// The net's id.
+    #[must_use]
+    pub fn network(&self) -> &NetworkId {
+        &self.network
+    }
+
+    /// Its nodes.
+    ///
+    /// # Errors
+    /// [`WalletError::Unreachable`] when the net does not run.
+    pub fn client(&self) -> Result<&Client, WalletError> {
+        self.client.as_ref().map_err(Clone::clone)
+    }
+
+    /// The address of a lock on this net.
+    #[must_use]
+    pub fn address(&self, lock: &LockHash) -> String {
+        address::encode(&self.network, lock)
+    }
+
+    /// A wallet by its name: one's own, or the net's account.
+    ///
+    /// # Errors
+    /// [`WalletError::Usage`] when there is none or there are two, [`WalletError::Refused`] for a dev account on another net.
+    pub fn wallet(&self, name: &str) -> Result<Found, WalletError> {
+        self.find(name)?.ok_or_else(|| {
+            let known = self.names().join(", ");
+            let known = if known.is_empty() {
+                "make one with `bezant wallet new NAME`".to_owned()
+            } else {
+                format!("known are {known}")
+            };
+            WalletError::Usage(format!("there is no wallet \"{name}\"; {known}"))
+        })
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Found>, WalletError> {
+        if bezant_api::home::check_name(name).is_err() {
+            return Ok(None);
+        }
+        let dirs = std::iter::once(self.home.wallets()).chain(self.accounts.clone());
+        let paths: Vec<PathBuf> = dirs.map(|dir| keystore::path(&dir, name)).filter(|path| path.exists()).collect();
+        match &paths[..] {
+            [] => Ok(None),
+            [path] => self.checked(path).map(Some),
+            [one, two, ..] => Err(WalletError::Usage(format!(
+                "\"{name}\" is one of your wallets ({}) and an account of this net ({}); give an address instead, or use another name",
+                one.display(),
+                two.display()
+            ))),
+        }
+    }
+
+    fn checked(&self, path: &Path) -> Result<Found, WalletError> {
+        let wallet = keystore::read(path)?;
+        if wallet.is_dev() && !self.genesis.dev {
+            let message =
+                format!("{} is an account of a dev net, whose key everybody knows; this net is not one", wallet.name);
+            return Err(WalletError::refused("dev-wallet", message));
+        }
+        Ok(Found { wallet, path: path.to_owned() })
+    }
+
+    /// The named wallet; without a name all of one's own, or, when there are none, all accounts of the net.
+    ///
+    /// # Errors
+    /// As [`Session::wallet`]; [`WalletError::Usage`] when there is no wallet at all.
+    pub fn wallets(&self, name: Option<&str>) -> Result<Vec<Found>, WalletError> {
+        if let Some(name) = name {
+            return Ok(vec![self.wallet(name)?]);
+        }
+        let own = paths(&self.home.wallets())?;
+        let accounts = self.accounts.as_deref().map(paths).transpose()?.unwrap_or_default();
+        let chosen = if own.is_empty() { accounts } else { own };
+        if chosen.is_empty() {
+            return Err(WalletError::Usage(
+                "there is no wallet yet; make one with `bezant wallet new NAME`".to_owned(),
+            ));
+        }
+        chosen.iter().map(|path| self.checked(path)).collect()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let dirs = std::iter::once(self.home.wallets()).chain(self.accounts.clone());
+        let paths = dirs.flat_map(|dir| paths(&dir).unwrap_or_default());
+        paths.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect()
+    }
+
+    /// Who is meant by an address of this net, or by the name of a wallet or account.
+    ///
+    /// # Errors
+    /// [`WalletError::Usage`] for anything else.
+    pub fn recipient(&self, text: &str) -> Result<Recipient, WalletError> {
+        if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("bzt1")) {
+            let lock = address::decode(&self.network, text)?;
+            return Ok(Recipient { lock, address: self.address(&lock), name: None });
+        }
+        let Some(found) = self.find(text)? else {
+            let known = self.names().join(", ");
+            let known = if known.is_empty() { "none" } else { &known };
+            return Err(WalletError::Usage(format!(
+                "\"{text}\" is neither an address (bzt1…) nor a known name ({known})"
+            )));
+        };
+        let lock = found.wallet.locks()[0];
+        Ok(Recipient { lock, address: self.address(&lock), name: Some(text.to_owned()) })
+    }
+}
+
+fn paths(dir: &Path) -> Result<Vec<PathBuf>, WalletError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(WalletError::Failed(format!("{}: {error}", dir.display()))),
+    };
+    let is_wallet = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
+    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_wallet).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// A client of the nodes in the net's manifest.
+fn nodes(dir: &Path, net: &str, node: Option<usize>) -> Result<Client, WalletError> {
+    let unreachable = |message: String| WalletError::Unreachable { message, txid: None };
+    let manifest = Manifest::read(dir).map_err(|error| match error {
+        ManifestError::Missing(_) => {
+            unreachable(format!("net \"{net}\" does not run; start it with `bezant testnet up --net {net}`"))
+        }
+        ManifestError::Io { .. } | ManifestError::Damaged { .. } => WalletError::Failed(error.to_string()),
+    })?;
+    let urls: Vec<String> = match node {
+        None => manifest.nodes.iter().map(|entry| entry.rpc.clone()).collect(),
+        Some(index) => {
+            let entry = manifest.nodes.iter().find(|entry| entry.index == index);
+            let entry = entry.ok_or_else(|| {
+                let count = manifest.nodes.len();
+                WalletError::Usage(format!(
+                    "net \"{net}\" has no node {index}; its nodes are 0 to {}",
+                    count.saturating_sub(1)
+                ))
+            })?;
+            vec![entry.rpc.clone()]
+        }
+    };
+    Client::new(urls).map_err(WalletError::from)
+}

@@ -1,0 +1,270 @@
+//! What a wallet has: balances, coins, addresses and history. All are views over what a node says now; nothing is remembered.
+
+use crate::error::WalletError;
+use crate::session::{Found, Session};
+use bezant_api::client::Client;
+use bezant_api::types::{CoinView, CoinsView, HistoryParams, ReadLevel};
+use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::genesis::Genesis;
+use bezant_consensus::ledger::hash::LockHash;
+use bezant_consensus::ledger::transaction::OutPoint;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+#[cfg(test)]
+mod tests;
+
+/// `balance`; amounts in grains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Balance {
+    /// The wallet.
+    pub wallet: String,
+    /// Can be spent now.
+    pub spendable: String,
+    /// On its way in: in the mempool, or (read `final`) in blocks that are not final.
+    pub pending: String,
+    /// From coinbases that are too young.
+    pub immature: String,
+    /// The tip at which this holds.
+    pub height: u64,
+}
+
+/// What can be done with a coin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CoinState {
+    /// It can be spent now.
+    Spendable,
+    /// It is on its way in.
+    Pending,
+    /// It comes from a coinbase that is too young.
+    Immature,
+    /// A transaction in the mempool spends it.
+    Leaving,
+}
+
+/// A coin of a wallet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    /// Its name.
+    pub outpoint: OutPoint,
+    /// How much it is.
+    pub amount: Amount,
+    /// Its lock.
+    pub lock: LockHash,
+    /// Height of its block; `None` in the mempool.
+    pub height: Option<u64>,
+    /// What can be done with it.
+    pub state: CoinState,
+}
+
+/// One line of `utxos`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Utxo {
+    /// The wallet.
+    pub wallet: String,
+    /// `txid:index`.
+    pub outpoint: String,
+    /// Grains.
+    pub amount: String,
+    /// Its address.
+    pub address: String,
+    /// Height of its block; null in the mempool.
+    pub height: Option<u64>,
+    /// What can be done with it.
+    pub state: CoinState,
+}
+
+/// The addresses of a wallet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Addresses {
+    /// The wallet.
+    pub wallet: String,
+    /// The newest, which is the one to give away.
+    pub address: String,
+    /// All, oldest first.
+    pub addresses: Vec<String>,
+}
+
+/// One line of `list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Its name.
+    pub wallet: String,
+    /// `dev` for an account of a dev net, else `encrypted`.
+    pub kind: &'static str,
+    /// How many addresses it has.
+    pub addresses: usize,
+    /// Its file.
+    pub file: std::path::PathBuf,
+}
+
+/// One transaction of `history`; amounts in grains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// The wallet.
+    pub wallet: String,
+    /// The transaction.
+    pub txid: String,
+    /// Height of its block.
+    pub height: u64,
+    /// Its block.
+    pub block: String,
+    /// Time of its block, seconds since 1970.
+    pub time_s: u32,
+    /// What the wallet received in it, change included.
+    pub received: String,
+    /// What the wallet spent in it.
+    pub sent: String,
+    /// Whether it is final now.
+    pub is_final: bool,
+}
+
+/// The wallet's coins as a node sees them.
+///
+/// # Errors
+/// When no node answers, or one says what makes no sense.
+pub async fn coins(
+    client: &Client,
+    genesis: &Genesis,
+    found: &Found,
+    read: ReadLevel,
+) -> Result<(u64, Vec<Owned>), WalletError> {
+    let locks: Vec<String> = found.wallet.locks().iter().map(ToString::to_string).collect();
+    let view = client.coins(&locks).await?;
+    Ok((view.height, classify(&view, genesis, read)?))
+}
+
+fn classify(view: &CoinsView, genesis: &Genesis, read: ReadLevel) -> Result<Vec<Owned>, WalletError> {
+    let leaving: BTreeSet<&str> = view.spent_in_pool.iter().map(String::as_str).collect();
+    let maturity = u64::from(genesis.ledger.coinbase_maturity);
+    let state = |coin: &CoinView| {
+        if leaving.contains(coin.outpoint.as_str()) {
+            CoinState::Leaving
+        } else if coin.coinbase && coin.height != 0 && coin.height + maturity > view.height + 1 {
+            CoinState::Immature
+        } else if read == ReadLevel::Final && coin.height > view.final_height {
+            CoinState::Pending
+        } else {
+            CoinState::Spendable
+        }
+    };
+    let in_chain = view.coins.iter().map(|coin| owned(coin, Some(coin.height), state(coin)));
+    let in_pool = view.pool_coins.iter().map(|coin| {
+        let left = leaving.contains(coin.outpoint.as_str());
+        owned(coin, None, if left { CoinState::Leaving } else { CoinState::Pending })
+    });
+    in_chain.chain(in_pool).collect()
+}
+
+fn owned(coin: &CoinView, height: Option<u64>, state: CoinState) -> Result<Owned, WalletError> {
+    let nonsense = || WalletError::Failed(format!("a node gave a coin that makes no sense: {}", coin.outpoint));
+    let amount = coin.amount.parse().ok().and_then(Amount::from_grains).ok_or_else(nonsense)?;
+    let outpoint = outpoint(&coin.outpoint).ok_or_else(nonsense)?;
+    Ok(Owned { outpoint, amount, lock: coin.lock.parse().map_err(|_| nonsense())?, height, state })
+}
+
+/// Reads `txid:index`.
+#[must_use]
+pub fn outpoint(text: &str) -> Option<OutPoint> {
+    let (txid, index) = text.split_once(':')?;
+    Some(OutPoint { txid: txid.parse().ok()?, index: index.parse().ok()? })
+}
+
+/// `balance`.
+///
+/// # Errors
+/// When no node answers.
+pub async fn balance(session: &Session, found: &Found, read: ReadLevel) -> Result<Balance, WalletError> {
+    let (height, coins) = coins(session.client()?, session.genesis(), found, read).await?;
+    Ok(sum(&found.wallet.name, height, &coins))
+}
+
+fn sum(wallet: &str, height: u64, coins: &[Owned]) -> Balance {
+    let of = |state: CoinState| {
+        let amounts = coins.iter().filter(|coin| coin.state == state).map(|coin| u128::from(coin.amount.grains()));
+        amounts.sum::<u128>().to_string()
+    };
+    Balance {
+        wallet: wallet.to_owned(),
+        spendable: of(CoinState::Spendable),
+        pending: of(CoinState::Pending),
+        immature: of(CoinState::Immature),
+        height,
+    }
+}
+
+/// `utxos`: all coins that are not on their way out, by name.
+///
+/// # Errors
+/// When no node answers.
+pub async fn utxos(session: &Session, found: &Found, read: ReadLevel) -> Result<Vec<Utxo>, WalletError> {
+    let (_, coins) = coins(session.client()?, session.genesis(), found, read).await?;
+    let utxo = |coin: &Owned| Utxo {
+        wallet: found.wallet.name.clone(),
+        outpoint: coin.outpoint.to_string(),
+        amount: coin.amount.grains().to_string(),
+        address: session.address(&coin.lock),
+        height: coin.height,
+        state: coin.state,
+    };
+    Ok(coins.iter().filter(|coin| coin.state != CoinState::Leaving).map(utxo).collect())
+}
+
+/// `address`.
+#[must_use]
+pub fn addresses(session: &Session, found: &Found) -> Addresses {
+    let addresses: Vec<String> = found.wallet.locks().iter().map(|lock| session.address(lock)).collect();
+    let address = addresses.last().cloned().unwrap_or_default();
+    Addresses { wallet: found.wallet.name.clone(), address, addresses }
+}
+
+/// `list`.
+#[must_use]
+pub fn listed(found: &Found) -> Listed {
+    Listed {
+        wallet: found.wallet.name.clone(),
+        kind: if found.wallet.is_dev() { "dev" } else { "encrypted" },
+        addresses: found.wallet.keys.len(),
+        file: found.path.clone(),
+    }
+}
+
+/// `history`: what blocks of the active chain did to the wallet, from this height on, oldest first.
+///
+/// # Errors
+/// When no node answers.
+pub async fn history(session: &Session, found: &Found, from_height: u64) -> Result<Vec<Entry>, WalletError> {
+    let client = session.client()?;
+    let locks: Vec<String> = found.wallet.locks().iter().map(ToString::to_string).collect();
+    let mut entries: Vec<Entry> = Vec::new();
+    let (mut from_height, mut limit) = (from_height, 1_000);
+    loop {
+        let page =
+            client.history_page(&HistoryParams { locks: locks.clone(), from_height, limit: Some(limit) }).await?;
+        // The next page begins with the height at which this one ended, which may have been cut short.
+        entries.retain(|entry| entry.height < from_height);
+        let last = page.entries.last().map(|entry| entry.height);
+        entries.extend(page.entries.into_iter().map(|entry| Entry {
+            wallet: found.wallet.name.clone(),
+            txid: entry.txid,
+            height: entry.height,
+            block: entry.block,
+            time_s: entry.time_s,
+            received: entry.received,
+            sent: entry.sent,
+            is_final: entry.is_final,
+        }));
+        match last {
+            Some(height) if page.more && height > from_height => from_height = height,
+            // One height alone fills a page: ask for more at once, then give up honestly.
+            Some(_) if page.more && limit == 1_000 => limit = 10_000,
+            Some(height) if page.more => {
+                return Err(WalletError::Failed(format!(
+                    "block {height} has more entries of this wallet than a node lists"
+                )));
+            }
+            Some(_) | None => return Ok(entries),
+        }
+    }
+}
