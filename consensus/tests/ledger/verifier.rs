@@ -5,11 +5,12 @@ use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::hash::{SetHash, TxHash};
 use bezant_consensus::ledger::rules::{BlockError, TxError};
 use bezant_consensus::ledger::sighash::epoch_change_digest;
+use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::{Body, EpochChange, MemberList, Transaction, Witness};
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
 use bezant_consensus::message::{
-    Ballot, CertifiedBlock, CertifiedBlocks, CommitCertificate, Headers, Message, PrePrepare, PreparedCertificate,
-    Seal, Vote, VoteKind,
+    Ballot, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Headers, Message, PrePrepare,
+    PreparedCertificate, Seal, Vote, VoteKind,
 };
 use bezant_consensus::verify::{MessageError, Verifier};
 use std::sync::Arc;
@@ -167,7 +168,7 @@ fn certified_blocks() {
 
 #[test]
 fn messages_of_the_other_engine() {
-    let block = empty_block();
+    let block = mined(empty_block(), 0x207f_ffff);
     let of_pow = [Message::NewBlock(block.clone()), Message::Headers(Headers(vec![block.header]))];
     for message in of_pow {
         assert_eq!(judge(&pbft(), message.clone()), Err(MessageError::WrongEngine(message.name())));
@@ -176,6 +177,43 @@ fn messages_of_the_other_engine() {
     let message = Message::GetCertified { from: Height(1), count: 1 };
     assert_eq!(judge(&pow(), message.clone()), Err(MessageError::WrongEngine("get-certified")));
     assert_eq!(judge(&pbft(), message), Ok(()));
+}
+
+/// With a nonce that meets the target of `bits`.
+fn mined(mut block: Block, bits: u32) -> Block {
+    let target = Target::from_compact(bits).expect("a target");
+    block.header.bits = bits;
+    while !target.is_met_by(&block.id()) {
+        block.header.nonce += 1;
+    }
+    block
+}
+
+/// Work comes first: before it is done, nothing else of a block is looked at.
+#[test]
+fn headers_have_done_their_work() {
+    let refused = |block: Block| {
+        let messages = [
+            Message::Headers(Headers(vec![block.header])),
+            Message::Blocks(Blocks(vec![block.clone()])),
+            Message::NewBlock(block),
+        ];
+        messages.map(|message| matches!(judge(&pow(), message), Err(MessageError::Block(BlockError::Header(_)))))
+    };
+    let good = mined(empty_block(), 0x207f_ffff);
+    assert_eq!(refused(good.clone()), [false; 3]);
+    assert_eq!(refused(mined(empty_block(), 0x1f7f_ffff)), [false; 3], "harder is not refused here");
+    let mut lazy = good.clone();
+    while Target::from_compact(lazy.header.bits).unwrap().is_met_by(&lazy.id()) {
+        lazy.header.nonce += 1;
+    }
+    assert_eq!(refused(lazy), [true; 3]);
+    assert_eq!(refused(mined(empty_block(), 0x2100_ffff)), [true; 3], "easier than genesis");
+    for bits in [0, 0x2080_0001, 0xff12_3456] {
+        let mut block = good.clone();
+        block.header.bits = bits;
+        assert_eq!(refused(block), [true; 3], "{bits:08x} is no target");
+    }
 }
 
 fn payment(verifier: &Verifier, number: u8) -> Transaction {
