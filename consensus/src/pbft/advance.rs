@@ -123,10 +123,8 @@ impl Pbft {
         let proposed = slot.tally.vote(self.view, VoteKind::PrePrepare, self.set.primary(self.view))?;
         let is_wanted = proposed.ballot.block == body.id && slot.committed.is_none();
         let has_voted = slot.tally.vote(self.view, VoteKind::Prepare, me.index).is_some();
-        let is_bound = slot.bound_to(self.view).is_some_and(|block| block != body.id);
         let in_time = self.early_until(height).is_none();
-        let may =
-            is_wanted && !has_voted && !is_bound && in_time && height <= self.window_top() && self.is_linked(height);
+        let may = is_wanted && !has_voted && in_time && height <= self.window_top() && self.is_linked(height);
         may.then_some(body.id)
     }
 

@@ -95,7 +95,8 @@ impl Archive for Reader {
         self.read(|disk| disk.active.get(&height).copied())
     }
     fn certificate(&self, height: Height) -> Option<CommitCertificate> {
-        self.read(|disk| disk.certificates.get(&height).cloned())
+        // The least that can be expected of a store: what was flushed.
+        self.read(|disk| disk.active.get(&height).and(disk.certificates.get(&height)).cloned())
     }
 }
 

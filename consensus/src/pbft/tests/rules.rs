@@ -105,6 +105,11 @@ fn votes_of_different_views_or_blocks_do_not_add_up() {
     tally.add(world.vote(VoteKind::Commit, 2, ballot));
     let certificate = tally.committed(View(0), 3).expect("q COMMITs");
     assert_eq!((certificate.ballot, certificate.commits.len()), (ballot, 3));
+    let fourth = world.vote(VoteKind::Commit, 3, ballot);
+    let mut tally = Tally::default();
+    (0..3).for_each(|signer| assert!(tally.add(world.vote(VoteKind::Commit, signer, ballot)) != Counted::Known));
+    assert_eq!(tally.add(fourth), Counted::New(4));
+    assert_eq!(tally.committed(View(0), 3).expect("q COMMITs").commits.len(), 3, "exactly q");
 }
 
 #[test]
@@ -309,6 +314,35 @@ fn a_certified_block_replaces_the_first_proposal() {
     world.inject(2, 1, answer);
     assert_eq!(world.height(1), 1);
     assert!(world.has_sent(1, VoteKind::Prepare, 2), "the child is judged above the certified block");
+}
+
+#[test]
+fn what_stands_above_a_replaced_block_is_judged_anew() {
+    let mut world = net();
+    let chain = blocks(&world, 2);
+    propose(&mut world, 1, &chain[0]);
+    propose(&mut world, 2, &chain[1]);
+    let certified = other(&chain[0]);
+    let answer = Message::Certified(CertifiedBlocks(vec![world.certified(1, &certified, &[0, 2, 3])]));
+    world.inject(2, 1, answer);
+    assert_eq!(world.height(1), 1);
+    assert!(!world.has_sent(1, VoteKind::Prepare, 2), "its parent was replaced");
+    assert_eq!(refused(&world), 1);
+}
+
+#[test]
+fn a_replica_that_voted_takes_no_other_body() {
+    let mut world = net();
+    let block = blocks(&world, 1).remove(0);
+    propose(&mut world, 1, &block);
+    let engine = world.nodes[1].engine.as_mut().expect("it is up");
+    // Of all it knew, only its own vote is left.
+    let slot = engine.slots.get_mut(&Height(1)).expect("it voted");
+    slot.body = None;
+    slot.tally = Tally::default();
+    slot.own.values().for_each(|vote| assert_eq!(slot.tally.add(*vote), Counted::New(1)));
+    propose(&mut world, 1, &other(&block));
+    assert!(world.engine(1).slots[&Height(1)].body.is_none());
 }
 
 #[test]
