@@ -79,6 +79,7 @@ impl ClientError {
         let message = object.message().to_owned();
         match kind {
             Some("not-found") => ClientError::NotFound(message),
+            Some("stopping") => ClientError::Unreachable(message),
             Some("internal" | "busy") | None => ClientError::Other(format!("{message} (code {})", object.code())),
             Some(kind) => ClientError::Refused { kind: kind.to_owned(), message },
         }

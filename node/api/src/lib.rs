@@ -9,5 +9,6 @@ pub mod event;
 pub mod genesis;
 pub mod home;
 pub mod manifest;
+pub mod methods;
 pub mod peer_id;
 pub mod types;

@@ -179,6 +179,33 @@ pub struct BlockView {
     pub certificate: Option<String>,
 }
 
+/// `chain_header`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HeaderView {
+    /// Its id.
+    pub id: String,
+    /// Its height.
+    pub height: u64,
+    /// The block below.
+    pub parent: String,
+    /// Root over its transactions.
+    pub merkle_root: String,
+    /// Seconds since 1970.
+    pub time: u32,
+    /// Version of the header.
+    pub version: u32,
+    /// Compact target; 0 under PBFT.
+    pub bits: u32,
+    /// Nonce; 0 under PBFT.
+    pub nonce: u32,
+    /// Whether it is final (now).
+    pub is_final: bool,
+    /// The 80 bytes of the header, hex.
+    pub hex: String,
+    /// PBFT: borsh encoding of the commit certificate, hex.
+    pub certificate: Option<String>,
+}
+
 /// Parameters that name a transaction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TxParams {

@@ -14,7 +14,7 @@ use super::limits::{
 use super::names::Names;
 use super::peers::Peers;
 use super::streams::{self, Frame, Inbound};
-use crate::metrics::{Kind, Metrics};
+use crate::metrics::Metrics;
 use crate::ports::{NetCommand, NetEvent, Origin, Verdict};
 use bezant_consensus::engine::Peer;
 use bezant_consensus::ledger::genesis::ValidatorSet;
@@ -134,10 +134,6 @@ impl Driver {
 
     /// Reports an event, after all before it.
     pub(super) fn report(&mut self, event: NetEvent) {
-        if let NetEvent::Message { message, bytes, .. } = &event {
-            self.metrics.messages_in.get_or_create(&Kind { kind: message.name() }).inc();
-            self.metrics.bytes_in.inc_by(*bytes as u64);
-        }
         self.waiting.push_back(event);
     }
 

@@ -64,18 +64,19 @@ async fn write<S: AsyncWrite + Unpin>(stream: &mut S, parcel: &Parcel) -> io::Re
 
 impl Codec for MessageCodec {
     type Protocol = StreamProtocol;
-    type Request = Parcel;
+    // What is malformed is handed on, so that its sender can be blamed: errors of this codec are reported to nobody.
+    type Request = Result<Parcel, String>;
     type Response = Parcel;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Parcel>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Self::Request>
     where
         T: AsyncRead + Unpin + Send,
     {
-        let request = read(io).await?;
-        if is_request(&request.message) {
-            Ok(request)
-        } else {
-            Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} is no request", request.message.name())))
+        match read(io).await {
+            Ok(request) if is_request(&request.message) => Ok(Ok(request)),
+            Ok(other) => Ok(Err(format!("{} is no request", other.message.name()))),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Err(error.to_string())),
+            Err(error) => Err(error),
         }
     }
 
@@ -86,11 +87,11 @@ impl Codec for MessageCodec {
         read(io).await
     }
 
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Parcel) -> io::Result<()>
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Self::Request) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &request).await
+        write(io, &request.map_err(io::Error::other)?).await
     }
 
     async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: Parcel) -> io::Result<()>

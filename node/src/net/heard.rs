@@ -15,7 +15,7 @@ use bezant_consensus::message::Message;
 use libp2p::core::ConnectedPoint;
 use libp2p::gossipsub::{self, MessageAcceptance};
 use libp2p::multiaddr::Protocol;
-use libp2p::request_response::{self, InboundFailure, OutboundFailure, ResponseChannel};
+use libp2p::request_response::{self, OutboundFailure, ResponseChannel};
 use libp2p::swarm::{DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, identify, kad, mdns, ping};
 use std::io;
@@ -175,7 +175,7 @@ impl Driver {
         }
     }
 
-    fn on_exchange(&mut self, event: request_response::Event<Parcel, Parcel>) {
+    fn on_exchange(&mut self, event: request_response::Event<Result<Parcel, String>, Parcel>) {
         match event {
             request_response::Event::Message { peer, message, .. } => match message {
                 request_response::Message::Request { request, channel, .. } => self.on_request(peer, request, channel),
@@ -190,35 +190,32 @@ impl Driver {
                     tracing::debug!(%peer, %error, "request not answered");
                     self.report(NetEvent::Unanswered(number));
                 }
-                if let OutboundFailure::Io(error) = error {
-                    self.on_exchange_error(peer, &error);
+                if let OutboundFailure::Io(error) = error
+                    && error.kind() == io::ErrorKind::InvalidData
+                {
+                    self.malformed(peer, error.to_string());
                 }
-            }
-            request_response::Event::InboundFailure { peer, error: InboundFailure::Io(error), .. } => {
-                self.on_exchange_error(peer, &error);
             }
             // That an answer left, or that its asker did, changes nothing here.
             request_response::Event::InboundFailure { .. } | request_response::Event::ResponseSent { .. } => {}
         }
     }
 
-    fn on_exchange_error(&mut self, peer: PeerId, error: &io::Error) {
-        if error.kind() == io::ErrorKind::InvalidData {
-            self.malformed(peer, error.to_string());
-        }
-    }
-
-    fn on_request(&mut self, peer: PeerId, request: Parcel, channel: ResponseChannel<Parcel>) {
+    fn on_request(&mut self, peer: PeerId, request: Result<Parcel, String>, channel: ResponseChannel<Parcel>) {
         if self.faults.incoming(&peer) == Fate::Drop {
             return;
         }
         let Some(from) = self.admit(peer) else { return };
+        let Parcel { message, bytes, .. } = match request {
+            Ok(request) => request,
+            Err(reason) => return self.malformed(peer, reason),
+        };
         let Some(admitted) = self.peers.admitted(&peer) else { return };
         if admitted.requests >= REQUESTS_PER_PEER_MAX {
             tracing::debug!(%peer, "request refused: too many are open");
             return;
         }
-        if let Err(count) = admitted.allow(Instant::now(), request.bytes) {
+        if let Err(count) = admitted.allow(Instant::now(), bytes) {
             self.over_rate(peer, count);
             return;
         }
@@ -228,7 +225,6 @@ impl Driver {
             let answer = tokio::time::timeout(REQUEST_TIMEOUT, answer).await;
             (peer, channel, answer.ok().and_then(Result::ok))
         }));
-        let Parcel { message, bytes, .. } = request;
         self.report(NetEvent::Message { from, message, bytes, origin: Origin::Request(reply) });
     }
 
@@ -242,7 +238,6 @@ impl Driver {
             return;
         }
         let parcel = Parcel::new(message);
-        self.metrics.messages_out.get_or_create(&Kind { kind: parcel.message.name() }).inc();
         self.metrics.bytes_out.inc_by(parcel.bytes as u64);
         if self.swarm.behaviour_mut().requests.send_response(channel, parcel).is_err() {
             tracing::debug!(%peer, "the asker is gone");

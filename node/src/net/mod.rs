@@ -69,7 +69,7 @@ pub struct NetSetup {
     pub identity: Keypair,
     /// PBFT: the validator key with which this node proves to be a member.
     pub validator: Option<SigningKey>,
-    /// Counts messages.
+    /// Counts bytes sent, and messages that were dropped here.
     pub metrics: Arc<Metrics>,
     /// Becomes true when the network is to stop.
     pub shutdown: watch::Receiver<bool>,

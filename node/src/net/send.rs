@@ -78,7 +78,7 @@ impl Driver {
         let published = self.swarm.behaviour_mut().gossipsub.publish(topic.hash(), frame.to_vec());
         match published {
             Ok(_) => {
-                self.count_out(message, frame, 1);
+                self.count_out(frame, 1);
                 true
             }
             Err(PublishError::Duplicate | PublishError::NoPeersSubscribedToTopic) => false,
@@ -113,7 +113,7 @@ impl Driver {
                 }
             }
         }
-        self.count_out(message, frame, sent);
+        self.count_out(frame, sent);
     }
 
     fn ask(&mut self, peer: Peer, message: &Message) {
@@ -121,17 +121,15 @@ impl Driver {
         match self.peers.identity(peer).filter(passes) {
             Some(peer_id) => {
                 let parcel = Parcel::new(message.clone());
-                self.metrics.messages_out.get_or_create(&Kind { kind: message.name() }).inc();
                 self.metrics.bytes_out.inc_by(parcel.bytes as u64);
-                let request = self.swarm.behaviour_mut().requests.send_request(&peer_id, parcel);
+                let request = self.swarm.behaviour_mut().requests.send_request(&peer_id, Ok(parcel));
                 self.asked.insert(request, (peer_id, answer_name(message)));
             }
             None => self.report(NetEvent::Unanswered(peer)),
         }
     }
 
-    fn count_out(&self, message: &Message, frame: &Frame, times: u64) {
-        self.metrics.messages_out.get_or_create(&Kind { kind: message.name() }).inc_by(times);
+    fn count_out(&self, frame: &Frame, times: u64) {
         self.metrics.bytes_out.inc_by(times * frame.len() as u64);
     }
 }

@@ -1,8 +1,23 @@
-//! JSON-RPC over HTTP and WebSocket. Not built yet.
+//! JSON-RPC 2.0 over HTTP and WebSocket, and `/metrics`, `/health` and `/ready`, all on one listener.
+//!
+//! The methods are those of [`bezant_api::methods`]: parameters named or positional, errors with stable codes and a kind.
+//! Foreign `Host` and `Origin` headers are refused and no CORS headers are sent; `dev_*` methods exist only on dev nets with a
+//! token, `admin_*` only with a token. Requests, answers, batches, connections and subscriptions are limited in `limits`.
+
+mod calls;
+mod gate;
+mod limits;
+mod refuse;
+mod stream;
+#[cfg(test)]
+mod tests;
 
 use crate::handle::NodeHandle;
 use bezant_api::config::RpcConfig;
+use gate::{GateLayer, Rules};
+use jsonrpsee::server::{BatchRequestConfig, Server, ServerConfig};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -39,12 +54,37 @@ pub enum RpcError {
 pub async fn start(setup: RpcSetup) -> Result<(SocketAddr, JoinHandle<()>), RpcError> {
     let address = setup.config.listen;
     let fail = |error| RpcError::Listen { address, error };
-    let listener = tokio::net::TcpListener::bind(address).await.map_err(fail)?;
+    let listener = std::net::TcpListener::bind(address).map_err(fail)?;
+    listener.set_nonblocking(true).map_err(fail)?;
     let bound = listener.local_addr().map_err(fail)?;
+    let config = ServerConfig::builder()
+        .max_request_body_size(limits::REQUEST_BYTES_MAX)
+        .max_response_body_size(limits::RESPONSE_BYTES_MAX)
+        .max_connections(setup.config.connections_max)
+        .max_subscriptions_per_connection(limits::SUBSCRIPTIONS_PER_CONNECTION_MAX)
+        .set_message_buffer_capacity(limits::MESSAGES_WAITING_MAX)
+        .set_batch_request_config(BatchRequestConfig::Limit(limits::BATCH_REQUESTS_MAX))
+        .set_first_request_timeout(Some(limits::FIRST_REQUEST_TIMEOUT))
+        .build();
+    let hosts = setup.config.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+    let gate = GateLayer(Arc::new(Rules { handle: setup.handle.clone(), ip: bound.ip(), hosts }));
+    let server = Server::builder()
+        .set_config(config)
+        .set_http_middleware(tower::ServiceBuilder::new().layer(gate))
+        .build_from_tcp(listener)
+        .map_err(fail)?;
+    let shared =
+        calls::Shared { handle: setup.handle, dev_token: setup.dev_token, admin_token: setup.config.admin_token };
+    let module = calls::module(shared).expect("the table names no method twice");
+    let running = server.start(module);
     let mut shutdown = setup.shutdown;
     let task = tokio::spawn(async move {
-        let (_listener, _handle) = (listener, setup.handle);
+        // An error means that whoever could say so is gone, which is a reason to stop too.
         let _ = shutdown.wait_for(|stop| *stop).await;
+        let _ = running.stop();
+        if tokio::time::timeout(limits::STOP_TIMEOUT, running.stopped()).await.is_err() {
+            tracing::debug!("RPC connections were still open");
+        }
     });
     Ok((bound, task))
 }
