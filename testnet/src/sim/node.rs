@@ -1,0 +1,100 @@
+//! A simulated node: a replica, its disk, and the outputs that its executor has still to execute.
+
+use crate::sim::disk::{Disk, SharedDisk};
+use crate::sim::event::Life;
+use bezant_consensus::engine::{Peer, Template};
+use bezant_node_core::io::Output;
+use bezant_node_core::{Replica, ReplicaConfig};
+use std::collections::{BTreeMap, VecDeque};
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    /// As the replica calls it.
+    pub(crate) peer: Peer,
+    /// Both ends have the same.
+    pub(crate) connection: u64,
+}
+
+/// A node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) config: ReplicaConfig,
+    pub(crate) disk: SharedDisk,
+    /// `None` while it is down.
+    pub(crate) replica: Option<Replica>,
+    /// Counts starts.
+    pub(crate) life: Life,
+    /// Decided but not executed, in order.
+    pub(crate) outputs: VecDeque<Output>,
+    /// An [`Event::Execute`](crate::sim::event::Event::Execute) is on its way.
+    pub(crate) is_executing: bool,
+    /// It will crash in the middle of what it executes next.
+    pub(crate) is_doomed: bool,
+    /// A flush is on its way.
+    pub(crate) is_flushing: bool,
+    /// When the next wake comes that was asked for.
+    pub(crate) wake_ms: Option<u64>,
+    /// Its ends of connections, by the node at the other end.
+    pub(crate) ends: Vec<Option<End>>,
+    /// Which node a peer is; those of former connections too.
+    pub(crate) names: BTreeMap<Peer, usize>,
+    next_peer: u64,
+    /// By how much its clock is ahead of the slowest possible one.
+    pub(crate) skew_ms: u64,
+    /// Proof of work: hashes per virtual second.
+    pub(crate) hashes_per_second: u64,
+    /// What it mines, and which search that is.
+    pub(crate) template: Option<Template>,
+    pub(crate) search: u64,
+}
+
+impl Node {
+    pub(crate) fn new(config: ReplicaConfig, disk: Disk, nodes: usize, skew_ms: u64, hashes_per_second: u64) -> Node {
+        Node {
+            config,
+            disk: SharedDisk::new(disk),
+            replica: None,
+            life: 0,
+            outputs: VecDeque::new(),
+            is_executing: false,
+            is_doomed: false,
+            is_flushing: false,
+            wake_ms: None,
+            ends: vec![None; nodes],
+            names: BTreeMap::new(),
+            next_peer: 0,
+            skew_ms,
+            hashes_per_second,
+            template: None,
+            search: 0,
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.replica.is_some()
+    }
+
+    /// A new connection's end; its peer number was never used before on this node.
+    pub(crate) fn open(&mut self, other: usize, connection: u64) -> Peer {
+        self.next_peer += 1;
+        let peer = Peer(self.next_peer);
+        self.ends[other] = Some(End { peer, connection });
+        self.names.insert(peer, other);
+        peer
+    }
+
+    /// Forgets all that is not on the disk.
+    pub(crate) fn stop(&mut self) {
+        self.replica = None;
+        self.life += 1;
+        self.outputs.clear();
+        self.is_executing = false;
+        self.is_doomed = false;
+        self.is_flushing = false;
+        self.wake_ms = None;
+        self.ends.fill(None);
+        self.template = None;
+        self.search += 1;
+    }
+}

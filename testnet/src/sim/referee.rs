@@ -1,0 +1,405 @@
+//! The referee: looks on from outside and objects to whatever no correct net may do.
+//!
+//! It believes nothing that a node says: blocks are replayed by the [`Oracle`], votes are noted as they leave, and what was
+//! reported final is remembered across crashes.
+
+use crate::sim::disk::Disk;
+use crate::sim::oracle::Oracle;
+use bezant_consensus::chain::{Chain, ChainUpdate, Link};
+use bezant_consensus::engine::{Fault, Record, Trace};
+use bezant_consensus::ledger::block::Block;
+use bezant_consensus::ledger::genesis::Genesis;
+use bezant_consensus::ledger::hash::BlockId;
+use bezant_consensus::ledger::target::Work;
+use bezant_consensus::ledger::units::Height;
+use bezant_consensus::message::{Ballot, CertifiedBlock, Message, Vote, VoteKind};
+use bezant_node_core::io::{Notice, Output};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What the referee objects to: the rule's short name, and a sentence.
+pub(crate) type Verdict = Result<(), (&'static str, String)>;
+
+fn object(rule: &'static str, sentence: impl Into<String>) -> Verdict {
+    Err((rule, sentence.into()))
+}
+
+/// A node as it looks from outside.
+#[derive(Debug)]
+struct View {
+    /// The active chain as the replica switched it, from genesis to the tip.
+    active: Vec<BlockId>,
+    /// As the replica last said.
+    final_height: Height,
+    /// What the executor has told anyone. Under PBFT it survives crashes.
+    reported_final: Vec<BlockId>,
+    /// Proof of work: blocks held with all of their ancestors, all valid.
+    complete: BTreeSet<BlockId>,
+    /// The most work among these.
+    most_work: Work,
+    /// The tip at which its commitment was compared last: hashing all buckets is what costs most here.
+    committed: Option<BlockId>,
+}
+
+/// What a vote decides: of whom, what kind, and where.
+type Seat = (u16, VoteKind, u32, u64, u64, u64);
+
+/// Looks on.
+#[derive(Debug)]
+pub(crate) struct Referee {
+    pub(crate) oracle: Oracle,
+    pow: bool,
+    quorum: usize,
+    views: Vec<View>,
+    /// PBFT: the final block of each height, from genesis.
+    finals: Vec<BlockId>,
+    /// Every vote that ever left any node.
+    votes: BTreeMap<Seat, BlockId>,
+    /// Times that finality was withdrawn, with the event that belongs to it.
+    pub(crate) finality_broken: u64,
+    /// Times that blocks were disconnected.
+    pub(crate) reorgs: u64,
+}
+
+impl Referee {
+    pub(crate) fn new(genesis: &Arc<Genesis>, nodes: usize) -> Referee {
+        let oracle = Oracle::new(genesis.clone());
+        let start = oracle.genesis_id();
+        let work = oracle.get(&start).map_or(Work::ZERO, |block| block.work);
+        let view = || View {
+            active: vec![start],
+            final_height: Height::GENESIS,
+            reported_final: vec![start],
+            complete: BTreeSet::from([start]),
+            most_work: work,
+            committed: None,
+        };
+        Referee {
+            oracle,
+            pow: genesis.pow().is_some(),
+            quorum: if genesis.pow().is_some() { 0 } else { genesis.validator_set().quorum() },
+            views: (0..nodes).map(|_| view()).collect(),
+            finals: vec![start],
+            votes: BTreeMap::new(),
+            finality_broken: 0,
+            reorgs: 0,
+        }
+    }
+
+    /// The blocks that are final, or count as final, on a node now.
+    pub(crate) fn final_chain(&self, node: usize) -> &[BlockId] {
+        let view = &self.views[node];
+        &view.active[..=view.final_height.0 as usize]
+    }
+
+    pub(crate) fn tip(&self, node: usize) -> BlockId {
+        *self.views[node].active.last().expect("genesis is never disconnected")
+    }
+
+    /// A replica has decided; nothing is executed yet.
+    pub(crate) fn decided(&mut self, node: usize, outputs: &[Output]) -> Verdict {
+        let broken: Vec<(Height, Height)> = outputs
+            .iter()
+            .filter_map(|output| match output {
+                Output::Notice(Notice::Engine(Trace::FinalityBroken { before, fork })) => Some((*before, *fork)),
+                _ => None,
+            })
+            .collect();
+        let mut withdrawn = Vec::new();
+        for output in outputs {
+            match output {
+                Output::Persist(Record::Body(block)) if self.pow => self.hold(node, block),
+                Output::Chain(update) => withdrawn.extend(self.switch(node, update)?),
+                _ => {}
+            }
+        }
+        self.finality_broken += withdrawn.len() as u64;
+        if broken != withdrawn {
+            let text = format!("node {node} withdrew finality (before, fork) {withdrawn:?} and told {broken:?}");
+            return object("silent-finality", text);
+        }
+        self.most_work(node)
+    }
+
+    /// Follows a switch of the active chain; returns a withdrawal of finality.
+    fn switch(
+        &mut self,
+        node: usize,
+        update: &ChainUpdate,
+    ) -> Result<Option<(Height, Height)>, (&'static str, String)> {
+        let before = self.views[node].final_height;
+        for link in &update.disconnected {
+            let view = &mut self.views[node];
+            if view.active.len() < 2 || view.active.pop() != Some(link.id) {
+                object("chain-update", format!("node {node} disconnected a block that is not its tip"))?;
+            }
+        }
+        let fork = Height(self.views[node].active.len() as u64 - 1);
+        for link in &update.connected {
+            self.connect(node, link)?;
+        }
+        let view = &mut self.views[node];
+        if view.active.last() != Some(&update.tip.id) || update.tip.height.0 + 1 != view.active.len() as u64 {
+            object("chain-update", format!("node {node} is at another tip than its update says"))?;
+        }
+        if !update.disconnected.is_empty() {
+            self.reorgs += 1;
+        }
+        view.final_height = update.final_height;
+        if fork < before {
+            if !self.pow {
+                object("final-undone", format!("node {node} disconnected final blocks from {before} down to {fork}"))?;
+            }
+            return Ok(Some((before, fork)));
+        }
+        if update.final_height < before && !self.pow {
+            object("final-undone", format!("node {node} lowered its final height below {before}"))?;
+        }
+        Ok(None)
+    }
+
+    fn connect(&mut self, node: usize, link: &Link) -> Verdict {
+        let view = &mut self.views[node];
+        if view.active.last() != Some(&link.block.header.parent) || link.block.id() != link.id {
+            return object("chain-update", format!("node {node} connected a block that is not above its tip"));
+        }
+        let replayed = match self.oracle.learn(&link.block) {
+            Ok(replayed) => replayed,
+            Err(why) => return object("replay", format!("node {node} connected an invalid block: {why}")),
+        };
+        if replayed.height != link.height || replayed.diff != *link.diff {
+            return object("replay", format!("node {node} connects block {} otherwise than a replay", link.height));
+        }
+        view.active.push(link.id);
+        Ok(())
+    }
+
+    /// Proof of work: a node holds a body.
+    fn hold(&mut self, node: usize, block: &Block) {
+        // What is invalid or has no valid parent yet does not count; the latter is seen again when the parent comes.
+        let id = block.id();
+        if self.oracle.learn(block).is_ok() {
+            let view = &mut self.views[node];
+            let parent = self.oracle.get(&id).map(|replayed| (replayed.parent, replayed.work));
+            if let Some((parent, work)) = parent
+                && view.complete.contains(&parent)
+            {
+                view.complete.insert(id);
+                view.most_work = view.most_work.max(work);
+            }
+        }
+    }
+
+    /// Proof of work: bodies that came before their parents, and those that a restart finds.
+    pub(crate) fn hold_all(&mut self, node: usize, disk: &Disk) {
+        let mut rest: Vec<&Arc<Block>> =
+            disk.bodies().filter(|block| !self.views[node].complete.contains(&block.id())).collect();
+        loop {
+            let before = rest.len();
+            rest.retain(|block| {
+                self.hold(node, block);
+                !self.views[node].complete.contains(&block.id())
+            });
+            if rest.is_empty() || rest.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn most_work(&self, node: usize) -> Verdict {
+        if !self.pow {
+            return Ok(());
+        }
+        let tip = self.oracle.get(&self.tip(node)).expect("an active block was replayed");
+        let most = self.views[node].most_work;
+        if tip.work < most {
+            return object(
+                "most-work",
+                format!("node {node} stays at height {} with work {}, but holds {most}", tip.height, tip.work),
+            );
+        }
+        Ok(())
+    }
+
+    /// The executor of a node tells the world of a chain update.
+    pub(crate) fn reported(&mut self, node: usize, update: &ChainUpdate, disk: &Disk) -> Verdict {
+        let path = self.oracle.path(update.tip.id);
+        let told = &path[..=update.final_height.0 as usize];
+        if !self.pow {
+            for (height, id) in told.iter().enumerate().skip(1) {
+                self.finalize(node, height, *id)?;
+            }
+            for link in &update.connected {
+                let certified = |record: &Record| matches!(record, Record::Committed(c) if c.ballot.block == link.id);
+                if link.height <= update.final_height && !disk.has_durable(certified) {
+                    let text = format!("node {node} reported block {} final before that was durable", link.height);
+                    return object("not-durable", text);
+                }
+            }
+        }
+        self.views[node].reported_final = told.to_vec();
+        Ok(())
+    }
+
+    fn finalize(&mut self, node: usize, height: usize, id: BlockId) -> Verdict {
+        match self.finals.get(height) {
+            Some(other) if *other != id => {
+                object("final-conflict", format!("node {node} calls {id} final at height {height}, others {other}"))
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.finals.push(id);
+                Ok(())
+            }
+        }
+    }
+
+    /// A message leaves a node.
+    pub(crate) fn left(&mut self, node: usize, message: &Message, disk: &Disk) -> Verdict {
+        match message {
+            Message::Vote(vote) => {
+                self.vote(vote.signer, vote.kind, &vote.ballot)?;
+                self.durable(node, vote, disk)
+            }
+            Message::PrePrepare(proposal) => {
+                self.vote(proposal.vote.signer, proposal.vote.kind, &proposal.vote.ballot)?;
+                self.durable(node, &proposal.vote, disk)
+            }
+            Message::Certified(blocks) => blocks.0.iter().try_for_each(|certified| self.certificate(node, certified)),
+            Message::Transaction(_)
+            | Message::Tip(_)
+            | Message::GetCertified { .. }
+            | Message::GetHeaders(_)
+            | Message::Headers(_)
+            | Message::GetBlocks(_)
+            | Message::Blocks(_)
+            | Message::NewBlock(_) => Ok(()),
+        }
+    }
+
+    fn certificate(&mut self, node: usize, certified: &CertifiedBlock) -> Verdict {
+        let certificate = &certified.certificate;
+        let signers: BTreeSet<u16> = certificate.commits.iter().map(|seal| seal.signer).collect();
+        if signers.len() != self.quorum {
+            return object("certificate", format!("node {node} proves a block with {} commits", signers.len()));
+        }
+        for signer in signers {
+            self.vote(signer, VoteKind::Commit, &certificate.ballot)?;
+        }
+        let height = certificate.ballot.height.0 as usize;
+        match self.finals.get(height) {
+            Some(other) if *other != certificate.ballot.block => {
+                object("final-conflict", format!("node {node} certifies another block at height {height}"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn vote(&mut self, signer: u16, kind: VoteKind, ballot: &Ballot) -> Verdict {
+        let seat = (signer, kind, ballot.incarnation.0, ballot.epoch.0, ballot.view.0, ballot.height.0);
+        let first = *self.votes.entry(seat).or_insert(ballot.block);
+        if first == ballot.block {
+            return Ok(());
+        }
+        let place = format!("in view {} at height {}", ballot.view, ballot.height);
+        object("double-vote", format!("member {signer} sent {kind:?} {place} for {first} and for {}", ballot.block))
+    }
+
+    /// A vote of the node's own, and what it rests on, is durable before it leaves. Member i is node i.
+    fn durable(&self, node: usize, vote: &Vote, disk: &Disk) -> Verdict {
+        if usize::from(vote.signer) != node || self.views[node].final_height >= vote.ballot.height {
+            return Ok(());
+        }
+        let is_body = |record: &Record| matches!(record, Record::Body(block) if block.id() == vote.ballot.block);
+        let is_prepared = |record: &Record| matches!(record, Record::Prepared(c) if c.ballot == vote.ballot);
+        let rests = match vote.kind {
+            VoteKind::PrePrepare | VoteKind::Prepare => disk.has_durable(is_body),
+            VoteKind::Commit => disk.has_durable(is_prepared),
+        };
+        let itself = disk.has_durable(|record| matches!(record, Record::Vote(own) if own == vote));
+        if itself && rests {
+            return Ok(());
+        }
+        let what = if itself { "what it rests on" } else { "it" };
+        let text =
+            format!("{:?} of node {node} at height {} left before {what} was durable", vote.kind, vote.ballot.height);
+        object("not-durable", text)
+    }
+
+    /// A node blames a peer; here every node is correct.
+    pub(crate) fn blamed(&self, node: usize, peer: Option<usize>, fault: &Fault, ban: bool) -> Verdict {
+        let whom = peer.map_or_else(|| "a former peer".to_owned(), |peer| format!("node {peer}"));
+        let serious = matches!(fault, Fault::Invalid { .. } | Fault::Equivocation(..));
+        if serious || ban {
+            return object("false-blame", format!("node {node} blames {whom}, which is correct: {fault}"));
+        }
+        Ok(())
+    }
+
+    /// A node comes back from what its disk has: `tip` is what was flushed.
+    pub(crate) fn restarting(&mut self, node: usize, tip: BlockId, disk: &Disk) -> Verdict {
+        if self.oracle.get(&tip).is_none() {
+            return object("restart", format!("node {node} starts at a tip that it never had"));
+        }
+        let start = self.oracle.genesis_id();
+        let work = self.oracle.get(&start).map_or(Work::ZERO, |block| block.work);
+        let active = self.oracle.path(tip);
+        let view = &mut self.views[node];
+        view.active = active;
+        view.final_height = Height::GENESIS;
+        view.complete = BTreeSet::from([start]);
+        view.most_work = work;
+        view.committed = None;
+        if self.pow {
+            self.hold_all(node, disk);
+        }
+        Ok(())
+    }
+
+    /// After a restart, once the replica has decided what to make of its records.
+    pub(crate) fn restarted(&mut self, node: usize, chain: &mut Chain) -> Verdict {
+        let view = &mut self.views[node];
+        if chain.tip().id != *view.active.last().expect("genesis is never disconnected") {
+            return object("restart", format!("node {node} came back at another tip than its updates say"));
+        }
+        view.final_height = chain.final_height();
+        let told = &view.reported_final;
+        let kept = view.active.get(..told.len()).is_some_and(|active| active == told.as_slice());
+        let is_final = view.final_height.0 as usize + 1 >= told.len();
+        if !self.pow && !(kept && is_final) {
+            let (was, is) = (told.len() - 1, view.final_height);
+            return object("final-lost", format!("node {node} had reported height {was} final and came back at {is}"));
+        }
+        self.inspect(node, chain)?;
+        self.most_work(node)
+    }
+
+    /// Compares all that a node has with a replay of its chain from genesis.
+    pub(crate) fn inspect(&mut self, node: usize, chain: &mut Chain) -> Verdict {
+        let tip = self.tip(node);
+        if chain.tip().id != tip {
+            return object("chain-update", format!("the tip of node {node} is not the one that its updates led to"));
+        }
+        if let Err(why) = self.oracle.compare(&tip, &*chain) {
+            return object("coin-set", format!("node {node} at height {}: {why}", chain.tip().height));
+        }
+        if self.views[node].committed == Some(tip) {
+            return Ok(());
+        }
+        self.views[node].committed = Some(tip);
+        if chain.commitment() != self.oracle.commitment(&tip) {
+            let text = format!("node {node} at height {} commits to other coins than a replay", chain.tip().height);
+            return object("coin-set", text);
+        }
+        Ok(())
+    }
+
+    /// Replays a node's own bodies from genesis.
+    pub(crate) fn replay(&self, node: usize, chain: &Chain) -> Verdict {
+        let body = |id: &BlockId| chain.block(id);
+        match self.oracle.replay_all(self.tip(node), body) {
+            Ok(()) => Ok(()),
+            Err(why) => object("replay", format!("node {node}: {why}")),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a seed makes of a net before its first event: genesis, nodes, links, and the plan of what users do.
+
+use crate::sim::dice::Dice;
+use crate::sim::disk::Disk;
+use crate::sim::load::{self, Accounts};
+use crate::sim::network::Network;
+use crate::sim::node::Node;
+use crate::sim::options::{Fault, SimEngine, SimOptions};
+use crate::sim::plant::Plant;
+use bezant_consensus::engine::EngineConfig;
+use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::genesis::{
+    Difficulty, EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams, PowParams,
+};
+use bezant_consensus::ledger::key::SigningKey;
+use bezant_consensus::ledger::lock::Lock;
+use bezant_consensus::ledger::units::Incarnation;
+use bezant_consensus::verify::Verifier;
+use bezant_node_core::{MempoolConfig, ReplicaConfig};
+use std::sync::Arc;
+
+/// Second of the genesis block.
+pub(crate) const GENESIS_TIME_S: u32 = 1_750_000_000;
+/// By how much two clocks differ at most.
+const SKEW_MS_MAX: u64 = 1_500;
+/// A target that takes 256 hashes: real nonces, found in no time.
+const POW_BITS: u32 = 0x2000_ffff;
+const POW_HASHES: u64 = 256;
+
+/// A world about to begin.
+pub(crate) struct Setup {
+    pub(crate) genesis: Arc<Genesis>,
+    pub(crate) verifier: Verifier,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) network: Network,
+    pub(crate) planned: Vec<load::Planned>,
+    /// When the faults end.
+    pub(crate) heal_ms: u64,
+    /// How long a disk takes to make something durable, at most.
+    pub(crate) disk_ms_max: u64,
+    /// How long chain updates wait to be flushed, at most.
+    pub(crate) flush_ms_max: u64,
+}
+
+pub(crate) fn set_up(options: &SimOptions, dice: &mut Dice) -> Setup {
+    let accounts = Accounts::new(dice);
+    let keys: Vec<SigningKey> = (0..options.nodes).map(|_| SigningKey::from_seed(&dice.bytes())).collect();
+    let genesis = Arc::new(genesis(options, &accounts, &keys, dice));
+    genesis.check().expect("the simulator makes a valid genesis");
+    let verifier = Verifier::new(genesis.clone());
+    let heal_ms = if options.faults.iter().next().is_some() { dice.between(8_000, 25_000) } else { 8_000 };
+    let planned = load::plan(&genesis, &verifier, &accounts, options.nodes, heal_ms, dice);
+    let network = Network::new(options.nodes, options.faults, dice);
+    let nodes = keys.into_iter().map(|key| node(options, &genesis, key, dice)).collect();
+    // Some seeds have a slow disk, some flush rarely: then a crash forgets much.
+    let disk_ms_max = [0, 5, 40][dice.index(3)];
+    let flush_ms_max = [200, 2_000, 20_000][dice.index(3)];
+    Setup { genesis, verifier, nodes, network, planned, heal_ms, disk_ms_max, flush_ms_max }
+}
+
+fn node(options: &SimOptions, genesis: &Arc<Genesis>, key: SigningKey, dice: &mut Dice) -> Node {
+    let pow = options.engine == SimEngine::Pow;
+    let payee = pow.then(|| Lock::Key(key.public()).hash());
+    let engine = EngineConfig {
+        genesis: genesis.clone(),
+        key: (!pow).then_some(key),
+        payee,
+        incarnation: Incarnation(0),
+        mine: pow,
+    };
+    let config = ReplicaConfig { engine, mempool: MempoolConfig::default() };
+    let plant = match options.plant {
+        Some(Plant::Shell(plant)) => Some(plant),
+        Some(Plant::Engine(_)) | None => None,
+    };
+    let skew_ms = if options.faults.has(Fault::Clock) { dice.between(0, SKEW_MS_MAX) } else { 0 };
+    // Together they find about one block in each spacing; no two are equally fast.
+    let spacing_s = genesis.pow().map_or(1, |params| u64::from(params.spacing_s));
+    let share = POW_HASHES / (spacing_s * options.nodes as u64);
+    let hashes_per_second = dice.between((share / 2).max(1), share.max(1) * 3 / 2 + 1);
+    Node::new(config, Disk::new(genesis, plant), options.nodes, skew_ms, hashes_per_second)
+}
+
+fn genesis(options: &SimOptions, accounts: &Accounts, keys: &[SigningKey], dice: &mut Dice) -> Genesis {
+    let pow = options.engine == SimEngine::Pow;
+    let dev = dice.chance(500);
+    let difficulty = if dice.chance(500) {
+        Difficulty::Fixed
+    } else {
+        Difficulty::Asert { half_life_s: 30 + dice.below(300) as u32 }
+    };
+    let engine = if pow {
+        EngineParams::Pow(PowParams {
+            spacing_s: dice.between(1, 2) as u32,
+            bits: POW_BITS,
+            difficulty,
+            final_depth: dice.between(2, 6) as u32,
+            max_reorg: 1_000,
+            future_s: 7_200,
+        })
+    } else {
+        EngineParams::Pbft(PbftParams {
+            depth: dice.between(1, 8) as u16,
+            checkpoint_interval: 64,
+            view_timeout_ms: 2_000,
+            view_timeout_max_ms: 60_000,
+            drift_s: 10,
+            block_time_ms: if dice.chance(300) { dice.between(300, 3_000) as u32 } else { 0 },
+            readmit_interval: 100,
+        })
+    };
+    Genesis {
+        version: GENESIS_VERSION,
+        salt: dice.bytes(),
+        time: GENESIS_TIME_S,
+        dev,
+        engine,
+        ledger: LedgerParams {
+            block_bytes_max: if dice.chance(300) { 10_000 } else { 1_000_000 },
+            coinbase_maturity: 10,
+            subsidy: if pow { Amount::from_grains(5_000_000_000).expect("50 BZT") } else { Amount::ZERO },
+            // A subsidy that never ends is for dev nets only.
+            halving_interval: if !dev || dice.chance(300) { 20 } else { 0 },
+            relay_fee_rate_min: 1_000,
+        },
+        members: if pow { Vec::new() } else { keys.iter().map(SigningKey::public).collect() },
+        allocations: accounts.allocations(),
+    }
+}

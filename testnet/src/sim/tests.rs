@@ -1,0 +1,116 @@
+use super::*;
+
+/// Every seed passes, and run again gives the same trace.
+fn campaign(engine: SimEngine, nodes: usize, seeds: u64, faults: Faults) {
+    let options = SimOptions { engine, nodes, seed: 1, seeds, faults, ..SimOptions::default() };
+    let first = run(&options, &|_| {});
+    assert!(first.passed(), "{options}\n{first}");
+    let totals = first.totals();
+    assert!(totals.final_transactions > seeds && totals.final_height >= seeds, "{first}");
+    if faults == Faults::ALL {
+        assert!(totals.crashes > 0 && totals.lost > 0 && totals.partitions > 0 && totals.conflicts > 0, "{first}");
+    }
+    let second = run(&options, &|_| {});
+    assert_eq!(first.trace_hex(), second.trace_hex(), "a seed run twice gives one trace");
+}
+
+#[test]
+fn pbft_without_faults() {
+    campaign(SimEngine::Pbft, 4, 4, Faults::NONE);
+}
+
+#[test]
+fn pbft_of_one() {
+    campaign(SimEngine::Pbft, 1, 4, Faults::NONE.with(Fault::Crash));
+}
+
+#[test]
+fn pbft_of_four() {
+    campaign(SimEngine::Pbft, 4, 20, Faults::ALL);
+}
+
+#[test]
+fn pbft_of_seven() {
+    campaign(SimEngine::Pbft, 7, 20, Faults::ALL);
+}
+
+/// The referee finds a bug within so many seeds, and says how to see it again.
+fn finds(plant: Plant, seeds: u64) {
+    for engine in plant.engines() {
+        let options = SimOptions { engine: *engine, seeds, plant: Some(plant), ..SimOptions::default() };
+        let report = run(&options, &|_| {});
+        let found = report.reproduction.unwrap_or_else(|| panic!("{plant} was not found under {engine}"));
+        println!("{plant} under {engine}: {} ({})", found.objection, found.options);
+        let again = run_seed(&found.options, found.options.seed);
+        assert_eq!(again.objection.as_ref(), Some(&found.objection), "the reproduction reproduces");
+        let until = SimOptions { steps: Some(found.objection.step), ..found.options };
+        assert!(run_seed(&until, until.seed).objection.is_some(), "it fails at the step that is named");
+    }
+}
+
+#[test]
+fn early_send_is_found() {
+    finds(Plant::Shell(ShellPlant::EarlySend), 8);
+}
+
+#[test]
+fn lost_writes_are_found() {
+    finds(Plant::Shell(ShellPlant::LostWrites), 24);
+}
+
+#[test]
+fn a_torn_flush_is_found() {
+    finds(Plant::Shell(ShellPlant::TornFlush), 24);
+}
+
+#[test]
+fn immortal_coins_are_found() {
+    finds(Plant::Shell(ShellPlant::ImmortalCoins), 8);
+}
+
+#[test]
+fn forgotten_votes_are_found() {
+    finds(Plant::Shell(ShellPlant::ForgottenVotes), 24);
+}
+
+#[test]
+fn text_forms_are_read_back() {
+    for faults in [Faults::ALL, Faults::NONE, Faults::NONE.with(Fault::Loss).with(Fault::PowerCut)] {
+        assert_eq!(faults.to_string().parse::<Faults>(), Ok(faults));
+    }
+    for plant in Plant::all() {
+        assert_eq!(plant.name().parse::<Plant>(), Ok(plant));
+    }
+    assert_eq!("loss, crash".parse::<Faults>(), Ok(Faults::NONE.with(Fault::Loss).with(Fault::Crash)));
+    assert!("lightning".parse::<Faults>().is_err());
+    let options = SimOptions { steps: Some(7), seed: 3, ..SimOptions::default() };
+    assert_eq!(options.to_string(), "bezant sim --engine pbft --nodes 4 --seed 3 --seeds 1 --faults all --steps 7");
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    let base = SimOptions::default();
+    assert!(base.check().is_ok());
+    assert!(SimOptions { nodes: 0, ..base.clone() }.check().is_err());
+    assert!(SimOptions { seeds: 0, ..base.clone() }.check().is_err());
+    assert!(SimOptions { seed: u64::MAX, seeds: 2, ..base.clone() }.check().is_err());
+    let early = Some(Plant::Shell(ShellPlant::EarlySend));
+    assert!(SimOptions { engine: SimEngine::Pow, plant: early, ..base }.check().is_err());
+}
+
+#[test]
+fn a_report_ends_with_the_trace() {
+    let options = SimOptions { steps: Some(50), seeds: 2, ..SimOptions::default() };
+    let report = run(&options, &|_| {});
+    let last = report.to_string().lines().last().map(str::to_owned);
+    assert_eq!(last, Some(format!("trace {}", report.trace_hex())));
+    assert_eq!(report.to_json()["trace"], report.trace_hex());
+}
+
+/// The mean is right within a few percent, with no floating point on the way.
+#[test]
+fn exponential_waits_have_their_mean() {
+    let mut dice = dice::Dice::new(1);
+    let sum: u64 = (0..10_000).map(|_| dice.exponential(1_000)).sum();
+    assert!((950..1_050).contains(&(sum / 10_000)), "{}", sum / 10_000);
+}
