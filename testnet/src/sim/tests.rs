@@ -34,13 +34,34 @@ fn pbft_of_seven() {
     campaign(SimEngine::Pbft, 7, 20, Faults::ALL);
 }
 
-/// The referee finds a bug within so many seeds, and says how to see it again.
-fn finds(plant: Plant, seeds: u64) {
+#[test]
+fn pow_without_faults() {
+    campaign(SimEngine::Pow, 4, 4, Faults::NONE);
+}
+
+#[test]
+fn pow_of_one() {
+    campaign(SimEngine::Pow, 1, 4, Faults::NONE.with(Fault::Crash));
+}
+
+#[test]
+fn pow_of_four() {
+    campaign(SimEngine::Pow, 4, 20, Faults::ALL);
+}
+
+#[test]
+fn pow_of_seven() {
+    campaign(SimEngine::Pow, 7, 20, Faults::ALL);
+}
+
+/// The referee finds a bug within so many seeds, by one of these rules, and says how to see it again.
+fn finds(plant: Plant, seeds: u64, rules: &[&str]) {
     for engine in plant.engines() {
         let options = SimOptions { engine: *engine, seeds, plant: Some(plant), ..SimOptions::default() };
         let report = run(&options, &|_| {});
         let found = report.reproduction.unwrap_or_else(|| panic!("{plant} was not found under {engine}"));
         println!("{plant} under {engine}: {} ({})", found.objection, found.options);
+        assert!(rules.contains(&found.objection.rule), "{plant} under {engine}: {}", found.objection);
         let again = run_seed(&found.options, found.options.seed);
         assert_eq!(again.objection.as_ref(), Some(&found.objection), "the reproduction reproduces");
         let until = SimOptions { steps: Some(found.objection.step), ..found.options };
@@ -50,27 +71,31 @@ fn finds(plant: Plant, seeds: u64) {
 
 #[test]
 fn early_send_is_found() {
-    finds(Plant::Shell(ShellPlant::EarlySend), 8);
+    finds(Plant::Shell(ShellPlant::EarlySend), 8, &["not-durable"]);
 }
 
 #[test]
 fn lost_writes_are_found() {
-    finds(Plant::Shell(ShellPlant::LostWrites), 24);
+    finds(
+        Plant::Shell(ShellPlant::LostWrites),
+        24,
+        &["double-vote", "not-durable", "final-lost", "final-conflict", "panic"],
+    );
 }
 
 #[test]
 fn a_torn_flush_is_found() {
-    finds(Plant::Shell(ShellPlant::TornFlush), 24);
+    finds(Plant::Shell(ShellPlant::TornFlush), 24, &["coin-set", "flush", "most-work", "panic"]);
 }
 
 #[test]
 fn immortal_coins_are_found() {
-    finds(Plant::Shell(ShellPlant::ImmortalCoins), 8);
+    finds(Plant::Shell(ShellPlant::ImmortalCoins), 8, &["coin-set", "flush", "panic"]);
 }
 
 #[test]
 fn forgotten_votes_are_found() {
-    finds(Plant::Shell(ShellPlant::ForgottenVotes), 24);
+    finds(Plant::Shell(ShellPlant::ForgottenVotes), 24, &["not-durable", "double-vote"]);
 }
 
 #[test]
