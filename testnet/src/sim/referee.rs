@@ -318,12 +318,31 @@ impl Referee {
         };
         let itself = disk.has_durable(|record| matches!(record, Record::Vote(own) if own == vote));
         if itself && rests {
-            return Ok(());
+            return self.linked(node, vote, disk);
         }
         let what = if itself { "what it rests on" } else { "it" };
         let text =
             format!("{:?} of node {node} at height {} left before {what} was durable", vote.kind, vote.ballot.height);
         object("not-durable", text)
+    }
+
+    /// A proposal or its acceptance rests on the parent's being prepared in the same view, or committed.
+    fn linked(&self, node: usize, vote: &Vote, disk: &Disk) -> Verdict {
+        let below = vote.ballot.height.previous().unwrap_or(Height::GENESIS);
+        if vote.kind == VoteKind::Commit || self.views[node].final_height >= below {
+            return Ok(());
+        }
+        let parent = disk.bodies().find(|block| block.id() == vote.ballot.block).map(|block| block.header.parent);
+        let is_link = |record: &Record| match record {
+            Record::Prepared(c) => c.ballot.view == vote.ballot.view && Some(c.ballot.block) == parent,
+            Record::Committed(c) => Some(c.ballot.block) == parent,
+            Record::Body(_) | Record::Vote(_) | Record::Header(_) | Record::Invalid(_) => false,
+        };
+        if disk.has_durable(is_link) {
+            return Ok(());
+        }
+        let text = format!("{:?} of node {node} at height {} hangs on nothing below it", vote.kind, vote.ballot.height);
+        object("unlinked", text)
     }
 
     /// A node blames a peer; here every node is correct.

@@ -51,14 +51,15 @@ pub(crate) fn set_up(options: &SimOptions, dice: &mut Dice) -> Setup {
     let heal_ms = if options.faults.iter().next().is_some() { dice.between(8_000, 25_000) } else { 8_000 };
     let planned = load::plan(&genesis, &verifier, &accounts, options.nodes, heal_ms, dice);
     let network = Network::new(options.nodes, options.faults, dice);
-    let nodes = keys.into_iter().map(|key| node(options, &genesis, key, dice)).collect();
+    let pace = dice.between(1, 3);
+    let nodes = keys.into_iter().map(|key| node(options, &genesis, key, pace, dice)).collect();
     // Some seeds have a slow disk, some flush rarely: then a crash forgets much.
     let disk_ms_max = [0, 5, 40][dice.index(3)];
     let flush_ms_max = [200, 2_000, 20_000][dice.index(3)];
     Setup { genesis, verifier, nodes, network, planned, heal_ms, disk_ms_max, flush_ms_max }
 }
 
-fn node(options: &SimOptions, genesis: &Arc<Genesis>, key: SigningKey, dice: &mut Dice) -> Node {
+fn node(options: &SimOptions, genesis: &Arc<Genesis>, key: SigningKey, pace: u64, dice: &mut Dice) -> Node {
     let pow = options.engine == SimEngine::Pow;
     let payee = pow.then(|| Lock::Key(key.public()).hash());
     let engine = EngineConfig {
@@ -74,9 +75,9 @@ fn node(options: &SimOptions, genesis: &Arc<Genesis>, key: SigningKey, dice: &mu
         Some(Plant::Engine(_)) | None => None,
     };
     let skew_ms = if options.faults.has(Fault::Clock) { dice.between(0, SKEW_MS_MAX) } else { 0 };
-    // Together they find about one block in each spacing; no two are equally fast.
+    // Together they find one block or more in each spacing, so that the target moves where it may; no two are equally fast.
     let spacing_s = genesis.pow().map_or(1, |params| u64::from(params.spacing_s));
-    let share = POW_HASHES / (spacing_s * options.nodes as u64);
+    let share = POW_HASHES * pace / (spacing_s * options.nodes as u64);
     let hashes_per_second = dice.between((share / 2).max(1), share.max(1) * 3 / 2 + 1);
     Node::new(config, Disk::new(genesis, plant), options.nodes, skew_ms, hashes_per_second)
 }

@@ -98,6 +98,32 @@ fn forgotten_votes_are_found() {
     finds(Plant::Shell(ShellPlant::ForgottenVotes), 24, &["not-durable", "double-vote"]);
 }
 
+#[cfg(feature = "plant")]
+mod engine_plants {
+    use super::{Plant, finds};
+    use bezant_consensus::plant::Plant as EnginePlant;
+
+    macro_rules! found {
+        ($($name:ident: $plant:ident within $seeds:literal by $rules:expr;)*) => {$(
+            #[test]
+            fn $name() {
+                finds(Plant::Engine(EnginePlant::$plant), $seeds, &$rules);
+            }
+        )*};
+    }
+
+    found! {
+        forgotten_own_votes_are_found: ForgetVotes within 40 by ["double-vote", "panic"];
+        a_small_quorum_is_found: SmallQuorum within 8 by ["certificate", "refused", "final-conflict"];
+        late_persistence_is_found: PersistAfterSend within 8 by ["not-durable"];
+        a_skipped_link_is_found: SkipLink within 40 by ["unlinked"];
+        finality_without_a_commit_is_found: ConnectUncommitted within 8 by ["not-durable", "final-conflict"];
+        height_instead_of_work_is_found: TipByHeight within 60 by ["most-work"];
+        a_silent_reorg_is_found: SilentReorg within 60 by ["silent-finality"];
+        undo_from_the_wrong_end_is_found: UndoOrder within 40 by ["chain-update", "panic"];
+    }
+}
+
 #[test]
 fn text_forms_are_read_back() {
     for faults in [Faults::ALL, Faults::NONE, Faults::NONE.with(Fault::Loss).with(Fault::PowerCut)] {
