@@ -230,8 +230,8 @@ fn check_type(field: &str, value: &Value, schema: Option<&Value>) -> Result<(), 
     if !allowed.iter().any(fits) {
         return Err(ParamError::new(field, format!("{} is expected", allowed.join(" or "))));
     }
-    let items = value.as_array().into_iter().flatten();
-    items.into_iter().try_for_each(|item| check_type(field, item, schema.get("items")))
+    let mut items = value.as_array().into_iter().flatten();
+    items.try_for_each(|item| check_type(field, item, schema.get("items")))
 }
 
 fn is_integer(value: &Value, format: Option<&str>) -> bool {

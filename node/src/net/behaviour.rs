@@ -3,7 +3,8 @@
 use super::exchange::MessageCodec;
 use super::limits::{
     CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX, GOSSIP_BLOCK_BYTES_MAX, GOSSIP_FRAME_BYTES_MAX,
-    GOSSIP_TRANSACTION_BYTES_MAX, GOSSIP_VOTE_BYTES_MAX, PING_INTERVAL, REQUEST_STREAMS_MAX, REQUEST_TIMEOUT,
+    GOSSIP_TRANSACTION_BYTES_MAX, GOSSIP_VOTE_BYTES_MAX, GOSSIPED_REMEMBERED_FOR, PING_INTERVAL, REQUEST_STREAMS_MAX,
+    REQUEST_TIMEOUT,
 };
 use super::names::Names;
 use super::{NetError, NetSetup};
@@ -81,6 +82,7 @@ fn gossipsub(names: &Names) -> Result<Gossipsub, BoxError> {
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
         .message_id_fn(|message| MessageId::new(&sha256(&message.data)))
+        .duplicate_cache_time(GOSSIPED_REMEMBERED_FOR)
         .heartbeat_initial_delay(Duration::from_millis(100))
         .max_transmit_size(GOSSIP_FRAME_BYTES_MAX)
         .max_transmit_size_for_topic(GOSSIP_TRANSACTION_BYTES_MAX, names.transactions.hash())

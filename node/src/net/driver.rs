@@ -8,11 +8,12 @@ use super::dial::Dialer;
 use super::exchange::Parcel;
 use super::fault::Faults;
 use super::limits::{
-    ADMISSION_TIMEOUT, EVENTS_WAITING_MAX, INBOX_FRAMES_MAX, MALFORMED_BAN, MALFORMED_MAX, REDIAL_DEV_MAX, REDIAL_MAX,
-    STREAMS_PER_PEER_MAX,
+    ADMISSION_TIMEOUT, EVENTS_WAITING_BYTES_MAX, EVENTS_WAITING_MAX, INBOX_FRAMES_MAX, MALFORMED_BAN, MALFORMED_MAX,
+    REDIAL_DEV_MAX, REDIAL_MAX, STREAMS_PER_PEER_MAX,
 };
 use super::names::Names;
 use super::peers::Peers;
+use super::recent::Recent;
 use super::streams::{self, Frame, Inbound};
 use crate::metrics::Metrics;
 use crate::ports::{NetCommand, NetEvent, Origin, Verdict};
@@ -52,6 +53,7 @@ pub(super) struct Driver {
     pub(super) faults: Faults,
     pub(super) bans: Bans,
     pub(super) dialer: Dialer,
+    pub(super) gossiped: Recent,
     /// Requests of ours, with whom was asked and the name of the answer.
     pub(super) asked: HashMap<OutboundRequestId, (PeerId, &'static str)>,
     /// Requests of peers that the executor has not answered yet.
@@ -62,6 +64,8 @@ pub(super) struct Driver {
     inbox: mpsc::Receiver<Inbound>,
     inbox_entrance: mpsc::Sender<Inbound>,
     waiting: VecDeque<NetEvent>,
+    /// Of the messages in `waiting`.
+    waiting_bytes: usize,
     tasks: JoinSet<()>,
 }
 
@@ -88,6 +92,7 @@ impl Driver {
             faults: Faults::new(setup.genesis.dev),
             bans: Bans::default(),
             dialer: Dialer::new(me, peers, pause_max, Instant::now()),
+            gossiped: Recent::default(),
             asked: HashMap::new(),
             answers: FuturesUnordered::new(),
             metrics: setup.metrics.clone(),
@@ -97,6 +102,7 @@ impl Driver {
             inbox,
             inbox_entrance,
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             tasks: JoinSet::new(),
         })
     }
@@ -111,12 +117,14 @@ impl Driver {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let open = self.waiting.len() < EVENTS_WAITING_MAX;
+            let open = self.waiting.len() < EVENTS_WAITING_MAX && self.waiting_bytes < EVENTS_WAITING_BYTES_MAX;
             tokio::select! {
                 _ = shutdown.wait_for(|stop| *stop) => return,
                 permit = events.reserve(), if !self.waiting.is_empty() => {
                     let Ok(permit) = permit else { return };
-                    permit.send(self.waiting.pop_front().expect("checked above"));
+                    let event = self.waiting.pop_front().expect("checked above");
+                    self.waiting_bytes -= message_bytes(&event);
+                    permit.send(event);
                 }
                 command = commands.recv() => match command {
                     Some(command) => self.on_command(command),
@@ -134,6 +142,7 @@ impl Driver {
 
     /// Reports an event, after all before it.
     pub(super) fn report(&mut self, event: NetEvent) {
+        self.waiting_bytes += message_bytes(&event);
         self.waiting.push_back(event);
     }
 
@@ -280,7 +289,7 @@ impl Driver {
                     return;
                 }
                 let Some(from) = self.peers.admitted(&peer).map(|admitted| admitted.number) else { return };
-                self.report(NetEvent::Message { from, message, bytes, origin: Origin::Direct });
+                self.report(NetEvent::Message { from, message: *message, bytes, origin: Origin::Direct });
             }
             Inbound::Malformed { peer, reason } => self.malformed(peer, reason),
             Inbound::Ended { peer } => {
@@ -309,5 +318,17 @@ impl Driver {
         let named: BTreeMap<String, ()> =
             swarm.listeners().map(|address| (format!("{address}/p2p/{me}"), ())).collect();
         named.into_keys().collect()
+    }
+}
+
+fn message_bytes(event: &NetEvent) -> usize {
+    match event {
+        NetEvent::Message { bytes, .. } => *bytes,
+        NetEvent::Connected { .. }
+        | NetEvent::Disconnected(_)
+        | NetEvent::Member { .. }
+        | NetEvent::Malformed { .. }
+        | NetEvent::Unanswered(_)
+        | NetEvent::RoundTrip { .. } => 0,
     }
 }

@@ -16,6 +16,11 @@ pub(super) const GOSSIP_VOTE_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 /// Bytes of one gossipsub frame on the wire: the largest message and room for its envelope.
 pub(super) const GOSSIP_FRAME_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 64 * 1024;
 
+/// How long gossip that was published is remembered: as long as gossipsub refuses to publish it again.
+pub(super) const GOSSIPED_REMEMBERED_FOR: Duration = Duration::from_secs(60);
+/// How many such messages are remembered.
+pub(super) const GOSSIPED_REMEMBERED_MAX: usize = 16_384;
+
 /// A frame that was begun is read or written in this time, or its stream ends.
 pub(super) const FRAME_TIMEOUT: Duration = Duration::from_secs(20);
 /// The other side greets a new stream in this time, or it is opened again.
@@ -30,9 +35,11 @@ pub(super) const QUEUE_FRAMES_MAX: usize = 4_096;
 /// Bytes that wait for one peer; a peer that lets more pile up is disconnected.
 pub(super) const QUEUE_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
 /// Frames read from all peers that wait for the loop of this layer.
-pub(super) const INBOX_FRAMES_MAX: usize = 64;
+pub(super) const INBOX_FRAMES_MAX: usize = 16;
 /// Events that wait for the executor; while there are more, nothing is read from the network.
 pub(super) const EVENTS_WAITING_MAX: usize = 256;
+/// Bytes of messages among those events; likewise.
+pub(super) const EVENTS_WAITING_BYTES_MAX: usize = 8 * MESSAGE_BYTES_MAX;
 
 /// A request to a peer is answered in this time, or reported as unanswered.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);

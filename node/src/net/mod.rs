@@ -32,6 +32,7 @@ mod limits;
 mod names;
 mod peers;
 mod rate;
+mod recent;
 mod send;
 mod streams;
 #[cfg(test)]

@@ -17,6 +17,7 @@ use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::message::Message;
 use libp2p::PeerId;
 use libp2p::gossipsub::{IdentTopic, PublishError};
+use std::time::Instant;
 
 impl Driver {
     /// Sends a message.
@@ -75,9 +76,14 @@ impl Driver {
 
     /// Gossips a message; returns whether gossip took it.
     fn publish(&mut self, topic: &IdentTopic, message: &Message, frame: &Frame) -> bool {
+        let now = Instant::now();
+        if self.gossiped.contains(now, frame) {
+            return false;
+        }
         let published = self.swarm.behaviour_mut().gossipsub.publish(topic.hash(), frame.to_vec());
         match published {
             Ok(_) => {
+                self.gossiped.insert(now, frame);
                 self.count_out(frame, 1);
                 true
             }

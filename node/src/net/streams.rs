@@ -168,7 +168,7 @@ pub(super) enum Inbound {
     /// A stream was opened properly.
     Hello { peer: PeerId, member: Option<u16> },
     /// A message.
-    Message { peer: PeerId, message: Message, bytes: usize },
+    Message { peer: PeerId, message: Box<Message>, bytes: usize },
     /// Bytes that no correct peer sends; the stream is over.
     Malformed { peer: PeerId, reason: String },
     /// A stream is over.
@@ -208,7 +208,7 @@ async fn read_all(
     let mut allowance = Allowance::new(Instant::now());
     while let Some(length) = read_length(stream).await? {
         let frame = timeout(FRAME_TIMEOUT, read_body(stream, length)).await.map_err(late)??;
-        let message: Message = decode(&frame).map_err(|error| malformed(error.to_string()))?;
+        let message: Box<Message> = decode(&frame).map(Box::new).map_err(|error| malformed(error.to_string()))?;
         let bytes = frame.len();
         inbox.send(Inbound::Message { peer, message, bytes }).await.map_err(stopped)?;
         let pause = allowance.take(Instant::now(), bytes);

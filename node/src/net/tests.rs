@@ -4,9 +4,12 @@ use super::bans::Bans;
 use super::dial::Dialer;
 use super::fault::{Fate, Faults};
 use super::frame::{read_frame, write_frame};
-use super::limits::{BANS_MAX, FRAME_BYTES_MAX, MALFORMED_MAX, REDIAL_DEV_MAX};
+use super::limits::{
+    BANS_MAX, FRAME_BYTES_MAX, GOSSIPED_REMEMBERED_FOR, GOSSIPED_REMEMBERED_MAX, MALFORMED_MAX, REDIAL_DEV_MAX,
+};
 use super::names::Names;
 use super::rate::Allowance;
+use super::recent::Recent;
 use super::{NetError, NetSetup, start};
 use crate::metrics::Metrics;
 use crate::ports::{NetCommand, NetEvent, Network, Origin, Verdict};
@@ -583,6 +586,23 @@ async fn a_node_of_another_net_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nodes_of_two_nets_do_not_meet() {
+    let ours = genesis(2, 13, true);
+    let mut a = node(&ours, Some(0), Vec::new()).await;
+    let mut stranger = node(&genesis(2, 14, true), Some(0), vec![a.address()]).await;
+    let mut friend = node(&ours, Some(1), vec![a.address()]).await;
+    let number = a.connected(friend.id()).await;
+    // The stranger dials several times meanwhile.
+    for height in 0..2 {
+        a.send(To::Peer(number), &tip(height)).await;
+        friend.hears(&tip(height)).await;
+        a.until("a ping", |event| matches!(event, NetEvent::RoundTrip { .. }).then_some(())).await;
+    }
+    assert!(!a.seen.iter().any(|event| matches!(event, NetEvent::Connected { .. })));
+    assert!(stranger.network.events.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_reads_too_slowly_is_disconnected() {
     let genesis = genesis(2, 12, true);
     let names = Names::new(&genesis.network_id());
@@ -667,6 +687,21 @@ fn bans_end_and_are_bounded() {
     }
     assert_eq!(bans.insert(PeerId::random(), now + Duration::from_secs(3)), Some(first));
     assert_eq!(bans.expire(now + Duration::from_secs(2)).len(), BANS_MAX - 1);
+}
+
+#[test]
+fn what_was_gossiped_is_remembered_for_a_while() {
+    let now = Instant::now();
+    let mut recent = Recent::default();
+    recent.insert(now, b"one");
+    assert!(recent.contains(now, b"one") && !recent.contains(now, b"two"));
+    assert!(!recent.contains(now + GOSSIPED_REMEMBERED_FOR, b"one"));
+    for number in 0..2 * GOSSIPED_REMEMBERED_MAX {
+        recent.contains(now, b"");
+        recent.insert(now, &number.to_be_bytes());
+    }
+    assert!(!recent.contains(now, &0usize.to_be_bytes()));
+    assert!(recent.contains(now, &(2 * GOSSIPED_REMEMBERED_MAX - 1).to_be_bytes()));
 }
 
 #[test]
