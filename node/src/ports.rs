@@ -4,6 +4,7 @@
 //! - Numbers every connected node with a [`Peer`], never reused within a run; several connections to one node are one peer.
 //! - Tells [`NetEvent::Connected`] before anything else of a peer and [`NetEvent::Disconnected`] after everything else.
 //!   Those two are never dropped; for events the network may wait (back-pressure towards the peers).
+//! - Counts messages and bytes in [`crate::metrics::Metrics`].
 //! - Sends a peer's messages in the order in which they came.
 //! - A [`Message::GetCertified`], [`Message::GetHeaders`] or [`Message::GetBlocks`] to one peer is a request: its answer comes
 //!   back as an ordinary [`NetEvent::Message`] of that peer with [`Origin::Answer`]; when there will be none,

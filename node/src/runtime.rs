@@ -341,6 +341,8 @@ impl Core {
     /// Stops in order: the search, then the state; what it could not flush is connected again from the facts next time.
     fn stop(self, result: Result<(), NodeError>) -> Result<(), NodeError> {
         drop(self.mining);
+        // Readers close before writers: the last connection to a file puts its log into it.
+        drop(self.replica);
         let flushed = self.state.stop();
         if let Err(error) = &flushed {
             tracing::error!(%error, "the last flush failed; nothing final is lost, the next start makes it again");

@@ -240,15 +240,13 @@ impl VerifyPool {
             }
             NetEvent::Unanswered(peer) => Arrival::Unanswered(peer),
             NetEvent::RoundTrip { peer, ms } => Arrival::RoundTrip { peer, ms },
-            NetEvent::Message { from, message, bytes, origin } => return self.verify(from, message, bytes, origin),
+            NetEvent::Message { from, message, bytes: _, origin } => return self.verify(from, message, origin),
         })
     }
 
-    fn verify(&self, from: Peer, message: Message, bytes: usize, origin: Origin) -> Option<Arrival> {
+    fn verify(&self, from: Peer, message: Message, origin: Origin) -> Option<Arrival> {
         let metrics = &self.0.metrics;
         let kind = message.name();
-        metrics.messages_in.get_or_create(&Kind { kind }).inc();
-        metrics.bytes_in.inc_by(bytes as u64);
         let began = Instant::now();
         let known = |hash: &TxHash| self.0.known.read().is_ok_and(|known| known.contains(hash));
         let result = self.0.verifier.message(message, &known, rand::rng());

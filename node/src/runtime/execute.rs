@@ -50,7 +50,6 @@ impl Core {
 
     fn send(&mut self, to: To, message: Message, reply: &mut Option<(Peer, Reply)>) {
         let kind = message.name();
-        self.metrics.messages_out.get_or_create(&Kind { kind }).inc();
         if is_answer(&message) && to_peer(to).is_some() && to_peer(to) == reply.as_ref().map(|(peer, _)| *peer) {
             if let Some((_, reply)) = reply.take() {
                 reply.send(message);

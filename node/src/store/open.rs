@@ -23,14 +23,12 @@ use std::sync::Arc;
 /// An opened data directory.
 #[derive(Debug)]
 pub struct Opened {
-    /// Keeps the directory locked; dropped last.
-    pub lock: File,
+    /// The core's read seam. Closed before the writers, so that the last one to close can put the logs into the files.
+    pub view: View,
     /// The writer of facts.
     pub facts: Facts,
     /// The writer of the state.
     pub state: StateWriter,
-    /// The core's read seam.
-    pub view: View,
     /// The state as it was flushed.
     pub base: Base,
     /// Facts beyond the base.
@@ -39,6 +37,8 @@ pub struct Opened {
     pub supply: u64,
     /// Number of coins of the base.
     pub coins: u64,
+    /// Keeps the directory locked; dropped last.
+    pub lock: File,
 }
 
 /// Opens a data directory, or makes it.
@@ -78,7 +78,7 @@ pub fn open(dir: &Path, genesis: &Genesis, metrics: Arc<Metrics>) -> Result<Open
     let state = State { connection: state, path: state_path, facts: checkpointer, buckets, keeps_undo };
     let state = StateWriter::start(state, metrics).map_err(|error| StoreError::io(dir, &error))?;
     let facts = Facts::new(facts, facts_path, fresh);
-    Ok(Opened { lock, facts, state, view, base, records, supply, coins })
+    Ok(Opened { view, facts, state, base, records, supply, coins, lock })
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {

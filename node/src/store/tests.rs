@@ -1,1 +1,276 @@
-//! Storage.
+//! Storage by itself: round trips, refusals, interrupted writes.
+
+use super::facts::{Facts, SharedFresh};
+use super::schema::{self, FACTS_FILE, STATE_FILE};
+use super::{Opened, Reader, StoreError, open};
+use crate::metrics::Metrics;
+use crate::tests::{genesis, key};
+use bezant_api::types::EngineName;
+use bezant_consensus::chain::{Archive, ChainUpdate, Link, Tip};
+use bezant_consensus::engine::Record;
+use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::block::{Block, Header};
+use bezant_consensus::ledger::coins::{Coin, Coins, Diff};
+use bezant_consensus::ledger::commitment::Buckets;
+use bezant_consensus::ledger::genesis::Genesis;
+use bezant_consensus::ledger::hash::{BlockId, LockHash, MerkleRoot};
+use bezant_consensus::ledger::transaction::{Body, Coinbase, OutPoint, Output, Transaction};
+use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
+use bezant_consensus::message::{Ballot, CommitCertificate, Vote, VoteKind};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+fn opened(dir: &Path, genesis: &Genesis) -> Opened {
+    open(dir, genesis, Arc::new(Metrics::new())).expect("opens")
+}
+
+fn refused(dir: &Path, genesis: &Genesis) -> StoreError {
+    open(dir, genesis, Arc::new(Metrics::new())).map(|_| ()).expect_err("is refused")
+}
+
+/// A block that only pays its maker; the store does not judge.
+fn block(parent: BlockId, height: u64, salt: u8) -> Block {
+    let output = Output { amount: Amount::from_grains(10).expect("small"), lock: LockHash([salt; 32]) };
+    let coinbase = Coinbase { height: Height(height), extra: vec![salt], outputs: vec![output] };
+    let transactions = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
+    let header =
+        Header { version: 1, parent, merkle_root: MerkleRoot::default(), time: 1_700_000_001, bits: 0, nonce: 0 };
+    let mut block = Block { header, transactions };
+    block.header.merkle_root = block.merkle_root();
+    block
+}
+
+fn link_above(tip: &Tip, salt: u8, spends: Option<(OutPoint, Coin)>) -> Link {
+    let height = tip.height.next();
+    let block = block(tip.id, height.0, salt);
+    let output = block.transactions[0].outputs()[0];
+    let outpoint = OutPoint { txid: block.transactions[0].id(), index: 0 };
+    let coin = Coin { amount: output.amount, lock: output.lock, height, coinbase: true };
+    let diff = Diff { spent: spends.into_iter().collect(), created: BTreeMap::from([(outpoint, coin)]) };
+    Link { height, id: block.id(), block: Arc::new(block), diff: Arc::new(diff) }
+}
+
+fn tip_of(link: &Link) -> Tip {
+    Tip { height: link.height, id: link.id, header: link.block.header }
+}
+
+fn vote(height: u64) -> Record {
+    let (incarnation, epoch, view) = (Incarnation(0), Epoch(0), View(0));
+    let ballot = Ballot { incarnation, epoch, view, height: Height(height), block: BlockId([7; 32]) };
+    Record::Vote(Vote::sign(&genesis(EngineName::Pbft, 1).network_id(), VoteKind::Commit, ballot, 0, &key(1)))
+}
+
+fn certificate(height: u64, block: BlockId) -> Record {
+    let (incarnation, epoch, view) = (Incarnation(0), Epoch(0), View(0));
+    let ballot = Ballot { incarnation, epoch, view, height: Height(height), block };
+    Record::Committed(CommitCertificate { ballot, commits: Vec::new() })
+}
+
+#[test]
+fn records_answer_when_handed_out_and_come_back_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let genesis = genesis(EngineName::Pbft, 1);
+    let mut store = opened(dir.path(), &genesis);
+    assert!(store.records.is_empty());
+    let link = link_above(&store.base.tip, 1, None);
+    let body = Record::Body(Block::clone(&link.block));
+    let records = vec![vote(1), body, certificate(1, link.id)];
+    assert_eq!(store.view.block(&link.id), None);
+    records.iter().for_each(|record| store.facts.hand_out(record));
+    assert_eq!(store.view.block(&link.id), Some(link.block.clone()));
+    assert!(store.view.certificate(Height(1)).is_some());
+    store.facts.commit(&records).expect("commits");
+    assert!(store.view.certificate(Height(1)).is_some() && store.view.block(&link.id).is_some());
+    drop(store);
+    let mut store = opened(dir.path(), &genesis);
+    assert_eq!(store.records.len(), 3);
+    assert!(records.iter().all(|record| store.records.contains(record)));
+    // Once the height is final and flushed, the vote is forgotten, and what is connected is not handed back.
+    let update = ChainUpdate {
+        sequence: 1,
+        disconnected: Vec::new(),
+        tip: tip_of(&link),
+        connected: vec![link.clone()],
+        final_height: Height(1),
+    };
+    store.state.update(update).expect("takes it");
+    store.facts.forget_votes(Height(1));
+    store.facts.commit(&[vote(2)]).expect("commits");
+    store.state.stop().expect("flushes");
+    drop((store.facts, store.view, store.lock));
+    let store = opened(dir.path(), &genesis);
+    assert_eq!(store.base.tip, tip_of(&link));
+    assert_eq!(store.records, [vote(2)]);
+    assert!(store.view.block(&link.id).is_some() && store.view.certificate(Height(1)).is_some());
+    assert_eq!(store.view.active_at(Height(1)), Some(link.id));
+}
+
+#[test]
+fn every_commit_is_synced() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let connection = schema::open_writer(&dir.path().join("any.sqlite")).expect("opens");
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).expect("answers");
+    assert_eq!((pragma("synchronous"), pragma("fullfsync"), pragma("checkpoint_fullfsync")), (2, 1, 1));
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).expect("answers");
+    assert_eq!(mode, "wal");
+}
+
+#[test]
+fn another_net_and_a_newer_format_are_refused_by_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    drop(opened(dir.path(), &genesis(EngineName::Pbft, 1)));
+    let error = refused(dir.path(), &genesis(EngineName::Pbft, 2));
+    assert!(matches!(error, StoreError::OtherNet { .. }), "{error}");
+    assert!(error.to_string().contains("use the genesis file"));
+    let path = dir.path().join(STATE_FILE);
+    let state = schema::open_writer(&path).expect("opens");
+    state.pragma_update(None, "user_version", 99).expect("writes");
+    drop(state);
+    let error = refused(dir.path(), &genesis(EngineName::Pbft, 1));
+    assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error}");
+}
+
+#[test]
+fn damage_is_named_with_what_to_do() {
+    let genesis = genesis(EngineName::Pbft, 1);
+    for (file, advice) in [(STATE_FILE, "delete this one file"), (FACTS_FILE, "Move the data directory away")] {
+        for (at, bytes) in [(0_usize, 100_usize), (4_096, 4_096)] {
+            let dir = tempfile::tempdir().expect("a directory");
+            drop(opened(dir.path(), &genesis));
+            assert!(!dir.path().join(format!("{file}-wal")).exists(), "an orderly end leaves no log behind");
+            let path = dir.path().join(file);
+            let mut content = std::fs::read(&path).expect("reads");
+            assert!(content.len() > at + bytes, "the last checkpoint has filled {file}");
+            content[at..at + bytes].fill(0xa5);
+            std::fs::write(&path, content).expect("writes");
+            let error = refused(dir.path(), &genesis).to_string();
+            assert!(error.contains("is damaged") && error.contains(advice), "{file} at {at}: {error}");
+        }
+    }
+}
+
+#[test]
+fn lost_facts_are_not_made_again_but_lost_state_is() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let genesis = genesis(EngineName::Pbft, 1);
+    drop(opened(dir.path(), &genesis));
+    std::fs::remove_file(dir.path().join(STATE_FILE)).expect("removes");
+    let store = opened(dir.path(), &genesis);
+    assert_eq!(store.base.tip.height, Height(0));
+    drop(store);
+    std::fs::remove_file(dir.path().join(FACTS_FILE)).expect("removes");
+    assert!(matches!(refused(dir.path(), &genesis), StoreError::FactsDamaged { .. }));
+}
+
+/// A state is what its blocks say: coins, buckets, totals and indices.
+fn check_state(dir: &Path, genesis: &Genesis, chain: &[Link]) {
+    let store = opened(dir, genesis);
+    let height = usize::try_from(store.base.tip.height.0).expect("small");
+    assert!(height <= chain.len());
+    let (_, genesis_diff) = bezant_consensus::chain::Base::genesis(genesis);
+    let mut coins: BTreeMap<OutPoint, Coin> = BTreeMap::new();
+    genesis_diff.apply(&mut coins).expect("fits");
+    chain[..height].iter().for_each(|link| link.diff.apply(&mut coins).expect("fits"));
+    for (outpoint, coin) in &coins {
+        assert_eq!(store.view.get(outpoint).as_ref(), Some(coin));
+    }
+    assert_eq!(store.coins, coins.len() as u64);
+    assert_eq!(store.supply, coins.values().map(|coin| coin.amount.grains()).sum::<u64>());
+    assert_eq!(store.base.buckets, Buckets::of(&coins));
+    let mut reader = Reader::open(dir).expect("opens");
+    for (index, link) in chain[..height].iter().enumerate() {
+        let place = reader.place(&link.block.transactions[0].id()).expect("reads").expect("is there");
+        assert_eq!((place.height, place.block), (Height(index as u64 + 1), link.id));
+        let lock = link.block.transactions[0].outputs()[0].lock;
+        let (_, entries, _) = reader.history(&BTreeSet::from([lock]), link.height, 10).expect("reads");
+        assert!(entries.iter().any(|entry| entry.block == link.id));
+    }
+    let locks: BTreeSet<LockHash> = coins.values().map(|coin| coin.lock).collect();
+    let (_, listed, more) = reader.coins(&locks, None, 10_000).expect("reads");
+    assert!(!more && listed.len() == coins.len());
+    assert!(listed.iter().all(|stored| coins.get(&stored.outpoint) == Some(&stored.coin)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Blocks come and go; flushes are interrupted at any instruction. What is on disk afterwards is the state before or after.
+    #[test]
+    fn an_interrupted_flush_leaves_the_state_before_or_after(
+        steps in prop::collection::vec((0_u8..4, any::<u8>(), 0_i32..6_000), 1..14),
+    ) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let genesis = genesis(EngineName::Pow, 1);
+        let store = opened(dir.path(), &genesis);
+        let mut tip = store.base.tip;
+        let mut sequence = 0;
+        let mut chain: Vec<Link> = Vec::new();
+        store.state.stop().expect("stops");
+        let path = schema::state_path(dir.path());
+        let mut state = super::state::State {
+            connection: schema::open_writer(&path).expect("opens"),
+            path,
+            facts: schema::open_writer(&schema::facts_path(dir.path())).expect("opens"),
+            buckets: store.base.buckets.clone(),
+            keeps_undo: true,
+        };
+        drop((store.facts, store.view, store.lock));
+        for (kind, salt, instructions) in steps {
+            let mut next = chain.clone();
+            let mut disconnected = Vec::new();
+            if kind == 0 && let Some(link) = next.pop() {
+                disconnected.push(link);
+            }
+            let below = next.last().map_or(store.base.tip, tip_of);
+            let spends = next.last().filter(|_| kind == 2).and_then(|link| link.diff.created.first_key_value());
+            let link = link_above(&below, salt, spends.map(|(outpoint, coin)| (*outpoint, *coin)));
+            next.push(link.clone());
+            sequence += 1;
+            let final_height = Height::GENESIS;
+            let update =
+                ChainUpdate { sequence, disconnected, tip: tip_of(&link), connected: vec![link], final_height };
+            // Salts repeat, so a block may come again that was just left; that is a change of nothing.
+            let interrupt = kind == 3;
+            if interrupt {
+                let mut left = instructions;
+                let stop = move || { left -= 50; left < 0 };
+                state.connection.progress_handler(50, Some(stop)).expect("sets the handler");
+            }
+            let applied = state.apply(&[update]).is_ok();
+            state.connection.progress_handler(0, None::<fn() -> bool>).expect("clears the handler");
+            prop_assert!(applied || interrupt);
+            if applied {
+                tip = next.last().map_or(store.base.tip, tip_of);
+                chain = next;
+            }
+        }
+        drop(state);
+        check_state(dir.path(), &genesis, &chain);
+        prop_assert_eq!(opened(dir.path(), &genesis).base.tip, tip);
+    }
+
+    /// A commit of facts that is interrupted leaves none of its records, one that succeeded leaves all.
+    #[test]
+    fn an_interrupted_commit_leaves_all_or_nothing(commits in prop::collection::vec((1_u64..4, 0_i32..900), 1..12)) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let genesis = genesis(EngineName::Pbft, 1);
+        drop(opened(dir.path(), &genesis));
+        let path = schema::facts_path(dir.path());
+        let mut expected = Vec::new();
+        let mut height = 0;
+        for (count, instructions) in commits {
+            let mut connection = schema::open_writer(&path).expect("opens");
+            let mut left = instructions;
+            connection.progress_handler(20, Some(move || { left -= 20; left < 0 })).expect("sets the handler");
+            let mut facts = Facts::new(connection, path.clone(), SharedFresh::default());
+            let records: Vec<Record> = (height + 1..=height + count).map(vote).collect();
+            height += count;
+            if facts.commit(&records).is_ok() {
+                expected.extend(records);
+            }
+        }
+        prop_assert_eq!(&opened(dir.path(), &genesis).records, &expected);
+    }
+}
