@@ -1,7 +1,6 @@
 //! `testnet logs`: the nodes' logs, and following them.
 
 use crate::net::error::NetError;
-use bezant_api::manifest::NodeEntry;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -19,10 +18,10 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// From the beginning of a node's log.
+    /// From the beginning of the log at `path`, of the node of that name.
     #[must_use]
-    pub fn new(node: &NodeEntry) -> Follower {
-        Follower { name: node.name.clone(), path: node.log.clone(), offset: 0, partial: Vec::new() }
+    pub fn new(name: &str, path: &Path) -> Follower {
+        Follower { name: name.to_owned(), path: path.to_owned(), offset: 0, partial: Vec::new() }
     }
 
     /// The node's name.

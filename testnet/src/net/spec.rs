@@ -303,7 +303,9 @@ fn key_text(key: &SigningKey) -> String {
     format!("{}\n", hex::encode(key.seed()))
 }
 
-fn random_bytes<const N: usize>() -> [u8; N] {
+/// Fresh bytes from the system's source.
+#[must_use]
+pub fn random_bytes<const N: usize>() -> [u8; N] {
     rand::rng().random()
 }
 

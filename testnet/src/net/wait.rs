@@ -3,8 +3,10 @@
 use crate::net::client::{self, NetStatus, NodeLine};
 use crate::net::error::NetError;
 use bezant_api::manifest::Manifest;
-use std::cell::RefCell;
 use std::time::Duration;
+
+/// Between two samplings.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,16 +39,17 @@ impl Goal {
 /// # Errors
 /// [`NetError::TimedOut`] with what is missing where, when it does not in time.
 pub async fn wait(manifest: &Manifest, goal: Goal, timeout: Duration) -> Result<NetStatus, NetError> {
-    let last = RefCell::new(NetStatus { nodes: Vec::new() });
-    let met = client::until(timeout, async || {
+    let end = tokio::time::Instant::now() + timeout;
+    loop {
         let status = client::status(manifest).await;
-        let met = goal.is_met(&status);
-        last.replace(status);
-        met
-    })
-    .await;
-    let status = last.into_inner();
-    if met { Ok(status) } else { Err(NetError::TimedOut(missing(goal, &status, timeout))) }
+        if goal.is_met(&status) {
+            return Ok(status);
+        }
+        if tokio::time::Instant::now() >= end {
+            return Err(NetError::TimedOut(missing(goal, &status, timeout)));
+        }
+        tokio::time::sleep(SAMPLE_INTERVAL).await;
+    }
 }
 
 fn missing(goal: Goal, status: &NetStatus, timeout: Duration) -> String {

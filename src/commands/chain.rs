@@ -1,0 +1,95 @@
+//! `bezant chain`, `bezant peers`, `bezant mempool`: what one node says.
+
+use crate::cli::{Chain, Global, Target};
+use crate::commands::net;
+use crate::output::{Failure, Outcome, Output, table};
+use bezant_api::types::BlockRef;
+use serde::Serialize;
+
+pub(crate) async fn run(command: Chain, global: &Global, output: &Output) -> Outcome {
+    match command {
+        Chain::Tip(target) => {
+            let tip = net::client(&target, global)?.tip().await?;
+            output.result(&tip, || format!("height {}  final {}  {}", tip.height, tip.final_height, tip.id))
+        }
+        Chain::Block { block, target } => {
+            let block = net::client(&target, global)?.block(block_ref(&block)?).await?;
+            output.result(&block, || {
+                let is_final = if block.is_final { "final" } else { "not final" };
+                let mut text = format!("height {}  {is_final}  {}\nparent {}\n", block.height, block.id, block.parent);
+                text += &format!("time {}  {} bytes\n", block.time, block.bytes);
+                block.txids.iter().fold(text, |text, txid| text + "tx " + txid + "\n")
+            })
+        }
+        Chain::Header { block, target } => {
+            let block = net::client(&target, global)?.block(block_ref(&block)?).await?;
+            let header = HeaderView {
+                id: block.id,
+                height: block.height,
+                version: block.version,
+                parent: block.parent,
+                merkle_root: block.merkle_root,
+                time: block.time,
+                bits: block.bits,
+                nonce: block.nonce,
+                hex: block.hex.get(..160).unwrap_or_default().to_owned(),
+            };
+            output.result(&header, || format!("height {}  {}\n{}", header.height, header.id, header.hex))
+        }
+        Chain::Tx { txid, target } => {
+            let found = net::client(&target, global)?.transaction(&txid).await?;
+            output.result(&found, || {
+                let state = serde_json::to_string(&found.status.state).unwrap_or_default();
+                let height = found.status.height.map_or_else(String::new, |height| format!("  height {height}"));
+                format!("{}  {}{height}\n{}", found.status.txid, state.trim_matches('"'), found.hex)
+            })
+        }
+    }
+}
+
+/// A header with its 80 bytes.
+#[derive(Serialize)]
+struct HeaderView {
+    id: String,
+    height: u64,
+    version: u32,
+    parent: String,
+    merkle_root: String,
+    time: u32,
+    bits: u32,
+    nonce: u32,
+    hex: String,
+}
+
+fn block_ref(text: &str) -> Result<BlockRef, Failure> {
+    if let Ok(height) = text.parse() {
+        return Ok(BlockRef::Height(height));
+    }
+    let id: Result<bezant_consensus::ledger::hash::BlockId, _> = text.parse();
+    let wanted = "a height or a block id (64 hex digits) is expected";
+    id.map(|id| BlockRef::Id(id.to_string())).map_err(|_| Failure::usage(wanted))
+}
+
+pub(crate) async fn peers(target: &Target, global: &Global, output: &Output) -> Outcome {
+    let peers = net::client(target, global)?.peers().await?;
+    output.result(&peers, || {
+        let row = |peer: &bezant_api::types::PeerView| {
+            vec![
+                peer.peer_id.clone(),
+                peer.address.clone(),
+                if peer.outbound { "out" } else { "in" }.to_owned(),
+                peer.height.map_or_else(|| "-".to_owned(), |height| height.to_string()),
+                peer.round_trip_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms")),
+            ]
+        };
+        table(&["peer", "address", "way", "height", "round trip"], peers.iter().map(row))
+    })
+}
+
+pub(crate) async fn mempool(target: &Target, global: &Global, output: &Output) -> Outcome {
+    let pool = net::client(target, global)?.mempool().await?;
+    output.result(&pool, || {
+        let head = format!("{} transactions, {} bytes\n", pool.count, pool.bytes);
+        pool.txids.iter().fold(head, |text, txid| text + txid + "\n")
+    })
+}

@@ -1,0 +1,37 @@
+//! `bezant keys`: validator key files, a 32-byte seed as 64 hex digits.
+
+use crate::cli::Keys;
+use crate::output::{Failure, Outcome, Output};
+use bezant_consensus::ledger::key::SigningKey;
+use bezant_testnet::net::spec;
+use serde_json::json;
+use std::path::Path;
+
+pub(crate) fn run(command: Keys, output: &Output) -> Outcome {
+    let key = match &command {
+        Keys::New { file } => new(file)?,
+        Keys::Show { file } => show(file)?,
+    };
+    let public = key.public().to_string();
+    output.result(&json!({ "public": public }), || public.clone())
+}
+
+fn new(file: &Path) -> Result<SigningKey, Failure> {
+    if file.exists() {
+        let text = format!("{} exists; a key is never overwritten, choose another name", file.display());
+        return Err(Failure::failed("key", text));
+    }
+    let file = std::path::absolute(file).map_err(|error| Failure::failed("key", error))?;
+    let key = SigningKey::from_seed(&spec::random_bytes());
+    spec::write_private(&file, format!("{}\n", hex::encode(key.seed())).as_bytes())?;
+    Ok(key)
+}
+
+fn show(file: &Path) -> Result<SigningKey, Failure> {
+    let fail = |what: String| Failure::failed("key", format!("{}: {what}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| fail(error.to_string()))?;
+    let bytes = hex::decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let seed =
+        bytes.ok_or_else(|| fail("64 hex digits are expected; `bezant keys new FILE` makes a key".to_owned()))?;
+    Ok(SigningKey::from_seed(&seed))
+}

@@ -1,0 +1,14 @@
+//! One file per command that has no crate of its own, and the command sides of those that have.
+
+pub(crate) mod chain;
+pub(crate) mod doctor;
+pub(crate) mod genesis;
+pub(crate) mod keys;
+pub(crate) mod miner;
+pub(crate) mod net;
+pub(crate) mod node;
+pub(crate) mod shell;
+pub(crate) mod sim;
+pub(crate) mod testnet;
+pub(crate) mod wallet;
+pub(crate) mod watch;

@@ -1,0 +1,50 @@
+//! `bezant sim`.
+
+use crate::cli::{Engine, Sim};
+use crate::output::{Failure, Outcome, Output};
+use bezant_testnet::sim::{Plant, SimEngine, SimOptions};
+
+pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
+    if options.plant.as_deref() == Some("list") {
+        let names: Vec<&str> = Plant::all().into_iter().map(Plant::name).collect();
+        return output.result(&names, || names.join("\n"));
+    }
+    let options = parse(options)?;
+    if !output.json {
+        // First, so that an interrupted campaign can be run again.
+        output.line(&options.to_string())?;
+    }
+    let bar = indicatif::ProgressBar::new(options.seeds);
+    if !output.shows_progress() {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    }
+    let report = bezant_testnet::sim::run(&options, &|done| bar.set_position(done));
+    bar.finish_and_clear();
+    output.result(&report.to_json(), || report.to_string())?;
+    if report.passed() {
+        return Ok(());
+    }
+    if output.json {
+        // The one document is printed; only the status is left to say.
+        std::process::exit(1);
+    }
+    let failures = report.seeds.iter().filter(|seed| seed.objection.is_some()).count();
+    Err(Failure::failed("referee", format!("the referee objects to {failures} of {} seeds; see above", options.seeds)))
+}
+
+fn parse(options: &Sim) -> Result<SimOptions, Failure> {
+    let parsed = SimOptions {
+        engine: match options.engine {
+            Engine::Pbft => SimEngine::Pbft,
+            Engine::Pow => SimEngine::Pow,
+        },
+        nodes: options.nodes,
+        seed: options.seed,
+        seeds: options.seeds,
+        faults: options.faults.parse().map_err(Failure::usage)?,
+        steps: options.steps,
+        plant: options.plant.as_deref().map(str::parse).transpose().map_err(Failure::usage)?,
+    };
+    parsed.check().map_err(Failure::usage)?;
+    Ok(parsed)
+}

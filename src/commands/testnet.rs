@@ -1,0 +1,278 @@
+//! `bezant testnet`: the command side of [`bezant_testnet::net`].
+
+mod up;
+
+use crate::cli::{Global, Load, Net, Nodes, Testnet, Wait};
+use crate::commands::net;
+use crate::output::{Failure, Outcome, Output, table};
+use bezant_api::client::Client;
+use bezant_api::control::ControlRequest;
+use bezant_api::manifest::Manifest;
+use bezant_api::types::{DevHashrateParams, DevMineParams};
+use bezant_testnet::net::client::{self, NetStatus};
+use bezant_testnet::net::load::{self, LoadOptions};
+use bezant_testnet::net::logs::Follower;
+use bezant_testnet::net::wait::{self, Goal};
+use bezant_testnet::net::{check, spec};
+use serde_json::json;
+use std::time::Duration;
+
+/// Between two looks at logs or the state of a net that is followed.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
+
+pub(crate) async fn run(command: Testnet, global: &Global, output: &Output) -> Outcome {
+    match command {
+        Testnet::Up(options) => up::up(options, global, output).await,
+        Testnet::Supervise(options) => up::supervise(options, global).await,
+        Testnet::Down { net, purge } => down(&net, purge, global, output).await,
+        Testnet::Status { net, watch } => status(&net, watch, global, output).await,
+        Testnet::Wait(options) => wait(&options, global, output).await,
+        Testnet::Kill(nodes) => each(&nodes, global, output, |node| ControlRequest::Kill { node }).await,
+        Testnet::Stop(nodes) => each(&nodes, global, output, |node| ControlRequest::Stop { node }).await,
+        Testnet::Start(nodes) => each(&nodes, global, output, |node| ControlRequest::Start { node }).await,
+        Testnet::Pause(nodes) => each(&nodes, global, output, |node| ControlRequest::Pause { node }).await,
+        Testnet::Resume(nodes) => each(&nodes, global, output, |node| ControlRequest::Resume { node }).await,
+        Testnet::Partition { net, groups } => {
+            ask(&net, global, output, ControlRequest::Partition { groups: parse_groups(&groups)? }).await
+        }
+        Testnet::Heal(net) => ask(&net, global, output, ControlRequest::Heal).await,
+        Testnet::Mine { net, count, node } => mine(&net, count, node, global, output).await,
+        Testnet::Hashrate { net, node, rate } => hashrate(&net, node, rate, global, output).await,
+        Testnet::Load(options) => load(options, global, output).await,
+        Testnet::Check(net) => check(&net, global, output).await,
+        Testnet::Logs { net, node, follow } => logs(&net, node, follow, global, output).await,
+        Testnet::Accounts(net) => {
+            let manifest = net::running(&net, global)?;
+            output.result(&manifest.accounts, || accounts_table(&manifest))
+        }
+        Testnet::Env(net) => env(&net, global, output),
+        Testnet::List => list(global, output),
+    }
+}
+
+async fn down(net: &Net, purge: bool, global: &Global, output: &Output) -> Outcome {
+    let home = net::home(global)?;
+    let stopped = match home.find_net(&net.net) {
+        Ok(dir) => {
+            let stopped = client::down(&net.net, &dir, purge).await?;
+            if purge {
+                home.remove_net(&net.net)?;
+            }
+            stopped
+        }
+        Err(bezant_api::home::HomeError::NoNet(_)) => false,
+        Err(error) => return Err(error.into()),
+    };
+    let text = if stopped { "stopped" } else { "nothing was running" };
+    output.result(&json!({ "stopped": stopped, "purged": purge }), || text.to_owned())
+}
+
+async fn status(net: &Net, watch: bool, global: &Global, output: &Output) -> Outcome {
+    let manifest = net::running(net, global)?;
+    let mut last = client::status(&manifest).await;
+    print_status(&last, output)?;
+    if !watch {
+        return Ok(());
+    }
+    let stop = net::interrupted();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return Ok(()),
+            () = tokio::time::sleep(FOLLOW_INTERVAL) => {}
+        }
+        let manifest = net::running(net, global)?;
+        let now = client::status(&manifest).await;
+        if now != last {
+            print_status(&now, output)?;
+            last = now;
+        }
+    }
+}
+
+fn print_status(status: &NetStatus, output: &Output) -> Outcome {
+    fn show<T: ToString>(value: &Option<T>) -> String {
+        value.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)
+    }
+    output.result(status, || {
+        let rows = status.nodes.iter().map(|node| {
+            vec![
+                format!("node{}", node.index),
+                if node.up { "up" } else { "down" }.to_owned(),
+                show(&node.height),
+                show(&node.final_height),
+                node.tip.as_ref().map_or_else(|| "-".to_owned(), |tip| tip.chars().take(12).collect()),
+                show(&node.view),
+                show(&node.work),
+                show(&node.peers),
+                show(&node.mempool),
+            ]
+        });
+        table(&["node", "state", "height", "final", "tip", "view", "work", "peers", "pool"], rows)
+    })
+}
+
+async fn wait(options: &Wait, global: &Global, output: &Output) -> Outcome {
+    let manifest = net::running(&options.net, global)?;
+    let goal = match (options.height, options.final_height) {
+        (Some(height), _) => Goal::Height(height),
+        (None, Some(height)) => Goal::Final(height),
+        (None, None) => Goal::Synced,
+    };
+    let status = wait::wait(&manifest, goal, options.timeout).await?;
+    print_status(&status, output)
+}
+
+async fn each(nodes: &Nodes, global: &Global, output: &Output, request: impl Fn(usize) -> ControlRequest) -> Outcome {
+    let manifest = net::running(&nodes.net, global)?;
+    for &node in &nodes.nodes {
+        client::ask(&manifest, &request(node)).await?;
+    }
+    output.result(&json!({ "nodes": nodes.nodes }), String::new)
+}
+
+async fn ask(net: &Net, global: &Global, output: &Output, request: ControlRequest) -> Outcome {
+    let manifest = net::running(net, global)?;
+    client::ask(&manifest, &request).await?;
+    output.result(&json!({ "ok": true }), String::new)
+}
+
+fn parse_groups(text: &str) -> Result<Vec<Vec<usize>>, Failure> {
+    let wanted = || Failure::usage(format!("groups of node numbers are expected, like 0,1/2,3, not {text:?}"));
+    text.split('/').map(|group| group.split(',').map(|node| node.parse().map_err(|_| wanted())).collect()).collect()
+}
+
+async fn mine(net: &Net, count: u32, node: usize, global: &Global, output: &Output) -> Outcome {
+    let manifest = net::running(net, global)?;
+    let client = Client::of_one(net::node_url(&manifest, node)?)?;
+    let params = DevMineParams { token: manifest.dev_token.clone(), count };
+    let result = client.dev_mine(&params).await?;
+    output.result(&result, String::new)
+}
+
+async fn hashrate(net: &Net, node: usize, rate: u64, global: &Global, output: &Output) -> Outcome {
+    let manifest = net::running(net, global)?;
+    let client = Client::of_one(net::node_url(&manifest, node)?)?;
+    let params = DevHashrateParams { token: manifest.dev_token.clone(), hashes_per_second: rate };
+    let result = client.dev_hashrate(&params).await?;
+    output.result(&result, String::new)
+}
+
+async fn load(options: Load, global: &Global, output: &Output) -> Outcome {
+    let manifest = net::running(&options.net, global)?;
+    output.remark("funding accounts and signing ahead …");
+    let wanted = LoadOptions { rate: options.rate, duration: options.duration, accounts: options.accounts };
+    let report = load::load(&manifest, wanted).await?;
+    if let Some(file) = &options.report {
+        let text = serde_json::to_string_pretty(&report).map_err(|error| Failure::failed("output", error))?;
+        let failed = |error| Failure::failed("report", format!("{}: {error}", file.display()));
+        std::fs::write(file, text + "\n").map_err(failed)?;
+    }
+    output.result(&report, || {
+        let latency = report.latency_ms;
+        let mut text = format!(
+            "offered   {:.1}/s\naccepted  {:.1}/s\nfinal     {:.1}/s\nlatency   p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, max {:.1} ms\n",
+            report.offered_per_second, report.accepted_per_second, report.final_per_second, latency.p50, latency.p95,
+            latency.p99, latency.max,
+        );
+        text += &format!("prepared  in {:.1} s\n", report.prepared_s);
+        if report.unfinished > 0 {
+            text += &format!("not final when the wait ended: {}\n", report.unfinished);
+        }
+        report.refused.iter().fold(text, |text, (kind, count)| text + &format!("refused   {count} × {kind}\n"))
+    })
+}
+
+async fn check(net: &Net, global: &Global, output: &Output) -> Outcome {
+    let manifest = net::running(net, global)?;
+    let report = check::check(&manifest).await?;
+    output.result(&report, || {
+        let mut text = format!(
+            "{} nodes, {} blocks and {} transactions replayed, final height {}, {} coins, {} grains\n",
+            report.nodes, report.height, report.transactions, report.final_height, report.coins, report.supply
+        );
+        text += if report.ok { "content\n" } else { "" };
+        report.problems.iter().fold(text, |text, problem| text + "✗ " + problem + "\n")
+    })?;
+    match report.ok {
+        true => Ok(()),
+        false if output.json => std::process::exit(1),
+        false => Err(Failure::failed("referee", "the referee objects; see above")),
+    }
+}
+
+async fn logs(net: &Net, node: Option<usize>, follow: bool, global: &Global, output: &Output) -> Outcome {
+    let dir = net::dir(net, global)?;
+    let spec = spec::NetSpec::read(&dir)?.ok_or_else(|| Failure::failed("net", "this net has no nodes yet"))?;
+    if let Some(node) = node.filter(|node| *node >= spec.count()) {
+        return Err(Failure::usage(format!("there is no node {node}; this net has nodes 0 to {}", spec.count() - 1)));
+    }
+    let wanted = (0..spec.count()).filter(|index| node.is_none_or(|node| node == *index));
+    let mut followers: Vec<Follower> =
+        wanted.map(|index| Follower::new(&format!("node{index}"), &spec::node_log(&dir, index))).collect();
+    let stop = net::interrupted();
+    tokio::pin!(stop);
+    loop {
+        for follower in &mut followers {
+            for line in follower.lines()? {
+                let text = if node.is_some() { line.clone() } else { format!("{} {line}", follower.name()) };
+                if output.json {
+                    output.line(&json!({"node": follower.name(), "line": line}).to_string())?;
+                } else {
+                    output.line(&text)?;
+                }
+            }
+        }
+        if !follow {
+            return Ok(());
+        }
+        tokio::select! {
+            () = &mut stop => return Ok(()),
+            () = tokio::time::sleep(FOLLOW_INTERVAL) => {}
+        }
+    }
+}
+
+/// Accounts with their addresses and funds.
+fn accounts_table(manifest: &Manifest) -> String {
+    let bzt = |grains: &str| {
+        let amount = grains.parse().ok().and_then(bezant_consensus::ledger::amount::Amount::from_grains);
+        amount.map_or_else(|| grains.to_owned(), |amount| amount.to_string())
+    };
+    let row = |account: &bezant_api::manifest::AccountEntry| {
+        vec![account.name.clone(), bzt(&account.grains), account.address.clone()]
+    };
+    table(&["account", "funded BZT", "address"], manifest.accounts.iter().map(row))
+}
+
+fn env(net: &Net, global: &Global, output: &Output) -> Outcome {
+    let manifest = net::running(net, global)?;
+    let home = net::home(global)?.path().display().to_string();
+    let rpc = manifest.nodes.first().map(|node| node.rpc.clone()).unwrap_or_default();
+    let pairs = [("BEZANT_HOME", home), ("BEZANT_NET", manifest.net.clone()), ("BEZANT_RPC", rpc)];
+    let value: serde_json::Map<String, serde_json::Value> =
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    output.result(&value, || {
+        let quoted = |value: &str| format!("'{}'", value.replace('\'', r"'\''"));
+        pairs.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value))).collect()
+    })
+}
+
+fn list(global: &Global, output: &Output) -> Outcome {
+    let nets = net::home(global)?.list_nets()?;
+    let lines: Vec<_> = nets
+        .into_iter()
+        .map(|(name, dir)| {
+            let running = client::running(&name, &dir).is_ok();
+            json!({"net": name, "dir": dir, "running": running})
+        })
+        .collect();
+    output.result(&lines, || {
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let row = |line: &serde_json::Value| {
+            let state = if line["running"] == json!(true) { "running" } else { "stopped" };
+            vec![text(&line["net"]), state.to_owned(), text(&line["dir"])]
+        };
+        table(&["net", "state", "directory"], lines.iter().map(row))
+    })
+}

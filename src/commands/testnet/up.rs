@@ -1,0 +1,218 @@
+//! `bezant testnet up`: in the foreground this process supervises; with `--detach` a process of its own does.
+
+use super::accounts_table;
+use crate::cli::{Engine, Global, Up};
+use crate::commands::{net, wallet, watch};
+use crate::output::{Failure, Outcome, Output};
+use bezant_api::manifest::Manifest;
+use bezant_api::types::EngineName;
+use bezant_testnet::net::client;
+use bezant_testnet::net::spec::UpOptions;
+use bezant_testnet::net::supervisor::Supervisor;
+use bezant_testnet::net::wait::{self, Goal};
+use bezant_tui::{Action, Options, Style};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// How long a net may take to its first block.
+const FIRST_BLOCK_TIMEOUT: Duration = Duration::from_secs(120);
+
+fn up_options(options: &Up, global: &Global) -> Result<UpOptions, Failure> {
+    let dir = net::home(global)?.create_net(&options.net.net, options.dir.as_deref())?;
+    Ok(UpOptions {
+        net: options.net.net.clone(),
+        dir,
+        engine: options.engine.map(|engine| match engine {
+            Engine::Pbft => EngineName::Pbft,
+            Engine::Pow => EngineName::Pow,
+        }),
+        nodes: options.nodes,
+        observers: options.observers,
+        block_time_ms: options.block_time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+        seed: options.seed,
+        base_port: options.base_port,
+        fresh: options.fresh,
+    })
+}
+
+pub(super) async fn up(options: Up, global: &Global, output: &Output) -> Outcome {
+    if options.detach {
+        return detach(&options, global, output).await;
+    }
+    let wanted = up_options(&options, global)?;
+    output.remark("starting …");
+    let stop = net::interrupted();
+    tokio::pin!(stop);
+    let supervisor = tokio::select! {
+        started = Supervisor::start(&wanted) => started?,
+        () = &mut stop => return Err(Failure::failed("interrupted", "interrupted while starting")),
+    };
+    let manifest = supervisor.manifest();
+    let (end, ended) = oneshot::channel::<()>();
+    let serving = tokio::spawn(supervisor.serve(async {
+        let _ = ended.await;
+    }));
+    let shown = tokio::select! {
+        shown = show(&options, &manifest, global, output) => shown,
+        () = &mut stop => Ok(()),
+    };
+    let _ = end.send(());
+    let served = serving.await.map_err(|error| Failure::failed("supervisor", error))?;
+    output.remark("stopped");
+    shown?;
+    Ok(served?)
+}
+
+/// What a person sees of a net in the foreground; returns when they leave, or when somebody else stopped the net.
+async fn show(options: &Up, manifest: &Manifest, global: &Global, output: &Output) -> Outcome {
+    // The dashboard shows the first block itself; everybody else is told when it is there.
+    let on_terminal = options.tui && std::io::stdout().is_terminal();
+    if !on_terminal {
+        await_first_block(manifest).await?;
+        print_manifest(manifest, output)?;
+    }
+    let stopped = async {
+        while client::running(&manifest.net, &manifest.dir).is_ok() {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    if !options.tui {
+        output.remark("running; Ctrl-C stops the net");
+        stopped.await;
+        return Ok(());
+    }
+    let (notices, notices_in) = mpsc::channel(8);
+    let (actions, actions_in) = mpsc::channel(1);
+    let sender = SendTransfers { home: global.clone(), net: manifest.net.clone(), manifest: manifest.clone() };
+    let sending = tokio::spawn(sender.run(actions_in, notices));
+    let shown = if on_terminal {
+        let options = Options {
+            title: manifest.net.clone(),
+            targets: watch::targets(manifest),
+            quit_stops_net: true,
+            actions: Some(actions),
+            notices: Some(notices_in),
+        };
+        bezant_tui::dashboard(options, stopped).await.map_err(|error| Failure::failed("terminal", error))
+    } else {
+        let style = if output.json { Style::Json } else { Style::Plain };
+        let mut out = std::io::stdout();
+        let watched = bezant_tui::watch(&watch::targets(manifest), style, &mut out, stopped).await;
+        watched.map_err(|error| Failure::failed("output", error))
+    };
+    sending.abort();
+    shown
+}
+
+/// Sends one transfer as soon as the net runs, and one for each key press.
+struct SendTransfers {
+    home: Global,
+    net: String,
+    manifest: Manifest,
+}
+
+impl SendTransfers {
+    async fn run(self, mut actions: mpsc::Receiver<Action>, notices: mpsc::Sender<String>) {
+        if await_first_block(&self.manifest).await.is_err() {
+            return;
+        }
+        loop {
+            let sentence = match wallet::transfer_once(&self.home, &self.net).await {
+                Ok(sentence) => sentence,
+                Err(failure) => format!("the transfer failed: {}", failure.message),
+            };
+            if notices.send(sentence).await.is_err() {
+                return;
+            }
+            match actions.recv().await {
+                Some(Action::Transfer) => {}
+                // Without a dashboard nobody asks for another.
+                None => return std::future::pending().await,
+            }
+        }
+    }
+}
+
+async fn await_first_block(manifest: &Manifest) -> Result<(), Failure> {
+    let goal = match manifest.engine {
+        EngineName::Pbft => Goal::Final(1),
+        EngineName::Pow => Goal::Height(1),
+    };
+    wait::wait(manifest, goal, FIRST_BLOCK_TIMEOUT).await?;
+    Ok(())
+}
+
+fn print_manifest(manifest: &Manifest, output: &Output) -> Outcome {
+    output.result(manifest, || {
+        let mut text = format!("net {} ({}) in {}\n", manifest.net, manifest.engine, manifest.dir.display());
+        for node in &manifest.nodes {
+            text += &format!("{}  {}\n", node.name, node.rpc);
+        }
+        text + "dev keys, never use them elsewhere:\n" + &accounts_table(manifest)
+    })
+}
+
+/// What `--detach` runs: supervises until told to stop. Its parent reads one line on its standard output.
+pub(super) async fn supervise(options: Up, global: &Global) -> Outcome {
+    let wanted = up_options(&options, global)?;
+    let supervisor = Supervisor::start(&wanted).await?;
+    supervisor.serve(net::interrupted()).await?;
+    Ok(())
+}
+
+async fn detach(options: &Up, global: &Global, output: &Output) -> Outcome {
+    let wanted = up_options(options, global)?;
+    if let Ok(manifest) = client::running(&wanted.net, &wanted.dir) {
+        let error = bezant_testnet::net::error::NetError::Running { net: wanted.net, pid: manifest.supervisor.pid };
+        return Err(error.into());
+    }
+    let log_path = wanted.dir.join("supervisor.log");
+    let failed = |error: std::io::Error| Failure::failed("supervisor", format!("{}: {error}", log_path.display()));
+    let log = std::fs::File::create(&log_path).map_err(failed)?;
+    let program = std::env::current_exe().map_err(failed)?;
+    // Every argument is passed on; the supervisor differs only in not returning.
+    let arguments = std::env::args_os().skip(1).map(|arg| if arg == "up" { "supervise".into() } else { arg });
+    let arguments = arguments.filter(|arg| arg != "--detach" && arg != "--json");
+    let mut child = tokio::process::Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .process_group(0)
+        .kill_on_drop(false)
+        .spawn()
+        .map_err(failed)?;
+    output.remark("starting …");
+    let manifest = tokio::select! {
+        ended = child.wait() => {
+            let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
+            return Err(supervisor_failed(&log_path, &status));
+        }
+        manifest = await_manifest(&wanted.net, &wanted.dir) => manifest,
+    };
+    await_first_block(&manifest).await?;
+    print_manifest(&manifest, output)
+}
+
+async fn await_manifest(net: &str, dir: &Path) -> Manifest {
+    loop {
+        if let Ok(manifest) = client::running(net, dir)
+            && manifest.supervisor.control.exists()
+        {
+            return manifest;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The supervisor's own words, without its prefix.
+fn supervisor_failed(log: &Path, status: &str) -> Failure {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let message = text.split_once("error: ").map_or(text.trim(), |(_, message)| message.trim());
+    let usage = status.ends_with(": 2");
+    let message = if message.is_empty() { format!("the supervisor ended with {status}") } else { message.to_owned() };
+    Failure::new(if usage { 2 } else { 1 }, "supervisor", message)
+}
