@@ -336,7 +336,8 @@ fn report(shared: &Shared, offered: u64, options: LoadOptions, prepared_s: f64) 
         inside += book.inside;
         unfinished += book.waiting.len() as u64;
         for micros in &book.latencies_us {
-            histogram.saturating_record((*micros).max(1));
+            // Not the saturating form, which never lets the histogram grow.
+            histogram.record((*micros).max(1)).expect("a growing histogram takes every number");
         }
     }
     let refused = shared.refused.lock().expect("no holder panics").clone();
