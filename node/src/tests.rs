@@ -3,6 +3,7 @@
 mod alone;
 mod full_disk;
 mod power_cut;
+mod together;
 
 use crate::clock::Clock;
 use crate::error::NodeError;
