@@ -8,7 +8,7 @@ use bezant_api::manifest::Manifest;
 use bezant_api::types::EngineName;
 use bezant_testnet::net::client;
 use bezant_testnet::net::spec::UpOptions;
-use bezant_testnet::net::supervisor::Supervisor;
+use bezant_testnet::net::supervisor::{LOG_FILE, Supervisor};
 use bezant_testnet::net::wait::{self, Goal};
 use bezant_tui::{Action, Options, Style};
 use std::io::IsTerminal;
@@ -169,7 +169,7 @@ async fn detach(options: &Up, global: &Global, output: &Output) -> Outcome {
         let error = bezant_testnet::net::error::NetError::Running { net: wanted.net, pid: manifest.supervisor.pid };
         return Err(error.into());
     }
-    let log_path = wanted.dir.join("supervisor.log");
+    let log_path = wanted.dir.join(LOG_FILE);
     let failed = |error: std::io::Error| Failure::failed("supervisor", format!("{}: {error}", log_path.display()));
     let log = std::fs::File::create(&log_path).map_err(failed)?;
     let program = std::env::current_exe().map_err(failed)?;

@@ -12,6 +12,7 @@
 //! ```
 
 use crate::net::error::NetError;
+use crate::net::supervisor;
 use bezant_api::config::{DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig};
 use bezant_api::home::MARKER_FILE;
 use bezant_api::types::EngineName;
@@ -188,7 +189,7 @@ pub fn open_or_create(options: &UpOptions) -> Result<NetSpec, NetError> {
     }
 }
 
-/// Deletes all that `dir` holds but the marker and the lock; refuses directories without the marker.
+/// Deletes all that `dir` holds but the marker and what a supervisor that is starting holds open; refuses directories without the marker.
 ///
 /// # Errors
 /// When the directory is not ours or something cannot be deleted.
@@ -199,7 +200,7 @@ pub fn remove_contents(dir: &Path) -> Result<(), NetError> {
     for entry in std::fs::read_dir(dir).map_err(NetError::io(dir))? {
         let entry = entry.map_err(NetError::io(dir))?;
         let (path, name) = (entry.path(), entry.file_name());
-        if name == MARKER_FILE || name == crate::net::supervisor::LOCK_FILE {
+        if [MARKER_FILE, supervisor::LOCK_FILE, supervisor::LOG_FILE].iter().any(|kept| name == *kept) {
             continue;
         }
         let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
@@ -355,7 +356,7 @@ fn genesis(engine: EngineName, voters: &[NodeKeys], block_time_ms: u64, seed: u6
             block_bytes_max: 1_000_000,
             coinbase_maturity: if is_pow { 10 } else { 0 },
             subsidy: Amount::from_grains(if is_pow { 50 * GRAINS_PER_BZT } else { 0 }).expect("50 BZT is an amount"),
-            halving_interval: if is_pow { 210_000 } else { 0 },
+            halving_interval: if is_pow { 50_000 } else { 0 },
             relay_fee_rate_min: 1_000,
         },
         members: if is_pow { Vec::new() } else { voters.iter().map(|keys| keys.validator.public()).collect() },

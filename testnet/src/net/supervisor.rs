@@ -25,6 +25,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Locked while a supervisor runs.
 pub const LOCK_FILE: &str = "lock";
+/// What a supervisor in the background writes to.
+pub const LOG_FILE: &str = "supervisor.log";
 /// The control socket.
 pub const CONTROL_FILE: &str = "control.sock";
 /// Touched while the net runs, so that its clock can stand still while it is down.
