@@ -1,5 +1,9 @@
 //! The command line: every definition, and no rules. What each command does is in [`crate::commands`].
 
+mod wallet;
+
+pub(crate) use wallet::{Password, Send, Wallet, WalletNew};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -82,7 +86,7 @@ pub(crate) enum Command {
     Testnet(Testnet),
     /// Keys, balances, transfers
     #[command(subcommand)]
-    Wallet(Box<crate::commands::wallet::Wallet>),
+    Wallet(Box<Wallet>),
     /// Run one node
     #[command(after_help = "Example:\n  bezant node --config node.toml")]
     Node(Node),

@@ -7,6 +7,7 @@ pub(crate) mod keys;
 pub(crate) mod miner;
 pub(crate) mod net;
 pub(crate) mod node;
+pub(crate) mod password;
 pub(crate) mod shell;
 pub(crate) mod sim;
 pub(crate) mod testnet;

@@ -1,14 +1,261 @@
-//! `bezant wallet` (being written).
-use crate::cli::Global;
-use crate::output::{Failure, Outcome, Output};
-#[derive(clap::Subcommand, Debug)]
-pub(crate) enum Wallet {
-    /// List
-    List,
+//! `bezant wallet`: the command side of [`bezant_wallet`].
+
+use crate::cli::{Global, Password, Send, Target, Wallet, WalletNew};
+use crate::commands::{net, password};
+use crate::output::{Failure, Outcome, Output, table};
+use bezant_wallet::build::Sum;
+use bezant_wallet::error::WalletError;
+use bezant_wallet::keystore::{self, Unlocked, WalletFile};
+use bezant_wallet::mnemonic::{Mnemonic, WordCount};
+use bezant_wallet::send::{self, FollowOptions, Plan, SendOptions, Sent, Wait};
+use bezant_wallet::session::{Found, Session, SessionOptions};
+use bezant_wallet::view::{self, Addresses, Balance, Entry, Listed, Utxo};
+use serde::Serialize;
+use serde_json::json;
+use std::time::Duration;
+
+/// How long the dashboard's transfer may take until it is final.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(300);
+
+impl From<WalletError> for Failure {
+    fn from(error: WalletError) -> Failure {
+        let txid = error.txid().map(str::to_owned);
+        Failure { txid, ..Failure::new(error.exit_status(), error.kind(), &error) }
+    }
 }
-pub(crate) async fn run(_: Wallet, _: &Global, _: &Output) -> Outcome {
-    Ok(())
+
+pub(crate) async fn run(command: Wallet, global: &Global, output: &Output) -> Outcome {
+    match command {
+        Wallet::New(options) => new(&options, global, output).await,
+        Wallet::List(target) => list(session(&target, global).await.ok().as_ref(), global, output),
+        Wallet::Address { which, new, password } => {
+            let session = session(&which.target, global).await?;
+            let mut found = session.wallets(which.wallet.as_deref())?;
+            if new {
+                found.iter_mut().try_for_each(|found| add_address(found, &password, global))?;
+            }
+            let all: Vec<Addresses> = found.iter().map(|found| view::addresses(&session, found)).collect();
+            one_or_all(&all, output, || addresses_text(&all))
+        }
+        Wallet::Balance { which, read } => {
+            let session = session(&which.target, global).await?;
+            let mut all: Vec<Balance> = Vec::new();
+            for found in session.wallets(which.wallet.as_deref())? {
+                all.push(view::balance(&session, &found, read.level()).await?);
+            }
+            one_or_all(&all, output, || balances_text(&all))
+        }
+        Wallet::Utxos { which, read } => {
+            let session = session(&which.target, global).await?;
+            let mut all: Vec<Utxo> = Vec::new();
+            for found in session.wallets(which.wallet.as_deref())? {
+                all.extend(view::utxos(&session, &found, read.level()).await?);
+            }
+            output.result(&json!({ "utxos": all }), || utxos_text(&all))
+        }
+        Wallet::History { which, from_height } => {
+            let session = session(&which.target, global).await?;
+            let mut all: Vec<Entry> = Vec::new();
+            for found in session.wallets(which.wallet.as_deref())? {
+                all.extend(view::history(&session, &found, from_height).await?);
+            }
+            output.result(&json!({ "history": all }), || history_text(&all))
+        }
+        Wallet::Send(options) => send(&options, global, output).await,
+    }
 }
-pub(crate) async fn transfer_once(_: &Global, _: &str) -> Result<String, Failure> {
-    Ok(String::new())
+
+/// One transfer of 1 BZT from alice to bob, followed until it is final: what the dashboard's key sends. A sentence about it.
+pub(crate) async fn transfer_once(global: &Global, net: &str) -> Result<String, Failure> {
+    let session = open(global, net, None, None).await?;
+    let alice = session.wallet("alice")?;
+    let unlocked = alice.wallet.unlock(None)?;
+    let sum = Sum::Exactly("1".parse().expect("1 is an amount"));
+    let options = SendOptions { to: "bob".to_owned(), sum, fee_rate: None, coins: Vec::new() };
+    let plan = send::plan(&session, &alice, &unlocked, &options).await?;
+    let follow = FollowOptions { wait: Wait::Final, confirmations: None, timeout: TRANSFER_TIMEOUT };
+    let sent = send::submit(session.client()?, &plan, follow).await?;
+    let height = sent.height.map_or_else(String::new, |height| format!(" at height {height}"));
+    let txid = sent.txid.get(..8).unwrap_or_default();
+    Ok(format!("1 BZT from alice to bob is final{height} after {} ms (transaction {txid}…)", sent.elapsed_ms))
+}
+
+async fn open(global: &Global, net: &str, rpc: Option<String>, node: Option<usize>) -> Result<Session, Failure> {
+    let options = SessionOptions { home: net::home(global)?, net: net.to_owned(), rpc, node };
+    Ok(Session::open(options).await?)
+}
+
+async fn session(target: &Target, global: &Global) -> Result<Session, Failure> {
+    open(global, &target.net.net, target.rpc.clone(), target.node).await
+}
+
+/// Grains in a decimal string as BZT.
+fn bzt(grains: &str) -> String {
+    let amount = grains.parse().ok().and_then(bezant_consensus::ledger::amount::Amount::from_grains);
+    amount.map_or_else(|| format!("{grains} grains"), |amount| amount.to_string())
+}
+
+fn addresses_text(all: &[Addresses]) -> String {
+    match all {
+        // Alone it can be pasted, or be a script's variable.
+        [one] => one.addresses.join("\n"),
+        all => {
+            let rows = all.iter().flat_map(|one| one.addresses.iter().map(|to| vec![one.wallet.clone(), to.clone()]));
+            table(&["wallet", "address"], rows)
+        }
+    }
+}
+
+fn balances_text(all: &[Balance]) -> String {
+    let row = |one: &Balance| vec![one.wallet.clone(), bzt(&one.spendable), bzt(&one.pending), bzt(&one.immature)];
+    table(&["wallet", "spendable BZT", "pending", "immature"], all.iter().map(row))
+}
+
+/// A single one as it is; several as a list under `wallets`.
+fn one_or_all<T: Serialize>(all: &[T], output: &Output, text: impl FnOnce() -> String) -> Outcome {
+    match all {
+        [one] => output.result(one, text),
+        all => output.result(&json!({ "wallets": all }), text),
+    }
+}
+
+fn utxos_text(all: &[Utxo]) -> String {
+    let row = |one: &Utxo| {
+        let height = one.height.map_or("-".to_owned(), |height| height.to_string());
+        let state = serde_json::to_value(one.state).unwrap_or_default();
+        let state = state.as_str().unwrap_or_default().to_owned();
+        vec![one.wallet.clone(), bzt(&one.amount), height, state, one.outpoint.clone()]
+    };
+    table(&["wallet", "BZT", "height", "state", "coin"], all.iter().map(row))
+}
+
+fn history_text(all: &[Entry]) -> String {
+    let row = |one: &Entry| {
+        let (received, sent): (i128, i128) = (one.received.parse().unwrap_or(0), one.sent.parse().unwrap_or(0));
+        let net = received - sent;
+        let sign = if net < 0 { "-" } else { "+" };
+        let certainty = if one.is_final { "final" } else { "included" };
+        let amount = format!("{sign}{}", bzt(&net.unsigned_abs().to_string()));
+        vec![one.wallet.clone(), one.height.to_string(), amount, certainty.to_owned(), one.txid.clone()]
+    };
+    table(&["wallet", "height", "BZT", "state", "transaction"], all.iter().map(row))
+}
+
+async fn new(arguments: &WalletNew, global: &Global, output: &Output) -> Outcome {
+    let home = net::home(global)?;
+    let session = session(&arguments.target, global).await.ok();
+    let taken = session.as_ref().is_some_and(|session| session.wallet(&arguments.name).is_ok());
+    if taken || keystore::path(&home.wallets(), &arguments.name).exists() {
+        let message = format!("there is a wallet or account {} already; take another name", arguments.name);
+        return Err(Failure::usage(message));
+    }
+    bezant_api::home::check_name(&arguments.name).map_err(|_| {
+        Failure::usage(format!("\"{}\" is no name for a wallet: letters, digits, - and _ are expected", arguments.name))
+    })?;
+    let password = password::new(&arguments.password, global, &arguments.name)?;
+    let count = if arguments.words == "24" { WordCount::TwentyFour } else { WordCount::Twelve };
+    let mnemonic = Mnemonic::generate(count)?;
+    let wallet = WalletFile::encrypted(&arguments.name, &mnemonic, &password)?;
+    let file = keystore::create(&home.wallets(), &wallet)?;
+    let address = session.as_ref().map(|session| session.address(&wallet.locks()[0]));
+    let words = mnemonic.words();
+    let value = json!({ "wallet": wallet.name, "address": address, "file": file, "mnemonic": *words });
+    output.remark("Write these words down, and keep them where nobody else looks: they are the wallet.");
+    output.result(&value, || {
+        let address = address.as_ref().map_or(String::new(), |address| format!("\naddress   {address}"));
+        format!("wallet    {}{address}\nfile      {}\nmnemonic  {}", wallet.name, file.display(), *words)
+    })
+}
+
+/// One's own wallets, and the accounts of the net if there is one.
+fn list(session: Option<&Session>, global: &Global, output: &Output) -> Outcome {
+    let mut all: Vec<Listed> = Vec::new();
+    let own = net::home(global)?.wallets();
+    for wallet in keystore::list(&own)? {
+        match wallet {
+            Ok(wallet) => {
+                let path = keystore::path(&own, &wallet.name);
+                all.push(view::listed(&Found { wallet, path }));
+            }
+            Err(error) => output.remark(&format!("warning: {error}")),
+        }
+    }
+    for name in bezant_wallet::dev::NAMES {
+        let account = session.and_then(|session| session.wallet(name).ok());
+        all.extend(account.filter(|found| found.wallet.is_dev()).map(|found| view::listed(&found)));
+    }
+    output.result(&json!({ "wallets": all }), || {
+        let row = |one: &Listed| {
+            vec![one.wallet.clone(), one.kind.to_owned(), one.addresses.to_string(), one.file.display().to_string()]
+        };
+        table(&["wallet", "kind", "addresses", "file"], all.iter().map(row))
+    })
+}
+
+fn add_address(found: &mut Found, arguments: &Password, global: &Global) -> Outcome {
+    let password =
+        if found.wallet.is_dev() { None } else { password::existing(arguments, global, &found.wallet.name)? };
+    found.wallet.add_address(password.as_ref().map(|password| password.as_str()))?;
+    Ok(keystore::write(&found.wallet, &found.path)?)
+}
+
+fn unlock(found: &Found, arguments: &Password, global: &Global) -> Result<Unlocked, Failure> {
+    if found.wallet.is_dev() {
+        return Ok(found.wallet.unlock(None)?);
+    }
+    let password = password::existing(arguments, global, &found.wallet.name)?;
+    Ok(found.wallet.unlock(password.as_ref().map(|password| password.as_str()))?)
+}
+
+async fn send(arguments: &Send, global: &Global, output: &Output) -> Outcome {
+    let (to, amount) = arguments.payment().map_err(Failure::usage)?;
+    let session = session(&arguments.target, global).await?;
+    if arguments.confirmations.is_some() && session.genesis().pow().is_none() {
+        return Err(Failure::usage("--confirmations is for proof of work; under PBFT a block is final at once"));
+    }
+    let options =
+        SendOptions { to: to.to_owned(), sum: amount, fee_rate: arguments.fee_rate, coins: arguments.coin.clone() };
+    // What cannot be right is said before anybody is asked for a password.
+    session.recipient(to)?;
+    let found = session.wallet(&arguments.from)?;
+    let unlocked = unlock(&found, &arguments.password, global)?;
+    let plan = send::plan(&session, &found, &unlocked, &options).await?;
+    drop(unlocked);
+    if arguments.dry_run {
+        return print_sent(&plan, &plan.dry_run(), output);
+    }
+    confirm(&plan, arguments.yes, global)?;
+    let follow = FollowOptions {
+        wait: arguments.wait.until(),
+        confirmations: arguments.confirmations,
+        timeout: arguments.timeout,
+    };
+    let sent = send::submit(session.client()?, &plan, follow).await?;
+    print_sent(&plan, &sent, output)
+}
+
+fn confirm(plan: &Plan, yes: bool, global: &Global) -> Outcome {
+    if !plan.wants_confirmation || yes {
+        return Ok(());
+    }
+    let question = format!("Send {} BZT (fee {}) to {}?", plan.built.amount, plan.built.fee, plan.to.address);
+    match password::confirm(global, &question)? {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::new(3, "not-confirmed", "not confirmed; nothing was sent")),
+        None => {
+            let message = "an address outside dev nets wants a confirmation, and nobody can be asked; add --yes; nothing was sent";
+            Err(Failure::new(3, "confirmation-wanted", message))
+        }
+    }
+}
+
+fn print_sent(plan: &Plan, sent: &Sent, output: &Output) -> Outcome {
+    output.result(sent, || {
+        let to = plan.to.name.as_ref().unwrap_or(&plan.to.address);
+        let place = sent.height.map_or(String::new(), |height| format!(" at height {height}"));
+        format!(
+            "{} BZT to {to}, fee {}: {}{place} after {} ms\n{}",
+            plan.built.amount, plan.built.fee, sent.status, sent.elapsed_ms, sent.txid
+        )
+    })
 }

@@ -1,0 +1,210 @@
+//! `bezant wallet …`.
+
+use super::{Target, duration};
+use bezant_api::types::ReadLevel;
+use bezant_wallet::build::Sum;
+use bezant_wallet::send::Wait;
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `wallet …`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Wallet {
+    /// Make a wallet: a mnemonic to write down, and a file encrypted with a password
+    #[command(
+        after_help = "Examples:\n  bezant wallet new savings\n  bezant wallet new savings --words 24 --password-file secret.txt"
+    )]
+    New(WalletNew),
+    /// The wallets here, and the net's accounts
+    #[command(after_help = "Example:\n  bezant wallet list")]
+    List(Target),
+    /// A wallet's addresses on a net, the newest last
+    #[command(
+        after_help = "Examples:\n  bezant wallet address --wallet alice\n  bezant wallet address --wallet savings --new"
+    )]
+    Address {
+        #[command(flatten)]
+        which: Which,
+        /// Make one more
+        #[arg(long, requires = "wallet")]
+        new: bool,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// What a wallet has
+    #[command(
+        after_help = "Examples:\n  bezant wallet balance\n  bezant wallet balance --wallet bob --read final --json"
+    )]
+    Balance {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        read: Read,
+    },
+    /// A wallet's coins
+    #[command(after_help = "Example:\n  bezant wallet utxos --wallet alice")]
+    Utxos {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        read: Read,
+    },
+    /// What blocks did to a wallet, oldest first
+    #[command(after_help = "Example:\n  bezant wallet history --wallet bob --from-height 10")]
+    History {
+        #[command(flatten)]
+        which: Which,
+        /// From this height on
+        #[arg(long, value_name = "H", default_value_t = 0, env = "BEZANT_FROM_HEIGHT")]
+        from_height: u64,
+    },
+    /// Send coins, and wait until they have arrived
+    #[command(
+        after_help = "Examples:\n  bezant wallet send --from alice bob 12.5\n  bezant wallet send --from alice --to bzt1… max --wait included\n  bezant wallet send --from alice bob 1 --dry-run --json"
+    )]
+    Send(Send),
+}
+
+/// Which wallet, on which net.
+#[derive(Args, Debug)]
+pub(crate) struct Which {
+    /// The wallet [default: all of yours, else the net's accounts]
+    #[arg(long, value_name = "NAME", env = "BEZANT_WALLET")]
+    pub(crate) wallet: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// How sure a read has to be.
+#[derive(Args, Debug)]
+pub(crate) struct Read {
+    /// Count coins of the tip, or of final blocks only
+    #[arg(long, value_name = "LEVEL", default_value = "latest", env = "BEZANT_READ")]
+    pub(crate) read: ReadArg,
+}
+
+/// How sure a read has to be.
+#[derive(ValueEnum, Debug, Clone, Copy)]
+pub(crate) enum ReadArg {
+    /// The node's tip
+    Latest,
+    /// The node's final state
+    Final,
+}
+
+impl Read {
+    /// The level that was asked for.
+    pub(crate) fn level(&self) -> ReadLevel {
+        match self.read {
+            ReadArg::Latest => ReadLevel::Latest,
+            ReadArg::Final => ReadLevel::Final,
+        }
+    }
+}
+
+/// Where a password comes from, if not from a prompt.
+#[derive(Args, Debug)]
+pub(crate) struct Password {
+    /// Read the password from this file's first line
+    #[arg(long, value_name = "FILE", conflicts_with = "password_fd", env = "BEZANT_PASSWORD_FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Read the password from this open file descriptor
+    #[arg(long, value_name = "FD", env = "BEZANT_PASSWORD_FD")]
+    pub(crate) password_fd: Option<u32>,
+}
+
+/// `wallet new`.
+#[derive(Args, Debug)]
+pub(crate) struct WalletNew {
+    /// Its name
+    pub(crate) name: String,
+    /// Words of the mnemonic: 12 or 24
+    #[arg(long, value_name = "N", default_value = "12", value_parser = ["12", "24"], env = "BEZANT_WORDS")]
+    pub(crate) words: String,
+    #[command(flatten)]
+    pub(crate) password: Password,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Until when to wait.
+#[derive(ValueEnum, Debug, Clone, Copy)]
+pub(crate) enum WaitArg {
+    /// A node has it
+    None,
+    /// It is in a mempool
+    Pool,
+    /// It is in a block
+    Included,
+    /// Its block is final
+    Final,
+}
+
+impl WaitArg {
+    /// As the wallet says it.
+    pub(crate) fn until(self) -> Wait {
+        match self {
+            WaitArg::None => Wait::None,
+            WaitArg::Pool => Wait::Pool,
+            WaitArg::Included => Wait::Included,
+            WaitArg::Final => Wait::Final,
+        }
+    }
+}
+
+/// `wallet send`.
+#[derive(Args, Debug)]
+pub(crate) struct Send {
+    /// The wallet that pays
+    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
+    pub(crate) from: String,
+    /// Who is paid: an address, or the name of a wallet or account
+    #[arg(long = "to", value_name = "ADDRESS|NAME", env = "BEZANT_TO")]
+    pub(crate) to: Option<String>,
+    /// Who is paid (unless given with --to), and how much in BZT, or max
+    #[arg(required = true, num_args = 1..=2, value_names = ["ADDRESS|NAME", "AMOUNT"])]
+    pub(crate) what: Vec<String>,
+    /// Fee in grains per 1000 bytes [default: the net's minimum]
+    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
+    pub(crate) fee_rate: Option<u64>,
+    /// Spend exactly this coin; may be given several times
+    #[arg(long, value_name = "TXID:N", env = "BEZANT_COIN")]
+    pub(crate) coin: Vec<String>,
+    /// Until when to wait
+    #[arg(long, value_name = "UNTIL", default_value = "final", env = "BEZANT_WAIT")]
+    pub(crate) wait: WaitArg,
+    /// Proof of work: confirmations that count as final for this call
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..), env = "BEZANT_CONFIRMATIONS")]
+    pub(crate) confirmations: Option<u64>,
+    /// How long to wait at most
+    #[arg(long, value_name = "DUR", default_value = "60s", value_parser = duration, env = "BEZANT_TIMEOUT")]
+    pub(crate) timeout: Duration,
+    /// Plan and sign, but send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask about a recipient
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) password: Password,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+impl Send {
+    /// Who is paid, and how much.
+    pub(crate) fn payment(&self) -> Result<(&str, Sum), String> {
+        let (to, amount) = match (&self.to, &self.what[..]) {
+            (Some(to), [amount]) => (to, amount),
+            (None, [to, amount]) => (to, amount),
+            (Some(_), _) => return Err("with --to, only the amount is expected".to_owned()),
+            (None, _) => return Err("a recipient and an amount are expected, like: bob 12.5".to_owned()),
+        };
+        if amount == "max" {
+            return Ok((to, Sum::Max));
+        }
+        let parsed = amount.parse().map_err(|error| format!("amount \"{amount}\": {error}; max means all"))?;
+        Ok((to, Sum::Exactly(parsed)))
+    }
+}
