@@ -94,6 +94,6 @@ impl Rule {
             return self.workspace.contains(&dependency);
         }
         let is_part = |of: &&str| dependency == *of || dependency.starts_with(&format!("{of}-"));
-        self.closed.is_none_or(|closed| closed.contains(&dependency)) && !self.forbidden.iter().any(|of| is_part(&of))
+        self.closed.is_none_or(|closed| closed.contains(&dependency)) && !self.forbidden.iter().any(is_part)
     }
 }

@@ -8,7 +8,7 @@ use super::difficulty;
 use crate::engine::{Effect, PayloadRequest, Record, Template, To, Trace};
 use crate::ledger::amount::Amount;
 use crate::ledger::block::{Block, Header};
-use crate::ledger::hash::{BlockId, LockHash, MerkleRoot, tagged};
+use crate::ledger::hash::{BlockId, MerkleRoot, tagged};
 use crate::ledger::transaction::{Body, Coinbase, Output, Transaction, Witness};
 use crate::ledger::units::{Height, Time};
 use crate::limits::HEADER_BYTES;
@@ -175,7 +175,7 @@ impl Pow {
     fn coinbase(&self, ticket: u64, height: Height, reward: Amount) -> Transaction {
         let payee = self.config.payee.filter(|_| reward > Amount::ZERO);
         let outputs = payee.map(|lock| Output { amount: reward, lock }).into_iter().collect();
-        let tag = tagged("bezant/miner", &[&self.config.payee.unwrap_or(LockHash::default()).0]);
+        let tag = tagged("bezant/miner", &[&self.config.payee.unwrap_or_default().0]);
         let mut extra = vec![0; EXTRANONCE_BYTES];
         extra.extend_from_slice(&tag[..8]);
         extra.extend_from_slice(&ticket.to_le_bytes());

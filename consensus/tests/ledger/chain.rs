@@ -122,10 +122,10 @@ fn a_coin_that_moves_to_another_height_in_a_reorg() {
             let mut net = start();
             let payment = payment(&net);
             let moved = OutPoint { txid: payment.id(), index: 0 };
-            let old = net.connect(1, &[payment.clone()]);
+            let old = net.connect(1, std::slice::from_ref(&payment));
             let sequence = net.update(vec![], vec![old.clone()]);
             if flush_between {
-                net.store.flush(&[], &[old.clone()]);
+                net.store.flush(&[], std::slice::from_ref(&old));
                 net.chain.flushed(sequence);
             }
             if summed_between {
@@ -170,7 +170,7 @@ fn a_store_that_leads_is_not_believed_too_early() {
     let link = net.connect(1, &[payment]);
     let sequence = net.update(vec![], vec![link.clone()]);
     assert_eq!(Coins::get(&net.chain, &spent), None);
-    net.store.flush(&[], &[link.clone()]);
+    net.store.flush(&[], std::slice::from_ref(&link));
     let gone = net.chain.disconnect().expect("the undo is there");
     let back = net.update(vec![gone.clone()], vec![]);
     assert!(Coins::get(&net.chain, &spent).is_some(), "the store has it spent, the chain not any more");
@@ -205,7 +205,7 @@ fn disconnecting_reads_flushed_blocks_from_the_store() {
 fn judging_above_blocks_that_are_not_connected() {
     let net = start();
     let payment = payment(&net);
-    let first = net.next(1, &[payment.clone()]);
+    let first = net.next(1, std::slice::from_ref(&payment));
     let diff = Arc::new(net.chain.judge(&first, 0).expect("the block is valid"));
     let created = OutPoint { txid: payment.id(), index: 0 };
     let mut spender = transfer(&[], &[output(1_000_000, 1)]);
@@ -213,9 +213,9 @@ fn judging_above_blocks_that_are_not_connected() {
     transfer_mut(&mut spender).inputs.push(created);
     let spender = sign(&net.network(), spender.body, &[input]);
     let second = block_above(first.id(), vec![coinbase(2, &[]), spender]);
-    assert!(net.chain.judge_above(&[diff.clone()], &second, 0).is_ok());
-    assert!(net.chain.coins_above(&[diff.clone()]).get(&created).is_some());
-    assert!(net.chain.coins_above(&[diff.clone()]).get(&payment.inputs()[0]).is_none());
+    assert!(net.chain.judge_above(std::slice::from_ref(&diff), &second, 0).is_ok());
+    assert!(net.chain.coins_above(std::slice::from_ref(&diff)).get(&created).is_some());
+    assert!(net.chain.coins_above(std::slice::from_ref(&diff)).get(&payment.inputs()[0]).is_none());
     let again = block_above(first.id(), vec![coinbase(2, &[]), payment]);
     assert!(matches!(net.chain.judge_above(&[diff], &again, 0), Err(BlockError::Transaction { index: 1, .. })));
     assert!(net.chain.judge(&second, 0).is_err(), "in its own place only");

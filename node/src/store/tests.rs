@@ -205,7 +205,6 @@ proptest! {
         let genesis = genesis(EngineName::Pow, 1);
         let store = opened(dir.path(), &genesis);
         let mut tip = store.base.tip;
-        let mut sequence = 0;
         let mut chain: Vec<Link> = Vec::new();
         store.state.stop().expect("stops");
         let path = schema::state_path(dir.path());
@@ -217,7 +216,8 @@ proptest! {
             keeps_undo: true,
         };
         drop((store.facts, store.view, store.lock));
-        for (kind, salt, instructions) in steps {
+        for (index, (kind, salt, instructions)) in steps.into_iter().enumerate() {
+            let sequence = index as u64 + 1;
             let mut next = chain.clone();
             let mut disconnected = Vec::new();
             if kind == 0 && let Some(link) = next.pop() {
@@ -227,7 +227,6 @@ proptest! {
             let spends = next.last().filter(|_| kind == 2).and_then(|link| link.diff.created.first_key_value());
             let link = link_above(&below, salt, spends.map(|(outpoint, coin)| (*outpoint, *coin)));
             next.push(link.clone());
-            sequence += 1;
             let final_height = Height::GENESIS;
             let update =
                 ChainUpdate { sequence, disconnected, tip: tip_of(&link), connected: vec![link], final_height };

@@ -163,10 +163,10 @@ impl Replay {
             }
             self.note();
         }
-        if self.genesis.pow().is_some() {
-            if let Err(error) = bezant_consensus::pow::verify_headers(&self.genesis, &self.headers[1..]) {
-                problems.push(format!("{}: header chain: {error}", sample.node.name));
-            }
+        if self.genesis.pow().is_some()
+            && let Err(error) = bezant_consensus::pow::verify_headers(&self.genesis, &self.headers[1..])
+        {
+            problems.push(format!("{}: header chain: {error}", sample.node.name));
         }
     }
 

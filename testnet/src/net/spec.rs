@@ -244,7 +244,7 @@ fn create(options: &UpOptions) -> Result<NetSpec, NetError> {
         EngineName::Pbft => 0,
         EngineName::Pow => 2_000,
     });
-    if engine == EngineName::Pow && (block_time_ms == 0 || block_time_ms % 1_000 != 0) {
+    if engine == EngineName::Pow && (block_time_ms == 0 || !block_time_ms.is_multiple_of(1_000)) {
         return Err(NetError::Usage("--block-time: whole seconds are needed under proof of work, like 2s".to_owned()));
     }
     let seed = options.seed.unwrap_or(1);

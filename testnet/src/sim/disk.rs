@@ -165,7 +165,7 @@ impl Disk {
             let lost = (luck % (LOST_WRITES_MAX + 1)) as usize;
             self.records.truncate(self.records.len().saturating_sub(lost));
         }
-        if self.plant == Some(ShellPlant::TornFlush) && luck % 2 == 0 && !self.updates.is_empty() {
+        if self.plant == Some(ShellPlant::TornFlush) && luck.is_multiple_of(2) && !self.updates.is_empty() {
             let (active, tip) = (self.active.clone(), self.tip);
             // The planted bug: coins are written, tip and active chain are not. What does not fit is found elsewhere.
             let _ = self.flush_one();

@@ -385,7 +385,7 @@ impl Referee {
         let told = &view.reported_final;
         let kept = view.active.get(..told.len()).is_some_and(|active| active == told.as_slice());
         let is_final = view.final_height.0 as usize + 1 >= told.len();
-        if !self.pow && !(kept && is_final) {
+        if !(self.pow || kept && is_final) {
             let (was, is) = (told.len() - 1, view.final_height);
             return object("final-lost", format!("node {node} had reported height {was} final and came back at {is}"));
         }

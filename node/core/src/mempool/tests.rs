@@ -142,7 +142,7 @@ fn chain(first: &Input, count: usize) -> Vec<Transaction> {
     let mut input = first.clone();
     (0..count)
         .map(|_| {
-            let transaction = pay(&[input.clone()], &[input.grains - 10]);
+            let transaction = pay(std::slice::from_ref(&input), &[input.grains - 10]);
             input = output_of(&transaction, 0);
             transaction
         })
@@ -468,7 +468,7 @@ fn refusals_are_remembered_by_full_hash_and_forgotten_when_they_may_be_over() {
 #[test]
 fn transactions_are_sent_again_in_turns() {
     let (mut world, inputs) = World::new(3, 1_000);
-    let transactions: Vec<Transaction> = inputs.iter().map(|input| pay(&[input.clone()], &[1])).collect();
+    let transactions: Vec<Transaction> = inputs.iter().map(|input| pay(std::slice::from_ref(input), &[1])).collect();
     for transaction in &transactions {
         world.admit(transaction).expect("valid");
     }
