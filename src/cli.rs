@@ -124,6 +124,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  bezant doctor --net default")]
     Doctor(Net),
     /// The program's version and commit
+    #[command(after_help = "Example:\n  bezant version --json")]
     Version,
     /// Completions for a shell, to stdout
     #[command(after_help = "Example:\n  bezant completions bash > ~/.local/share/bash-completion/completions/bezant")]
@@ -400,10 +401,10 @@ pub(crate) enum Genesis {
         #[arg(long, env = "BEZANT_ENGINE", default_value = "pbft")]
         engine: Engine,
         /// PBFT: a member's public key, hex; once for each, in order
-        #[arg(long, value_name = "KEY")]
+        #[arg(long, env = "BEZANT_MEMBER", value_name = "KEY", value_delimiter = ',')]
         member: Vec<String>,
         /// First coins: public key or lock hash (hex), `=`, BZT; may stand several times
-        #[arg(long, value_name = "WHO=AMOUNT", required = true)]
+        #[arg(long, env = "BEZANT_ALLOCATION", value_name = "WHO=AMOUNT", value_delimiter = ',', required = true)]
         allocation: Vec<String>,
         /// Proof of work: wanted spacing in whole seconds
         #[arg(long, env = "BEZANT_BLOCK_TIME", value_name = "DUR", value_parser = duration, default_value = "600s")]

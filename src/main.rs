@@ -40,7 +40,10 @@ fn usage_error(error: &clap::Error) -> ExitCode {
     let wants_json = std::env::args().any(|arg| arg == "--json");
     if error.use_stderr() && wants_json {
         let output = Output { json: true, quiet: true };
-        output.failure(&Failure::usage(error.render().to_string().trim_end()));
+        // The first paragraph says what is wrong; the rest points people at the help.
+        let text = error.render().to_string();
+        let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        output.failure(&Failure::usage(message.trim()));
     } else {
         let _ = error.print();
     }
@@ -55,7 +58,8 @@ fn warn_of_unknown_variables(output: &Output) {
         );
         command.get_subcommands().for_each(|sub| collect(sub, known));
     }
-    let mut known = Vec::new();
+    // Cargo sets the last one for what it runs.
+    let mut known = vec!["BEZANT_COMMIT".to_owned()];
     collect(&<Cli as clap::CommandFactory>::command(), &mut known);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
@@ -68,8 +72,8 @@ fn warn_of_unknown_variables(output: &Output) {
 fn run(cli: Cli, output: &Output) -> output::Outcome {
     match cli.command {
         Command::Version => output.result(&serde_json::json!({ "version": VERSION }), || format!("bezant {VERSION}")),
-        Command::Completions { shell } => commands::shell::completions(shell),
-        Command::Man => commands::shell::man(),
+        Command::Completions { shell } => commands::shell::completions(shell, output),
+        Command::Man => commands::shell::man(output),
         Command::Genesis(command) => commands::genesis::run(command, &cli.global, output),
         Command::Keys(command) => commands::keys::run(command, output),
         Command::Config(command) => commands::node::config(command, output),

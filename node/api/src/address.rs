@@ -4,6 +4,9 @@
 use bech32::{Bech32m, Hrp};
 use bezant_consensus::ledger::hash::{LockHash, NetworkId};
 
+#[cfg(test)]
+mod tests;
+
 const PREFIX: &str = "bzt";
 const VERSION: u8 = 0;
 

@@ -1,0 +1,248 @@
+//! The manners of the command line that need no net: what goes where, exit statuses, JSON errors, variables, help.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs the built program in a home of its own, with nothing of ours in its environment.
+fn bezant(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bezant"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("BEZANT_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("BEZANT_HOME", home).envs(variables.iter().copied()).args(arguments);
+    command.stdin(std::process::Stdio::null()).output().expect("the program starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("results are text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn home() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+/// The error under `--json`: one document on stdout, nothing else there.
+fn json_error(home: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = bezant(home, &[&["--json"], arguments].concat(), &[]);
+    let text = stdout(&output);
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let field = |name: &str| value["error"][name].as_str().unwrap_or_else(|| panic!("{text}")).to_owned();
+    (output.status.code().expect("an exit status"), field("kind"), field("message"))
+}
+
+#[test]
+fn usage_errors_are_status_2_on_stderr_and_json_on_stdout() {
+    let home = home();
+    for arguments in [
+        &["nonsense"][..],
+        &["wallet", "send"],
+        &["wallet", "send", "--from", "alice", "bob", "1.123456789"],
+        &["wallet", "send", "--from", "alice", "bob", "-1"],
+        &["wallet", "send", "--from", "alice", "bob", "1e3"],
+        &["wallet", "send", "--from", "alice", "bob", "21000000.00000001"],
+        &["wallet", "send", "--from", "alice", "bob"],
+        &["wallet", "send", "--from", "alice", "bob", "1", "--timeout", "5"],
+        &["wallet", "new", "savings", "--words", "13"],
+        &["wallet", "new", "../savings"],
+        &["testnet", "up", "--detach", "--tui"],
+        &["testnet", "up", "--block-time", "2"],
+        &["testnet", "wait"],
+        &["testnet", "wait", "--height", "1", "--synced"],
+        &["testnet", "up", "--net", "../x"],
+        &["sim", "--nodes", "0"],
+        &["sim", "--faults", "gremlins"],
+        &["genesis", "new", "--allocation", "x=1"],
+        &["node"],
+    ] {
+        let plain = bezant(home.path(), arguments, &[]);
+        assert_eq!(plain.status.code(), Some(2), "{arguments:?}: {}", stderr(&plain));
+        assert!(plain.stdout.is_empty(), "{arguments:?}: {}", stdout(&plain));
+        assert!(!plain.stderr.is_empty(), "{arguments:?}");
+        let (status, _, message) = json_error(home.path(), arguments);
+        assert_eq!(status, 2, "{arguments:?}: {message}");
+        assert!(!message.is_empty() && !message.starts_with("error"), "{arguments:?}: {message}");
+    }
+}
+
+#[test]
+fn nine_decimals_are_explained() {
+    let home = home();
+    let (status, kind, message) = json_error(home.path(), &["wallet", "send", "--from", "a", "b", "0.000000001"]);
+    assert_eq!((status, kind.as_str()), (2, "usage"));
+    assert!(message.contains("at most eight decimals"), "{message}");
+}
+
+#[test]
+fn without_a_net_each_command_says_so_with_its_status() {
+    let home = home();
+    for (status, arguments) in [
+        (1, &["testnet", "status"][..]),
+        (1, &["testnet", "check"]),
+        (6, &["chain", "tip"]),
+        (6, &["peers", "--net", "other"]),
+        (6, &["chain", "tip", "--rpc", "http://127.0.0.1:1"]),
+        (6, &["wallet", "balance", "--rpc", "http://127.0.0.1:1"]),
+        (2, &["wallet", "balance"]),
+        (2, &["chain", "tip", "--rpc", "nonsense"]),
+    ] {
+        let (actual, _, message) = json_error(home.path(), arguments);
+        assert_eq!(actual, status, "{arguments:?}: {message}");
+    }
+    let down = bezant(home.path(), &["testnet", "down", "--purge"], &[]);
+    assert_eq!(down.status.code(), Some(0), "nothing was running, which is what was wanted");
+}
+
+#[test]
+fn a_wallet_is_made_only_with_a_password_that_is_not_an_argument() {
+    let home = home();
+    let (status, kind, _) = json_error(home.path(), &["wallet", "new", "savings"]);
+    assert_eq!((status, kind.as_str()), (3, "password-wanted"), "nobody can be asked");
+    let file = home.path().join("password");
+    std::fs::write(&file, "correct horse\nnot this line\n").unwrap();
+    let file = file.to_str().unwrap();
+    let new = bezant(home.path(), &["--json", "wallet", "new", "savings", "--password-file", file], &[]);
+    let value: serde_json::Value = serde_json::from_str(&stdout(&new)).unwrap();
+    assert_eq!(value["mnemonic"].as_str().unwrap().split(' ').count(), 12);
+    assert!(!stderr(&new).contains(value["mnemonic"].as_str().unwrap()), "the words are a result, not a remark");
+    let text = std::fs::read_to_string(value["file"].as_str().unwrap()).unwrap();
+    assert!(!text.contains("correct horse"));
+    let list = bezant(home.path(), &["--json", "wallet", "list"], &[]);
+    let list: serde_json::Value = serde_json::from_str(&stdout(&list)).unwrap();
+    assert_eq!(list["wallets"][0]["wallet"], "savings");
+    let (status, _, message) = json_error(home.path(), &["wallet", "new", "savings", "--password-file", file]);
+    assert_eq!(status, 2, "{message}");
+    let (status, _, message) = json_error(home.path(), &["wallet", "new", "more", "--password-file", "/nowhere"]);
+    assert_eq!(status, 2, "{message}");
+}
+
+#[test]
+fn keys_and_genesis_files_are_made_shown_and_checked() {
+    let home = home();
+    let key = home.path().join("validator.key");
+    let key = key.to_str().unwrap();
+    let made = stdout(&bezant(home.path(), &["keys", "new", key], &[]));
+    assert_eq!(stdout(&bezant(home.path(), &["keys", "show", key], &[])), made);
+    assert_ne!(bezant(home.path(), &["keys", "new", key], &[]).status.code(), Some(0), "never overwritten");
+    let public = made.trim();
+    let allocation = format!("{public}=12.5");
+    let genesis = bezant(home.path(), &["genesis", "new", "--member", public, "--allocation", &allocation], &[]);
+    let file = home.path().join("genesis.toml");
+    std::fs::write(&file, &genesis.stdout).unwrap();
+    let file = file.to_str().unwrap();
+    let check = bezant(home.path(), &["genesis", "check", file], &[]);
+    assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
+    let show = bezant(home.path(), &["genesis", "show", file], &[]);
+    assert_eq!(show.stdout, genesis.stdout, "byte for byte");
+    std::fs::write(file, stdout(&genesis).replace("depth = 4", "depth = 99")).unwrap();
+    let (status, _, message) = json_error(home.path(), &["genesis", "check", file]);
+    assert_eq!(status, 2);
+    assert!(message.contains("pbft.depth"), "{message}");
+}
+
+#[test]
+fn a_variable_that_means_nothing_is_warned_of_on_stderr_only() {
+    let home = home();
+    let output = bezant(home.path(), &["version"], &[("BEZANT_TYPO", "1")]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stderr(&output).contains("BEZANT_TYPO") && !stdout(&output).contains("BEZANT_TYPO"));
+    let quiet = bezant(home.path(), &["--quiet", "version"], &[("BEZANT_TYPO", "1")]);
+    assert_eq!(quiet.stdout, output.stdout, "--quiet never changes stdout");
+    assert!(quiet.stderr.is_empty());
+    let clean = bezant(home.path(), &["version"], &[]);
+    assert!(clean.stderr.is_empty(), "{}", stderr(&clean));
+}
+
+#[test]
+fn variables_stand_for_flags_and_flags_win() {
+    let home = home();
+    let with = |arguments: &[&str]| bezant(home.path(), arguments, &[("BEZANT_NODES", "0")]);
+    assert_eq!(with(&["sim"]).status.code(), Some(2));
+    assert_eq!(with(&["sim", "--nodes", "4", "--steps", "10"]).status.code(), Some(0));
+}
+
+#[test]
+fn version_names_version_and_commit() {
+    let home = home();
+    let output = bezant(home.path(), &["--json", "version"], &[]);
+    let value: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert!(value["version"].as_str().unwrap().starts_with(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn completions_and_the_manual_page_come_out_whole() {
+    let home = home();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = bezant(home.path(), &["completions", shell], &[]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(stdout(&output).contains("testnet"), "{shell}");
+    }
+    let man = bezant(home.path(), &["man"], &[]);
+    assert_eq!(man.status.code(), Some(0));
+    assert!(stdout(&man).contains(".TH bezant"));
+}
+
+/// Help of a command and of all below it, with their names.
+fn all_help(home: &Path, path: &[String], pages: &mut Vec<(String, String)>) {
+    let arguments: Vec<&str> = path.iter().map(String::as_str).chain(["--help"]).collect();
+    let output = bezant(home, &arguments, &[]);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    let page = stdout(&output);
+    let commands =
+        page.split("\nCommands:\n").nth(1).map(|rest| rest.split("\n\n").next().unwrap_or_default().to_owned());
+    for line in commands.iter().flat_map(|section| section.lines()) {
+        // Names stand two columns in; what is further in is the rest of a description.
+        let name =
+            line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')).and_then(|rest| rest.split(' ').next());
+        if let Some(name) = name.filter(|name| *name != "help") {
+            all_help(home, &[path, &[name.to_owned()]].concat(), pages);
+        }
+    }
+    pages.push((path.join(" "), page));
+}
+
+#[test]
+fn every_command_has_an_example_and_every_flag_with_a_value_its_variable() {
+    let home = home();
+    let mut pages = Vec::new();
+    all_help(home.path(), &[], &mut pages);
+    assert!(pages.len() > 40, "{} pages", pages.len());
+    let mut missing = Vec::new();
+    for (command, page) in &pages {
+        let is_group = page.contains("\nCommands:\n");
+        if !is_group && !page.contains("Example") {
+            missing.push(format!("`bezant {command} --help` has no example"));
+        }
+        let options: Vec<&str> = page.split("\n      --").skip(1).collect();
+        for option in options {
+            let head = option.lines().next().unwrap_or_default();
+            let flag = head.split([' ', '.']).next().unwrap_or_default();
+            // The help wraps its lines.
+            let option = option.split_whitespace().collect::<Vec<_>>().join(" ");
+            if head.contains('<') && !option.contains("[env: BEZANT_") {
+                missing.push(format!("`bezant {command}`: --{flag} has no variable"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn nobody_reading_any_more_is_no_crash() {
+    let home = home();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bezant"))
+        .env("BEZANT_HOME", home.path())
+        .args(["completions", "zsh"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+}
