@@ -7,17 +7,19 @@ use crate::sim::world::World;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use sha2::{Digest, Sha256};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Runs every seed of the options; `progress` is told the number of each seed that has ended, in any order.
+/// Runs every seed of the options, beside each other; `progress` is told how many have ended.
 ///
 /// # Panics
 /// When the options do not pass [`SimOptions::check`].
 #[must_use]
 pub fn run(options: &SimOptions, progress: &(dyn Fn(u64) + Sync)) -> SimReport {
     options.check().expect("options are checked before they are run");
+    let ended = AtomicU64::new(0);
     let one = |seed: u64| {
         let report = run_seed(options, seed);
-        progress(seed);
+        progress(ended.fetch_add(1, Ordering::Relaxed) + 1);
         report
     };
     let seeds: Vec<SeedReport> = (options.seed..options.seed + options.seeds).into_par_iter().map(one).collect();

@@ -154,7 +154,11 @@ fn options_that_make_no_sense_are_refused() {
 #[test]
 fn a_report_ends_with_the_trace() {
     let options = SimOptions { steps: Some(50), seeds: 2, ..SimOptions::default() };
-    let report = run(&options, &|_| {});
+    let ended = std::sync::Mutex::new(Vec::new());
+    let report = run(&options, &|count| ended.lock().expect("no test panics here").push(count));
+    let mut ended = ended.into_inner().expect("no test panics here");
+    ended.sort_unstable();
+    assert_eq!(ended, [1, 2]);
     let last = report.to_string().lines().last().map(str::to_owned);
     assert_eq!(last, Some(format!("trace {}", report.trace_hex())));
     assert_eq!(report.to_json()["trace"], report.trace_hex());
