@@ -63,11 +63,12 @@ pub async fn watch(
 }
 
 fn plain(name: &str, message: &FeedMessage, started_ms: u64) -> Option<String> {
-    let (time_ms, text) = match message {
-        FeedMessage::Event { event, .. } => (event.time_ms, describe(&event.kind)?.0),
-        FeedMessage::Down { reason, .. } => (now_ms(), format!("is down: {reason}")),
+    let text = match message {
+        FeedMessage::Event { event, .. } => describe(&event.kind)?.0,
+        FeedMessage::Down { reason, .. } => format!("is down: {reason}"),
     };
-    let seconds = time_ms.saturating_sub(started_ms) as f64 / 1e3;
+    // Of arrival: a net's own clock may stand far from this machine's.
+    let seconds = now_ms().saturating_sub(started_ms) as f64 / 1e3;
     Some(format!("{seconds:>8.1}s {name} {text}"))
 }
 

@@ -24,7 +24,7 @@
 //!   which a PRE-PREPARE or PREPARE rests before that, since each is persisted the moment it is formed.
 //! - **Window**: nothing is accepted or voted on at heights more than `depth` above the highest commit certificate held. What
 //!   is later waits in a buffer, bounded for each signer, and is taken up when the window moves. Besides, nothing is kept for
-//!   heights more than [`SLOTS_MAX`](crate::limits::SLOTS_MAX) above the final one, so that certificates whose blocks are
+//!   heights more than [`SLOTS_MAX`] above the final one, so that certificates whose blocks are
 //!   missing below cannot pile up.
 //! - **Linking**: PRE-PREPARE and PREPARE for height h + 1 are sent only when this replica is prepared *in the same view* on
 //!   the parent, or holds the parent's commit certificate. A COMMIT needs no such link: the PREPAREs that it rests on had it.

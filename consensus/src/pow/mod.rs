@@ -9,8 +9,8 @@
 //!   restored as it was, k and its descendants are marked for ever ([`Record::Invalid`]), and who brought k is blamed. Lock
 //!   times are judged against the parent's median time.
 //! - **Final** means `final_depth` confirmations now, the including block counting as 1. A reorg below that withdraws it, with
-//!   [`Trace::FinalityBroken`](crate::engine::Trace::FinalityBroken) *before* the switch. A branch that forks off deeper than
-//!   `max_reorg` is not followed; [`Trace::ReorgRefused`](crate::engine::Trace::ReorgRefused) is the alarm.
+//!   [`Trace::FinalityBroken`] *before* the switch. A branch that forks off deeper than
+//!   `max_reorg` is not followed; [`Trace::ReorgRefused`] is the alarm.
 //! - **Sync** is headers first, by locators; bodies come in parallel from the peers that claim the best header's work, within a
 //!   window above what is connected. Claims only choose whom to ask.
 //! - **Spam** costs its sender: every header carries its work, headers that do not lead to more work than ours are taken only

@@ -165,7 +165,7 @@ impl Model {
         sum as f64 / 10.0
     }
 
-    /// Takes one message at a moment.
+    /// Takes one message at a moment. Times are those of arrival: a net's own clock may stand far from this machine's.
     pub(crate) fn update(&mut self, message: FeedMessage, now_ms: u64) {
         self.now_ms = now_ms;
         match message {
@@ -189,7 +189,7 @@ impl Model {
     fn event(&mut self, index: usize, event: &Event) {
         if let Some((text, tone)) = describe(&event.kind) {
             let node = self.nodes[index].name.clone();
-            self.log(Line { time_ms: event.time_ms, node, text, tone });
+            self.log(Line { time_ms: self.now_ms, node, text, tone });
         }
         let node = &mut self.nodes[index];
         node.up = true;
@@ -244,7 +244,7 @@ impl Model {
             transactions: *transactions,
             bytes: *bytes,
             payee: payee.clone(),
-            seen_ms: event.time_ms,
+            seen_ms: self.now_ms,
             on: BTreeSet::from([index]),
         };
         let place = self.blocks.iter().position(|other| other.height <= *height).unwrap_or(self.blocks.len());
@@ -252,7 +252,7 @@ impl Model {
         self.blocks.truncate(BLOCKS_MAX);
         if self.counted.is_none_or(|counted| *height > counted) {
             self.counted = Some(*height);
-            self.count(event.time_ms / 1_000, transactions.saturating_sub(1) as u64);
+            self.count(self.now_ms / 1_000, transactions.saturating_sub(1) as u64);
         }
     }
 

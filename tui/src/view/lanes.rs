@@ -33,10 +33,10 @@ fn pbft(model: &Model) -> Table<'static> {
     let rows = model.nodes.iter().map(|node| {
         let (height, flight) = node.current();
         let me = node.status.as_ref().and_then(|status| status.pbft.as_ref()?.me);
-        let role = match me {
-            Some(me) if me == node.primary => "★",
-            Some(_) => " ",
-            None => "👁",
+        let role = match (me, &node.status) {
+            (Some(me), _) if me == node.primary => "★",
+            (None, Some(_)) => "◌",
+            (Some(_), _) | (None, None) => " ",
         };
         Row::new(vec![
             Cell::from(format!("{role}{}", node.name)),
