@@ -26,6 +26,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
         let (status, kind) = match &error {
             ClientError::Unreachable(_) => (6, "unreachable"),
+            ClientError::Busy(_) => (1, "busy"),
             ClientError::Refused { kind, .. } => (3, kind.as_str()),
             ClientError::NotFound(_) => (1, "not-found"),
             ClientError::Other(_) => (1, "node"),

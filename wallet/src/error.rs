@@ -107,7 +107,7 @@ impl From<ClientError> for WalletError {
         match error {
             ClientError::Unreachable(_) => WalletError::Unreachable { message, txid: None },
             ClientError::Refused { kind, .. } => WalletError::Refused { kind, message },
-            ClientError::NotFound(_) | ClientError::Other(_) => WalletError::Failed(message),
+            ClientError::Busy(_) | ClientError::NotFound(_) | ClientError::Other(_) => WalletError::Failed(message),
         }
     }
 }

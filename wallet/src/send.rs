@@ -26,6 +26,8 @@ mod tests;
 
 /// A node may say "block" a moment before its own index knows the transactions in it, so its word is asked for again after this.
 const RECHECK: Duration = Duration::from_secs(1);
+/// Between two questions to nodes that have too much to do, or do not know it.
+const BUSY_PAUSE: Duration = Duration::from_millis(250);
 /// Rounds in which nodes that do not know the transaction refuse it before it counts as lost; one may be catching up.
 const REFUSALS_MAX: usize = 4;
 
@@ -249,14 +251,21 @@ struct Following<'a> {
 impl Following<'_> {
     async fn run(&self) -> Result<Option<TxStatus>, WalletError> {
         if matches!(self.wait, Wait::None | Wait::Pool) {
-            self.client.submit(self.transaction.clone()).await?;
+            self.hand_over().await?;
             return Ok(None);
         }
         let mut events = self.client.events(None).await?;
-        self.client.submit(self.transaction.clone()).await?;
+        self.hand_over().await?;
         let mut refusals = 0;
         loop {
-            let status = self.client.tx_status(&self.txid).await.map_err(|error| self.after(error))?;
+            let status = match self.client.tx_status(&self.txid).await {
+                Ok(status) => status,
+                Err(ClientError::Busy(_)) => {
+                    tokio::time::sleep(BUSY_PAUSE).await;
+                    continue;
+                }
+                Err(error) => return Err(self.after(error)),
+            };
             match status.state {
                 TxState::Dropped => return Err(self.lost(status.reason.as_deref().unwrap_or("the node dropped it"))),
                 TxState::Unknown => self.tell_again(&mut refusals).await?,
@@ -271,6 +280,17 @@ impl Following<'_> {
             } else if !news(&mut events, &self.txid).await {
                 self.client.move_on();
                 events = self.client.events(None).await.map_err(|error| self.after(error))?;
+            }
+        }
+    }
+
+    /// The first time. Nodes with too much to do are asked again: the caller's timeout is the limit.
+    async fn hand_over(&self) -> Result<(), WalletError> {
+        loop {
+            match self.client.submit(self.transaction.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(ClientError::Busy(_)) => tokio::time::sleep(BUSY_PAUSE).await,
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -294,7 +314,11 @@ impl Following<'_> {
                     return Err(self.lost(&message));
                 }
                 self.client.move_on();
-                tokio::time::sleep(RECHECK / 4).await;
+                tokio::time::sleep(BUSY_PAUSE).await;
+                Ok(())
+            }
+            Err(ClientError::Busy(_)) => {
+                tokio::time::sleep(BUSY_PAUSE).await;
                 Ok(())
             }
             Err(error) => Err(self.after(error)),
@@ -312,7 +336,9 @@ impl Following<'_> {
                 message: format!("transaction {} was sent, but now no node answers: {reason}", self.txid),
                 txid: Some(self.txid.clone()),
             },
-            ClientError::Refused { .. } | ClientError::NotFound(_) | ClientError::Other(_) => WalletError::from(error),
+            ClientError::Busy(_) | ClientError::Refused { .. } | ClientError::NotFound(_) | ClientError::Other(_) => {
+                WalletError::from(error)
+            }
         }
     }
 }

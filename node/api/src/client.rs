@@ -1,10 +1,11 @@
 //! A typed client of nodes: one method for each RPC method, over HTTP, and the event stream over WebSocket.
 //!
 //! A [`Client`] knows one node or several. It asks the one that answered last, and moves on to the next only when a node cannot
-//! be reached or does not answer in time; what a node refuses is refused. Every method it repeats that way may be repeated:
+//! be reached, does not answer in time or has too much to do; what a node refuses is refused. Every method it repeats that way may be repeated:
 //! the same transaction submitted twice is one transaction. `dev_*` methods go to one node and are never repeated.
 
 use crate::event::{EVENTS_NOTIFICATION, Event};
+use crate::methods::{BUSY, INTERNAL, NOT_FOUND};
 use crate::types::{
     BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevHashrateParams,
     DevLinksParams, DevMineParams, EventsParams, GenesisView, HistoryParams, HistoryView, MempoolView, NodeStatus,
@@ -41,6 +42,9 @@ pub enum ClientError {
     /// None of the nodes could be reached, or none answered in time.
     #[error("no node answers: {0}; is the net running? See `bezant testnet status`")]
     Unreachable(String),
+    /// Those that could be reached have too much to do: a moment later it may go.
+    #[error("{0}; try again in a moment")]
+    Busy(String),
     /// A node refused what was asked, and another would too.
     #[error("{message}")]
     Refused {
@@ -77,11 +81,13 @@ impl ClientError {
         let data = object.data().and_then(|raw| serde_json::from_str::<serde_json::Value>(raw.get()).ok());
         let kind = data.as_ref().and_then(|data| data.get("kind")).and_then(serde_json::Value::as_str);
         let message = object.message().to_owned();
-        match kind {
-            Some("not-found") => ClientError::NotFound(message),
-            Some("stopping") => ClientError::Unreachable(message),
-            Some("internal" | "busy") | None => ClientError::Other(format!("{message} (code {})", object.code())),
-            Some(kind) => ClientError::Refused { kind: kind.to_owned(), message },
+        match (object.code(), kind) {
+            // As good as gone.
+            (_, Some("stopping")) => ClientError::Unreachable(message),
+            (BUSY, _) => ClientError::Busy(message),
+            (NOT_FOUND, _) => ClientError::NotFound(message),
+            (INTERNAL, _) | (_, None) => ClientError::Other(format!("{message} (code {})", object.code())),
+            (_, Some(kind)) => ClientError::Refused { kind: kind.to_owned(), message },
         }
     }
 }
@@ -168,26 +174,28 @@ impl Client {
     /// Calls a method by its name, with named parameters.
     ///
     /// # Errors
-    /// [`ClientError::Unreachable`] when no node answers; else as the first node that does.
+    /// [`ClientError::Unreachable`] when no node answers, [`ClientError::Busy`] when one does but can do no more; else as the
+    /// first node that can.
     pub async fn request<P, R>(&self, method: &str, params: &P) -> Result<R, ClientError>
     where
         P: Serialize + Sync,
         R: DeserializeOwned,
     {
         let first = self.current.load(Ordering::Relaxed);
-        let mut reasons = Vec::new();
+        let (mut reasons, mut busy) = (Vec::new(), None);
         for step in 0..self.nodes.len() {
             let index = (first + step) % self.nodes.len();
             let node = &self.nodes[index];
             match node.http.request(method, named(params)?).await.map_err(|error| ClientError::of(&node.url, error)) {
                 Err(ClientError::Unreachable(reason)) => reasons.push(reason),
+                Err(ClientError::Busy(reason)) => busy = Some(reason),
                 answer => {
                     self.current.store(index, Ordering::Relaxed);
                     return answer;
                 }
             }
         }
-        Err(ClientError::Unreachable(reasons.join("; ")))
+        Err(busy.map_or_else(|| ClientError::Unreachable(reasons.join("; ")), ClientError::Busy))
     }
 
     /// Calls the present node only, once.

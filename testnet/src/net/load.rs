@@ -295,6 +295,7 @@ async fn run(
 fn refusal_kind(error: &ClientError) -> &str {
     match error {
         ClientError::Unreachable(_) => "unreachable",
+        ClientError::Busy(_) => "busy",
         ClientError::Refused { kind, .. } => kind,
         ClientError::NotFound(_) => "not-found",
         ClientError::Other(_) => "other",

@@ -14,6 +14,8 @@ use tokio::sync::broadcast;
 enum Says {
     State(TxState),
     Refuses,
+    /// Has too much to do.
+    Busy,
 }
 
 /// A node that follows a script: answers are set from outside, and each change is followed by a block event.
@@ -55,7 +57,15 @@ impl Node {
 }
 
 fn refusal() -> ErrorObjectOwned {
-    ErrorObjectOwned::owned(-32_010, "the coin is spent", Some(serde_json::json!({"kind": "tx-missing-coin"})))
+    ErrorObjectOwned::owned(
+        bezant_api::methods::REFUSED,
+        "the coin is spent",
+        Some(serde_json::json!({"kind": "tx-missing-coin"})),
+    )
+}
+
+fn busy() -> ErrorObjectOwned {
+    ErrorObjectOwned::owned(bezant_api::methods::BUSY, "too much to do", Some(serde_json::json!({"kind": "busy"})))
 }
 
 fn methods(state: State) -> RpcModule<State> {
@@ -65,6 +75,7 @@ fn methods(state: State) -> RpcModule<State> {
             *submitted.lock().unwrap() += 1;
             match *says.lock().unwrap() {
                 Says::Refuses => Err(refusal()),
+                Says::Busy => Err(busy()),
                 Says::State(_) => Ok(SubmitResult { txid: String::new(), known: false, fee: None }),
             }
         })
@@ -73,10 +84,11 @@ fn methods(state: State) -> RpcModule<State> {
         .register_method("tx_status", |_, (says, _, _), _| {
             let state = match *says.lock().unwrap() {
                 Says::Refuses => TxState::Unknown,
+                Says::Busy => return Err(busy()),
                 Says::State(state) => state,
             };
             let placed = state >= TxState::Included;
-            TxStatusJson(TxStatus {
+            Ok(TxStatus {
                 txid: String::new(),
                 state,
                 height: placed.then_some(3),
@@ -104,17 +116,6 @@ fn methods(state: State) -> RpcModule<State> {
         )
         .unwrap();
     module
-}
-
-/// `TxStatus` as a method's answer.
-#[derive(Clone)]
-struct TxStatusJson(TxStatus);
-
-impl jsonrpsee::IntoResponse for TxStatusJson {
-    type Output = TxStatus;
-    fn into_response(self) -> jsonrpsee::ResponsePayload<'static, TxStatus> {
-        jsonrpsee::ResponsePayload::success(self.0)
-    }
 }
 
 fn plan() -> Plan {
@@ -213,4 +214,16 @@ async fn forgotten_and_refused_by_all_it_has_lost_its_place() {
     let error = waiting.await.unwrap().unwrap_err();
     assert_eq!(error.exit_status(), 4);
     assert!(error.to_string().contains("the coin is spent"), "{error}");
+}
+
+#[tokio::test]
+async fn a_busy_node_is_waited_for() {
+    let node = Node::start(Says::Busy).await;
+    let waiting = tokio::spawn(send(vec![node.url.clone()], options(Wait::Final, LONG_MS)));
+    node.until_submitted().await;
+    node.says(Says::State(TxState::Final));
+    assert_eq!(waiting.await.unwrap().unwrap().status, "final");
+    node.says(Says::Busy);
+    let error = send(vec![node.url.clone()], options(Wait::Final, 50)).await.unwrap_err();
+    assert_eq!(error.exit_status(), 5);
 }

@@ -38,8 +38,10 @@ async fn nobody() -> String {
 
 const TIP: &str = "\"result\":{\"height\":7,\"id\":\"aa\",\"final_height\":6}";
 const REFUSED: &str =
-    "\"error\":{\"code\":-32010,\"message\":\"coin is spent\",\"data\":{\"kind\":\"tx-missing-coin\"}}";
-const NOT_FOUND: &str = "\"error\":{\"code\":-32004,\"message\":\"no such block\",\"data\":{\"kind\":\"not-found\"}}";
+    "\"error\":{\"code\":-32001,\"message\":\"coin is spent\",\"data\":{\"kind\":\"tx-missing-coin\"}}";
+const NOT_FOUND: &str = "\"error\":{\"code\":-32003,\"message\":\"no such block\",\"data\":{\"kind\":\"not-found\"}}";
+const BUSY_NODE: &str = "\"error\":{\"code\":-32002,\"message\":\"too much to do\",\"data\":{\"kind\":\"busy\"}}";
+const BROKEN: &str = "\"error\":{\"code\":-32603,\"message\":\"no disk\",\"data\":{\"kind\":\"storage\"}}";
 const UNKNOWN_METHOD: &str = "\"error\":{\"code\":-32601,\"message\":\"Method not found\"}";
 
 #[tokio::test]
@@ -73,6 +75,17 @@ async fn what_a_node_refuses_is_not_asked_of_another() {
     assert!(matches!(client.status().await, Err(ClientError::Other(_))));
     let client = Client::of_one(&node("\"result\":17").await).unwrap();
     assert!(matches!(client.status().await, Err(ClientError::Other(_))));
+}
+
+#[tokio::test]
+async fn a_node_with_too_much_to_do_is_passed_over() {
+    let busy = node(BUSY_NODE).await;
+    let client = Client::new([busy.clone(), node(TIP).await]).unwrap();
+    assert_eq!(client.tip().await.unwrap().height, 7);
+    let client = Client::new([busy, nobody().await]).unwrap();
+    assert_eq!(client.tip().await, Err(ClientError::Busy("too much to do".to_owned())));
+    let client = Client::of_one(&node(BROKEN).await).unwrap();
+    assert!(matches!(client.tip().await, Err(ClientError::Other(_))), "the node's fault refuses nothing");
 }
 
 #[test]
