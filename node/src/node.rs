@@ -32,6 +32,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// # Errors
 /// When the node cannot start, or a part of it fails; what was reported final is kept in any case.
 pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
+    if config.dev.stop_with_stdin {
+        signals::wake_when_parent_dies();
+    }
     let mut node = Node::start(config).await?;
     print_ready(&node.ready)?;
     let stdin_ended = stdin_end(node.stop_with_stdin);

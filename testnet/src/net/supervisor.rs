@@ -1,8 +1,8 @@
 //! The supervisor: owns the node processes of one net.
 //!
 //! One loop owns the state; control connections, exits of children and the caller's shutdown only send to it. Each child is in
-//! a process group of its own, so that a terminal's Ctrl-C reaches the supervisor alone and, when the supervisor dies, even a
-//! stopped child is woken by the system and finds its pipe closed.
+//! a process group of its own, so that a terminal's Ctrl-C reaches the supervisor alone. When the supervisor dies, every child
+//! finds its pipe closed; a stopped one has asked the system to be woken for that.
 
 use crate::net::error::NetError;
 use crate::net::process::ProcessId;

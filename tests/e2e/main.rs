@@ -1,0 +1,11 @@
+//! The built program from end to end: nets of real processes on loopback, driven only through the command line, RPC, signals
+//! and files, as its users drive it. One binary, so that it is linked once; a few nets at a time, since machines are small.
+
+mod conflicts;
+mod input;
+mod lifecycle;
+mod net;
+mod pbft;
+mod pow;
+mod power_cut;
+mod screen;

@@ -1,0 +1,202 @@
+//! What people see: the dashboard in a pseudo-terminal, and the same events as lines.
+
+use crate::net::{LIMIT, Net, finish, signal, until};
+use bezant_api::manifest::Manifest;
+use nix::sys::signal::Signal;
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::num::NonZero;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+
+const SIZE: PtySize = PtySize { rows: 40, cols: 140, pixel_width: 0, pixel_height: 0 };
+
+fn parser() -> vt100::Parser {
+    let [rows, columns] = [SIZE.rows, SIZE.cols].map(|size| NonZero::new(size).expect("not zero"));
+    vt100::Parser::new(rows, columns, 0)
+}
+
+/// A program on a terminal of its own, and what the terminal shows.
+struct Terminal {
+    child: Box<dyn Child + Send + Sync>,
+    keys: Box<dyn Write + Send>,
+    screen: Arc<Mutex<vt100::Parser>>,
+    _master: Box<dyn MasterPty + Send>,
+}
+
+impl Terminal {
+    /// `None`, said aloud, where the machine has no pseudo-terminals.
+    fn run(net: &Net, test: &str, arguments: &[&str]) -> Option<Terminal> {
+        let pair = match native_pty_system().openpty(SIZE) {
+            Ok(pair) => pair,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "{test} cannot run here: no pseudo-terminal ({error})");
+                return None;
+            }
+        };
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_bezant"));
+        command.args(arguments);
+        for (name, value) in net.environment() {
+            command.env(name, value);
+        }
+        command.env("TERM", "xterm-256color");
+        let child = pair.slave.spawn_command(command).expect("the program starts");
+        drop(pair.slave);
+        let mut output = pair.master.try_clone_reader().expect("a reader");
+        let keys = pair.master.take_writer().expect("a writer");
+        let screen = Arc::new(Mutex::new(parser()));
+        let shown = Arc::clone(&screen);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4_096];
+            while let Ok(count) = output.read(&mut bytes) {
+                if count == 0 {
+                    return;
+                }
+                shown.lock().expect("nobody panics with it").process(&bytes[..count]);
+            }
+        });
+        Some(Terminal { child, keys, screen, _master: pair.master })
+    }
+
+    fn text(&self) -> String {
+        self.screen.lock().expect("nobody panics with it").screen().contents()
+    }
+
+    fn press(&mut self, key: &str) {
+        self.keys.write_all(key.as_bytes()).and_then(|()| self.keys.flush()).expect("the terminal takes keys");
+    }
+
+    #[track_caller]
+    fn shows(&self, what: &str) {
+        until(&format!("the screen shows {what:?}; it shows\n{}", self.text()), LIMIT, || {
+            self.text().contains(what).then_some(())
+        });
+    }
+
+    #[track_caller]
+    fn ends(&mut self) {
+        let status = until("the program on the terminal ends", LIMIT, || self.child.try_wait().expect("a child"));
+        assert!(status.success(), "{status:?}");
+        let screen = self.screen.lock().expect("nobody panics with it");
+        assert!(!screen.screen().alternate_screen(), "the terminal is given back as it was");
+        assert!(!screen.screen().hide_cursor(), "with its cursor");
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+#[test]
+fn the_dashboard_shows_a_net_sends_a_transfer_and_stops_it() {
+    let net = Net::empty();
+    let test = "the_dashboard_shows_a_net_sends_a_transfer_and_stops_it";
+    let Some(mut terminal) = Terminal::run(&net, test, &["testnet", "up", "--tui"]) else { return };
+    for node in ["node0", "node1", "node2", "node3"] {
+        terminal.shows(node);
+    }
+    terminal.shows("4/4 nodes up");
+    // The first transfer is sent without being asked for.
+    terminal.shows("1 BZT from alice to bob is final at height 2");
+    terminal.shows("final 2");
+    let manifest = net.manifest();
+    terminal.press("?");
+    terminal.shows("this help; Esc closes it");
+    terminal.press("?");
+    until("help is closed", LIMIT, || (!terminal.text().contains("Esc closes it")).then_some(()));
+    terminal.press("t");
+    terminal.shows("1 BZT from alice to bob is final at height 3");
+    terminal.shows("final 3");
+    assert_eq!(net.final_height(3), 3);
+    net.check();
+    terminal.press("q");
+    terminal.ends();
+    net.await_gone(&manifest);
+}
+
+#[test]
+fn leaving_the_dashboard_of_a_detached_net_leaves_the_net() {
+    let net = Net::up(&["--engine", "pow", "--block-time", "1s"]);
+    let test = "leaving_the_dashboard_of_a_detached_net_leaves_the_net";
+    let Some(mut terminal) = Terminal::run(&net, test, &["tui"]) else { return };
+    terminal.shows("4/4 nodes up");
+    terminal.shows("kH/s");
+    terminal.press("q");
+    terminal.ends();
+    assert_eq!(net.send("alice", "bob", "1", &["--wait", "included"])["status"], "included");
+}
+
+/// Lines of a program's stdout as they come.
+fn lines(child: &mut std::process::Child) -> Receiver<String> {
+    let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in stdout.lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+#[track_caller]
+fn a_line_comes(lines: &Receiver<String>, name: &str, is_it: impl Fn(&str) -> bool) -> String {
+    let end = std::time::Instant::now() + LIMIT;
+    let mut seen = Vec::new();
+    loop {
+        let left = end.saturating_duration_since(std::time::Instant::now());
+        match lines.recv_timeout(left) {
+            Ok(line) if is_it(&line) => return line,
+            Ok(line) => seen.push(line),
+            Err(error) => panic!("no line with {name} ({error}); but {seen:#?}"),
+        }
+    }
+}
+
+#[test]
+fn without_a_terminal_the_events_come_as_lines_until_sigterm() {
+    let net = Net::empty();
+    let mut child = net.command(&["testnet", "up", "--tui", "--json"]).spawn().expect("the program starts");
+    let lines = lines(&mut child);
+    let first = a_line_comes(&lines, "the manifest", |_| true);
+    let manifest: Manifest = serde_json::from_str(&first).expect("the manifest");
+    for node in ["node0", "node3"] {
+        a_line_comes(&lines, "a block with the first transfer", |line| {
+            let event: Value = serde_json::from_str(line).expect("one JSON object a line");
+            event["event"] == "block" && event["node"] == node && event["height"] == 2
+        });
+    }
+    net.check();
+    signal(child.id(), Signal::SIGTERM);
+    finish(child, LIMIT).ended(0);
+    net.await_gone(&manifest);
+}
+
+#[test]
+fn watch_prints_lines_for_people_and_for_programs() {
+    let net = Net::up(&[]);
+    let mut plain = net.command(&["watch", "--plain"]).spawn().expect("the program starts");
+    let mut json = net.command(&["watch", "--json"]).spawn().expect("the program starts");
+    let (plain_lines, json_lines) = (lines(&mut plain), lines(&mut json));
+    for _ in 0..4 {
+        a_line_comes(&json_lines, "a snapshot", |line| {
+            let event: Value = serde_json::from_str(line).expect("one JSON object a line");
+            event["event"] == "snapshot" && event["node"].is_string()
+        });
+    }
+    let sent = net.send("alice", "bob", "1", &[]);
+    let height = &sent["height"];
+    a_line_comes(&json_lines, "the block", |line| {
+        let event: Value = serde_json::from_str(line).expect("one JSON object a line");
+        event["event"] == "block" && event["height"] == *height && event["id"] == sent["block"]
+    });
+    a_line_comes(&plain_lines, "the block", |line| line.contains("node") && line.contains(&format!("block {height}")));
+    for child in [plain, json] {
+        signal(child.id(), Signal::SIGINT);
+        finish(child, LIMIT).ended(0);
+    }
+}
