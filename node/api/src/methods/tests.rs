@@ -82,3 +82,48 @@ fn the_document_is_whole() {
     assert_eq!(coins["params"][0]["required"], true);
     assert_eq!(coins["params"][1]["required"], false);
 }
+
+/// A page of the specification.
+fn page(name: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/spec").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The rows of a page that begin with a name in backquotes, under the heading.
+fn rows(page: &str, heading: &str) -> Vec<String> {
+    let (_, rest) = page.split_once(&format!("\n## {heading}\n")).unwrap();
+    let section = rest.split("\n## ").next().unwrap();
+    section.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_specification_lists_exactly_the_methods() {
+    let row = |method: &Method| {
+        let params: Vec<String> = method.params.iter().map(|name| format!("`{name}`")).collect();
+        let params = if params.is_empty() { "–".to_owned() } else { params.join(", ") };
+        let access = format!("{:?}", method.access).to_lowercase();
+        format!("| `{}` | {params} | {access} | {} |", method.name, method.summary)
+    };
+    let wanted: Vec<String> = METHODS.iter().map(row).collect();
+    assert_eq!(rows(&page("rpc.md"), "Methods"), wanted);
+}
+
+#[test]
+fn the_specification_lists_exactly_the_events() {
+    let mut generator = settings().into_generator();
+    let _ = generator.subschema_for::<crate::event::EventKind>();
+    let schemas = Value::Object(generator.take_definitions(true));
+    let kinds = schemas["EventKind"]["oneOf"].as_array().expect("an event is one of several kinds");
+    let page = page("events.md");
+    let rows = rows(&page, "Kinds");
+    assert_eq!(rows.len(), kinds.len());
+    for kind in kinds {
+        let properties = kind["properties"].as_object().unwrap();
+        let name = properties["event"]["const"].as_str().unwrap();
+        let row = rows.iter().find(|row| row.starts_with(&format!("| `{name}` |")));
+        let row = row.unwrap_or_else(|| panic!("{name} is not on the page"));
+        for field in properties.keys().filter(|field| *field != "event") {
+            assert!(row.contains(&format!("`{field}`")), "{name}.{field} is not on the page");
+        }
+    }
+}
