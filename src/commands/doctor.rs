@@ -3,7 +3,8 @@
 use crate::cli::{Global, Net};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output};
-use bezant_testnet::net::client;
+use bezant_api::manifest::Manifest;
+use bezant_testnet::net::client::{self, NetStatus};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -35,6 +36,19 @@ pub(crate) async fn run(net: &Net, global: &Global, output: &Output) -> Outcome 
             advice: "start the nodes that are down; nothing is lost meanwhile".to_owned(),
         });
     }
+    findings.extend(primary_away(&manifest, &status, &down));
+    let narrow = |peers: usize| peers > 0 && peers + 1 < quorum;
+    for node in status.nodes.iter().filter(|node| n > 0 && up >= quorum && node.peers.is_some_and(narrow)) {
+        findings.push(Finding {
+            problem: format!(
+                "node{} sees {} other nodes, a quorum is {quorum}: it decides nothing",
+                node.index,
+                node.peers.unwrap_or(0)
+            ),
+            advice: "`bezant testnet heal` undoes cuts; just after a start or a heal, look again in a moment"
+                .to_owned(),
+        });
+    }
     let lonely = status.nodes.iter().filter(|node| node.peers == Some(0) && manifest.nodes.len() > 1);
     for node in lonely {
         findings.push(Finding {
@@ -53,4 +67,17 @@ pub(crate) async fn run(net: &Net, global: &Global, output: &Output) -> Outcome 
         false if output.json => std::process::exit(1),
         false => Err(Failure::failed("doctor", format!("{} findings", findings.len()))),
     }
+}
+
+/// PBFT: the primary is down, and as long as there are no view changes nobody takes its place.
+fn primary_away(manifest: &Manifest, status: &NetStatus, down: &[usize]) -> Option<Finding> {
+    let voters: Vec<usize> =
+        manifest.nodes.iter().filter(|node| node.validator.is_some()).map(|node| node.index).collect();
+    let view = status.nodes.iter().filter_map(|node| node.view).max().unwrap_or(0);
+    let place = usize::try_from(view % u64::try_from(voters.len()).ok().filter(|n| *n > 0)?).ok()?;
+    let primary = voters.get(place).filter(|primary| down.contains(primary))?;
+    Some(Finding {
+        problem: format!("node{primary} is the primary of view {view}: nothing becomes final until it is back"),
+        advice: format!("`bezant testnet start {primary}` brings it back; view changes are not built yet"),
+    })
 }
