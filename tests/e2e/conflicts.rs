@@ -49,7 +49,9 @@ fn fund(net: &Net, network: &NetworkId, owner: &SigningKey) -> Vec<OutPoint> {
     let txid = funding.id();
     for node in 0..4 {
         until(&format!("node{node} has the coins"), LIMIT, || {
-            (net.tx_status(node, &txid.to_string()).state >= TxState::Included).then_some(())
+            let status = net.tx_status(node, &txid.to_string());
+            // Under proof of work the last blocks may yet be exchanged for others.
+            (status.state == TxState::Final || status.confirmations >= 3).then_some(())
         });
     }
     (0..PAIRS).map(|index| OutPoint { txid, index: u32::try_from(index).expect("few") }).collect()

@@ -165,10 +165,13 @@ fn other_nets_address() -> String {
     bezant_api::address::encode(&NetworkId([7; 32]), &LockHash([9; 32]))
 }
 
-/// Sends bytes and reads whatever comes back until the other side has nothing more to say or a moment has passed.
-fn poke(port: u16, bytes: &[u8]) -> Vec<u8> {
+/// How long to listen for an answer to bytes that may have none.
+const MOMENT: Duration = Duration::from_millis(200);
+
+/// Sends bytes and reads whatever comes back, until the other side hangs up or is silent for so long.
+fn poke(port: u16, bytes: &[u8], silence: Duration) -> Vec<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the port is open");
-    stream.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+    stream.set_read_timeout(Some(silence)).expect("a timeout");
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
     let _ = stream.take(65_536).read_to_end(&mut answer);
@@ -183,7 +186,7 @@ fn malformed_bytes_on_every_port_harm_nothing() {
     let post = |body: &str| {
         let head = "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nConnection: close\r\n";
         let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
-        String::from_utf8_lossy(&poke(rpc, request.as_bytes())).into_owned()
+        String::from_utf8_lossy(&poke(rpc, request.as_bytes(), Duration::from_secs(10))).into_owned()
     };
     let call = |method: &str, params: &str| {
         post(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#))
@@ -204,19 +207,21 @@ fn malformed_bytes_on_every_port_harm_nothing() {
         assert!(answer.contains("\"error\""), "{method} without the token: {answer}");
     }
     let head = "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n";
-    let oversized = poke(rpc, format!("{head}Content-Length: 999999999999\r\n\r\n{{").as_bytes());
+    let oversized = poke(rpc, format!("{head}Content-Length: 999999999999\r\n\r\n{{").as_bytes(), MOMENT);
     assert!(!String::from_utf8_lossy(&oversized).contains(" 200 "), "a body beyond the limit");
     for seed in 0..20u8 {
         let noise: Vec<u8> =
             (0..4_096u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8 ^ seed).collect();
-        poke(p2p, &noise);
-        poke(rpc, &noise);
+        poke(p2p, &noise, MOMENT);
+        poke(rpc, &noise, MOMENT);
     }
-    poke(p2p, b"\x13/multistream/1.0.0\n\x07/noise\n\xff\xff\xff\xff\xff\xff");
-    poke(p2p, b"");
-    let status = net.json(&["testnet", "status"]);
-    let nodes = status["nodes"].as_array().expect("a list");
-    assert!(nodes.iter().all(|node| node["up"] == true && node["peers"] == 3), "{status}");
+    poke(p2p, b"\x13/multistream/1.0.0\n\x07/noise\n\xff\xff\xff\xff\xff\xff", MOMENT);
+    poke(p2p, b"", MOMENT);
+    until("every node is up and has its three peers", LIMIT, || {
+        let status = net.json(&["testnet", "status"]);
+        let nodes = status["nodes"].as_array().expect("a list");
+        nodes.iter().all(|node| node["up"] == true && node["peers"] == 3).then_some(())
+    });
     let same = net.manifest();
     assert_eq!(same.nodes[0].pid, manifest.nodes[0].pid, "the node did not restart");
     let sent = net.send("alice", "bob", "1", &["--node", "0"]);

@@ -24,8 +24,9 @@ fn several_mine_and_a_transfer_reaches_its_depth() {
     let net = Net::up(&["--engine", "pow", "--block-time", "1s"]);
     let sent = net.send("alice", "bob", "12.5", &["--confirmations", "2"]);
     assert_eq!(sent["status"], "final", "{sent}");
-    let status = net.tx_status(0, text(&sent["txid"]));
-    assert!(status.confirmations >= 2 || net.tx_status(1, text(&sent["txid"])).confirmations >= 2, "{status:?}");
+    until("the transfer is that deep on every node", LIMIT, || {
+        (0..4).all(|node| net.tx_status(node, text(&sent["txid"])).confirmations >= 2).then_some(())
+    });
     until("blocks come from at least three miners", LIMIT, || (payees(&net).len() >= 3).then_some(()));
     until("the transfer is final by the net's own depth", LIMIT, || {
         (0..4).all(|node| net.tx_status(node, text(&sent["txid"])).state == TxState::Final).then_some(())
@@ -73,7 +74,7 @@ fn healing_reorganises_the_lighter_side_and_its_transfers_come_back() {
     net.await_synced();
     assert_eq!(tip(2), tip(0));
     assert_eq!(net.tx_status(2, &light).state, TxState::Pool, "what the lost branch held waits again");
-    assert_eq!(net.tx_status(2, &heavy).state, TxState::Included);
+    assert!(net.tx_status(2, &heavy).state >= TxState::Included, "what the other branch held is in the chain");
     hashrate(&net, &[0, 1, 2, 3], "50000");
     for node in 0..4 {
         until(&format!("both transfers are in blocks at node{node}"), LIMIT, || {

@@ -110,7 +110,7 @@ fn the_dashboard_shows_a_net_sends_a_transfer_and_stops_it() {
     terminal.press("t");
     terminal.shows("1 BZT from alice to bob is final at height 3");
     terminal.shows("final 3");
-    assert_eq!(net.final_height(3), 3);
+    until("it is final on the last node too", LIMIT, || (net.final_height(3) == 3).then_some(()));
     net.check();
     terminal.press("q");
     terminal.ends();
