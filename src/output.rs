@@ -14,16 +14,23 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// For status 4 and 5: what may still happen.
     pub(crate) txid: Option<String>,
+    /// Whether the one document that `--json` allows was printed before.
+    pub(crate) result_is_printed: bool,
 }
 
 impl Failure {
     pub(crate) fn new(status: u8, kind: impl Into<String>, message: impl ToString) -> Failure {
-        Failure { status, kind: kind.into(), message: message.to_string(), txid: None }
+        Failure { status, kind: kind.into(), message: message.to_string(), txid: None, result_is_printed: false }
     }
 
     /// Something failed that was asked for rightly.
     pub(crate) fn failed(kind: &str, message: impl ToString) -> Failure {
         Failure::new(1, kind, message)
+    }
+
+    /// The command did its work, printed the result, and the result is bad news.
+    pub(crate) fn after_result(kind: &str, message: impl ToString) -> Failure {
+        Failure { result_is_printed: true, ..Failure::failed(kind, message) }
     }
 
     /// It was asked for wrongly.
@@ -76,6 +83,9 @@ impl Output {
 
     /// Reports a failure: on stdout as JSON under `--json`, on stderr for people.
     pub(crate) fn failure(&self, failure: &Failure) {
+        if self.json && failure.result_is_printed {
+            return;
+        }
         if self.json {
             let mut error = json!({"kind": failure.kind, "message": failure.message});
             if let Some(txid) = &failure.txid {

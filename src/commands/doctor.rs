@@ -62,11 +62,10 @@ pub(crate) async fn run(net: &Net, global: &Global, output: &Output) -> Outcome 
         }
         findings.iter().map(|finding| format!("{}\n  {}\n", finding.problem, finding.advice)).collect()
     })?;
-    match findings.is_empty() {
-        true => Ok(()),
-        false if output.json => std::process::exit(1),
-        false => Err(Failure::failed("doctor", format!("{} findings", findings.len()))),
+    if findings.is_empty() {
+        return Ok(());
     }
+    Err(Failure::after_result("doctor", format!("{} findings", findings.len())))
 }
 
 /// PBFT: the primary is down, and as long as there are no view changes nobody takes its place.

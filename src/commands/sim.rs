@@ -24,12 +24,11 @@ pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
     if report.passed() {
         return Ok(());
     }
-    if output.json {
-        // The one document is printed; only the status is left to say.
-        std::process::exit(1);
-    }
     let failures = report.seeds.iter().filter(|seed| seed.objection.is_some()).count();
-    Err(Failure::failed("referee", format!("the referee objects to {failures} of {} seeds; see above", options.seeds)))
+    Err(Failure::after_result(
+        "referee",
+        format!("the referee objects to {failures} of {} seeds; see above", options.seeds),
+    ))
 }
 
 fn parse(options: &Sim) -> Result<SimOptions, Failure> {

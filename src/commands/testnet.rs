@@ -194,11 +194,7 @@ async fn check(net: &Net, global: &Global, output: &Output) -> Outcome {
         text += if report.ok { "content\n" } else { "" };
         report.problems.iter().fold(text, |text, problem| text + "✗ " + problem + "\n")
     })?;
-    match report.ok {
-        true => Ok(()),
-        false if output.json => std::process::exit(1),
-        false => Err(Failure::failed("referee", "the referee objects; see above")),
-    }
+    if report.ok { Ok(()) } else { Err(Failure::after_result("referee", "the referee objects; see above")) }
 }
 
 async fn logs(net: &Net, node: Option<usize>, follow: bool, global: &Global, output: &Output) -> Outcome {
@@ -248,8 +244,8 @@ fn accounts_table(manifest: &Manifest) -> String {
 fn env(net: &Net, global: &Global, output: &Output) -> Outcome {
     let manifest = net::running(net, global)?;
     let home = net::home(global)?.path().display().to_string();
-    let rpc = manifest.nodes.first().map(|node| node.rpc.clone()).unwrap_or_default();
-    let pairs = [("BEZANT_HOME", home), ("BEZANT_NET", manifest.net.clone()), ("BEZANT_RPC", rpc)];
+    // No BEZANT_RPC: commands find the nodes by the net's name and move on when one is down.
+    let pairs = [("BEZANT_HOME", home), ("BEZANT_NET", manifest.net)];
     let value: serde_json::Map<String, serde_json::Value> =
         pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     output.result(&value, || {

@@ -9,3 +9,4 @@ mod pbft;
 mod pow;
 mod power_cut;
 mod screen;
+mod unsynced;

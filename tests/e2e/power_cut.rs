@@ -1,5 +1,5 @@
-//! All nodes die at once, under load. (That unsynced writes are thrown away too is the simulator's to show: a process that is
-//! killed loses nothing which it has handed to the system.)
+//! All nodes die at once, under load. (Unsynced writes survive that: a process that is
+//! killed loses nothing which it has handed to the system. `unsynced` throws them away too.)
 
 use crate::net::{LIMIT, Net, finish, signal, text, until};
 use bezant_api::types::TxState;

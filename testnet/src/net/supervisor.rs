@@ -138,7 +138,14 @@ impl Supervisor {
         let log = File::options().create(true).append(true).open(&log_path).map_err(NetError::io(&log_path))?;
         let failed =
             |error: std::io::Error| NetError::NodeStart { index, reason: error.to_string(), log: log_path.clone() };
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        for (name, _) in std::env::vars_os() {
+            // What points this command at its net would override the node's own file.
+            if name.to_string_lossy().starts_with("BEZANT_") {
+                command.env_remove(name);
+            }
+        }
+        let mut child = command
             .args(["node", "--config"])
             .arg(&config)
             .stdin(Stdio::piped())
