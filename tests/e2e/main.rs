@@ -2,6 +2,7 @@
 //! and files, as its users drive it. One binary, so that it is linked once; a few nets at a time, since machines are small.
 
 mod conflicts;
+mod files;
 mod input;
 mod lifecycle;
 mod net;
