@@ -65,7 +65,7 @@ pub(crate) async fn run(net: &Net, global: &Global, output: &Output) -> Outcome 
     if findings.is_empty() {
         return Ok(());
     }
-    Err(Failure::after_result("doctor", format!("{} findings", findings.len())))
+    Err(Failure::after_result("doctor", format!("what was found is above: {}", findings.len())))
 }
 
 /// PBFT: the primary is down, and as long as there are no view changes nobody takes its place.

@@ -2,14 +2,17 @@
 //! itself when the node has gone. A gap in a stream arrives as a gap and is followed by a snapshot; nothing polls.
 
 use bezant_api::client::Client;
-use bezant_api::event::Event;
-use std::time::Duration;
+use bezant_api::event::{Event, EventKind};
+use bezant_api::types::NodeStatus;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Messages that wait for the dashboard, at most; a node's task waits when there are more.
 pub const FEED_MESSAGES_MAX: usize = 4_096;
 /// Between two attempts to reach a node.
 const RETRY: Duration = Duration::from_millis(500);
+/// Between two looks at a node's status, at least; only blocks give reason to look.
+const STATUS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A node to be followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,13 @@ pub enum FeedMessage {
         node: usize,
         /// The event.
         event: Box<Event>,
+    },
+    /// How the node is now: after a block under proof of work, for the hash rate that no event tells.
+    Status {
+        /// Which node.
+        node: usize,
+        /// The status.
+        status: Box<NodeStatus>,
     },
     /// The node does not answer.
     Down {
@@ -97,9 +107,21 @@ async fn follow(node: usize, rpc: String, sender: mpsc::Sender<FeedMessage>) {
 async fn follow_once(node: usize, rpc: &str, sender: &mpsc::Sender<FeedMessage>) -> Result<(), String> {
     let client = Client::of_one(rpc).map_err(|error| error.to_string())?;
     let mut events = client.events(None).await.map_err(|error| error.to_string())?;
+    let mut asked: Option<Instant> = None;
     while let Some(event) = events.next().await {
+        let has_news = matches!(event.kind, EventKind::Block { .. })
+            && asked.is_none_or(|asked: Instant| asked.elapsed() > STATUS_INTERVAL);
         if sender.send(FeedMessage::Event { node, event: Box::new(event) }).await.is_err() {
             return Ok(());
+        }
+        if has_news {
+            asked = Some(Instant::now());
+            let status = client.status().await.map_err(|error| error.to_string())?;
+            if status.pow.is_some()
+                && sender.send(FeedMessage::Status { node, status: Box::new(status) }).await.is_err()
+            {
+                return Ok(());
+            }
         }
     }
     Ok(())

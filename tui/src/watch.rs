@@ -38,6 +38,7 @@ pub async fn watch(
         };
         let Some(message) = message else { return Ok(()) };
         let node = match &message {
+            FeedMessage::Status { node, .. } => *node,
             FeedMessage::Event { node, .. } => {
                 down[*node] = false;
                 *node
@@ -51,7 +52,7 @@ pub async fn watch(
         };
         let line = match style {
             Style::Plain => plain(&targets[node].name, &message, started_ms),
-            Style::Json => Some(as_json(&targets[node].name, &message)),
+            Style::Json => as_json(&targets[node].name, &message),
         };
         if let Some(line) = line {
             match writeln!(out, "{line}").and_then(|()| out.flush()) {
@@ -66,14 +67,16 @@ fn plain(name: &str, message: &FeedMessage, started_ms: u64) -> Option<String> {
     let text = match message {
         FeedMessage::Event { event, .. } => describe(&event.kind)?.0,
         FeedMessage::Down { reason, .. } => format!("is down: {reason}"),
+        FeedMessage::Status { .. } => return None,
     };
     // Of arrival: a net's own clock may stand far from this machine's.
     let seconds = now_ms().saturating_sub(started_ms) as f64 / 1e3;
     Some(format!("{seconds:>8.1}s {name} {text}"))
 }
 
-fn as_json(name: &str, message: &FeedMessage) -> String {
+fn as_json(name: &str, message: &FeedMessage) -> Option<String> {
     let value = match message {
+        FeedMessage::Status { .. } => return None,
         FeedMessage::Event { event, .. } => {
             let mut value = serde_json::to_value(event).expect("an event has a JSON form");
             value.as_object_mut().expect("an event is an object").insert("node".to_owned(), json!(name));
@@ -81,5 +84,5 @@ fn as_json(name: &str, message: &FeedMessage) -> String {
         }
         FeedMessage::Down { reason, .. } => json!({"event": "down", "node": name, "reason": reason}),
     };
-    value.to_string()
+    Some(value.to_string())
 }

@@ -175,6 +175,7 @@ impl Model {
                     self.log(Line { time_ms: now_ms, node: name, text: format!("is down: {reason}"), tone: Tone::Bad });
                 }
             }
+            FeedMessage::Status { node, status } => self.nodes[node].status = Some(*status),
             FeedMessage::Event { node, event } => self.event(node, &event),
         }
     }
