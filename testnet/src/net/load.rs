@@ -33,8 +33,8 @@ const FUNDING_OUTPUTS: usize = 500;
 /// Grains of each coin that a transfer spends, and the fee that it pays.
 const COIN_GRAINS: u64 = 1_000_000;
 const FEE_GRAINS: u64 = 1_000;
-/// Submissions under way at one node; more wait, their clocks running.
-const OUTSTANDING_MAX: usize = 256;
+/// Submissions under way at one node, below the connections that a node takes; more wait, their clocks running.
+const OUTSTANDING_MAX: usize = 100;
 /// How long after its last submission a run waits for what is not final yet.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long funding may take.
