@@ -186,12 +186,17 @@ impl Supervisor {
         let mut ready = self.slots[index].ready_soon.take().expect("a node is awaited once, after it was spawned");
         let late = tokio::time::sleep(START_TIMEOUT);
         tokio::pin!(late);
+        // A node that ends closes its output first: from then on only its exit is waited for.
+        let mut closed = false;
         loop {
             if let Some(status) = &self.slots[index].exited {
                 return Err(failed(format!("it ended with {status}; {}", last_line(&log))));
             }
             tokio::select! {
-                Ok(_) = &mut ready => return Ok(()),
+                line = &mut ready, if !closed => match line {
+                    Ok(_) => return Ok(()),
+                    Err(_) => closed = true,
+                },
                 Some(exit) = self.exits.1.recv() => self.exited(&exit),
                 () = &mut late => return Err(failed(format!("it is not ready after {} s", START_TIMEOUT.as_secs()))),
             }
