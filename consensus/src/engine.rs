@@ -19,7 +19,7 @@ use crate::ledger::rules::context::Place;
 use crate::ledger::target::Work;
 use crate::ledger::transaction::Transaction;
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
-use crate::message::{CommitCertificate, Message, PreparedCertificate, Vote, VoteKind};
+use crate::message::{CommitCertificate, Evidence, Message, NewView, PreparedBlock, ViewChange, Vote, VoteKind};
 use crate::verify::Verified;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::sync::Arc;
@@ -172,13 +172,19 @@ pub enum Record {
     /// PBFT: a vote of this replica's own, before it leaves.
     Vote(Vote),
     /// PBFT: before a COMMIT rests on it, or the PREPARE of its child.
-    Prepared(PreparedCertificate),
+    Prepared(PreparedBlock),
     /// PBFT: before anyone is told "final".
     Committed(CommitCertificate),
     /// Proof of work: a header in the tree.
     Header(Header),
     /// Proof of work: a block found invalid for ever; its descendants are with it.
     Invalid(BlockId),
+    /// PBFT: this replica's own VIEW-CHANGE, before it leaves, and with it every earlier view.
+    ViewChange(ViewChange),
+    /// PBFT: a proof that a member lied.
+    Evidence(Evidence),
+    /// PBFT: before the first vote of the view that it begins. Only those of the latest view count.
+    NewView(NewView),
 }
 
 impl Record {
@@ -188,8 +194,14 @@ impl Record {
     pub fn obsolete_from(&self) -> Option<Height> {
         match self {
             Record::Vote(vote) => Some(vote.ballot.height),
-            Record::Prepared(certificate) => Some(certificate.ballot.height),
-            Record::Body(_) | Record::Committed(_) | Record::Header(_) | Record::Invalid(_) => None,
+            Record::Prepared(prepared) => Some(prepared.certificate.ballot.height),
+            Record::Body(_)
+            | Record::Committed(_)
+            | Record::Header(_)
+            | Record::Invalid(_)
+            | Record::ViewChange(_)
+            | Record::NewView(_)
+            | Record::Evidence(_) => None,
         }
     }
 }
@@ -264,8 +276,30 @@ pub enum Trace {
         view: View,
         /// Its primary.
         primary: u16,
-        /// Why: `start`, `timeout`, `joined`, ….
+        /// Why: `start`, `new view`.
         reason: &'static str,
+    },
+    /// The present view was left; the next begins when a quorum wants it and its primary says so.
+    Leave {
+        /// The view that was left.
+        from: View,
+        /// The view that is wanted.
+        to: View,
+        /// Its primary.
+        primary: u16,
+        /// Why: `no progress`, `unfair`, `slow`, `no new view`, `joined`, `restart`.
+        reason: &'static str,
+    },
+    /// A VIEW-CHANGE was counted.
+    ViewChange {
+        /// Whose.
+        signer: u16,
+        /// For which view.
+        view: View,
+        /// Members that want this view.
+        votes: usize,
+        /// Members needed.
+        quorum: usize,
     },
     /// Two votes of one signer contradict each other.
     Equivocation {
@@ -359,6 +393,18 @@ pub struct PbftStatus {
     pub primary: u16,
     /// This replica's index, if it is a member.
     pub me: Option<u16>,
+    /// Whether the view has begun here; otherwise its NEW-VIEW is awaited.
+    pub is_active: bool,
+    /// While it is awaited: who wants it.
+    pub changes: Vec<u16>,
+    /// Proofs that members lied in this epoch.
+    pub evidence: Vec<Evidence>,
+    /// Views that failed since a block became final.
+    pub failed_views: u32,
+    /// How long the view has for what it owes.
+    pub timeout_ms: u64,
+    /// When it is left unless something happens; `None` while nothing is owed.
+    pub deadline: Option<Time>,
     /// Members.
     pub n: usize,
     /// Votes that make a certificate.

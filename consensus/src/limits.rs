@@ -64,6 +64,8 @@ pub const WINDOW_DEPTH_MAX: u64 = 16;
 pub const SLOTS_MAX: u64 = 64;
 /// Messages of later heights or views that a replica keeps for one sender.
 pub const FUTURE_MESSAGES_PER_SENDER_MAX: usize = 256;
+/// Proofs that one member lied which a replica keeps of an epoch.
+pub const EVIDENCE_PER_MEMBER_MAX: usize = 16;
 /// Catch-up requests that a replica has open at once.
 pub const SYNC_REQUESTS_MAX: usize = 16;
 /// Blocks whose bodies a proof-of-work replica holds without their being connected.

@@ -10,7 +10,9 @@ use crate::ledger::key::{Signature, SigningKey};
 use crate::ledger::target::Work;
 use crate::ledger::transaction::Transaction;
 use crate::ledger::units::{Epoch, Height, Incarnation, View};
-use crate::limits::{BLOCKS_PER_MESSAGE_MAX, HEADERS_PER_MESSAGE_MAX, LOCATOR_ENTRIES_MAX, MEMBERS_MAX};
+use crate::limits::{
+    BLOCKS_PER_MESSAGE_MAX, HEADERS_PER_MESSAGE_MAX, LOCATOR_ENTRIES_MAX, MEMBERS_MAX, WINDOW_DEPTH_MAX,
+};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// What a PBFT vote is about.
@@ -97,6 +99,15 @@ pub struct PreparedCertificate {
 }
 limited_decode!(PreparedCertificate { ballot, pre_prepare, prepares: "prepares" <= MEMBERS_MAX });
 
+/// A prepared certificate with the header that it is about, so that whoever counts it also sees the parent.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct PreparedBlock {
+    /// Of the block that the certificate names.
+    pub header: Header,
+    /// For the header's id.
+    pub certificate: PreparedCertificate,
+}
+
 /// Proves that a block and all of its ancestors are final: exactly q COMMITs for one ballot.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize)]
 pub struct CommitCertificate {
@@ -114,6 +125,95 @@ pub struct CertifiedBlock {
     pub block: Block,
     /// For its id, at its height.
     pub certificate: CommitCertificate,
+}
+
+/// What a replica takes with it when it leaves a view for good (Castro and Liskov, OSDI'99 §4.4, with certificates embedded).
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize)]
+pub struct ViewChange {
+    /// Of the net.
+    pub incarnation: Incarnation,
+    /// The set that votes.
+    pub epoch: Epoch,
+    /// The view that is to begin, above 0.
+    pub view: View,
+    /// The sender's highest commit certificate of this epoch; `None` when only the block before the epoch is final.
+    pub committed: Option<CommitCertificate>,
+    /// For heights above `committed`, in ascending order, the certificate of the highest view in which each was prepared.
+    pub prepared: Vec<PreparedBlock>,
+    /// Index of the signer in the epoch's set.
+    pub signer: u16,
+    /// Its signature over [`ViewChange::digest`].
+    pub signature: Signature,
+}
+limited_decode!(ViewChange {
+    incarnation,
+    epoch,
+    view,
+    committed,
+    prepared: "prepared" <= WINDOW_DEPTH_MAX as usize,
+    signer,
+    signature,
+});
+
+/// Begins a view: exactly q VIEW-CHANGEs, from which every replica computes the same blocks to go on with.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize)]
+pub struct NewView {
+    /// Of the net.
+    pub incarnation: Incarnation,
+    /// The set that votes.
+    pub epoch: Epoch,
+    /// The view that begins.
+    pub view: View,
+    /// For this view, in ascending order of signers.
+    pub changes: Vec<ViewChange>,
+    /// The view's primary.
+    pub signer: u16,
+    /// Its signature over [`NewView::digest`].
+    pub signature: Signature,
+}
+limited_decode!(NewView { incarnation, epoch, view, changes: "changes" <= MEMBERS_MAX, signer, signature });
+
+impl ViewChange {
+    /// What is signed: a tagged hash over network, incarnation, epoch, view, and the tagged hash of all that is carried.
+    #[must_use]
+    pub fn digest(&self, network: &NetworkId) -> [u8; 32] {
+        let content = tagged("bezant/view-change-content", &[&encode(&(&self.committed, &self.prepared))]);
+        let place = encode(&(self.incarnation, self.epoch, self.view, self.signer));
+        tagged("bezant/view-change", &[&network.0, &place, &content])
+    }
+
+    /// Signs it, whatever signature it has.
+    #[must_use]
+    pub fn signed(mut self, network: &NetworkId, key: &SigningKey) -> ViewChange {
+        self.signature = key.sign(&self.digest(network));
+        self
+    }
+}
+
+impl NewView {
+    /// What is signed: a tagged hash over network, incarnation, epoch, view, and the tagged hash of all that is carried.
+    #[must_use]
+    pub fn digest(&self, network: &NetworkId) -> [u8; 32] {
+        let content = tagged("bezant/new-view-content", &[&encode(&self.changes)]);
+        let place = encode(&(self.incarnation, self.epoch, self.view, self.signer));
+        tagged("bezant/new-view", &[&network.0, &place, &content])
+    }
+
+    /// Signs it, whatever signature it has.
+    #[must_use]
+    pub fn signed(mut self, network: &NetworkId, key: &SigningKey) -> NewView {
+        self.signature = key.sign(&self.digest(network));
+        self
+    }
+}
+
+/// Proves that its signer lied: two votes of one kind, incarnation, epoch, view and height for different blocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Evidence {
+    /// The one.
+    pub first: Vote,
+    /// The other.
+    pub second: Vote,
 }
 
 /// Where a peer stands; sent on connecting, on change, and at an interval. A claim, not a proof.
@@ -153,12 +253,18 @@ pub enum Message {
     GetHeaders(Locator),
     /// Proof of work: consecutive headers of the active chain.
     Headers(Headers),
-    /// Proof of work: asks for bodies.
+    /// Asks for bodies: proof of work of any branch, PBFT of blocks that a new view goes on with.
     GetBlocks(BlockIds),
-    /// Proof of work: bodies that were asked for, as many as fit, in the order asked.
+    /// Bodies that were asked for, as many as fit, in the order asked.
     Blocks(Blocks),
     /// Proof of work: a block that was just found or connected; gossiped.
     NewBlock(Block),
+    /// PBFT: the sender has left its view.
+    ViewChange(ViewChange),
+    /// PBFT: a view begins; also tells a peer that is behind in views.
+    NewView(NewView),
+    /// PBFT: a member lied; gossiped.
+    Evidence(Evidence),
 }
 
 macro_rules! bounded_lists {
@@ -206,6 +312,9 @@ impl Message {
             Message::GetBlocks(_) => "get-blocks",
             Message::Blocks(_) => "blocks",
             Message::NewBlock(_) => "new-block",
+            Message::ViewChange(_) => "view-change",
+            Message::NewView(_) => "new-view",
+            Message::Evidence(_) => "evidence",
         }
     }
 }

@@ -16,6 +16,18 @@ pub enum Plant {
     SkipLink,
     /// PBFT: a block counts as final as soon as it is prepared.
     ConnectUncommitted,
+    /// PBFT: a new view takes the first certificate found for a height, not the one of the highest view.
+    FirstCertificate,
+    /// PBFT: a replica votes for any block at a height for which its view chose one.
+    IgnoreChoice,
+    /// PBFT: a replica votes at and below the base of its view.
+    VoteBelowBase,
+    /// PBFT: a height is linked to a parent that was prepared in an older view only.
+    LinkAcrossViews,
+    /// PBFT: COMMITs are sent far above the window.
+    WideWindow,
+    /// PBFT: a crash forgets which views were left and entered.
+    ForgetViews,
     /// Proof of work: the longest chain wins, not the one with the most work.
     TipByHeight,
     /// Proof of work: final blocks are withdrawn without a word.
@@ -26,12 +38,18 @@ pub enum Plant {
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Plant; 8] = [
+    pub const ALL: [Plant; 14] = [
         Plant::ForgetVotes,
         Plant::SmallQuorum,
         Plant::PersistAfterSend,
         Plant::SkipLink,
         Plant::ConnectUncommitted,
+        Plant::FirstCertificate,
+        Plant::IgnoreChoice,
+        Plant::VoteBelowBase,
+        Plant::LinkAcrossViews,
+        Plant::WideWindow,
+        Plant::ForgetViews,
         Plant::TipByHeight,
         Plant::SilentReorg,
         Plant::UndoOrder,
@@ -46,6 +64,12 @@ impl Plant {
             Plant::PersistAfterSend => "persist-after-send",
             Plant::SkipLink => "skip-link",
             Plant::ConnectUncommitted => "connect-uncommitted",
+            Plant::FirstCertificate => "first-certificate",
+            Plant::IgnoreChoice => "ignore-choice",
+            Plant::VoteBelowBase => "vote-below-base",
+            Plant::LinkAcrossViews => "link-across-views",
+            Plant::WideWindow => "wide-window",
+            Plant::ForgetViews => "forget-views",
             Plant::TipByHeight => "tip-by-height",
             Plant::SilentReorg => "silent-reorg",
             Plant::UndoOrder => "undo-order",
@@ -60,7 +84,13 @@ impl Plant {
             | Plant::SmallQuorum
             | Plant::PersistAfterSend
             | Plant::SkipLink
-            | Plant::ConnectUncommitted => true,
+            | Plant::ConnectUncommitted
+            | Plant::FirstCertificate
+            | Plant::IgnoreChoice
+            | Plant::VoteBelowBase
+            | Plant::LinkAcrossViews
+            | Plant::WideWindow
+            | Plant::ForgetViews => true,
             Plant::TipByHeight | Plant::SilentReorg | Plant::UndoOrder => false,
         }
     }

@@ -109,6 +109,13 @@ impl<R: Clone> Peers<R> {
         self.peers.contains_key(&peer)
     }
 
+    /// The connected peer after this one, in the order of their numbers and around.
+    #[must_use]
+    pub fn after(&self, last: Option<Peer>) -> Option<Peer> {
+        let later = last.and_then(|last| self.peers.keys().copied().find(|peer| *peer > last));
+        later.or_else(|| self.peers.keys().next().copied())
+    }
+
     /// Gives up what is overdue and returns it; those peers rest for a while.
     pub fn expire(&mut self, now: Time) -> Vec<(Peer, R)> {
         let overdue = |state: &PeerState<R>| state.open.as_ref().is_some_and(|(_, until)| *until <= now);

@@ -12,9 +12,10 @@ use crate::ledger::rules::{BlockError, TxError, isolated};
 use crate::ledger::sighash::epoch_change_digest;
 use crate::ledger::target::Target;
 use crate::ledger::transaction::{Body, EpochChange, Transaction, Witness};
-use crate::ledger::units::Epoch;
+use crate::ledger::units::{Epoch, Height, View};
 use crate::message::{
-    Ballot, CommitCertificate, Message, PrePrepare, PreparedCertificate, Seal, Vote, VoteKind, vote_digest,
+    Ballot, CommitCertificate, Evidence, Message, NewView, PrePrepare, PreparedBlock, PreparedCertificate, Seal,
+    ViewChange, Vote, VoteKind, vote_digest,
 };
 use rand_core::CryptoRng;
 use std::sync::Arc;
@@ -153,12 +154,17 @@ impl Verifier {
                 self.check_block(block, known, rng)?;
             }
             Message::Blocks(blocks) => {
-                blocks.0.iter().try_for_each(|block| self.check_work(&block.header))?;
+                if self.genesis.pow().is_some() {
+                    blocks.0.iter().try_for_each(|block| self.check_work(&block.header))?;
+                }
                 for block in &blocks.0 {
                     self.check_block(block, known, &mut rng)?;
                 }
             }
             Message::Headers(headers) => headers.0.iter().try_for_each(|header| self.check_work(header))?,
+            Message::ViewChange(change) => self.check_view_change(change)?,
+            Message::NewView(new_view) => self.check_new_view(new_view)?,
+            Message::Evidence(evidence) => self.check_evidence(evidence)?,
             Message::Tip(_) | Message::GetCertified { .. } | Message::GetHeaders(_) | Message::GetBlocks(_) => {}
         }
         Ok(Verified(message))
@@ -167,13 +173,15 @@ impl Verifier {
     fn check_engine(&self, message: &Message) -> Result<(), MessageError> {
         let pbft = self.genesis.pbft().is_some();
         let fits = match message {
-            Message::Transaction(_) | Message::Tip(_) => true,
-            Message::PrePrepare(_) | Message::Vote(_) | Message::GetCertified { .. } | Message::Certified(_) => pbft,
-            Message::GetHeaders(_)
-            | Message::Headers(_)
-            | Message::GetBlocks(_)
-            | Message::Blocks(_)
-            | Message::NewBlock(_) => !pbft,
+            Message::Transaction(_) | Message::Tip(_) | Message::GetBlocks(_) | Message::Blocks(_) => true,
+            Message::PrePrepare(_)
+            | Message::Vote(_)
+            | Message::GetCertified { .. }
+            | Message::Certified(_)
+            | Message::ViewChange(_)
+            | Message::NewView(_)
+            | Message::Evidence(_) => pbft,
+            Message::GetHeaders(_) | Message::Headers(_) | Message::NewBlock(_) => !pbft,
         };
         if fits { Ok(()) } else { Err(MessageError::WrongEngine(message.name())) }
     }
@@ -259,8 +267,8 @@ impl Verifier {
         Ok(())
     }
 
-    fn check_epoch(&self, ballot: &Ballot) -> Result<(), MessageError> {
-        if ballot.epoch == self.set.epoch { Ok(()) } else { Err(MessageError::UnknownEpoch(ballot.epoch)) }
+    fn check_epoch(&self, epoch: Epoch) -> Result<(), MessageError> {
+        if epoch == self.set.epoch { Ok(()) } else { Err(MessageError::UnknownEpoch(epoch)) }
     }
 
     fn check_seal(&self, kind: VoteKind, ballot: &Ballot, seal: &Seal) -> Result<(), MessageError> {
@@ -280,7 +288,7 @@ impl Verifier {
     }
 
     fn check_vote(&self, vote: &Vote) -> Result<(), MessageError> {
-        self.check_epoch(&vote.ballot)?;
+        self.check_epoch(vote.ballot.epoch)?;
         self.check_seal(vote.kind, &vote.ballot, &Seal { signer: vote.signer, signature: vote.signature })
     }
 
@@ -296,7 +304,7 @@ impl Verifier {
     /// # Errors
     /// When the certificate proves nothing.
     pub fn check_commit_certificate(&self, certificate: &CommitCertificate) -> Result<(), MessageError> {
-        self.check_epoch(&certificate.ballot)?;
+        self.check_epoch(certificate.ballot.epoch)?;
         if certificate.commits.len() != self.set.quorum() {
             return Err(MessageError::Certificate("not exactly q commits"));
         }
@@ -308,12 +316,87 @@ impl Verifier {
     /// # Errors
     /// When the certificate proves nothing.
     pub fn check_prepared_certificate(&self, certificate: &PreparedCertificate) -> Result<(), MessageError> {
-        self.check_epoch(&certificate.ballot)?;
+        self.check_epoch(certificate.ballot.epoch)?;
         if certificate.prepares.len() + 1 != self.set.quorum() {
             return Err(MessageError::Certificate("not exactly q − 1 prepares"));
         }
         self.check_seal(VoteKind::PrePrepare, &certificate.ballot, &certificate.pre_prepare)?;
         self.check_seals(VoteKind::Prepare, &certificate.ballot, &certificate.prepares)
+    }
+
+    /// Checks the signature and every certificate: counted, in ascending heights above the one committed, none of the new
+    /// view or a later one, each beside the header that it names.
+    fn check_view_change(&self, change: &ViewChange) -> Result<(), MessageError> {
+        let place = (change.incarnation, change.epoch);
+        self.check_epoch(change.epoch)?;
+        if change.view == View(0) {
+            return Err(MessageError::Inconsistent("view 0 begins without a VIEW-CHANGE"));
+        }
+        let key = self.set.member(change.signer).ok_or(MessageError::Signer(change.signer))?;
+        if !crate::ledger::key::verify(key, &change.digest(&self.network), &change.signature) {
+            return Err(MessageError::Signature(change.signer));
+        }
+        let mut below = Height(0);
+        if let Some(certificate) = &change.committed {
+            let ballot = &certificate.ballot;
+            if (ballot.incarnation, ballot.epoch) != place || ballot.view >= change.view {
+                return Err(MessageError::Inconsistent("the commit certificate is of another time"));
+            }
+            self.check_commit_certificate(certificate)?;
+            below = ballot.height;
+        }
+        for PreparedBlock { header, certificate } in &change.prepared {
+            let ballot = &certificate.ballot;
+            if (ballot.incarnation, ballot.epoch) != place || ballot.view >= change.view {
+                return Err(MessageError::Inconsistent("a prepared certificate is of another time"));
+            }
+            if ballot.height <= below || header.id() != ballot.block {
+                return Err(MessageError::Inconsistent("prepared certificates go up, each beside its header"));
+            }
+            self.check_prepared_certificate(certificate)?;
+            below = ballot.height;
+        }
+        Ok(())
+    }
+
+    /// Checks the primary's signature and each of exactly q VIEW-CHANGEs.
+    fn check_new_view(&self, new_view: &NewView) -> Result<(), MessageError> {
+        self.check_epoch(new_view.epoch)?;
+        if new_view.signer != self.set.primary(new_view.view) {
+            return Err(MessageError::Signer(new_view.signer));
+        }
+        let key = self.set.member(new_view.signer).ok_or(MessageError::Signer(new_view.signer))?;
+        if !crate::ledger::key::verify(key, &new_view.digest(&self.network), &new_view.signature) {
+            return Err(MessageError::Signature(new_view.signer));
+        }
+        if new_view.changes.len() != self.set.quorum() {
+            return Err(MessageError::Certificate("not exactly q view changes"));
+        }
+        if !new_view.changes.windows(2).all(|pair| pair[0].signer < pair[1].signer) {
+            return Err(MessageError::Certificate("signers must be in ascending order, none twice"));
+        }
+        for change in &new_view.changes {
+            let place = (change.incarnation, change.epoch, change.view);
+            if place != (new_view.incarnation, new_view.epoch, new_view.view) {
+                return Err(MessageError::Inconsistent("a VIEW-CHANGE is for another view"));
+            }
+            self.check_view_change(change)?;
+        }
+        Ok(())
+    }
+
+    /// Checks that both votes are signed and contradict each other.
+    ///
+    /// # Errors
+    /// When the evidence proves nothing.
+    pub fn check_evidence(&self, evidence: &Evidence) -> Result<(), MessageError> {
+        let Evidence { first, second } = evidence;
+        let same = Ballot { block: first.ballot.block, ..second.ballot } == first.ballot;
+        if (first.kind, first.signer) != (second.kind, second.signer) || !same || first.ballot == second.ballot {
+            return Err(MessageError::Inconsistent("the two votes do not contradict each other"));
+        }
+        self.check_vote(first)?;
+        self.check_vote(second)
     }
 
     fn check_seals(&self, kind: VoteKind, ballot: &Ballot, seals: &[Seal]) -> Result<(), MessageError> {

@@ -12,7 +12,7 @@ use crate::ledger::hash::BlockId;
 use crate::ledger::rules::BlockError;
 use crate::ledger::units::{Height, Time};
 use crate::limits::WINDOW_DEPTH_MAX;
-use crate::message::{CommitCertificate, VoteKind};
+use crate::message::{CommitCertificate, PreparedBlock, VoteKind};
 use crate::plant::{Plant, armed};
 use std::sync::Arc;
 
@@ -85,8 +85,10 @@ impl Pbft {
     /// The body of a height is valid: made durable, since votes may rest on it from now on.
     pub(super) fn accept(&mut self, height: Height, judged: Judged) {
         let view = self.view;
+        let now = self.now;
         let slot = self.slots.get_mut(&height).expect("the slot holds the body");
         let is_certified = slot.committed.is_some();
+        slot.accepted_at = Some(now);
         let body = slot.body.as_mut().expect("the body was judged");
         body.judged = judged;
         let (block, id) = (body.block.clone(), body.id);
@@ -105,6 +107,7 @@ impl Pbft {
         // More than f members lie, or we are wrong: going on could only make it worse.
         self.halted |= slot.is_committed_on(body.id);
         slot.body.as_mut().expect("the body was judged").judged = Judged::Refused;
+        self.suspect(self.view, "invalid block");
     }
 
     /// PREPARE, by a backup, for a valid and linked proposal of this view.
@@ -124,13 +127,19 @@ impl Pbft {
         let is_wanted = proposed.ballot.block == body.id && slot.committed.is_none();
         let has_voted = slot.tally.vote(self.view, VoteKind::Prepare, me.index).is_some();
         let in_time = self.early_until(height).is_none();
-        let may = is_wanted && !has_voted && in_time && height <= self.window_top() && self.is_linked(height);
+        let is_open = self.is_open(height, body.id) && height <= self.window_top();
+        let may = is_wanted && !has_voted && in_time && is_open && self.is_linked(height);
         may.then_some(body.id)
     }
 
     /// From when the clock allows a PREPARE for the body held, if it does not now: time ≤ max(parent.time, now + drift).
     pub(super) fn early_until(&self, height: Height) -> Option<Time> {
-        let time = self.slots.get(&height)?.valid()?.block.header.time;
+        let body = self.slots.get(&height)?.valid()?;
+        // What a new view brings back was looked at when it was new.
+        if self.choice.at(height) == Some(body.id) {
+            return None;
+        }
+        let time = body.block.header.time;
         let latest = self.now.seconds().saturating_add(self.params.drift_s);
         let is_early = time > latest && time > self.ground(height)?.parent.header.time;
         is_early.then(|| Time::from_seconds(time - self.params.drift_s))
@@ -141,17 +150,19 @@ impl Pbft {
         let Some(slot) = self.slots.get(&height) else {
             return false;
         };
-        let Some(id) = slot.valid().map(|body| body.id).filter(|id| !slot.is_prepared_on(self.view, *id)) else {
+        let is_new = |body: &&Body| self.is_active() && !slot.is_prepared_in(self.view, body.id);
+        let Some((id, header)) = slot.valid().filter(is_new).map(|body| (body.id, body.block.header)) else {
             return false;
         };
         let Some(certificate) = slot.tally.prepared(self.ballot(height, id), self.quorum) else {
             return false;
         };
+        let prepared = PreparedBlock { header, certificate };
         if self.me.is_some() {
-            self.emit(Effect::Persist(Record::Prepared(certificate.clone())));
+            self.emit(Effect::Persist(Record::Prepared(prepared.clone())));
         }
         self.trace(Trace::Phase { phase: Phase::Prepared, view: self.view, height, block: id });
-        self.slots.get_mut(&height).expect("it was there").prepared = Some(certificate);
+        self.slots.get_mut(&height).expect("it was there").prepared = Some(prepared);
         true
     }
 
@@ -161,7 +172,8 @@ impl Pbft {
             return false;
         };
         let has_voted = slot.tally.vote(self.view, VoteKind::Commit, me.index).is_some();
-        let prepared = slot.valid().map(|body| body.id).filter(|id| slot.is_prepared_on(self.view, *id));
+        let is_prepared = |id: &BlockId| slot.is_prepared_in(self.view, *id) && self.is_open(height, *id);
+        let prepared = slot.valid().map(|body| body.id).filter(is_prepared);
         match prepared {
             Some(block) if !has_voted && slot.committed.is_none() && height <= self.window_top() => {
                 self.cast(VoteKind::Commit, height, block);
@@ -173,7 +185,7 @@ impl Pbft {
 
     /// Forms the commit certificate. It needs no body: others have it.
     fn try_committed(&mut self, height: Height) -> bool {
-        let slot = self.slots.get(&height).filter(|slot| slot.committed.is_none());
+        let slot = self.slots.get(&height).filter(|slot| slot.committed.is_none() && self.is_active());
         match slot.and_then(|slot| slot.tally.committed(self.view, self.quorum)) {
             Some(certificate) => {
                 self.certify(height, certificate);
@@ -188,8 +200,14 @@ impl Pbft {
         let (view, block) = (certificate.ballot.view, certificate.ballot.block);
         self.emit(Effect::Persist(Record::Committed(certificate.clone())));
         self.trace(Trace::Phase { phase: Phase::Committed, view, height, block });
-        self.highest = self.highest.max(height);
+        if height > self.highest_height() {
+            self.highest = Some(certificate.clone());
+        }
+        let now = self.now;
         let slot = self.slots.entry(height).or_default();
+        if let Some(accepted_at) = slot.accepted_at.take() {
+            self.timer.took(now.since_ms(accepted_at));
+        }
         slot.committed = Some(certificate);
         match &slot.body {
             Some(body) if body.id != block => {
@@ -236,9 +254,10 @@ impl Pbft {
     pub(super) fn report_update(&mut self, connected: Vec<crate::chain::Link>) {
         let update = self.chain.update(Vec::new(), connected, self.chain.tip().height);
         self.next_sequence = update.sequence + 1;
-        self.highest = self.highest.max(update.tip.height);
         self.emit(Effect::Chain(update));
         self.proposer.on_block(self.now);
+        self.timer.progress();
+        self.progressed = true;
         self.announce = true;
     }
 

@@ -4,9 +4,10 @@ use super::slot::Body;
 use super::{LAG_GRACE_MS, Pbft, RESEND_MS};
 use crate::engine::{Effect, Fault, Peer, Record, To};
 use crate::ledger::codec::encode;
+use crate::ledger::hash::BlockId;
 use crate::ledger::units::Height;
 use crate::limits::{BLOCKS_PER_MESSAGE_MAX, MESSAGE_BYTES_MAX, SLOTS_MAX};
-use crate::message::{CertifiedBlock, CertifiedBlocks, Message};
+use crate::message::{Blocks, CertifiedBlock, CertifiedBlocks, Message};
 use std::sync::Arc;
 
 impl Pbft {
@@ -28,6 +29,21 @@ impl Pbft {
             height = height.next();
         }
         Message::Certified(CertifiedBlocks(blocks))
+    }
+
+    /// The bodies of these blocks, as many as are held and fit one message.
+    pub(super) fn bodies_of(&self, ids: &[BlockId]) -> Message {
+        let mut bytes_left = MESSAGE_BYTES_MAX - 1024;
+        let mut blocks = Vec::new();
+        for block in ids.iter().filter_map(|id| self.chain.block(id)) {
+            let bytes = block.bytes();
+            if bytes > bytes_left {
+                break;
+            }
+            bytes_left -= bytes;
+            blocks.push((*block).clone());
+        }
+        Message::Blocks(Blocks(blocks))
     }
 
     fn certified_at(&self, height: Height) -> Option<CertifiedBlock> {
@@ -57,6 +73,7 @@ impl Pbft {
     pub(super) fn on_disconnected(&mut self, peer: Peer) {
         self.peers.disconnected(peer);
         self.helped_at.remove(&peer);
+        self.views.disconnected(peer);
     }
 
     pub(super) fn on_unanswered(&mut self, peer: Peer) {

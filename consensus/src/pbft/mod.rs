@@ -61,6 +61,8 @@
 
 mod advance;
 mod catch_up;
+mod choose;
+mod evidence;
 mod future;
 mod propose;
 mod restore;
@@ -69,9 +71,11 @@ mod slot;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod timer;
+mod view;
 mod vote;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Tip};
 use crate::engine::{Effect, Engine, Event, PbftStatus, Peer, SlotStatus, Status, Trace};
 use crate::ledger::genesis::{PbftParams, ValidatorSet};
 use crate::ledger::hash::{BlockId, LockHash};
@@ -80,13 +84,18 @@ use crate::ledger::rules::context::Place;
 use crate::ledger::target::Work;
 use crate::ledger::units::{Height, Incarnation, Time, View};
 use crate::limits::{FUTURE_MESSAGES_PER_SENDER_MAX, SLOTS_MAX, WINDOW_DEPTH_MAX};
-use crate::message::{Ballot, CommitCertificate, Message, TipInfo, VoteKind};
+use crate::message::{Ballot, CommitCertificate, Message, PreparedBlock, TipInfo, VoteKind};
+use crate::plant::{Plant, armed};
 use crate::sync::Peers;
+use choose::Choice;
+use evidence::Proofs;
 use future::Future;
 use propose::Proposer;
 use slot::Slot;
 use std::collections::BTreeMap;
 use tally::Tally;
+use timer::Timer;
+use view::Views;
 
 /// After so long own votes for heights that are not final are sent again.
 pub const RESEND_MS: u64 = 1_000;
@@ -117,9 +126,21 @@ pub struct Pbft {
     chain: Chain,
     /// The number that the next chain update will have.
     next_sequence: u64,
+    /// The view that is active here, or while [`Views::own`] is there the one that is awaited.
     view: View,
-    /// Height of the highest commit certificate held. Invariant: at least the tip's.
-    highest: Height,
+    /// With what the present view began.
+    choice: Choice,
+    views: Views,
+    timer: Timer,
+    proofs: Proofs,
+    /// When the present view was entered.
+    entered_at: Time,
+    /// Whether a block became final in the present view.
+    progressed: bool,
+    /// The block before the present epoch: genesis, or the last block of the epoch before.
+    start: Tip,
+    /// The highest commit certificate held. Invariant: `None`, or not below the tip.
+    highest: Option<CommitCertificate>,
     /// Invariant: all above the tip, at most [`SLOTS_MAX`] above it.
     slots: BTreeMap<Height, Slot>,
     /// The votes of the last heights that became final, to tell a late vote from one that is sent again.
@@ -166,8 +187,13 @@ impl Engine for Pbft {
         }
         if !self.halted {
             self.advance();
+            self.change_views();
+            // Entering a view opens its slots for what waited.
+            self.advance();
             self.propose();
+            self.fetch_bodies();
             self.catch_up();
+            self.send_change_again();
             self.send_again();
             self.announce();
         }
@@ -188,7 +214,10 @@ impl Engine for Pbft {
         let lag = self.lag.map(|(_, since)| since.plus_ms(LAG_GRACE_MS));
         let votes = self.slots.values().filter(|slot| !slot.own.is_empty()).map(|slot| slot.sent_at.plus_ms(RESEND_MS));
         let clock = self.slots.keys().filter_map(|height| self.early_until(*height));
-        let all = [Some(tip), lag, self.peers.deadline(self.now), self.block_due_at()].into_iter().flatten();
+        let block_due = self.block_due_at();
+        let all = [Some(tip), lag, self.peers.deadline(self.now), block_due].into_iter().flatten();
+        let view = self.timer.deadline().filter(|_| self.me.is_some());
+        let all = all.chain(view).chain(self.unfair_at()).chain(self.views.resend_at()).chain(self.views.ask_at());
         // What was due before now was done, or waits for something else than time.
         all.chain(votes).chain(clock).filter(|time| *time > self.now).min()
     }
@@ -214,6 +243,12 @@ impl Engine for Pbft {
             me: self.me.as_ref().map(|member| member.index),
             n: self.set.n(),
             quorum: self.quorum,
+            is_active: self.is_active(),
+            changes: if self.is_active() { Vec::new() } else { self.views.signers(self.view) },
+            evidence: self.proofs.all().copied().collect(),
+            failed_views: self.timer.failed(),
+            timeout_ms: self.timer.timeout_ms(),
+            deadline: self.timer.deadline(),
             slots: self.slots.iter().map(|(height, slot)| self.slot_status(*height, slot)).collect(),
         })
     }
@@ -223,10 +258,11 @@ impl Engine for Pbft {
         TipInfo { height: tip.height, id: tip.id, final_height: self.chain.final_height(), work: Work::default() }
     }
 
-    /// Answers GET-CERTIFIED; [`Engine::handle`] ignores it.
+    /// Answers GET-CERTIFIED and GET-BLOCKS; [`Engine::handle`] ignores them.
     fn answer(&self, request: &Message) -> Option<Message> {
         match request {
             Message::GetCertified { from, count } => Some(self.certified_from(*from, *count)),
+            Message::GetBlocks(ids) => Some(self.bodies_of(&ids.0)),
             Message::Transaction(_)
             | Message::PrePrepare(_)
             | Message::Vote(_)
@@ -234,9 +270,11 @@ impl Engine for Pbft {
             | Message::Certified(_)
             | Message::GetHeaders(_)
             | Message::Headers(_)
-            | Message::GetBlocks(_)
             | Message::Blocks(_)
-            | Message::NewBlock(_) => None,
+            | Message::NewBlock(_)
+            | Message::ViewChange(_)
+            | Message::NewView(_)
+            | Message::Evidence(_) => None,
         }
     }
 }
@@ -251,14 +289,14 @@ impl Pbft {
             Message::Vote(vote) => self.on_vote(from, vote),
             Message::Tip(info) => self.peers.claimed(from, info),
             Message::Certified(blocks) => self.on_certified(from, blocks.0),
+            Message::ViewChange(change) => self.on_view_change(from, change),
+            Message::NewView(new_view) => self.on_new_view(from, new_view),
+            Message::Evidence(evidence) => self.on_evidence(evidence),
+            Message::Blocks(blocks) => self.on_blocks(blocks.0),
             // Transactions are the mempool's; requests are answered by `answer`.
-            Message::Transaction(_) | Message::GetCertified { .. } => {}
+            Message::Transaction(_) | Message::GetCertified { .. } | Message::GetBlocks(_) => {}
             // Of the other engine, which the verifier refuses.
-            Message::GetHeaders(_)
-            | Message::Headers(_)
-            | Message::GetBlocks(_)
-            | Message::Blocks(_)
-            | Message::NewBlock(_) => {}
+            Message::GetHeaders(_) | Message::Headers(_) | Message::NewBlock(_) => {}
         }
     }
 
@@ -277,8 +315,15 @@ impl Pbft {
 
     /// The highest height that may be accepted and voted on.
     fn window_top(&self) -> Height {
-        let by_certificate = self.highest.0.saturating_add(u64::from(self.params.depth));
+        let depth = if armed(Plant::WideWindow) { 2 * WINDOW_DEPTH_MAX } else { u64::from(self.params.depth) };
+        let by_certificate = self.highest_height().0.saturating_add(depth);
         Height(by_certificate.min(self.chain.tip().height.0.saturating_add(SLOTS_MAX)))
+    }
+
+    /// The height of the highest commit certificate held; the epoch's start counts as one.
+    fn highest_height(&self) -> Height {
+        let certified = self.highest.as_ref().map_or(self.start.height, |it| it.ballot.height);
+        certified.max(self.chain.tip().height)
     }
 
     fn is_primary(&self) -> bool {
@@ -306,7 +351,6 @@ impl Pbft {
     fn check(&self) {
         let tip = self.chain.tip().height;
         assert_eq!(tip, self.chain.final_height(), "what is connected is final");
-        assert!(self.highest >= tip, "a connected block has a certificate");
         assert!(
             self.slots.keys().all(|height| *height > tip && height.0 <= tip.0 + SLOTS_MAX),
             "slots lie above the tip"
@@ -320,12 +364,12 @@ impl Pbft {
                 slot.tally.vote(vote.ballot.view, vote.kind, vote.signer).is_some_and(|counted| counted == vote)
             };
             assert!(slot.own.values().all(in_tally), "own votes count");
-            if let Some(prepared) = &slot.prepared {
+            if let Some(PreparedBlock { certificate: prepared, .. }) = &slot.prepared {
                 assert_eq!(prepared.prepares.len() + 1, self.quorum, "exactly q - 1 PREPAREs");
             }
             if let Some(committed) = &slot.committed {
                 assert_eq!(committed.commits.len(), self.quorum, "exactly q COMMITs");
-                assert!(self.highest >= *height, "the highest certificate is known");
+                assert!(self.highest_height() >= *height, "the highest certificate is known");
                 let body = slot.body.as_ref().map(|body| body.id);
                 assert!(body.is_none_or(|id| id == committed.ballot.block), "a certified block replaces any other");
             }

@@ -2,7 +2,7 @@
 
 use super::Pbft;
 use super::advance::{Ground, HEADER_VERSION};
-use super::slot::{Body, Judged};
+use super::slot::{Body, Judged, Slot};
 use crate::engine::{Effect, PayloadRequest, Trace};
 use crate::ledger::amount::Amount;
 use crate::ledger::block::{Block, Header};
@@ -45,6 +45,17 @@ pub(super) struct Proposer {
 }
 
 impl Proposer {
+    /// The view has changed: what was asked for serves no more.
+    pub(super) fn forget_request(&mut self) {
+        self.asked = None;
+        self.idle = false;
+    }
+
+    /// Since when a transaction has been due.
+    pub(super) fn pending(&self) -> Option<Time> {
+        self.pending
+    }
+
     /// Time is told for the first time: the block time runs from here.
     pub(super) fn started(&mut self, now: Time) {
         self.block_at.get_or_insert(now);
@@ -72,9 +83,10 @@ impl Pbft {
 
     /// Asks for a payload when a block is wanted and one may be proposed.
     pub(super) fn propose(&mut self) {
-        if self.proposer.asked.is_some() || !self.is_primary() {
+        if self.proposer.asked.is_some() || !self.is_primary() || !self.is_active() {
             return;
         }
+        self.propose_again();
         let Some((height, ground)) = self.next_proposal() else {
             return;
         };
@@ -93,18 +105,69 @@ impl Pbft {
     /// The lowest height without a proposal, and on what it stands, if the primary may propose there: within the window,
     /// linked, and with nothing certified at or above it, which would mean that this replica is behind.
     fn next_proposal(&self) -> Option<(Height, Ground)> {
-        let mut height = self.chain.tip().height.next();
-        while self.slots.get(&height).is_some_and(|slot| slot.valid().is_some()) {
+        let height = self.next_height()?;
+        let is_new = self.choice.at(height).is_none() && self.slots.get(&height).is_none_or(|slot| slot.body.is_none());
+        let may = is_new && self.highest_height() < height && height <= self.window_top() && self.is_linked(height);
+        if may { self.ground(height).map(|ground| (height, ground)) } else { None }
+    }
+
+    /// The lowest height for which nothing was proposed in this view.
+    fn next_height(&self) -> Option<Height> {
+        let me = self.me.as_ref().filter(|_| self.is_active() && self.is_primary())?;
+        let mut height = self.chain.tip().height.next().max(self.choice.base.next());
+        let is_settled = |slot: &Slot| {
+            slot.committed.is_some() || slot.tally.vote(self.view, VoteKind::PrePrepare, me.index).is_some()
+        };
+        while self.slots.get(&height).is_some_and(is_settled) {
             height = height.next();
         }
-        let me = self.me.as_ref()?;
-        let has_voted = |height| {
-            self.slots
-                .get(height)
-                .is_some_and(|slot| slot.tally.vote(self.view, VoteKind::PrePrepare, me.index).is_some())
-        };
-        let may = self.highest < height && height <= self.window_top() && !has_voted(&height) && self.is_linked(height);
-        if may { self.ground(height).map(|ground| (height, ground)) } else { None }
+        Some(height)
+    }
+
+    /// What the view began with comes first: each block as soon as the one below it is prepared in this view.
+    fn propose_again(&mut self) {
+        while let Some((height, block)) = self.next_again() {
+            self.proposer.block_at = Some(self.now);
+            self.cast(VoteKind::PrePrepare, height, block);
+            self.advance();
+        }
+    }
+
+    fn next_again(&self) -> Option<(Height, BlockId)> {
+        let height = self.next_height()?;
+        let chosen = self.choice.at(height)?;
+        let body = self.slots.get(&height)?.valid().filter(|body| body.id == chosen)?;
+        let may = height <= self.window_top() && self.is_linked(height) && !self.halted;
+        may.then_some((height, body.id))
+    }
+
+    /// A backup sees a proposal: how long could it have been here, while work waited?
+    pub(super) fn note_pace(&mut self) {
+        if let Some(pending) = self.proposer.pending {
+            let possible_from = pending.max(self.entered_at).max(self.proposer.block_at.unwrap_or_default());
+            self.timer.proposed_after(self.now.since_ms(possible_from));
+        }
+        self.proposer.block_at = Some(self.now);
+    }
+
+    /// Whether the present view owes a block: something waits or is under way, and it is not this replica that is behind.
+    pub(super) fn is_owed(&self) -> bool {
+        let tip = self.chain.tip().height;
+        if self.me.is_none() || self.highest_height() > tip || self.choice.base > tip {
+            return false;
+        }
+        let is_proposed = self.slots.values().any(|slot| slot.body.is_some() || slot.prepared.is_some());
+        let is_chosen = self.choice.chosen.keys().any(|height| *height > tip);
+        let is_first_of_dev_net = self.chain.genesis().dev && tip == Height::GENESIS;
+        let is_due = self.block_wanted_at().is_some_and(|due| due <= self.now);
+        self.proposer.pending.is_some() || is_proposed || is_chosen || is_first_of_dev_net || is_due
+    }
+
+    /// When the longest-waiting transaction has waited for this primary so long that it must be ignored on purpose.
+    pub(super) fn unfair_at(&self) -> Option<Time> {
+        let pending = self.proposer.pending().filter(|_| self.is_active() && !self.is_primary())?;
+        let waited_from = pending.max(self.entered_at);
+        Some(waited_from.plus_ms(2 * self.timer.timeout_ms()))
     }
 
     /// Whether a block is due at `height` even if there is nothing to put in it.
@@ -117,7 +180,12 @@ impl Pbft {
 
     /// When the primary's block time runs out.
     pub(super) fn block_due_at(&self) -> Option<Time> {
-        let block_at = self.proposer.block_at.filter(|_| self.params.block_time_ms > 0 && self.is_primary())?;
+        self.block_wanted_at().filter(|_| self.is_primary() && self.is_active())
+    }
+
+    /// When the block time runs out.
+    pub(super) fn block_wanted_at(&self) -> Option<Time> {
+        let block_at = self.proposer.block_at.filter(|_| self.params.block_time_ms > 0)?;
         Some(block_at.plus_ms(u64::from(self.params.block_time_ms)))
     }
 

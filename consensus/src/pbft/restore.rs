@@ -9,7 +9,7 @@ use crate::ledger::hash::{BlockId, LockHash};
 use crate::ledger::lock::Lock;
 use crate::ledger::units::{Height, Time, View};
 use crate::limits::SLOTS_MAX;
-use crate::message::{Ballot, CommitCertificate, PreparedCertificate, Vote, VoteKind};
+use crate::message::{Ballot, CommitCertificate, Message, NewView, PreparedBlock, ViewChange, Vote, VoteKind};
 use crate::plant::{Plant, armed};
 use crate::sync::Peers;
 use std::collections::BTreeMap;
@@ -39,6 +39,8 @@ impl Pbft {
         let me = config.key.and_then(of_key);
         let own_lock = me.as_ref().map(|member| Lock::Key(member.key.public()).hash());
         let quorum = if armed(Plant::SmallQuorum) { (set.quorum() - 1).max(1) } else { set.quorum() };
+        let start = Base::genesis(&config.genesis).0.tip;
+        let timer = super::timer::Timer::new(params.view_timeout_ms, params.view_timeout_max_ms);
         let mut pbft = Pbft {
             me,
             payee: config.payee.or(own_lock).unwrap_or(LockHash([0; 32])),
@@ -46,7 +48,14 @@ impl Pbft {
             incarnation: config.incarnation,
             set,
             quorum,
-            highest: base.tip.height,
+            highest: None,
+            start,
+            choice: super::choose::Choice::start(Height::GENESIS),
+            views: super::view::Views::default(),
+            timer,
+            proofs: super::evidence::Proofs::default(),
+            entered_at: Time(0),
+            progressed: false,
             chain: Chain::new(config.genesis, store, base),
             next_sequence: 1,
             view: View(0),
@@ -65,7 +74,14 @@ impl Pbft {
             out: Vec::new(),
         };
         pbft.take_back(records);
-        pbft.trace(Trace::View { view: pbft.view, primary: pbft.set.primary(pbft.view), reason: "start" });
+        let (view, primary) = (pbft.view, pbft.set.primary(pbft.view));
+        match pbft.views.own.clone() {
+            Some(change) => {
+                pbft.trace(Trace::Leave { from: view, to: view, primary, reason: "start" });
+                pbft.emit(Effect::Send { to: To::Members, message: Message::ViewChange(change) });
+            }
+            None => pbft.trace(Trace::View { view, primary, reason: "start" }),
+        }
         let votes = pbft.own_votes();
         pbft.out.extend(votes.into_iter().map(|message| Effect::Send { to: To::Members, message }));
         let effects = std::mem::take(&mut pbft.out);
@@ -76,29 +92,64 @@ impl Pbft {
         let mut bodies: BTreeMap<BlockId, Block> = BTreeMap::new();
         let mut certificates: BTreeMap<Height, CommitCertificate> = BTreeMap::new();
         let (mut votes, mut prepared) = (Vec::new(), Vec::new());
+        let (mut change, mut new_view): (Option<ViewChange>, Option<NewView>) = (None, None);
         for record in records {
             match record {
                 Record::Body(block) => drop(bodies.insert(block.id(), block)),
                 Record::Committed(it) if self.is_ours(&it.ballot) => drop(certificates.insert(it.ballot.height, it)),
                 Record::Vote(vote) if self.is_ours(&vote.ballot) => votes.push(vote),
-                Record::Prepared(it) if self.is_ours(&it.ballot) => prepared.push(it),
+                Record::Prepared(it) if self.is_ours(&it.certificate.ballot) => prepared.push(it),
                 Record::Vote(_) | Record::Prepared(_) | Record::Committed(_) => {}
+                Record::ViewChange(it) if (it.incarnation, it.epoch) == (self.incarnation, self.set.epoch) => {
+                    change = change.filter(|held| held.view > it.view).or(Some(it));
+                }
+                Record::NewView(it) if (it.incarnation, it.epoch) == (self.incarnation, self.set.epoch) => {
+                    new_view = new_view.filter(|held| held.view > it.view).or(Some(it));
+                }
+                Record::Evidence(it) if self.is_ours(&it.first.ballot) => drop(self.proofs.keep(it)),
+                Record::ViewChange(_) | Record::NewView(_) | Record::Evidence(_) => {}
                 // Proof of work's.
                 Record::Header(_) | Record::Invalid(_) => {}
             }
         }
         self.connect_again(&mut bodies, &mut certificates);
+        let tip = self.chain.tip().height;
+        let of_tip = self.recent.get(&tip).map(|(_, certificate)| certificate.clone());
+        self.highest = of_tip.or_else(|| self.chain.archive().certificate(tip));
         for (height, certificate) in certificates {
+            if height > self.highest_height() {
+                self.highest = Some(certificate.clone());
+            }
             if let Some(slot) = self.slot_above(height) {
                 slot.committed = Some(certificate);
-                self.highest = self.highest.max(height);
             }
+        }
+        if !armed(Plant::ForgetViews) {
+            self.take_back_view(change.filter(|it| self.is_own(it)), new_view);
         }
         if !armed(Plant::ForgetVotes) {
             votes.into_iter().for_each(|vote| self.take_back_vote(vote));
         }
         prepared.into_iter().for_each(|certificate| self.take_back_prepared(certificate));
         self.take_back_bodies(bodies);
+    }
+
+    fn is_own(&self, change: &ViewChange) -> bool {
+        self.me.as_ref().is_some_and(|member| member.index == change.signer)
+    }
+
+    /// The view that was active when the node stopped, or the one that it waited for.
+    fn take_back_view(&mut self, change: Option<ViewChange>, new_view: Option<NewView>) {
+        let left = change.as_ref().map_or(View(0), |it| it.view);
+        match new_view {
+            Some(new_view) if new_view.view >= left => self.adopt(new_view),
+            Some(_) | None => {
+                self.view = left;
+                if let Some(change) = change {
+                    self.views.restored(change);
+                }
+            }
+        }
     }
 
     fn is_ours(&self, ballot: &Ballot) -> bool {
@@ -147,7 +198,7 @@ impl Pbft {
 
     fn take_back_vote(&mut self, vote: Vote) {
         let me = self.me.as_ref().map(|member| member.index);
-        if me != Some(vote.signer) {
+        if me != Some(vote.signer) || vote.ballot.view != self.view || !self.is_active() {
             return;
         }
         if let Some(slot) = self.slot_above(vote.ballot.height) {
@@ -156,28 +207,36 @@ impl Pbft {
         }
     }
 
-    fn take_back_prepared(&mut self, certificate: PreparedCertificate) {
-        let Some(slot) = self.slot_above(certificate.ballot.height) else {
+    fn take_back_prepared(&mut self, prepared: PreparedBlock) {
+        let (ballot, view) = (prepared.certificate.ballot, self.view);
+        let Some(slot) = self.slot_above(ballot.height) else {
             return;
         };
-        let ballot = certificate.ballot;
         let vote =
             |kind, seal: &crate::message::Seal| Vote { kind, ballot, signer: seal.signer, signature: seal.signature };
-        slot.tally.add(vote(VoteKind::PrePrepare, &certificate.pre_prepare));
-        for seal in &certificate.prepares {
-            slot.tally.add(vote(VoteKind::Prepare, seal));
+        if ballot.view == view {
+            slot.tally.add(vote(VoteKind::PrePrepare, &prepared.certificate.pre_prepare));
+            for seal in &prepared.certificate.prepares {
+                slot.tally.add(vote(VoteKind::Prepare, seal));
+            }
         }
-        if slot.prepared.as_ref().is_none_or(|held| held.ballot.view <= ballot.view) {
-            slot.prepared = Some(certificate);
+        if slot.prepared.as_ref().is_none_or(|held| held.certificate.ballot.view <= ballot.view) {
+            slot.prepared = Some(prepared);
         }
     }
 
     /// The bodies that certificates and own votes are about. They are judged again when the first event comes.
     fn take_back_bodies(&mut self, mut bodies: BTreeMap<BlockId, Block>) {
         let view = self.view;
-        for slot in self.slots.values_mut() {
-            let prepared = slot.prepared.as_ref().map(|it| it.ballot.block);
-            let wanted = slot.committed.as_ref().map(|it| it.ballot.block).or(prepared).or(slot.bound_to(view));
+        let tip = self.chain.tip().height;
+        for height in self.choice.chosen.keys().filter(|height| **height > tip) {
+            self.slots.entry(*height).or_default();
+        }
+        for (height, slot) in &mut self.slots {
+            let of_view = |it: &&PreparedBlock| it.certificate.ballot.view == view;
+            let prepared = slot.prepared.as_ref().filter(of_view).map(|it| it.certificate.ballot.block);
+            let certified = slot.committed.as_ref().map(|it| it.ballot.block);
+            let wanted = certified.or(self.choice.at(*height)).or(prepared).or(slot.bound_to(view));
             let held = |id: &BlockId| bodies.remove(id).map(Arc::new).or_else(|| self.chain.archive().block(id));
             slot.body = wanted.as_ref().and_then(held).map(|block| Body::new(block, true));
         }

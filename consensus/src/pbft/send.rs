@@ -30,6 +30,9 @@ impl Pbft {
 
     /// Own votes of heights that are not final, as messages.
     pub(super) fn own_votes(&self) -> Vec<Message> {
+        if !self.is_active() {
+            return Vec::new();
+        }
         let of_slot =
             |slot: &Slot| -> Vec<Message> { slot.own.values().filter_map(|vote| carried(slot, *vote)).collect() };
         self.slots.values().flat_map(of_slot).collect()
@@ -38,6 +41,9 @@ impl Pbft {
     /// Sends own votes again that left too long ago.
     pub(super) fn send_again(&mut self) {
         let now = self.now;
+        if !self.is_active() {
+            return;
+        }
         let mut messages = Vec::new();
         for slot in self.slots.values_mut() {
             if !slot.own.is_empty() && slot.sent_at.plus_ms(RESEND_MS) <= now {
@@ -53,6 +59,11 @@ impl Pbft {
         self.peers.connected(peer);
         let to = To::Peer(peer);
         self.emit(Effect::Send { to, message: Message::Tip(self.tip_info()) });
+        match (&self.views.own, &self.views.new_view) {
+            (Some(change), _) => self.out.push(Effect::Send { to, message: Message::ViewChange(change.clone()) }),
+            (None, Some(new_view)) => self.out.push(Effect::Send { to, message: Message::NewView(new_view.clone()) }),
+            (None, None) => {}
+        }
         let votes = self.own_votes();
         self.out.extend(votes.into_iter().map(|message| Effect::Send { to, message }));
     }

@@ -6,7 +6,8 @@ use crate::ledger::block::Block;
 use crate::ledger::coins::Diff;
 use crate::ledger::hash::BlockId;
 use crate::ledger::units::{Time, View};
-use crate::message::{CommitCertificate, PreparedCertificate, Vote, VoteKind};
+use crate::message::{CommitCertificate, PreparedBlock, Vote, VoteKind};
+use crate::plant::{Plant, armed};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -55,11 +56,13 @@ pub(super) struct Slot {
     /// This replica's own votes, sent again byte for byte. Invariant: all are in `tally`, all were persisted.
     pub(super) own: BTreeMap<(View, VoteKind), Vote>,
     /// Invariant: persisted by members; of the highest view in which the height was prepared here.
-    pub(super) prepared: Option<PreparedCertificate>,
+    pub(super) prepared: Option<PreparedBlock>,
     /// Invariant: persisted.
     pub(super) committed: Option<CommitCertificate>,
     /// When own votes last left.
     pub(super) sent_at: Time,
+    /// When the body was accepted in this view; for the pace of the net.
+    pub(super) accepted_at: Option<Time>,
 }
 
 impl Slot {
@@ -69,8 +72,15 @@ impl Slot {
     }
 
     /// Whether this is proved to be prepared on `block` in `view`.
+    pub(super) fn is_prepared_in(&self, view: View, block: BlockId) -> bool {
+        let ballot = self.prepared.as_ref().map(|it| it.certificate.ballot);
+        ballot.is_some_and(|ballot| ballot.view == view && ballot.block == block)
+    }
+
+    /// Whether a child of `block` may be linked to it in `view`.
     pub(super) fn is_prepared_on(&self, view: View, block: BlockId) -> bool {
-        self.prepared.as_ref().is_some_and(|it| it.ballot.view == view && it.ballot.block == block)
+        let of_older = self.prepared.as_ref().filter(|_| armed(Plant::LinkAcrossViews));
+        self.is_prepared_in(view, block) || of_older.is_some_and(|it| it.certificate.ballot.block == block)
     }
 
     /// Whether a commit certificate for `block` is held.
@@ -89,11 +99,18 @@ impl Slot {
         self.own.iter().find(|((of, _), _)| *of == view).map(|(_, vote)| vote.ballot.block)
     }
 
+    /// Votes of earlier views never matter again once their view was left.
+    pub(super) fn forget_before(&mut self, view: View) {
+        self.tally.forget_before(view);
+        self.own.retain(|(of, _), _| *of >= view);
+        self.accepted_at = None;
+    }
+
     /// How far the height is.
     pub(super) fn phase(&self, view: View) -> Phase {
         if self.committed.is_some() {
             Phase::Committed
-        } else if self.prepared.as_ref().is_some_and(|it| it.ballot.view == view) {
+        } else if self.prepared.as_ref().is_some_and(|it| it.certificate.ballot.view == view) {
             Phase::Prepared
         } else if self.valid().is_some() {
             Phase::PrePrepared

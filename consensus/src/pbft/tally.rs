@@ -92,6 +92,13 @@ impl Tally {
         Some(CommitCertificate { ballot, commits })
     }
 
+    /// Drops what was voted in earlier views.
+    pub(super) fn forget_before(&mut self, view: View) {
+        self.votes.retain(|(of, _, _), _| *of >= view);
+        self.counts.retain(|(of, _, _), _| *of >= view);
+        self.reported.retain(|(of, _, _)| *of >= view);
+    }
+
     fn of_kind(&self, view: View, kind: VoteKind) -> impl Iterator<Item = &Vote> {
         self.votes.range((view, kind, 0)..=(view, kind, u16::MAX)).map(|(_, vote)| vote)
     }

@@ -12,11 +12,13 @@ use std::sync::Arc;
 /// What the guards say of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timing {
-    /// Of another incarnation, epoch, or an older view.
+    /// Of another incarnation or epoch.
     Foreign,
     /// Of a height that is final here.
     Over,
-    /// Of a later view, or above the window.
+    /// Of a view that was left.
+    Behind,
+    /// Of a view that has not begun here, or above the window.
     Early,
     /// To be counted.
     Present,
@@ -29,8 +31,8 @@ impl Pbft {
         } else if ballot.height <= self.chain.tip().height {
             Timing::Over
         } else if ballot.view < self.view {
-            Timing::Foreign
-        } else if ballot.view > self.view || ballot.height > self.window_top() {
+            Timing::Behind
+        } else if ballot.view > self.view || !self.is_active() || ballot.height > self.window_top() {
             Timing::Early
         } else {
             Timing::Present
@@ -43,7 +45,11 @@ impl Pbft {
         match self.timing(&ballot) {
             Timing::Foreign => {}
             Timing::Over => self.on_over(from, vote),
+            Timing::Behind => self.tell_view_when_active(from),
             Timing::Early => self.keep(from, vote, Message::PrePrepare(proposal)),
+            Timing::Present if !self.is_open(ballot.height, ballot.block) => {
+                self.on_unchosen(from, vote);
+            }
             Timing::Present => {
                 self.count(from, vote);
                 let view = self.view;
@@ -54,6 +60,7 @@ impl Pbft {
                 let is_certified = slot.committed.as_ref().is_none_or(|it| it.ballot.block == ballot.block);
                 if slot.body.is_none() && is_first && is_free && is_certified {
                     slot.body = Some(Body::new(Arc::new(proposal.block), false));
+                    self.note_pace();
                 }
             }
         }
@@ -64,21 +71,41 @@ impl Pbft {
         match self.timing(&vote.ballot) {
             Timing::Foreign => {}
             Timing::Over => self.on_over(from, vote),
+            Timing::Behind => self.tell_view_when_active(from),
             Timing::Early => self.keep(from, vote, Message::Vote(vote)),
+            Timing::Present
+                if vote.kind == VoteKind::PrePrepare && !self.is_open(vote.ballot.height, vote.ballot.block) =>
+            {
+                self.on_unchosen(from, vote);
+            }
             Timing::Present => self.count(from, vote),
         }
     }
 
-    fn keep(&mut self, from: Peer, vote: Vote, message: Message) {
-        // Bodies are large: those of later views are sent again by their primaries when their time has come.
-        if matches!(message, Message::PrePrepare(_)) && vote.ballot.view > self.view {
-            return;
+    fn tell_view_when_active(&mut self, peer: Peer) {
+        if self.is_active() {
+            self.tell_view(peer);
         }
+    }
+
+    /// A proposal at or below the base of the view is of no use; one of another block than the view chose is a lie.
+    fn on_unchosen(&mut self, from: Peer, vote: Vote) {
+        if vote.ballot.height > self.choice.base {
+            let reason = "it is not what the view began with".to_owned();
+            self.emit(Effect::Blame { peer: from, fault: Fault::Invalid { what: "pre-prepare", reason } });
+            self.suspect(vote.ballot.view, "unchosen block");
+        }
+    }
+
+    fn keep(&mut self, from: Peer, vote: Vote, message: Message) {
         self.future.keep(vote.signer, (vote.ballot.view, vote.ballot.height, vote.kind), from, message);
     }
 
     /// Takes up what waited, as far as the window has come. True if there was anything.
     pub(super) fn take_up(&mut self) -> bool {
+        if !self.is_active() {
+            return false;
+        }
         let ready = self.future.ready(self.view, self.window_top());
         let any = !ready.is_empty();
         for (from, message) in ready {
@@ -104,12 +131,6 @@ impl Pbft {
     pub(super) fn trace_vote(&mut self, vote: &Vote, votes: usize) {
         let Ballot { view, height, .. } = vote.ballot;
         self.trace(Trace::Vote { kind: vote.kind, signer: vote.signer, view, height, votes, quorum: self.quorum });
-    }
-
-    fn report(&mut self, from: Peer, first: Vote, second: Vote) {
-        self.trace(Trace::Equivocation { first, second });
-        let fault = Fault::Equivocation(second.signer, second.ballot.height);
-        self.emit(Effect::Blame { peer: from, fault });
     }
 
     /// A vote for a height that is final here. One that was counted is sent again because its signer is not there yet.

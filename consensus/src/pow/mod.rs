@@ -166,7 +166,13 @@ impl Pow {
             // Requests are answered through `answer`, transactions are the mempool's.
             Message::GetHeaders(_) | Message::GetBlocks(_) | Message::Transaction(_) => {}
             // The verifier lets no message of the other engine through.
-            Message::PrePrepare(_) | Message::Vote(_) | Message::GetCertified { .. } | Message::Certified(_) => {}
+            Message::PrePrepare(_)
+            | Message::Vote(_)
+            | Message::GetCertified { .. }
+            | Message::Certified(_)
+            | Message::ViewChange(_)
+            | Message::NewView(_)
+            | Message::Evidence(_) => {}
         }
     }
 

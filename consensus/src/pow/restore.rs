@@ -78,7 +78,13 @@ fn replay(tree: &mut Tree, records: Vec<Record>) {
                 }
             }
             Record::Invalid(id) => tree.mark_invalid(&id),
-            Record::Body(_) | Record::Vote(_) | Record::Prepared(_) | Record::Committed(_) => {}
+            Record::Body(_)
+            | Record::Vote(_)
+            | Record::Prepared(_)
+            | Record::Committed(_)
+            | Record::ViewChange(_)
+            | Record::NewView(_)
+            | Record::Evidence(_) => {}
         }
     }
 }

@@ -22,6 +22,9 @@ impl Pow {
             | Message::Tip(_)
             | Message::GetCertified { .. }
             | Message::Certified(_)
+            | Message::ViewChange(_)
+            | Message::NewView(_)
+            | Message::Evidence(_)
             | Message::Headers(_)
             | Message::Blocks(_)
             | Message::NewBlock(_) => None,

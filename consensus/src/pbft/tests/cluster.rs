@@ -15,7 +15,10 @@ use crate::ledger::rules::context::{Place, check_transaction};
 use crate::ledger::sighash::SighashCommon;
 use crate::ledger::transaction::{Body, Coinbase, OutPoint, Output, Spend, Transaction, Transfer, Witness};
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
-use crate::message::{Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, Seal, Vote, VoteKind};
+use crate::message::{
+    Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, PreparedBlock, Seal, ViewChange, Vote,
+    VoteKind,
+};
 use crate::pbft::Pbft;
 use crate::verify::Verifier;
 use rand_chacha::ChaCha20Rng;
@@ -47,7 +50,13 @@ impl Disk {
         match &record {
             Record::Body(block) => drop(self.blocks.insert(block.id(), Arc::new(block.clone()))),
             Record::Committed(it) => drop(self.certificates.insert(it.ballot.height, it.clone())),
-            Record::Vote(_) | Record::Prepared(_) | Record::Header(_) | Record::Invalid(_) => {}
+            Record::Vote(_)
+            | Record::Prepared(_)
+            | Record::ViewChange(_)
+            | Record::NewView(_)
+            | Record::Evidence(_)
+            | Record::Header(_)
+            | Record::Invalid(_) => {}
         }
         self.records.push(record);
     }
@@ -417,14 +426,17 @@ impl World {
         let has = |wanted: &dyn Fn(&Record) -> bool| self.disk(from, |disk| disk.has(wanted));
         assert!(has(&|it| *it == Record::Vote(vote)), "a vote is durable before it leaves");
         if vote.kind == VoteKind::Commit {
-            let prepared = |it: &Record| matches!(it, Record::Prepared(it) if it.ballot == ballot);
+            let prepared = |it: &Record| matches!(it, Record::Prepared(it) if it.certificate.ballot == ballot);
             assert!(has(&prepared), "the prepared certificate is durable before COMMIT");
         } else {
             let body = |it: &Record| matches!(it, Record::Body(block) if block.id() == ballot.block);
             assert!(has(&body), "the body is durable before it is voted for");
             let parent = self.parent_of(from, ballot.block);
             let links = |it: &Record| match it {
-                Record::Prepared(it) => it.ballot.block == parent && it.ballot.view == ballot.view,
+                Record::Prepared(it) => {
+                    let linked = it.certificate.ballot;
+                    linked.block == parent && linked.view == ballot.view
+                }
                 Record::Committed(it) => it.ballot.block == parent,
                 _ => false,
             };
@@ -452,7 +464,7 @@ impl World {
     /// Hands a message to a replica as if `from` had brought it.
     pub(crate) fn inject(&mut self, from: usize, to: usize, message: Message) {
         writeln!(self.log, "{to} < {from} {}", describe(&message)).expect("writing to a string");
-        if let Message::GetCertified { .. } = message {
+        if matches!(message, Message::GetCertified { .. } | Message::GetBlocks(_)) {
             if let Some(answer) = self.engine(to).answer(&message) {
                 self.queue.push_back(Packet { from: to, to: from, message: answer });
             }
@@ -583,8 +595,13 @@ impl World {
         let line = match effect {
             Effect::Persist(Record::Body(block)) => format!("persist body {}", short(block.id())),
             Effect::Persist(Record::Vote(vote)) => format!("persist {}", describe_vote(vote)),
-            Effect::Persist(Record::Prepared(it)) => format!("persist prepared {}", it.ballot.height),
+            Effect::Persist(Record::Prepared(it)) => format!("persist prepared {}", it.certificate.ballot.height),
             Effect::Persist(Record::Committed(it)) => format!("persist committed {}", it.ballot.height),
+            Effect::Persist(Record::ViewChange(it)) => {
+                format!("persist {}", describe(&Message::ViewChange(it.clone())))
+            }
+            Effect::Persist(Record::NewView(it)) => format!("persist {}", describe(&Message::NewView(it.clone()))),
+            Effect::Persist(Record::Evidence(it)) => format!("persist evidence against {}", it.first.signer),
             Effect::Persist(record) => format!("persist {record:?}"),
             Effect::Send { to, message } => format!("send {to:?} {}", describe(message)),
             Effect::WantPayload(request) => format!("want payload {} above {}", request.height, request.above.len()),
@@ -600,7 +617,18 @@ impl World {
 }
 
 fn describe_vote(vote: &Vote) -> String {
-    format!("{:?} {} {}", vote.kind, vote.ballot.height, short(vote.ballot.block))
+    let view = if vote.ballot.view == View(0) { String::new() } else { format!(" in {}", vote.ballot.view) };
+    format!("{:?} {} {}{view}", vote.kind, vote.ballot.height, short(vote.ballot.block))
+}
+
+fn describe_change(change: &ViewChange) -> String {
+    let base = change.committed.as_ref().map_or(Height::GENESIS, |it| it.ballot.height);
+    let of_certificate = |it: &PreparedBlock| {
+        let ballot = it.certificate.ballot;
+        format!(" {}={}@{}", ballot.height, short(ballot.block), ballot.view)
+    };
+    let prepared: String = change.prepared.iter().map(of_certificate).collect();
+    format!("{} base {base} prepared{prepared}", change.signer)
 }
 
 fn describe(message: &Message) -> String {
@@ -613,6 +641,12 @@ fn describe(message: &Message) -> String {
             let heights: Vec<u64> = blocks.0.iter().map(|it| it.certificate.ballot.height.0).collect();
             format!("Certified {heights:?}")
         }
+        Message::ViewChange(change) => format!("ViewChange to {} of {}", change.view, describe_change(change)),
+        Message::NewView(new_view) => {
+            let changes: Vec<String> = new_view.changes.iter().map(describe_change).collect();
+            format!("NewView {} [{}]", new_view.view, changes.join("; "))
+        }
+        Message::Evidence(evidence) => format!("Evidence against {}", evidence.first.signer),
         other => other.name().to_owned(),
     }
 }
