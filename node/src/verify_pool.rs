@@ -305,7 +305,10 @@ impl VerifyPool {
             | Message::GetCertified { .. }
             | Message::GetHeaders(_)
             | Message::Headers(_)
-            | Message::GetBlocks(_) => {}
+            | Message::GetBlocks(_)
+            | Message::ViewChange(_)
+            | Message::NewView(_)
+            | Message::Evidence(_) => {}
         }
     }
 

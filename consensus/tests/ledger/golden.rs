@@ -16,8 +16,8 @@ use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::{Body, Coinbase, EpochChange, MemberList, OutPoint, Transaction, Witness};
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
 use bezant_consensus::message::{
-    Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Headers, Locator, Message,
-    PrePrepare, PreparedCertificate, Seal, TipInfo, Vote, VoteKind, vote_digest,
+    Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Locator, Message,
+    NewView, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind, vote_digest,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::fmt::Debug;
@@ -218,6 +218,8 @@ fn digests(vectors: &mut Vectors) {
     for kind in [VoteKind::PrePrepare, VoteKind::Prepare, VoteKind::Commit] {
         vectors.bytes(&format!("{kind:?} digest"), &vote_digest(&NETWORK, kind, &ballot()));
     }
+    vectors.bytes("VIEW-CHANGE digest", &view_change().digest(&NETWORK));
+    vectors.bytes("NEW-VIEW digest", &new_view().digest(&NETWORK));
 }
 
 pub(crate) fn ballot() -> Ballot {
@@ -247,6 +249,27 @@ fn prepared() -> PreparedCertificate {
     PreparedCertificate { ballot: ballot(), pre_prepare: seal(VoteKind::PrePrepare, 1), prepares }
 }
 
+/// Structure only: what it carries need not fit together.
+fn view_change() -> ViewChange {
+    let prepared = PreparedBlock { header: sample_block().header, certificate: prepared() };
+    let (signature, committed) = (vote(VoteKind::Commit, 3).signature, Some(committed()));
+    let (incarnation, epoch, view) = (Incarnation(1), Epoch(2), View(4));
+    ViewChange { incarnation, epoch, view, committed, prepared: vec![prepared], signer: 3, signature }
+        .signed(&NETWORK, &key(4))
+}
+
+fn new_view() -> NewView {
+    let (incarnation, epoch, view) = (Incarnation(1), Epoch(2), View(4));
+    let signature = view_change().signature;
+    NewView { incarnation, epoch, view, changes: vec![view_change()], signer: 2, signature }.signed(&NETWORK, &key(3))
+}
+
+fn evidence() -> Evidence {
+    let other = Ballot { block: BlockId([0xb2; 32]), ..ballot() };
+    let second = Vote::sign(&NETWORK, VoteKind::Commit, other, 3, &key(4));
+    Evidence { first: vote(VoteKind::Commit, 3), second }
+}
+
 fn messages(vectors: &mut Vectors) {
     let block = || block(vec![coinbase(4, &[])]);
     let work = Target::from_compact(0x1d00_ffff).expect("a target").work();
@@ -266,6 +289,9 @@ fn messages(vectors: &mut Vectors) {
         Message::GetBlocks(BlockIds(ids())),
         Message::Blocks(Blocks(vec![block()])),
         Message::NewBlock(block()),
+        Message::ViewChange(view_change()),
+        Message::NewView(new_view()),
+        Message::Evidence(evidence()),
     ];
     for message in all {
         vectors.value(&format!("message {}", message.name()), &message);
@@ -277,7 +303,10 @@ fn messages(vectors: &mut Vectors) {
 fn records(vectors: &mut Vectors) {
     vectors.value("record body", &Record::Body(block(vec![coinbase(4, &[])])));
     vectors.value("record vote", &Record::Vote(vote(VoteKind::Prepare, 2)));
-    vectors.value("record prepared", &Record::Prepared(prepared()));
+    vectors.value("record prepared", &Record::Prepared(view_change().prepared.remove(0)));
+    vectors.value("record view-change", &Record::ViewChange(view_change()));
+    vectors.value("record new-view", &Record::NewView(new_view()));
+    vectors.value("record evidence", &Record::Evidence(evidence()));
     vectors.value("record committed", &Record::Committed(committed()));
     vectors.value("record header", &Record::Header(sample_block().header));
     vectors.value("record invalid", &Record::Invalid(BlockId([0xbd; 32])));

@@ -17,8 +17,8 @@ use bezant_consensus::ledger::transaction::{
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
 use bezant_consensus::limits::SUPPLY_MAX;
 use bezant_consensus::message::{
-    Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Headers, Locator, Message,
-    PrePrepare, PreparedCertificate, Seal, TipInfo, Vote, VoteKind,
+    Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Locator, Message,
+    NewView, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -181,6 +181,41 @@ fn committed() -> impl Strategy<Value = CommitCertificate> {
     (ballot(), vec(seal(), 0..4)).prop_map(|(ballot, commits)| CommitCertificate { ballot, commits })
 }
 
+fn prepared_block() -> impl Strategy<Value = PreparedBlock> {
+    (header(), prepared()).prop_map(|(header, certificate)| PreparedBlock { header, certificate })
+}
+
+fn view_change() -> impl Strategy<Value = ViewChange> {
+    (ballot(), proptest::option::of(committed()), vec(prepared_block(), 0..3), seal()).prop_map(
+        |(Ballot { incarnation, epoch, view, .. }, committed, prepared, Seal { signer, signature })| ViewChange {
+            incarnation,
+            epoch,
+            view,
+            committed,
+            prepared,
+            signer,
+            signature,
+        },
+    )
+}
+
+fn new_view() -> impl Strategy<Value = NewView> {
+    (ballot(), vec(view_change(), 0..3), seal()).prop_map(
+        |(Ballot { incarnation, epoch, view, .. }, changes, Seal { signer, signature })| NewView {
+            incarnation,
+            epoch,
+            view,
+            changes,
+            signer,
+            signature,
+        },
+    )
+}
+
+fn evidence() -> impl Strategy<Value = Evidence> {
+    (vote(), vote()).prop_map(|(first, second)| Evidence { first, second })
+}
+
 pub(crate) fn tip() -> impl Strategy<Value = TipInfo> {
     (height(), height(), bytes32(), any::<u32>()).prop_map(|(height, final_height, id, bits)| TipInfo {
         height,
@@ -205,6 +240,9 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         ids().prop_map(|list| Message::GetBlocks(BlockIds(list))),
         vec(block(), 0..3).prop_map(|list| Message::Blocks(Blocks(list))),
         block().prop_map(Message::NewBlock),
+        view_change().prop_map(Message::ViewChange),
+        new_view().prop_map(Message::NewView),
+        evidence().prop_map(Message::Evidence),
     ]
 }
 
@@ -212,7 +250,10 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
     prop_oneof![
         block().prop_map(Record::Body),
         vote().prop_map(Record::Vote),
-        prepared().prop_map(Record::Prepared),
+        prepared_block().prop_map(Record::Prepared),
+        view_change().prop_map(Record::ViewChange),
+        new_view().prop_map(Record::NewView),
+        evidence().prop_map(Record::Evidence),
         committed().prop_map(Record::Committed),
         header().prop_map(Record::Header),
         bytes32().prop_map(|id| Record::Invalid(BlockId(id))),

@@ -2,15 +2,16 @@
 
 use crate::common::*;
 use bezant_consensus::ledger::block::Block;
-use bezant_consensus::ledger::hash::{SetHash, TxHash};
+use bezant_consensus::ledger::hash::{BlockId, SetHash, TxHash};
+use bezant_consensus::ledger::key::Signature;
 use bezant_consensus::ledger::rules::{BlockError, TxError};
 use bezant_consensus::ledger::sighash::epoch_change_digest;
 use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::{Body, EpochChange, MemberList, Transaction, Witness};
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
 use bezant_consensus::message::{
-    Ballot, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Headers, Message, PrePrepare,
-    PreparedCertificate, Seal, Vote, VoteKind,
+    Ballot, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Message, NewView,
+    PrePrepare, PreparedBlock, PreparedCertificate, Seal, ViewChange, Vote, VoteKind,
 };
 use bezant_consensus::verify::{MessageError, Verifier};
 use std::sync::Arc;
@@ -146,6 +147,123 @@ fn prepared_certificates() {
     for wrong in [&[0][..], &[0, 2, 3], &[2, 0], &[2, 2]] {
         assert!(matches!(check(1, wrong), Err(MessageError::Certificate(_))), "{wrong:?}");
     }
+}
+
+fn view_of(verifier: &Verifier, view: u64, signer: u16) -> ViewChange {
+    let signature = Signature([0; 64]);
+    let change = ViewChange {
+        incarnation: Incarnation(0),
+        epoch: Epoch(0),
+        view: View(view),
+        committed: None,
+        prepared: Vec::new(),
+        signer,
+        signature,
+    };
+    change.signed(&verifier.set().network, &key(signer as u8 + 1))
+}
+
+/// Prepared in view 1 at a height, beside its header.
+fn prepared_block(verifier: &Verifier, height: u64) -> PreparedBlock {
+    let header = empty_block().header;
+    let ballot = Ballot { height: Height(height), ..ballot(&empty_block()) };
+    let pre_prepare = seals(verifier, VoteKind::PrePrepare, ballot, &[1])[0];
+    let prepares = seals(verifier, VoteKind::Prepare, ballot, &[0, 2]);
+    PreparedBlock { header, certificate: PreparedCertificate { ballot, pre_prepare, prepares } }
+}
+
+/// F8: what a VIEW-CHANGE carries is counted, not only found to be signed.
+#[test]
+fn view_changes_are_counted() {
+    let verifier = pbft();
+    let net = verifier.set().network;
+    let block = ballot(&empty_block());
+    let commits = seals(&verifier, VoteKind::Commit, block, &[0, 1, 2]);
+    let mut good = view_of(&verifier, 2, 3);
+    good.committed = Some(CommitCertificate { ballot: block, commits });
+    good.prepared = vec![prepared_block(&verifier, 6), prepared_block(&verifier, 7)];
+    let with = |change: &dyn Fn(&mut ViewChange)| {
+        let mut changed = good.clone();
+        change(&mut changed);
+        judge(&verifier, Message::ViewChange(changed.signed(&net, &key(4))))
+    };
+    assert_eq!(with(&|_| {}), Ok(()));
+    let mut unsigned = good.clone().signed(&net, &key(4));
+    unsigned.prepared.pop();
+    assert_eq!(judge(&verifier, Message::ViewChange(unsigned)), Err(MessageError::Signature(3)), "all is signed");
+    assert_eq!(with(&|it| it.signer = 4), Err(MessageError::Signer(4)));
+    assert_eq!(with(&|it| it.signer = 2), Err(MessageError::Signature(2)), "of another member");
+    assert_eq!(with(&|it| it.epoch = Epoch(1)), Err(MessageError::UnknownEpoch(Epoch(1))));
+    let certificate = |result| matches!(result, Err(MessageError::Certificate(_)));
+    let inconsistent = |result| matches!(result, Err(MessageError::Inconsistent(_)));
+    assert!(certificate(with(&|it| it.prepared[0].certificate.prepares.clear())), "no prepares at all");
+    assert!(certificate(with(&|it| it.prepared[1].certificate.prepares.truncate(1))), "one too few");
+    assert!(certificate(with(&|it| it.committed.as_mut().unwrap().commits.truncate(2))));
+    let twice = |it: &mut ViewChange| it.prepared[0].certificate.prepares[1] = it.prepared[0].certificate.prepares[0];
+    assert!(certificate(with(&twice)), "one signer twice");
+    let forged = |it: &mut ViewChange| it.prepared[0].certificate.prepares[0].signature.0[5] ^= 1;
+    assert_eq!(with(&forged), Err(MessageError::Signature(0)));
+    assert!(inconsistent(with(&|it| it.view = View(0))));
+    assert!(inconsistent(with(&|it| it.view = View(1))), "of the view that is to begin");
+    assert!(inconsistent(with(&|it| it.prepared.swap(0, 1))), "they go up");
+    assert!(inconsistent(with(&|it| it.prepared[0] = prepared_block(&verifier, 5))), "above what is committed");
+    assert!(inconsistent(with(&|it| it.prepared[0].header.time += 1)), "beside its own header");
+    assert!(inconsistent(with(&|it| it.incarnation = Incarnation(1))), "all of one incarnation");
+}
+
+/// F9: exactly q VIEW-CHANGEs for that very view, each valid, none twice, brought by its primary.
+#[test]
+fn new_views_are_counted() {
+    let verifier = pbft();
+    let net = verifier.set().network;
+    let changes = |signers: &[u16]| signers.iter().map(|signer| view_of(&verifier, 2, *signer)).collect::<Vec<_>>();
+    let by = |signer: u16, changes: Vec<ViewChange>| {
+        let (incarnation, epoch, signature) = (Incarnation(0), Epoch(0), Signature([0; 64]));
+        let new_view = NewView { incarnation, epoch, view: View(2), changes, signer, signature };
+        judge(&verifier, Message::NewView(new_view.signed(&net, &key(signer as u8 + 1))))
+    };
+    assert_eq!(by(2, changes(&[0, 1, 3])), Ok(()));
+    assert_eq!(by(1, changes(&[0, 1, 3])), Err(MessageError::Signer(1)), "not the primary of view 2");
+    for wrong in [&[0, 1][..], &[0, 1, 2, 3], &[0, 1, 1], &[1, 0, 3], &[]] {
+        assert!(matches!(by(2, changes(wrong)), Err(MessageError::Certificate(_))), "{wrong:?}");
+    }
+    let mut of_two_views = changes(&[0, 1]);
+    of_two_views.push(view_of(&verifier, 3, 3));
+    assert!(matches!(by(2, of_two_views), Err(MessageError::Inconsistent(_))));
+    let mut forged = changes(&[0, 1, 3]);
+    forged[1].prepared.push(prepared_block(&verifier, 6));
+    assert_eq!(by(2, forged), Err(MessageError::Signature(1)));
+}
+
+#[test]
+fn evidence_is_two_votes_that_contradict_each_other() {
+    let verifier = pbft();
+    let first = ballot(&empty_block());
+    let second = Ballot { block: BlockId([9; 32]), ..first };
+    let votes = |kind, a, b, signer| Evidence {
+        first: vote(&verifier, kind, a, signer),
+        second: vote(&verifier, kind, b, signer),
+    };
+    assert_eq!(judge(&verifier, Message::Evidence(votes(VoteKind::Commit, first, second, 3))), Ok(()));
+    let nothing = [
+        votes(VoteKind::Commit, first, first, 3),
+        votes(VoteKind::Commit, first, Ballot { view: View(2), ..second }, 3),
+        votes(VoteKind::Commit, first, Ballot { height: Height(6), ..second }, 3),
+        Evidence {
+            first: votes(VoteKind::Commit, first, second, 3).first,
+            second: votes(VoteKind::Prepare, first, second, 3).second,
+        },
+        Evidence {
+            first: votes(VoteKind::Commit, first, second, 3).first,
+            second: votes(VoteKind::Commit, first, second, 2).second,
+        },
+    ];
+    for evidence in nothing {
+        assert!(matches!(judge(&verifier, Message::Evidence(evidence)), Err(MessageError::Inconsistent(_))));
+    }
+    let mut forged = votes(VoteKind::Commit, first, second, 3);
+    forged.second.signature.0[1] ^= 1;
+    assert_eq!(judge(&verifier, Message::Evidence(forged)), Err(MessageError::Signature(3)));
 }
 
 #[test]

@@ -47,6 +47,29 @@ pub enum EventKind {
         /// Why.
         reason: String,
     },
+    /// PBFT: the view was left; the next begins when a quorum wants it and its primary says so.
+    Leave {
+        /// The view that was left.
+        from: u64,
+        /// The view that is wanted.
+        to: u64,
+        /// Its primary.
+        primary: u16,
+        /// Why: `no progress`, `unfair`, `slow`, `invalid block`, `unchosen block`, `two proposals`, `no new view`,
+        /// `joined`, or `start` for a node that stopped while it waited.
+        reason: String,
+    },
+    /// PBFT: a VIEW-CHANGE was counted.
+    ViewChange {
+        /// Whose.
+        signer: u16,
+        /// The view that it wants.
+        view: u64,
+        /// Members that want it.
+        votes: usize,
+        /// Members needed.
+        quorum: usize,
+    },
     /// PBFT: a vote was counted.
     Vote {
         /// `pre-prepare`, `prepare` or `commit`.

@@ -73,6 +73,18 @@ pub struct PbftView {
     pub n: usize,
     /// Votes that make a certificate.
     pub quorum: usize,
+    /// Whether the view has begun here; otherwise its NEW-VIEW is awaited.
+    pub is_active: bool,
+    /// While it is awaited: who wants it.
+    pub changes: Vec<u16>,
+    /// Members that are proved to have lied in this epoch.
+    pub liars: Vec<u16>,
+    /// Views that failed since a block became final.
+    pub failed_views: u32,
+    /// How long the view has for what it owes.
+    pub timeout_ms: u64,
+    /// When it is left unless something happens, milliseconds of the net's clock since 1970; null while nothing is owed.
+    pub deadline_ms: Option<u64>,
     /// Heights in flight, lowest first.
     pub slots: Vec<SlotView>,
 }

@@ -269,7 +269,10 @@ impl Replica {
             | Message::Certified(_)
             | Message::Headers(_)
             | Message::Blocks(_)
-            | Message::NewBlock(_) => self.tell(call, Event::Message { from, message }),
+            | Message::NewBlock(_)
+            | Message::ViewChange(_)
+            | Message::NewView(_)
+            | Message::Evidence(_) => self.tell(call, Event::Message { from, message }),
         }
     }
 

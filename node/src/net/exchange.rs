@@ -30,7 +30,10 @@ pub(super) fn answer_name(request: &Message) -> &'static str {
         | Message::Certified(_)
         | Message::Headers(_)
         | Message::Blocks(_)
-        | Message::NewBlock(_) => "",
+        | Message::NewBlock(_)
+        | Message::ViewChange(_)
+        | Message::NewView(_)
+        | Message::Evidence(_) => "",
     }
 }
 

@@ -151,7 +151,13 @@ impl Driver {
         let topic = match &message {
             Message::Transaction(_) => &self.names.transactions,
             Message::NewBlock(_) => &self.names.blocks,
-            Message::PrePrepare(_) | Message::Vote(_) | Message::Certified(_) | Message::Tip(_) => &self.names.votes,
+            Message::PrePrepare(_)
+            | Message::Vote(_)
+            | Message::Certified(_)
+            | Message::Tip(_)
+            | Message::ViewChange(_)
+            | Message::NewView(_)
+            | Message::Evidence(_) => &self.names.votes,
             Message::GetCertified { .. }
             | Message::GetHeaders(_)
             | Message::Headers(_)

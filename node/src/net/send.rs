@@ -59,7 +59,14 @@ impl Driver {
                 let topic = self.names.blocks.clone();
                 self.publish(&topic, message, &frame)
             }
+            // Rare, and of interest to nodes that no member is connected to.
+            Message::Evidence(_) => {
+                let topic = self.names.votes.clone();
+                self.publish(&topic, message, &frame)
+            }
             Message::Tip(_)
+            | Message::ViewChange(_)
+            | Message::NewView(_)
             | Message::PrePrepare(_)
             | Message::Vote(_)
             | Message::GetCertified { .. }

@@ -148,6 +148,7 @@ fn pbft_view(status: PbftStatus) -> PbftView {
         prepares: slot.prepares,
         commits: slot.commits,
     };
+    let liars: std::collections::BTreeSet<u16> = status.evidence.iter().map(|it| it.first.signer).collect();
     PbftView {
         epoch: status.epoch.0,
         view: status.view.0,
@@ -155,6 +156,12 @@ fn pbft_view(status: PbftStatus) -> PbftView {
         me: status.me,
         n: status.n,
         quorum: status.quorum,
+        is_active: status.is_active,
+        changes: status.changes,
+        liars: liars.into_iter().collect(),
+        failed_views: status.failed_views,
+        timeout_ms: status.timeout_ms,
+        deadline_ms: status.deadline.map(|deadline| deadline.0),
         slots: status.slots.into_iter().map(slot).collect(),
     }
 }

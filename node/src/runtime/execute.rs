@@ -136,6 +136,9 @@ fn is_answer(message: &Message) -> bool {
         | Message::GetCertified { .. }
         | Message::GetHeaders(_)
         | Message::GetBlocks(_)
-        | Message::NewBlock(_) => false,
+        | Message::NewBlock(_)
+        | Message::ViewChange(_)
+        | Message::NewView(_)
+        | Message::Evidence(_) => false,
     }
 }

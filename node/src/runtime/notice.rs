@@ -61,6 +61,9 @@ impl Core {
                 self.metrics.view.set(i64::try_from(view.0).unwrap_or(i64::MAX));
                 tracing::info!(view = view.0, primary, reason, "view");
             }
+            Trace::Leave { from, to, primary, reason } => {
+                tracing::warn!(from = from.0, to = to.0, primary, reason, "left the view");
+            }
             Trace::Equivocation { first, .. } => {
                 let ballot = &first.ballot;
                 tracing::error!(signer = first.signer, height = ballot.height.0, "a member voted twice");
@@ -75,7 +78,7 @@ impl Core {
             Trace::Refused { height, block, reason } => {
                 tracing::warn!(height = height.0, %block, reason, "refused a block");
             }
-            Trace::Phase { .. } | Trace::Mined { .. } | Trace::Header { .. } => {}
+            Trace::Phase { .. } | Trace::ViewChange { .. } | Trace::Mined { .. } | Trace::Header { .. } => {}
         }
     }
 }
@@ -110,6 +113,12 @@ fn event_of(trace: Trace) -> EventKind {
             block: block.to_string(),
         },
         Trace::View { view, primary, reason } => EventKind::View { view: view.0, primary, reason: reason.to_owned() },
+        Trace::Leave { from, to, primary, reason } => {
+            EventKind::Leave { from: from.0, to: to.0, primary, reason: reason.to_owned() }
+        }
+        Trace::ViewChange { signer, view, votes, quorum } => {
+            EventKind::ViewChange { signer, view: view.0, votes, quorum }
+        }
         Trace::Equivocation { first, .. } => {
             EventKind::Equivocation { signer: first.signer, view: first.ballot.view.0, height: first.ballot.height.0 }
         }

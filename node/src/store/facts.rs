@@ -65,7 +65,13 @@ impl Facts {
             Record::Committed(certificate) => {
                 fresh.certificates.insert(certificate.ballot.height, certificate.clone());
             }
-            Record::Vote(_) | Record::Prepared(_) | Record::Header(_) | Record::Invalid(_) => {}
+            Record::Vote(_)
+            | Record::Prepared(_)
+            | Record::Header(_)
+            | Record::Invalid(_)
+            | Record::ViewChange(_)
+            | Record::NewView(_)
+            | Record::Evidence(_) => {}
         }
     }
 
@@ -115,6 +121,16 @@ pub(super) fn insert(connection: &Connection, record: &Record) -> rusqlite::Resu
             let height = record.obsolete_from().map_or(0, |height| height.0);
             let mut statement = connection.prepare_cached("INSERT INTO votes (height, record) VALUES (?1, ?2)")?;
             statement.execute(params![sql(height), encode(record)])?;
+        }
+        Record::ViewChange(_) | Record::NewView(_) => {
+            let kind = i64::from(matches!(record, Record::NewView(_)));
+            let mut statement =
+                connection.prepare_cached("INSERT OR REPLACE INTO views (kind, record) VALUES (?1, ?2)")?;
+            statement.execute(params![kind, encode(record)])?;
+        }
+        Record::Evidence(_) => {
+            let mut statement = connection.prepare_cached("INSERT INTO evidence (record) VALUES (?1)")?;
+            statement.execute([encode(record)])?;
         }
         Record::Body(block) => {
             let mut statement =

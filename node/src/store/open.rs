@@ -162,6 +162,8 @@ fn read_records(facts: &Connection, path: &Path, base: &Base, is_pow: bool) -> R
     let height = super::rows::sql(base.tip.height.0);
     if !is_pow {
         let mut records = reader.all("SELECT record FROM votes ORDER BY seq", [], |record: Record| record)?;
+        records.extend(reader.all("SELECT record FROM views ORDER BY kind", [], |record: Record| record)?);
+        records.extend(reader.all("SELECT record FROM evidence ORDER BY seq", [], |record: Record| record)?);
         let bodies = "SELECT body FROM blocks WHERE height > ?1 ORDER BY height, seq";
         records.extend(reader.all(bodies, [height], Record::Body)?);
         let certificates = "SELECT certificate FROM certificates WHERE height > ?1 ORDER BY height";

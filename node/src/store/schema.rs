@@ -11,8 +11,8 @@ pub(super) const FACTS_FILE: &str = "facts.sqlite";
 pub(super) const STATE_FILE: &str = "state.sqlite";
 /// Held locked by the process that uses the directory.
 pub(super) const LOCK_FILE: &str = "lock";
-/// The one format there is so far; kept in `user_version`, 0 meaning that the file was never finished.
-pub(super) const FORMAT: i64 = 1;
+/// The one format that is read; kept in `user_version`, 0 meaning that the file was never finished.
+pub(super) const FORMAT: i64 = 2;
 /// Files up to this size are checked as a whole at the start; larger ones as they are read, so that the start stays quick.
 pub(super) const CHECKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -21,6 +21,10 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 -- Own votes and prepared certificates, borsh of Record; forgotten once their height is final and flushed.
 CREATE TABLE votes (seq INTEGER PRIMARY KEY, height INTEGER NOT NULL, record BLOB NOT NULL);
 CREATE INDEX votes_by_height ON votes (height);
+-- The latest own VIEW-CHANGE (kind 0) and the latest NEW-VIEW (kind 1), borsh of Record; each replaces the one before.
+CREATE TABLE views (kind INTEGER PRIMARY KEY, record BLOB NOT NULL);
+-- Proofs that members lied, borsh of Record.
+CREATE TABLE evidence (seq INTEGER PRIMARY KEY, record BLOB NOT NULL);
 CREATE TABLE blocks (seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, height INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE INDEX blocks_by_height ON blocks (height);
 CREATE TABLE certificates (height INTEGER PRIMARY KEY, certificate BLOB NOT NULL);

@@ -79,7 +79,13 @@ impl Disk {
             Record::Committed(certificate) => {
                 self.certificates.insert(certificate.ballot.height, certificate.clone());
             }
-            Record::Vote(_) | Record::Prepared(_) | Record::Header(_) | Record::Invalid(_) => {}
+            Record::Vote(_)
+            | Record::Prepared(_)
+            | Record::Header(_)
+            | Record::Invalid(_)
+            | Record::ViewChange(_)
+            | Record::NewView(_)
+            | Record::Evidence(_) => {}
         }
     }
 

@@ -12,7 +12,7 @@ use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::target::Work;
 use bezant_consensus::ledger::units::Height;
-use bezant_consensus::message::{Ballot, CertifiedBlock, Message, Vote, VoteKind};
+use bezant_consensus::message::{Ballot, CertifiedBlock, Message, NewView, ViewChange, Vote, VoteKind};
 use bezant_node_core::io::{Notice, Output};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub(crate) struct Referee {
     finals: Vec<BlockId>,
     /// Every vote that ever left any node.
     votes: BTreeMap<Seat, BlockId>,
+    /// Every VIEW-CHANGE that ever left its signer, by signer, epoch and view.
+    changes: BTreeMap<(u16, u64, u64), ViewChange>,
     /// Times that finality was withdrawn, with the event that belongs to it.
     pub(crate) finality_broken: u64,
     /// Times that blocks were disconnected.
@@ -81,6 +83,7 @@ impl Referee {
             views: (0..nodes).map(|_| view()).collect(),
             finals: vec![start],
             votes: BTreeMap::new(),
+            changes: BTreeMap::new(),
             finality_broken: 0,
             reorgs: 0,
         }
@@ -257,6 +260,9 @@ impl Referee {
     /// A message leaves a node.
     pub(crate) fn left(&mut self, node: usize, message: &Message, disk: &Disk) -> Verdict {
         match message {
+            Message::Vote(vote) if self.is_left(vote) => {
+                object("left-view", format!("member {} votes in view {}, which it left", vote.signer, vote.ballot.view))
+            }
             Message::Vote(vote) => {
                 self.vote(vote.signer, vote.kind, &vote.ballot)?;
                 self.durable(node, vote, disk)
@@ -266,6 +272,12 @@ impl Referee {
                 self.durable(node, &proposal.vote, disk)
             }
             Message::Certified(blocks) => blocks.0.iter().try_for_each(|certified| self.certificate(node, certified)),
+            Message::ViewChange(change) => self.view_change(node, change, disk),
+            Message::NewView(new_view) => self.new_view(node, new_view, disk),
+            Message::Evidence(evidence) => {
+                let signer = evidence.first.signer;
+                object("evidence", format!("node {node} has proof against member {signer}, which is honest"))
+            }
             Message::Transaction(_)
             | Message::Tip(_)
             | Message::GetCertified { .. }
@@ -295,6 +307,40 @@ impl Referee {
         }
     }
 
+    /// A view is left durably, once, with all that its replica is prepared on.
+    fn view_change(&mut self, node: usize, change: &ViewChange, disk: &Disk) -> Verdict {
+        if usize::from(change.signer) != node {
+            return Ok(());
+        }
+        if !disk.has_durable(|record| matches!(record, Record::ViewChange(own) if own == change)) {
+            return object(
+                "not-durable",
+                format!("VIEW-CHANGE of node {node} to {} left before it was durable", change.view),
+            );
+        }
+        let first =
+            self.changes.entry((change.signer, change.epoch.0, change.view.0)).or_insert_with(|| change.clone());
+        if first != change {
+            return object("double-vote", format!("member {node} sent two VIEW-CHANGEs to {}", change.view));
+        }
+        Ok(())
+    }
+
+    /// A view begins durably before anything is done in it.
+    fn new_view(&self, node: usize, new_view: &NewView, disk: &Disk) -> Verdict {
+        if disk.has_durable(|record| matches!(record, Record::NewView(own) if own == new_view)) {
+            return Ok(());
+        }
+        object("not-durable", format!("NEW-VIEW {} left node {node} before it was durable", new_view.view))
+    }
+
+    /// Nothing is voted in a view that was left.
+    fn is_left(&self, vote: &Vote) -> bool {
+        let (epoch, view) = (vote.ballot.epoch.0, vote.ballot.view.0);
+        let later = (vote.signer, epoch, view + 1)..=(vote.signer, epoch, u64::MAX);
+        self.changes.range(later).next().is_some()
+    }
+
     fn vote(&mut self, signer: u16, kind: VoteKind, ballot: &Ballot) -> Verdict {
         let seat = (signer, kind, ballot.incarnation.0, ballot.epoch.0, ballot.view.0, ballot.height.0);
         let first = *self.votes.entry(seat).or_insert(ballot.block);
@@ -311,7 +357,8 @@ impl Referee {
             return Ok(());
         }
         let is_body = |record: &Record| matches!(record, Record::Body(block) if block.id() == vote.ballot.block);
-        let is_prepared = |record: &Record| matches!(record, Record::Prepared(c) if c.ballot == vote.ballot);
+        let is_prepared =
+            |record: &Record| matches!(record, Record::Prepared(c) if c.certificate.ballot == vote.ballot);
         let rests = match vote.kind {
             VoteKind::PrePrepare | VoteKind::Prepare => disk.has_durable(is_body),
             VoteKind::Commit => disk.has_durable(is_prepared),
@@ -334,9 +381,17 @@ impl Referee {
         }
         let parent = disk.bodies().find(|block| block.id() == vote.ballot.block).map(|block| block.header.parent);
         let is_link = |record: &Record| match record {
-            Record::Prepared(c) => c.ballot.view == vote.ballot.view && Some(c.ballot.block) == parent,
+            Record::Prepared(c) => {
+                c.certificate.ballot.view == vote.ballot.view && Some(c.certificate.ballot.block) == parent
+            }
             Record::Committed(c) => Some(c.ballot.block) == parent,
-            Record::Body(_) | Record::Vote(_) | Record::Header(_) | Record::Invalid(_) => false,
+            Record::Body(_)
+            | Record::Vote(_)
+            | Record::Header(_)
+            | Record::Invalid(_)
+            | Record::ViewChange(_)
+            | Record::NewView(_)
+            | Record::Evidence(_) => false,
         };
         if disk.has_durable(is_link) {
             return Ok(());

@@ -33,7 +33,12 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
         EventKind::View { view, primary, reason } => {
             (format!("entered view {view} with primary {primary} ({reason})"), Tone::Warn)
         }
-        EventKind::Vote { .. } | EventKind::Phase { .. } | EventKind::Header { .. } => return None,
+        EventKind::Leave { from, to, primary, reason } => {
+            (format!("left view {from} for view {to} with primary {primary} ({reason})"), Tone::Warn)
+        }
+        EventKind::Vote { .. } | EventKind::ViewChange { .. } | EventKind::Phase { .. } | EventKind::Header { .. } => {
+            return None;
+        }
         EventKind::Block { height, id, transactions, final_height, .. } => {
             let is_final = if final_height >= height { "final" } else { "included" };
             (format!("block {height} {} with {transactions} transactions is {is_final}", short(id)), Tone::Good)

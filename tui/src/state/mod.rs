@@ -200,6 +200,10 @@ impl Model {
                 (node.view, node.primary) = (*view, *primary);
                 node.flights.clear();
             }
+            EventKind::Leave { to, primary, .. } => {
+                (node.view, node.primary) = (*to, *primary);
+                node.flights.clear();
+            }
             EventKind::Vote { vote, signer, height, .. } => node.vote(vote, *signer, *height),
             EventKind::Phase { phase, height, .. } => {
                 let flight = node.flight(*height);
@@ -225,6 +229,7 @@ impl Model {
             | EventKind::FinalityBroken { .. }
             | EventKind::ReorgRefused { .. }
             | EventKind::Header { .. }
+            | EventKind::ViewChange { .. }
             | EventKind::Equivocation { .. }
             | EventKind::Refused { .. }
             | EventKind::Dropped { .. }

@@ -32,6 +32,12 @@ fn status(engine: EngineName, node: usize) -> NodeStatus {
             me: u16::try_from(node).ok(),
             n: 4,
             quorum: 3,
+            is_active: true,
+            changes: Vec::new(),
+            liars: Vec::new(),
+            failed_views: 0,
+            timeout_ms: 1_000,
+            deadline_ms: None,
             slots: Vec::new(),
         }),
         pow: (engine == EngineName::Pow).then(|| PowView {

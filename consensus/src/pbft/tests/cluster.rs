@@ -16,8 +16,7 @@ use crate::ledger::sighash::SighashCommon;
 use crate::ledger::transaction::{Body, Coinbase, OutPoint, Output, Spend, Transaction, Transfer, Witness};
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
 use crate::message::{
-    Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, PreparedBlock, Seal, ViewChange, Vote,
-    VoteKind,
+    Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, PreparedBlock, Seal, ViewChange, Vote, VoteKind,
 };
 use crate::pbft::Pbft;
 use crate::verify::Verifier;

@@ -344,7 +344,21 @@ impl Engine for Script {
     }
     fn status(&self) -> Status {
         let (epoch, view) = (Epoch(0), View(0));
-        Status::Pbft(PbftStatus { epoch, view, primary: 0, me: None, n: 0, quorum: 0, slots: Vec::new() })
+        Status::Pbft(PbftStatus {
+            epoch,
+            view,
+            primary: 0,
+            me: None,
+            is_active: true,
+            changes: Vec::new(),
+            evidence: Vec::new(),
+            failed_views: 0,
+            timeout_ms: 0,
+            deadline: None,
+            n: 0,
+            quorum: 0,
+            slots: Vec::new(),
+        })
     }
     fn tip_info(&self) -> TipInfo {
         let tip = self.chain.tip();

@@ -1,0 +1,357 @@
+//! From one view to the next: when a view is left, who is told, and how the next one begins.
+//!
+//! A replica leaves its view for good by a VIEW-CHANGE, which is durable before it is sent. From then until the NEW-VIEW it
+//! votes on nothing; blocks that others certified are still taken in. It leaves when what is owed does not come in time
+//! ([`super::timer`]), when the primary is seen to break a rule, or when f + 1 others want later views: then for the smallest
+//! of theirs, so that one liar with a huge number drags nobody along. The timer of the new view starts when q want it.
+
+use super::choose::{Choice, choose};
+use super::slot::Body;
+use super::{Pbft, RESEND_MS};
+use crate::engine::{Effect, Peer, Record, To, Trace};
+use crate::ledger::block::Block;
+use crate::ledger::hash::BlockId;
+use crate::ledger::key::Signature;
+use crate::ledger::units::{Height, Time, View};
+use crate::limits::{BLOCKS_PER_MESSAGE_MAX, SLOTS_MAX};
+use crate::message::{BlockIds, CommitCertificate, Message, NewView, PreparedBlock, ViewChange};
+use crate::plant::{Plant, armed};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Latest VIEW-CHANGE of each member for a view that has not begun here, and what the present view began with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Views {
+    /// Invariant: one per member, for views above the one that is active here.
+    changes: BTreeMap<u16, ViewChange>,
+    /// With what the present view began; `None` in view 0.
+    pub(super) new_view: Option<NewView>,
+    /// This replica's own, while it waits for the NEW-VIEW. Invariant: persisted.
+    pub(super) own: Option<ViewChange>,
+    /// When the own one last left.
+    sent_at: Time,
+    /// When a peer was last told of the present view. Invariant: connected peers only.
+    told_at: BTreeMap<Peer, Time>,
+    /// Who was last asked for missing bodies, and when.
+    asked: Option<(Peer, Time)>,
+}
+
+impl Views {
+    /// Members that want this view or a later one.
+    fn wanting(&self, view: View) -> usize {
+        self.changes.values().filter(|change| change.view >= view).count()
+    }
+
+    /// Who wants exactly this view, in ascending order.
+    pub(super) fn signers(&self, view: View) -> Vec<u16> {
+        self.changes.values().filter(|change| change.view == view).map(|change| change.signer).collect()
+    }
+
+    /// The own VIEW-CHANGE as it was before a crash.
+    pub(super) fn restored(&mut self, change: ViewChange) {
+        self.changes.insert(change.signer, change.clone());
+        self.own = Some(change);
+    }
+
+    /// A peer is gone.
+    pub(super) fn disconnected(&mut self, peer: Peer) {
+        self.told_at.remove(&peer);
+    }
+
+    /// When the own VIEW-CHANGE is to be sent again.
+    pub(super) fn resend_at(&self) -> Option<Time> {
+        self.own.as_ref().map(|_| self.sent_at.plus_ms(RESEND_MS))
+    }
+
+    /// When another peer may be asked for missing bodies.
+    pub(super) fn ask_at(&self) -> Option<Time> {
+        self.asked.map(|(_, at)| at.plus_ms(RESEND_MS / 2))
+    }
+}
+
+impl Pbft {
+    /// VIEW-CHANGE of another member.
+    pub(super) fn on_view_change(&mut self, from: Peer, change: ViewChange) {
+        if change.incarnation != self.incarnation || change.epoch != self.set.epoch {
+            return;
+        }
+        let is_begun = change.view < self.view || (change.view == self.view && self.is_active());
+        if is_begun {
+            self.tell_view(from);
+            return;
+        }
+        let base = change.committed.as_ref().map_or(self.start.height, |it| it.ballot.height);
+        if base < self.chain.tip().height {
+            self.help(from, base.next());
+        }
+        let known = self.views.changes.get(&change.signer).is_some_and(|known| known.view >= change.view);
+        if !known {
+            self.note_change(change);
+        }
+    }
+
+    fn note_change(&mut self, change: ViewChange) {
+        let (signer, view, quorum) = (change.signer, change.view, self.quorum);
+        self.views.changes.insert(signer, change);
+        let votes = self.views.signers(view).len();
+        self.trace(Trace::ViewChange { signer, view, votes, quorum });
+    }
+
+    /// A NEW-VIEW, which the verifier has counted: taken if it begins a later view than the present one, or the awaited one.
+    pub(super) fn on_new_view(&mut self, from: Peer, new_view: NewView) {
+        if new_view.incarnation != self.incarnation || new_view.epoch != self.set.epoch {
+            return;
+        }
+        if new_view.view > self.view || (new_view.view == self.view && !self.is_active()) {
+            self.enter(new_view);
+        } else if new_view.view < self.view && self.is_active() {
+            self.tell_view(from);
+        }
+    }
+
+    /// Answers a peer that is behind in views with the proof of the present one; not too often.
+    pub(super) fn tell_view(&mut self, peer: Peer) {
+        let is_recent = self.views.told_at.get(&peer).is_some_and(|at| at.plus_ms(RESEND_MS / 2) > self.now);
+        let (Some(new_view), true, false) = (&self.views.new_view, self.peers.is_connected(peer), is_recent) else {
+            return;
+        };
+        let message = Message::NewView(new_view.clone());
+        self.views.told_at.insert(peer, self.now);
+        self.emit(Effect::Send { to: To::Peer(peer), message });
+    }
+
+    /// Whether this replica is in its view, rather than waiting for it to begin.
+    pub(super) fn is_active(&self) -> bool {
+        self.views.own.is_none()
+    }
+
+    /// Leaves the view when it is time to, and begins the next when it may be begun.
+    pub(super) fn change_views(&mut self) {
+        let (now, owed) = (self.now, self.is_owed());
+        let is_awaited = !self.is_active() && self.views.wanting(self.view) >= self.quorum;
+        self.timer.run(now, if self.is_active() { owed } else { is_awaited });
+        if self.me.is_some() {
+            if self.timer.deadline().is_some_and(|deadline| deadline <= now) {
+                let reason = if self.is_active() { "no progress" } else { "no new view" };
+                self.leave(self.view.next(), reason);
+            } else if self.is_active() && self.unfair_at().is_some_and(|at| at <= now) {
+                self.leave(self.view.next(), "unfair");
+            } else if self.is_active() && owed && !self.is_primary() && self.timer.is_slow() {
+                self.leave(self.view.next(), "slow");
+            }
+            while let Some(view) = self.joined_view() {
+                self.leave(view, "joined");
+            }
+            self.begin();
+        }
+    }
+
+    /// The smallest later view that others want, when so many do that one of them is correct.
+    fn joined_view(&self) -> Option<View> {
+        let later = self.views.changes.values().map(|change| change.view).filter(|view| *view > self.view);
+        let count = later.clone().count();
+        if count > self.set.f() { later.min() } else { None }
+    }
+
+    /// The primary is seen to break a rule: its view is left at once.
+    pub(super) fn suspect(&mut self, view: View, reason: &'static str) {
+        if self.me.is_some() && self.is_active() && view == self.view && !self.is_primary() {
+            self.leave(self.view.next(), reason);
+        }
+    }
+
+    /// Leaves the view for good.
+    pub(super) fn leave(&mut self, view: View, reason: &'static str) {
+        assert!(view > self.view, "views go up");
+        let me = self.me.as_ref().expect("only members leave a view");
+        let (committed, prepared) = (self.committed_here(), self.prepared_here());
+        let change = ViewChange {
+            incarnation: self.incarnation,
+            epoch: self.set.epoch,
+            view,
+            committed,
+            prepared,
+            signer: me.index,
+            signature: Signature([0; 64]),
+        }
+        .signed(&self.set.network, &me.key);
+        let from = std::mem::replace(&mut self.view, view);
+        self.timer.left(!self.progressed);
+        self.progressed = false;
+        self.proposer.forget_request();
+        self.views.own = Some(change.clone());
+        self.views.sent_at = self.now;
+        self.trace(Trace::Leave { from, to: view, primary: self.set.primary(view), reason });
+        self.emit(Effect::Persist(Record::ViewChange(change.clone())));
+        self.emit(Effect::Send { to: To::Members, message: Message::ViewChange(change.clone()) });
+        self.note_change(change);
+    }
+
+    /// The highest commit certificate of this epoch.
+    fn committed_here(&self) -> Option<CommitCertificate> {
+        self.highest.as_ref().filter(|it| it.ballot.epoch == self.set.epoch).cloned()
+    }
+
+    /// What this replica is prepared on above that, the highest view of each height.
+    fn prepared_here(&self) -> Vec<PreparedBlock> {
+        let above = self.slots.range(self.highest_height().next()..);
+        above.filter_map(|(_, slot)| slot.prepared.clone()).collect()
+    }
+
+    /// The primary begins its view once a quorum wants it.
+    fn begin(&mut self) {
+        let me = self.me.as_ref().expect("only members begin a view");
+        if self.is_active() || !self.is_primary() {
+            return;
+        }
+        let changes: Vec<ViewChange> =
+            self.views.changes.values().filter(|it| it.view == self.view).take(self.quorum).cloned().collect();
+        if changes.len() < self.quorum {
+            return;
+        }
+        let new_view = NewView {
+            incarnation: self.incarnation,
+            epoch: self.set.epoch,
+            view: self.view,
+            changes,
+            signer: me.index,
+            signature: Signature([0; 64]),
+        }
+        .signed(&self.set.network, &me.key);
+        self.enter(new_view.clone());
+        self.emit(Effect::Send { to: To::Members, message: Message::NewView(new_view) });
+    }
+
+    /// Enters a view, with what every replica computes from its VIEW-CHANGEs.
+    fn enter(&mut self, new_view: NewView) {
+        if self.me.is_some() {
+            self.emit(Effect::Persist(Record::NewView(new_view.clone())));
+        }
+        self.adopt(new_view);
+        if let Some(certificate) = self.choice.certificate.clone() {
+            self.learn(certificate);
+        }
+        self.clear_slots();
+        let view = self.view;
+        self.trace(Trace::View { view, primary: self.set.primary(view), reason: "new view" });
+    }
+
+    /// The view is the present one from now on; what it goes on with is computed.
+    pub(super) fn adopt(&mut self, new_view: NewView) {
+        self.choice = choose(self.start, &new_view.changes);
+        self.view = new_view.view;
+        self.views.own = None;
+        let view = self.view;
+        self.views.changes.retain(|_, change| change.view > view);
+        self.views.new_view = Some(new_view);
+        self.timer.entered();
+        self.progressed = false;
+        self.entered_at = self.now;
+        self.proposer.forget_request();
+    }
+
+    /// Takes a commit certificate without its block.
+    fn learn(&mut self, certificate: CommitCertificate) {
+        let (height, tip) = (certificate.ballot.height, self.chain.tip().height);
+        if height <= tip || self.slots.get(&height).is_some_and(|slot| slot.committed.is_some()) {
+            return;
+        }
+        if height.0 <= tip.0.saturating_add(SLOTS_MAX) {
+            self.certify(height, certificate);
+        } else if height > self.highest_height() {
+            self.emit(Effect::Persist(Record::Committed(certificate.clone())));
+            self.highest = Some(certificate);
+        }
+    }
+
+    /// Votes and proposals of earlier views give way to what the view begins with.
+    fn clear_slots(&mut self) {
+        let view = self.view;
+        for slot in self.slots.values_mut() {
+            slot.forget_before(view);
+        }
+        let wanted: Vec<(Height, BlockId)> =
+            self.choice.chosen.iter().map(|(height, header)| (*height, header.id())).collect();
+        let open = self.slots.iter_mut().filter(|(_, slot)| slot.committed.is_none());
+        let mut dropped: BTreeMap<Height, Body> =
+            open.filter_map(|(height, slot)| slot.body.take().map(|body| (*height, body))).collect();
+        for (height, id) in wanted {
+            if height <= self.chain.tip().height || self.slots.get(&height).is_some_and(|it| it.committed.is_some()) {
+                continue;
+            }
+            let kept =
+                dropped.remove(&height).filter(|body| body.id == id).map(|body| Body::new(body.block, body.durable));
+            let body = kept.or_else(|| self.chain.archive().block(&id).map(|block| Body::new(block, true)));
+            self.slots.entry(height).or_default().body = body;
+        }
+        self.slots.retain(|_, slot| slot.body.is_some() || slot.prepared.is_some() || slot.committed.is_some());
+    }
+
+    /// Sends the own VIEW-CHANGE again while the NEW-VIEW is awaited.
+    pub(super) fn send_change_again(&mut self) {
+        let is_due = self.views.resend_at().is_some_and(|at| at <= self.now);
+        if let Some(change) = self.views.own.clone().filter(|_| is_due) {
+            self.views.sent_at = self.now;
+            self.emit(Effect::Send { to: To::Members, message: Message::ViewChange(change) });
+        }
+    }
+
+    /// Bodies that the view goes on with, and that are not here, though this replica is to propose them.
+    fn missing(&self) -> Vec<BlockId> {
+        if !self.is_primary() || !self.is_active() {
+            return Vec::new();
+        }
+        let above = self.choice.chosen.range(self.chain.tip().height.next()..);
+        let is_missing =
+            |height: &Height| self.slots.get(height).is_none_or(|slot| slot.body.is_none() && slot.committed.is_none());
+        above.filter(|(height, _)| is_missing(height)).map(|(_, header)| header.id()).collect()
+    }
+
+    /// Asks one peer after another for them.
+    pub(super) fn fetch_bodies(&mut self) {
+        let mut missing = self.missing();
+        if missing.is_empty() {
+            self.views.asked = None;
+            return;
+        }
+        if self.views.ask_at().is_some_and(|at| at > self.now) {
+            return;
+        }
+        let last = self.views.asked.map(|(peer, _)| peer);
+        let Some(peer) = self.peers.after(last) else {
+            return;
+        };
+        missing.truncate(BLOCKS_PER_MESSAGE_MAX);
+        self.views.asked = Some((peer, self.now));
+        self.emit(Effect::Send { to: To::Peer(peer), message: Message::GetBlocks(BlockIds(missing)) });
+    }
+
+    /// Bodies that were asked for.
+    pub(super) fn on_blocks(&mut self, blocks: Vec<Block>) {
+        for block in blocks {
+            let id = block.id();
+            let height = self.choice.chosen.iter().find(|(_, header)| header.id() == id).map(|(height, _)| *height);
+            let Some(height) = height.filter(|height| *height > self.chain.tip().height) else {
+                continue;
+            };
+            let slot = self.slots.entry(height).or_default();
+            if slot.body.is_none() && slot.committed.is_none() {
+                slot.body = Some(Body::new(Arc::new(block), false));
+            }
+        }
+    }
+
+    /// Whether a height may be voted on with this block: in the view, above its base, and what the view chose if it chose.
+    pub(super) fn is_open(&self, height: Height, block: BlockId) -> bool {
+        let above = height > self.choice.base || armed(Plant::VoteBelowBase);
+        let chosen = self.choice.at(height).is_none_or(|chosen| chosen == block) || armed(Plant::IgnoreChoice);
+        self.is_active() && above && chosen
+    }
+}
+
+impl Choice {
+    /// With what view 0 of an epoch begins.
+    pub(super) fn start(base: Height) -> Choice {
+        Choice { base, certificate: None, chosen: BTreeMap::new() }
+    }
+}
