@@ -10,7 +10,7 @@ use crate::ledger::key::PublicKey;
 use crate::ledger::target::Target;
 use crate::ledger::transaction::{Body, Coinbase, Output, Transaction};
 use crate::ledger::units::{Epoch, Height};
-use crate::limits::{ALLOCATIONS_MAX, BLOCK_BYTES_MAX, MEMBERS_MAX, SUPPLY_MAX, WINDOW_DEPTH_MAX};
+use crate::limits::{ALLOCATIONS_MAX, BLOCK_BYTES_MAX, MEMBERS_MAX, MESSAGE_BYTES_MAX, SUPPLY_MAX, WINDOW_DEPTH_MAX};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// The one format of genesis there is.
@@ -238,6 +238,9 @@ impl Genesis {
         if params.depth == 0 || u64::from(params.depth) > WINDOW_DEPTH_MAX {
             return fail("pbft.depth", "1 to 16 is expected");
         }
+        if !new_view_fits(self.members.len(), u64::from(params.depth)) {
+            return fail("pbft.depth", "with so many members a NEW-VIEW of this depth would not fit one message");
+        }
         if params.checkpoint_interval == 0 {
             return fail("pbft.checkpoint_interval", "at least 1 is expected");
         }
@@ -266,6 +269,15 @@ impl Genesis {
         }
         Ok(())
     }
+}
+
+/// Whether q VIEW-CHANGEs, each with a certificate for the base and for `depth` heights above it, fit one message.
+#[must_use]
+pub fn new_view_fits(members: usize, depth: u64) -> bool {
+    let quorum = (members + members.saturating_sub(1) / 3 + 1).div_ceil(2) as u64;
+    // A seal is 66 bytes; a ballot with its header and the lengths around them takes less than 200.
+    let certificate_bytes = 66 * quorum + 200;
+    quorum * ((depth + 1) * certificate_bytes + 200) <= MESSAGE_BYTES_MAX as u64
 }
 
 /// The members of one epoch.
