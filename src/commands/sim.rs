@@ -2,7 +2,7 @@
 
 use crate::cli::{Engine, Sim};
 use crate::output::{Failure, Outcome, Output};
-use bezant_testnet::sim::{Plant, SimEngine, SimOptions};
+use bezant_testnet::sim::{Fault, Faults, Plant, SimEngine, SimOptions};
 
 pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
     if options.plant.as_deref() == Some("list") {
@@ -32,6 +32,7 @@ pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
 }
 
 fn parse(options: &Sim) -> Result<SimOptions, Failure> {
+    let faults: Faults = options.faults.parse().map_err(Failure::usage)?;
     let parsed = SimOptions {
         engine: match options.engine {
             Engine::Pbft => SimEngine::Pbft,
@@ -40,8 +41,10 @@ fn parse(options: &Sim) -> Result<SimOptions, Failure> {
         nodes: options.nodes,
         seed: options.seed,
         seeds: options.seeds,
-        faults: options.faults.parse().map_err(Failure::usage)?,
+        // Whoever says how to lie wants lies.
+        faults: if options.lie.is_some() { faults.with(Fault::Lies) } else { faults },
         steps: options.steps,
+        lie: options.lie.as_deref().map(str::parse).transpose().map_err(Failure::usage)?,
         plant: options.plant.as_deref().map(str::parse).transpose().map_err(Failure::usage)?,
     };
     parsed.check().map_err(Failure::usage)?;

@@ -2,6 +2,7 @@
 //! node's runtime and the simulator execute the same outputs.
 
 pub mod io;
+pub mod lies;
 pub mod limits;
 pub mod mempool;
 mod peers;

@@ -10,6 +10,7 @@
 //! until nothing is left. Then the engine is told whether what is due has changed, which may start over.
 
 use crate::io::{Admitted, Input, Notice, Output, Refusal};
+use crate::lies::Target;
 use crate::limits::{REANNOUNCE_COUNT_MAX, REANNOUNCE_INTERVAL_MS};
 use crate::mempool::{Mempool, MempoolConfig, Next, Order, Taken};
 use crate::peers::Conduct;
@@ -76,6 +77,8 @@ pub struct Replica {
     announce_from: Time,
     /// What the blocks of the last payload request hold, so that each is read once.
     above: BTreeMap<BlockId, Arc<Taken>>,
+    /// What the blocks made here go without.
+    left_out: Option<Target>,
 }
 
 impl std::fmt::Debug for Replica {
@@ -149,6 +152,7 @@ impl Replica {
             oldest_told: None,
             announce_from: Time(0),
             above: BTreeMap::new(),
+            left_out: None,
         };
         let mut call = Call::new(now);
         call.effects.extend(effects);
@@ -231,6 +235,11 @@ impl Replica {
     #[must_use]
     pub fn mempool(&self) -> &Mempool {
         &self.mempool
+    }
+
+    /// Lies of dev nets and simulations: the blocks made here go without this from now on.
+    pub fn leave_out(&mut self, target: Option<Target>) {
+        self.left_out = target;
     }
 
     /// What submitting would say, without doing it: the fee, or why not.
@@ -363,7 +372,7 @@ impl Replica {
             self.above.insert(id, taken.clone());
             above.push(taken);
         }
-        self.mempool.select(self.order, request, &above)
+        self.mempool.select(self.order, request, &above, self.left_out)
     }
 
     /// What is due has changed since the engine was told.

@@ -1,5 +1,6 @@
 //! What can happen in a simulated world, in the order of virtual time.
 
+use bezant_consensus::engine::To;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
@@ -48,6 +49,10 @@ pub(crate) enum Event {
     Partition,
     /// The parts find together again.
     Mend { partition: u64 },
+    /// A member begins to lie, or ends it.
+    Lie { node: usize, is_on: bool },
+    /// A message leaves that a liar held back.
+    Say { node: usize, life: Life, to: To, parcel: Rc<Parcel> },
     /// The first phase ends: no faults any more, every node runs.
     Heal,
     /// The referee looks at every node.
@@ -76,6 +81,9 @@ impl Event {
             Event::Restart { node } => format!("node {node} starts"),
             Event::Partition => "the net is cut".to_owned(),
             Event::Mend { .. } => "the net is mended".to_owned(),
+            Event::Lie { node, is_on: true } => format!("node {node} begins to lie"),
+            Event::Lie { node, is_on: false } => format!("node {node} does not lie any more"),
+            Event::Say { node, parcel, .. } => format!("node {node} lets a {} go", parcel.name),
             Event::Heal => "all faults end".to_owned(),
             Event::Check => "the referee looks".to_owned(),
         }

@@ -4,13 +4,13 @@ use crate::sim::event::{Event, Parcel};
 use crate::sim::node::Node;
 use crate::sim::plant::{Plant, ShellPlant};
 use crate::sim::referee::Verdict;
-use crate::sim::world::{Opened, World};
+use crate::sim::world::{Opened, Refused, World};
 use bezant_consensus::chain::ChainUpdate;
 use bezant_consensus::engine::{Template, To};
 use bezant_consensus::ledger::codec::{decode, encode};
-use bezant_consensus::ledger::hash::sha256;
 use bezant_consensus::ledger::target::Target;
 use bezant_consensus::message::Message;
+use bezant_consensus::verify::MessageError;
 use bezant_node_core::io::{Input, Notice, Output};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -82,11 +82,28 @@ impl World {
     }
 
     fn send(&mut self, node: usize, to: To, message: &Message) -> Verdict {
-        {
+        if let Some(said) = self.lies(node, to, message) {
+            for (wait_ms, to, parcel) in said {
+                if wait_ms == 0 {
+                    self.transmit(node, to, &parcel);
+                } else {
+                    let life = self.nodes[node].life;
+                    self.agenda.add(self.now_ms + wait_ms, Event::Say { node, life, to, parcel });
+                }
+            }
+            return Ok(());
+        }
+        if !self.is_liar(node) {
             let disk = self.nodes[node].disk.clone();
             let disk = disk.lock();
             self.referee.left(node, message, &disk)?;
         }
+        self.transmit(node, to, &Rc::new(Parcel::of(message)));
+        Ok(())
+    }
+
+    /// Hands a message to the network.
+    pub(crate) fn transmit(&mut self, node: usize, to: To, parcel: &Rc<Parcel>) {
         let all = 0..self.nodes.len();
         let (receivers, stream): (Vec<usize>, bool) = match to {
             // Every node is a member.
@@ -98,14 +115,11 @@ impl World {
                 (of.into_iter().filter(is_open).collect(), true)
             }
         };
-        let bytes = encode(message);
-        let parcel = Rc::new(Parcel { hash: sha256(&bytes), bytes, name: message.name() });
         for receiver in receivers {
             if let Some(end) = self.nodes.get(node).and_then(|node| *node.ends.get(receiver)?) {
-                self.post(node, receiver, end.connection, stream, &parcel);
+                self.post(node, receiver, end.connection, stream, parcel);
             }
         }
-        Ok(())
     }
 
     fn post(&mut self, from: usize, to: usize, connection: u64, stream: bool, parcel: &Rc<Parcel>) {
@@ -136,13 +150,15 @@ impl World {
     }
 
     fn open_new(&self, parcel: &Parcel) -> Opened {
-        let message: Message = decode(&parcel.bytes).map_err(|error| error.to_string())?;
+        let fault = |why: String| Refused { why, is_fault: true };
+        let message: Message = decode(&parcel.bytes).map_err(|error| fault(error.to_string()))?;
         if encode(&message) != parcel.bytes {
-            return Err("its encoding is not canonical".to_owned());
+            return Err(fault("its encoding is not canonical".to_owned()));
         }
         // The batch verifier's coefficients decide nothing but its cost.
         let rng = ChaCha8Rng::from_seed(parcel.hash);
-        self.verifier.message(message, &|_| false, rng).map_err(|error| error.to_string())
+        let refused = |error: MessageError| Refused { is_fault: error.is_fault(), why: error.to_string() };
+        self.verifier.message(message, &|_| false, rng).map_err(refused)
     }
 
     fn chain_update(&mut self, node: usize, update: ChainUpdate) -> Verdict {

@@ -6,7 +6,8 @@
 //! # A run
 //! 1. **Faults.** Messages are lost, late, doubled and overtaken; the net falls apart and together; nodes crash in the middle
 //!    of their effects and come back with what was durable; now and then all lose power at once. Users submit transfers,
-//!    some on top of unconfirmed ones, some in pairs that spend one coin at two nodes at the same moment.
+//!    some on top of unconfirmed ones, some in pairs that spend one coin at two nodes at the same moment. If asked for, up to
+//!    f members lie ([`bezant_node_core::lies`]), for a while or for ever.
 //! 2. **Healing.** Links become perfect and every node runs. Within [`LIVENESS_MS_MAX`] every transaction, and exactly one of
 //!    each conflicting pair, must be final everywhere.
 //!
@@ -21,7 +22,7 @@
 //! view and height, over everything that ever left any node; a vote or finality that was told before it was durable; finality
 //! that a crash forgets (PBFT) or that is withdrawn without its event (proof of work); a coin set that differs from a replay
 //! from genesis; money made or destroyed; a block connected that a replay refuses; a tip with less work than another valid
-//! branch held; a correct node that is blamed; a panic; no progress.
+//! branch held; a correct node that is blamed; a panic; no progress. What liars say is not judged, nor who blames them.
 
 mod campaign;
 mod dice;
@@ -29,6 +30,7 @@ mod disk;
 mod event;
 mod executor;
 mod load;
+mod lying;
 mod network;
 mod node;
 mod options;
@@ -43,6 +45,7 @@ mod trace;
 mod users;
 mod world;
 
+pub use bezant_node_core::lies::Mode as Lie;
 pub use campaign::{run, run_seed};
 pub use options::{Fault, Faults, NODES_MAX, STEPS_MAX, SimEngine, SimOptions, SimOptionsError};
 pub use plant::{Plant, ShellPlant};

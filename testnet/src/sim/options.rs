@@ -1,6 +1,7 @@
 //! What is simulated, with a text form that reproduces it.
 
 use crate::sim::plant::Plant;
+use bezant_node_core::lies::Mode;
 use std::fmt;
 use std::str::FromStr;
 
@@ -57,11 +58,13 @@ pub enum Fault {
     PowerCut,
     /// The nodes' clocks disagree.
     Clock,
+    /// PBFT: up to f members lie, for a while or for ever; also after all other faults have ended.
+    Lies,
 }
 
 impl Fault {
     /// All classes, in the order of their text form.
-    pub const ALL: [Fault; 8] = [
+    pub const ALL: [Fault; 9] = [
         Fault::Loss,
         Fault::Delay,
         Fault::Duplicate,
@@ -70,6 +73,7 @@ impl Fault {
         Fault::Crash,
         Fault::PowerCut,
         Fault::Clock,
+        Fault::Lies,
     ];
 
     /// Its name on the command line.
@@ -84,17 +88,18 @@ impl Fault {
             Fault::Crash => "crash",
             Fault::PowerCut => "power-cut",
             Fault::Clock => "clock",
+            Fault::Lies => "lies",
         }
     }
 }
 
-/// A set of fault classes. As text: `all`, `none`, or names separated by commas.
+/// A set of fault classes. As text: names separated by commas, `all` for all but lies, or `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faults(u16);
 
 impl Faults {
-    /// Every class.
-    pub const ALL: Faults = Faults((1 << Fault::ALL.len()) - 1);
+    /// Every class but lies: what strikes honest nodes.
+    pub const ALL: Faults = Faults((1 << Fault::Lies as u16) - 1);
     /// No class: a perfect network and nodes that never stop.
     pub const NONE: Faults = Faults(0);
 
@@ -126,6 +131,7 @@ impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Faults::ALL => f.write_str("all"),
+            lies if lies == Faults::ALL.with(Fault::Lies) => f.write_str("all,lies"),
             Faults::NONE => f.write_str("none"),
             some => f.write_str(&some.iter().map(Fault::name).collect::<Vec<_>>().join(",")),
         }
@@ -135,12 +141,13 @@ impl fmt::Display for Faults {
 impl FromStr for Faults {
     type Err = SimOptionsError;
     fn from_str(text: &str) -> Result<Self, SimOptionsError> {
-        match text {
-            "all" => return Ok(Faults::ALL),
-            "none" => return Ok(Faults::NONE),
-            _ => {}
+        if text == "none" {
+            return Ok(Faults::NONE);
         }
         text.split(',').try_fold(Faults::NONE, |faults, name| {
+            if name.trim() == "all" {
+                return Ok(Faults(faults.0 | Faults::ALL.0));
+            }
             let fault = Fault::ALL.into_iter().find(|fault| fault.name() == name.trim());
             let names = || Fault::ALL.map(Fault::name).join(", ");
             let unknown = || SimOptionsError(format!("unknown fault {name:?}: all, none, or some of {}", names()));
@@ -166,6 +173,8 @@ pub struct SimOptions {
     pub steps: Option<u64>,
     /// A planted bug that the referee is expected to find.
     pub plant: Option<Plant>,
+    /// Lies are all of this mode, from the first moment on and for ever; `None`: drawn from the seed.
+    pub lie: Option<Mode>,
 }
 
 /// Nodes in a simulation, at most.
@@ -183,6 +192,7 @@ impl Default for SimOptions {
             faults: Faults::ALL,
             steps: None,
             plant: None,
+            lie: None,
         }
     }
 }
@@ -203,6 +213,9 @@ impl SimOptions {
         if self.steps == Some(0) {
             return fail("0 steps: at least one is needed".to_owned());
         }
+        if self.lie.is_some() && !self.faults.has(Fault::Lies) {
+            return fail("a mode of lying without the fault class lies".to_owned());
+        }
         match self.plant {
             Some(plant) if !plant.engines().contains(&self.engine) => {
                 fail(format!("the planted bug {plant} does not exist under {}", self.engine))
@@ -215,13 +228,16 @@ impl SimOptions {
 /// As the command line that runs it.
 impl fmt::Display for SimOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SimOptions { engine, nodes, seed, seeds, faults, steps, plant } = self;
+        let SimOptions { engine, nodes, seed, seeds, faults, steps, plant, lie } = self;
         write!(f, "bezant sim --engine {engine} --nodes {nodes} --seed {seed} --seeds {seeds} --faults {faults}")?;
         if let Some(steps) = steps {
             write!(f, " --steps {steps}")?;
         }
         if let Some(plant) = plant {
             write!(f, " --plant {plant}")?;
+        }
+        if let Some(lie) = lie {
+            write!(f, " --lie {lie}")?;
         }
         Ok(())
     }

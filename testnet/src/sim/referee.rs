@@ -51,6 +51,8 @@ pub(crate) struct Referee {
     pow: bool,
     quorum: usize,
     views: Vec<View>,
+    /// Members that lie at some time of the run; what they say is not judged.
+    liars: BTreeSet<usize>,
     /// PBFT: the final block of each height, from genesis.
     finals: Vec<BlockId>,
     /// Every vote that ever left any node.
@@ -64,7 +66,7 @@ pub(crate) struct Referee {
 }
 
 impl Referee {
-    pub(crate) fn new(genesis: &Arc<Genesis>, nodes: usize) -> Referee {
+    pub(crate) fn new(genesis: &Arc<Genesis>, nodes: usize, liars: BTreeSet<usize>) -> Referee {
         let oracle = Oracle::new(genesis.clone());
         let start = oracle.genesis_id();
         let work = oracle.get(&start).map_or(Work::ZERO, |block| block.work);
@@ -81,6 +83,7 @@ impl Referee {
             pow: genesis.pow().is_some(),
             quorum: if genesis.pow().is_some() { 0 } else { genesis.validator_set().quorum() },
             views: (0..nodes).map(|_| view()).collect(),
+            liars,
             finals: vec![start],
             votes: BTreeMap::new(),
             changes: BTreeMap::new(),
@@ -257,7 +260,7 @@ impl Referee {
         }
     }
 
-    /// A message leaves a node.
+    /// A message leaves a correct node.
     pub(crate) fn left(&mut self, node: usize, message: &Message, disk: &Disk) -> Verdict {
         match message {
             Message::Vote(vote) if self.is_left(vote) => {
@@ -274,6 +277,7 @@ impl Referee {
             Message::Certified(blocks) => blocks.0.iter().try_for_each(|certified| self.certificate(node, certified)),
             Message::ViewChange(change) => self.view_change(node, change, disk),
             Message::NewView(new_view) => self.new_view(node, new_view, disk),
+            Message::Evidence(evidence) if self.is_liar(evidence.first.signer) => Ok(()),
             Message::Evidence(evidence) => {
                 let signer = evidence.first.signer;
                 object("evidence", format!("node {node} has proof against member {signer}, which is honest"))
@@ -287,6 +291,10 @@ impl Referee {
             | Message::Blocks(_)
             | Message::NewBlock(_) => Ok(()),
         }
+    }
+
+    fn is_liar(&self, signer: u16) -> bool {
+        self.liars.contains(&usize::from(signer))
     }
 
     fn certificate(&mut self, node: usize, certified: &CertifiedBlock) -> Verdict {
@@ -344,7 +352,7 @@ impl Referee {
     fn vote(&mut self, signer: u16, kind: VoteKind, ballot: &Ballot) -> Verdict {
         let seat = (signer, kind, ballot.incarnation.0, ballot.epoch.0, ballot.view.0, ballot.height.0);
         let first = *self.votes.entry(seat).or_insert(ballot.block);
-        if first == ballot.block {
+        if first == ballot.block || self.is_liar(signer) {
             return Ok(());
         }
         let place = format!("in view {} at height {}", ballot.view, ballot.height);
@@ -400,9 +408,18 @@ impl Referee {
         object("unlinked", text)
     }
 
-    /// A node blames a peer; here every node is correct.
+    /// A node blames a peer. Of an equivocation it blames who brought the second vote, which proves nothing against that one.
     pub(crate) fn blamed(&self, node: usize, peer: Option<usize>, fault: &Fault, ban: bool) -> Verdict {
         let whom = peer.map_or_else(|| "a former peer".to_owned(), |peer| format!("node {peer}"));
+        let deserved = match fault {
+            Fault::Equivocation(signer, _) => self.is_liar(*signer),
+            Fault::Invalid { .. } | Fault::Unwanted(_) | Fault::Silent => {
+                peer.is_some_and(|peer| self.liars.contains(&peer))
+            }
+        };
+        if deserved || self.liars.contains(&node) {
+            return Ok(());
+        }
         let serious = matches!(fault, Fault::Invalid { .. } | Fault::Equivocation(..));
         if serious || ban {
             return object("false-blame", format!("node {node} blames {whom}, which is correct: {fault}"));

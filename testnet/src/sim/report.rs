@@ -31,6 +31,8 @@ pub struct SeedStats {
     pub crashes: u64,
     /// Times the net was cut into parts.
     pub partitions: u64,
+    /// Times that a member said something else than its replica.
+    pub lies: u64,
     /// Proof of work: times an active chain was left for another.
     pub reorgs: u64,
     /// Proof of work: times finality was withdrawn.
@@ -118,6 +120,7 @@ impl SimReport {
                 lost: sum.lost + s.lost,
                 crashes: sum.crashes + s.crashes,
                 partitions: sum.partitions + s.partitions,
+                lies: sum.lies + s.lies,
                 reorgs: sum.reorgs + s.reorgs,
                 finality_broken: sum.finality_broken + s.finality_broken,
             }
@@ -157,6 +160,7 @@ fn options_json(options: &SimOptions) -> Value {
         "faults": options.faults.to_string(),
         "steps": options.steps,
         "plant": options.plant.map(|plant| plant.to_string()),
+        "lie": options.lie.map(|lie| lie.to_string()),
     })
 }
 
@@ -174,6 +178,7 @@ fn stats_json(stats: &SeedStats) -> Value {
         "lost": stats.lost,
         "crashes": stats.crashes,
         "partitions": stats.partitions,
+        "lies": stats.lies,
         "reorgs": stats.reorgs,
         "finality_broken": stats.finality_broken,
     })
@@ -214,8 +219,14 @@ impl fmt::Display for SimReport {
         )?;
         writeln!(
             f,
-            "{} messages sent, {} lost; {} crashes, {} partitions, {} reorgs, finality broken {} times",
-            totals.sent, totals.lost, totals.crashes, totals.partitions, totals.reorgs, totals.finality_broken,
+            "{} messages sent, {} lost; {} crashes, {} partitions, {} lies, {} reorgs, finality broken {} times",
+            totals.sent,
+            totals.lost,
+            totals.crashes,
+            totals.partitions,
+            totals.lies,
+            totals.reorgs,
+            totals.finality_broken,
         )?;
         for seed in &self.seeds {
             if let Some(objection) = &seed.objection {

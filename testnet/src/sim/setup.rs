@@ -3,6 +3,7 @@
 use crate::sim::dice::Dice;
 use crate::sim::disk::Disk;
 use crate::sim::load::{self, Accounts};
+use crate::sim::lying::{self, Lying};
 use crate::sim::network::Network;
 use crate::sim::node::Node;
 use crate::sim::options::{Fault, SimEngine, SimOptions};
@@ -34,6 +35,7 @@ pub(crate) struct Setup {
     pub(crate) nodes: Vec<Node>,
     pub(crate) network: Network,
     pub(crate) planned: Vec<load::Planned>,
+    pub(crate) lying: Vec<Lying>,
     /// When the faults end.
     pub(crate) heal_ms: u64,
     /// How long a disk takes to make something durable, at most.
@@ -42,7 +44,7 @@ pub(crate) struct Setup {
     pub(crate) flush_ms_max: u64,
 }
 
-pub(crate) fn set_up(options: &SimOptions, dice: &mut Dice) -> Setup {
+pub(crate) fn set_up(options: &SimOptions, seed: u64, dice: &mut Dice) -> Setup {
     let accounts = Accounts::new(dice);
     let keys: Vec<SigningKey> = (0..options.nodes).map(|_| SigningKey::from_seed(&dice.bytes())).collect();
     let genesis = Arc::new(genesis(options, &accounts, &keys, dice));
@@ -50,13 +52,14 @@ pub(crate) fn set_up(options: &SimOptions, dice: &mut Dice) -> Setup {
     let verifier = Verifier::new(genesis.clone());
     let heal_ms = if options.faults.iter().next().is_some() { dice.between(8_000, 25_000) } else { 8_000 };
     let planned = load::plan(&genesis, &verifier, &accounts, options.nodes, heal_ms, dice);
+    let lying = lying::draw(options, seed, &genesis, &keys, &planned, heal_ms);
     let network = Network::new(options.nodes, options.faults, dice);
     let pace = dice.between(1, 3);
     let nodes = keys.into_iter().map(|key| node(options, &genesis, key, pace, dice)).collect();
     // Some seeds have a slow disk, some flush rarely: then a crash forgets much.
     let disk_ms_max = [0, 5, 40][dice.index(3)];
     let flush_ms_max = [200, 2_000, 20_000][dice.index(3)];
-    Setup { genesis, verifier, nodes, network, planned, heal_ms, disk_ms_max, flush_ms_max }
+    Setup { genesis, verifier, nodes, network, planned, lying, heal_ms, disk_ms_max, flush_ms_max }
 }
 
 fn node(options: &SimOptions, genesis: &Arc<Genesis>, key: SigningKey, pace: u64, dice: &mut Dice) -> Node {

@@ -34,6 +34,58 @@ fn pbft_of_seven() {
     campaign(SimEngine::Pbft, 7, 20, Faults::ALL);
 }
 
+/// One member of four lies for ever, each time in another way: nothing that correct members do is objectionable.
+fn lies(mode: Lie, seeds: u64) -> SeedStats {
+    let options =
+        SimOptions { seeds, faults: Faults::NONE.with(Fault::Lies), lie: Some(mode), ..SimOptions::default() };
+    let report = run(&options, &|_| {});
+    assert!(report.passed(), "{options}\n{report}");
+    report.totals()
+}
+
+macro_rules! each_lie {
+    ($($name:ident: $mode:ident, $is_told:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            let totals = lies(Lie::$mode, 8);
+            assert_eq!(totals.lies > 0, $is_told, "{totals:?}");
+        }
+    )*};
+}
+
+each_lie! {
+    a_silent_member: Silent, true;
+    an_equivocating_member: Equivocate, true;
+    a_member_that_delays: Delay, true;
+    a_censor: Censor, false;
+    bad_digests: BadDigest, true;
+    bad_signatures: BadSignature, true;
+    stale_views: StaleView, true;
+    huge_views: HugeView, true;
+    empty_proofs: EmptyProofs, true;
+    lies_about_checkpoints: LieCheckpoint, false;
+    mutations: Mutate, true;
+}
+
+#[test]
+fn liars_and_all_other_faults() {
+    campaign(SimEngine::Pbft, 4, 20, Faults::ALL.with(Fault::Lies));
+    campaign(SimEngine::Pbft, 7, 20, Faults::ALL.with(Fault::Lies));
+}
+
+#[test]
+fn nobody_lies_unless_asked_to() {
+    for (engine, faults, nodes) in [
+        (SimEngine::Pbft, Faults::ALL, 4),
+        (SimEngine::Pow, Faults::ALL.with(Fault::Lies), 4),
+        (SimEngine::Pbft, Faults::NONE.with(Fault::Lies), 3),
+    ] {
+        let options = SimOptions { engine, nodes, faults, seeds: 4, ..SimOptions::default() };
+        let report = run(&options, &|_| {});
+        assert!(report.passed() && report.totals().lies == 0, "{report}");
+    }
+}
+
 #[test]
 fn pow_without_faults() {
     campaign(SimEngine::Pow, 4, 4, Faults::NONE);
@@ -128,13 +180,18 @@ mod engine_plants {
 
 #[test]
 fn text_forms_are_read_back() {
-    for faults in [Faults::ALL, Faults::NONE, Faults::NONE.with(Fault::Loss).with(Fault::PowerCut)] {
+    let lies = [Faults::ALL.with(Fault::Lies), Faults::NONE.with(Fault::Lies)];
+    for faults in
+        lies.into_iter().chain([Faults::ALL, Faults::NONE, Faults::NONE.with(Fault::Loss).with(Fault::PowerCut)])
+    {
         assert_eq!(faults.to_string().parse::<Faults>(), Ok(faults));
     }
     for plant in Plant::all() {
         assert_eq!(plant.name().parse::<Plant>(), Ok(plant));
     }
     assert_eq!("loss, crash".parse::<Faults>(), Ok(Faults::NONE.with(Fault::Loss).with(Fault::Crash)));
+    assert!(!Faults::ALL.has(Fault::Lies));
+    assert_eq!("all, lies".parse::<Faults>(), Ok(Faults::ALL.with(Fault::Lies)));
     assert!("lightning".parse::<Faults>().is_err());
     let options = SimOptions { steps: Some(7), seed: 3, ..SimOptions::default() };
     assert_eq!(options.to_string(), "bezant sim --engine pbft --nodes 4 --seed 3 --seeds 1 --faults all --steps 7");
@@ -147,6 +204,7 @@ fn options_that_make_no_sense_are_refused() {
     assert!(SimOptions { nodes: 0, ..base.clone() }.check().is_err());
     assert!(SimOptions { seeds: 0, ..base.clone() }.check().is_err());
     assert!(SimOptions { seed: u64::MAX, seeds: 2, ..base.clone() }.check().is_err());
+    assert!(SimOptions { lie: Some(Lie::Silent), ..base.clone() }.check().is_err());
     let early = Some(Plant::Shell(ShellPlant::EarlySend));
     assert!(SimOptions { engine: SimEngine::Pow, plant: early, ..base }.check().is_err());
 }

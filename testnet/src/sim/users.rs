@@ -30,6 +30,8 @@ impl World {
     pub(crate) fn answered(&mut self, node: usize, planned: usize, result: &Result<Admitted, Refusal>) -> Verdict {
         let life = self.nodes[node].life;
         match result {
+            // What a liar took it may keep to itself.
+            Ok(_) | Err(_) if self.is_liar(node) => {}
             Ok(_) => self.planned[planned].accepted.push((node, life)),
             // The coin may not be there yet, or be spent: by the transaction itself, or by its rival.
             Err(Refusal::Rule(TxError::MissingCoin(_)) | Refusal::Conflict { .. }) => {
@@ -57,7 +59,7 @@ impl World {
     fn final_everywhere(&mut self) -> BTreeSet<TxId> {
         let mut everywhere: Option<BTreeSet<TxId>> = None;
         let mut height = u64::MAX;
-        for node in 0..self.nodes.len() {
+        for node in (0..self.nodes.len()).filter(|node| !self.is_liar(*node)) {
             let chain = self.referee.final_chain(node);
             height = height.min(chain.len() as u64 - 1);
             let blocks = chain.iter().filter_map(|id| self.referee.oracle.get(id));
@@ -92,7 +94,8 @@ impl World {
 
     /// PBFT: whether some node's final height is still behind another's.
     fn final_heights_apart(&self) -> Option<String> {
-        let heights: Vec<usize> = (0..self.nodes.len()).map(|node| self.referee.final_chain(node).len() - 1).collect();
+        let correct = (0..self.nodes.len()).filter(|node| !self.is_liar(*node));
+        let heights: Vec<usize> = correct.map(|node| self.referee.final_chain(node).len() - 1).collect();
         let (least, most) = (heights.iter().min()?, heights.iter().max()?);
         // Under proof of work, and with a block time, the net never stands still: one block apart is together.
         (most - least > 1).then(|| format!("final heights are {heights:?}"))

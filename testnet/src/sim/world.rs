@@ -3,14 +3,16 @@
 use crate::sim::dice::Dice;
 use crate::sim::event::{Agenda, Event, Parcel};
 use crate::sim::load::Planned;
+use crate::sim::lying::Lying;
 use crate::sim::network::Network;
 use crate::sim::node::Node;
-use crate::sim::options::{Fault, Faults, STEPS_MAX, SimOptions};
+use crate::sim::options::{Fault as FaultClass, Faults, STEPS_MAX, SimOptions};
 use crate::sim::plant::{Plant, ShellPlant};
 use crate::sim::referee::{Referee, Verdict};
 use crate::sim::report::SeedStats;
 use crate::sim::setup::{GENESIS_TIME_S, Setup, set_up};
 use crate::sim::trace::Trace;
+use bezant_consensus::engine::Fault;
 use bezant_consensus::ledger::units::Time;
 use bezant_consensus::message::Message;
 use bezant_consensus::verify::{Verified, Verifier};
@@ -27,7 +29,15 @@ const CHECK_MS: u64 = 1_000;
 const HANG_UP_MS_MAX: u64 = 600;
 
 /// What a message turned out to be when it was decoded and verified; the same bytes always turn out the same.
-pub(crate) type Opened = Result<Verified<Message>, String>;
+pub(crate) type Opened = Result<Verified<Message>, Refused>;
+
+/// Why a message is not told to a replica.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub(crate) why: String,
+    /// No correct node sends it.
+    pub(crate) is_fault: bool,
+}
 
 /// A net of simulated nodes.
 pub(crate) struct World {
@@ -38,6 +48,7 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) network: Network,
     pub(crate) planned: Vec<Planned>,
+    pub(crate) lying: Vec<Lying>,
     pub(crate) referee: Referee,
     pub(crate) trace: Trace,
     pub(crate) stats: SeedStats,
@@ -56,9 +67,10 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(options: &SimOptions, seed: u64) -> World {
         let mut dice = Dice::new(seed);
-        let setup = set_up(options, &mut dice);
-        let Setup { genesis, verifier, nodes, network, planned, heal_ms, disk_ms_max, flush_ms_max } = setup;
-        let referee = Referee::new(&genesis, options.nodes);
+        let setup = set_up(options, seed, &mut dice);
+        let Setup { genesis, verifier, nodes, network, planned, lying, heal_ms, disk_ms_max, flush_ms_max } = setup;
+        let liars = lying.iter().map(|lying| lying.node).collect();
+        let referee = Referee::new(&genesis, options.nodes, liars);
         let mut world = World {
             options: SimOptions { seed, seeds: 1, ..options.clone() },
             dice,
@@ -67,6 +79,7 @@ impl World {
             nodes,
             network,
             planned,
+            lying,
             referee,
             trace: Trace::default(),
             stats: SeedStats::default(),
@@ -92,7 +105,7 @@ impl World {
         for planned in 0..self.planned.len() {
             self.agenda.add(self.planned[planned].at_ms, Event::Submit { planned });
         }
-        if self.faults.has(Fault::Crash) {
+        if self.faults.has(FaultClass::Crash) {
             let mean = self.dice.between(2_000, 12_000);
             for node in 0..self.nodes.len() {
                 let mut at = self.dice.exponential(mean);
@@ -102,14 +115,15 @@ impl World {
                 }
             }
         }
-        if self.faults.has(Fault::PowerCut) && self.dice.chance(400) {
+        if self.faults.has(FaultClass::PowerCut) && self.dice.chance(400) {
             let at = self.dice.between(1_000, heal_ms - 1);
             self.agenda.add(at, Event::PowerCut);
         }
-        if self.faults.has(Fault::Partition) && self.nodes.len() > 1 {
+        if self.faults.has(FaultClass::Partition) && self.nodes.len() > 1 {
             let at = self.dice.exponential(5_000);
             self.agenda.add(at, Event::Partition);
         }
+        self.schedule_lies();
         self.agenda.add(heal_ms, Event::Heal);
         self.agenda.add(CHECK_MS, Event::Check);
     }
@@ -143,7 +157,8 @@ impl World {
             | Event::Execute { node, life }
             | Event::Flush { node, life }
             | Event::Flushed { node, life, .. }
-            | Event::Solved { node, life, .. } => self.nodes[node].life != life,
+            | Event::Solved { node, life, .. }
+            | Event::Say { node, life, .. } => self.nodes[node].life != life,
             Event::Deliver { .. }
             | Event::Unanswered { .. }
             | Event::Connect { .. }
@@ -154,6 +169,7 @@ impl World {
             | Event::Restart { .. }
             | Event::Partition
             | Event::Mend { .. }
+            | Event::Lie { .. }
             | Event::Heal
             | Event::Check => false,
         }
@@ -179,6 +195,11 @@ impl World {
             Event::Restart { node } => self.restart(node),
             Event::Partition => self.partition(),
             Event::Mend { partition } => self.mend(partition),
+            Event::Lie { node, is_on } => self.lie(node, is_on),
+            Event::Say { node, to, parcel, .. } => {
+                self.transmit(node, to, &parcel);
+                Ok(())
+            }
             Event::Heal => self.heal(),
             Event::Check => self.check(),
         }
@@ -223,7 +244,14 @@ impl World {
         self.stats.delivered += 1;
         match self.open(parcel) {
             Ok(message) => self.tell(to, Input::Message { from: end.peer, message }),
-            Err(why) => {
+            Err(refused) if self.is_liar(from) => {
+                if !refused.is_fault {
+                    return Ok(());
+                }
+                let fault = Fault::Invalid { what: parcel.name, reason: refused.why };
+                self.tell(to, Input::Misbehaved { peer: end.peer, fault })
+            }
+            Err(Refused { why, .. }) => {
                 let sentence = format!("node {from} sent node {to} a {} that is refused: {why}", parcel.name);
                 Err(("refused", sentence))
             }
@@ -269,7 +297,7 @@ impl World {
 
     /// The node shall crash in the middle of its next effects; if none come soon, then without.
     fn doom(&mut self, node: usize, deadline: bool) -> Verdict {
-        let is_struck = self.faults.has(Fault::Crash) && self.nodes[node].is_up();
+        let is_struck = self.faults.has(FaultClass::Crash) && self.nodes[node].is_up();
         if !is_struck || deadline != self.nodes[node].is_doomed {
             return Ok(());
         }
@@ -327,6 +355,7 @@ impl World {
         let config = self.nodes[node].config.clone();
         let (replica, outputs) = Replica::restore(config, Box::new(disk), base, records, now);
         self.nodes[node].replica = Some(replica);
+        self.leave_out(node);
         self.take(node, outputs)?;
         let replica = self.nodes[node].replica.as_mut().expect("it was just started");
         self.referee.restarted(node, replica.chain_mut())?;
@@ -341,7 +370,7 @@ impl World {
     }
 
     fn partition(&mut self) -> Verdict {
-        if !self.faults.has(Fault::Partition) {
+        if !self.faults.has(FaultClass::Partition) {
             return Ok(());
         }
         self.stats.partitions += 1;
@@ -362,7 +391,7 @@ impl World {
     }
 
     fn mend(&mut self, partition: u64) -> Verdict {
-        if partition == self.network.partition && self.faults.has(Fault::Partition) {
+        if partition == self.network.partition && self.faults.has(FaultClass::Partition) {
             self.network.mend();
             let next = self.now_ms + self.dice.exponential(4_000);
             self.agenda.add(next, Event::Partition);

@@ -1,6 +1,7 @@
 //! What goes into a block: in the order of arrival, or the best paying chunks first; parents always before children.
 
 use super::{Entry, Mempool};
+use crate::lies::Target;
 use crate::limits::SELECT_MISSES_MAX;
 use bezant_consensus::engine::PayloadRequest;
 use bezant_consensus::ledger::block::Block;
@@ -45,11 +46,19 @@ struct Selection<'a> {
     barred: BTreeSet<TxId>,
     room: usize,
     misses: usize,
+    left_out: Option<Target>,
 }
 
 impl Mempool {
-    /// Transactions that are valid together above the blocks of the request; `above` is what those hold.
-    pub(crate) fn select(&self, order: Order, request: &PayloadRequest, above: &[Arc<Taken>]) -> Vec<Transaction> {
+    /// Transactions that are valid together above the blocks of the request; `above` is what those hold. What `left_out` hits
+    /// is treated as if it were not here, which only lying members ask for.
+    pub(crate) fn select(
+        &self,
+        order: Order,
+        request: &PayloadRequest,
+        above: &[Arc<Taken>],
+        left_out: Option<Target>,
+    ) -> Vec<Transaction> {
         let mut selection = Selection {
             pool: self,
             request,
@@ -59,6 +68,7 @@ impl Mempool {
             barred: BTreeSet::new(),
             room: request.bytes_max,
             misses: 0,
+            left_out,
         };
         match order {
             Order::Arrival => selection.fill(self.by_arrival.values()),
@@ -104,7 +114,8 @@ impl<'a> Selection<'a> {
         let mut open = vec![*txid];
         while let Some(next) = open.pop() {
             let entry = &self.pool.entries[&next];
-            if self.barred.contains(&next) || !self.may_be_here(entry) {
+            let is_left_out = self.left_out.is_some_and(|target| target.is_hit(&next, &entry.transaction));
+            if is_left_out || self.barred.contains(&next) || !self.may_be_here(entry) {
                 self.barred.insert(next);
                 return None;
             }

@@ -113,7 +113,7 @@ impl World {
     fn select(&self, order: Order, bytes_max: usize, above: &[&Block]) -> Vec<TxId> {
         let taken: Vec<Arc<Taken>> = above.iter().map(|block| Arc::new(Taken::of(block))).collect();
         let request = self.request(bytes_max);
-        self.pool.select(order, &request, &taken).iter().map(Transaction::id).collect()
+        self.pool.select(order, &request, &taken, None).iter().map(Transaction::id).collect()
     }
 
     fn request(&self, bytes_max: usize) -> PayloadRequest {
@@ -569,7 +569,7 @@ proptest! {
         for order in [Order::Arrival, Order::FeeRate] {
             for bytes_max in [room, 1_000_000] {
                 let taken = [Arc::new(Taken::of(&above))];
-                let chosen = world.pool.select(order, &world.request(bytes_max), &taken);
+                let chosen = world.pool.select(order, &world.request(bytes_max), &taken, None);
                 prop_assert!(chosen.iter().map(Transaction::bytes).sum::<usize>() <= bytes_max);
                 let all = [&held[..], &chosen[..]].concat();
                 let connected =

@@ -1,0 +1,123 @@
+//! Members that lie: which, how, and for how long. What they say is decided by [`bezant_node_core::lies`].
+
+use crate::sim::dice::Dice;
+use crate::sim::event::{Event, Parcel};
+use crate::sim::load::Planned;
+use crate::sim::options::{Fault, SimEngine, SimOptions};
+use crate::sim::referee::Verdict;
+use crate::sim::world::World;
+use bezant_consensus::engine::To;
+use bezant_consensus::ledger::codec::encode;
+use bezant_consensus::ledger::genesis::Genesis;
+use bezant_consensus::ledger::hash::sha256;
+use bezant_consensus::message::Message;
+use bezant_node_core::lies::{Liar, Mode, Target};
+use std::rc::Rc;
+
+/// Sets the draws for lies apart from all others, so that a seed without lies stays what it is.
+const LIES_SEED: u64 = 0x6c69_6573;
+/// Lies that end do so at most this long after all other faults.
+const AFTER_HEALING_MS_MAX: u64 = 20_000;
+
+/// A member that lies, now or at some time of the run.
+#[derive(Debug)]
+pub(crate) struct Lying {
+    /// Which node it is.
+    pub(crate) node: usize,
+    liar: Liar,
+    /// What a censor leaves out.
+    target: Option<Target>,
+    pub(crate) from_ms: u64,
+    /// `None`: for ever.
+    pub(crate) until_ms: Option<u64>,
+    pub(crate) is_on: bool,
+}
+
+/// At most f members; when the mode is prescribed, at least one, from the first moment on and for ever.
+pub(crate) fn draw(
+    options: &SimOptions,
+    seed: u64,
+    genesis: &Genesis,
+    keys: &[bezant_consensus::ledger::key::SigningKey],
+    planned: &[Planned],
+    heal_ms: u64,
+) -> Vec<Lying> {
+    if !options.faults.has(Fault::Lies) || options.engine == SimEngine::Pow {
+        return Vec::new();
+    }
+    let (set, params) = (genesis.validator_set(), genesis.pbft().expect("the other engine was ruled out"));
+    let mut dice = Dice::new(seed ^ LIES_SEED);
+    let mut nodes: Vec<usize> = (0..options.nodes).collect();
+    let count = if set.f() == 0 { 0 } else { dice.between(1, set.f() as u64) };
+    let mut lying = Vec::new();
+    for _ in 0..count {
+        let node = nodes.swap_remove(dice.index(nodes.len()));
+        let mode = options.lie.unwrap_or_else(|| Mode::ALL[dice.index(Mode::ALL.len())]);
+        let target = Target::Transaction(planned[dice.index(planned.len())].txid);
+        let mut from_ms = dice.between(0, heal_ms / 2);
+        let mut until_ms = Some(dice.between(from_ms + 1, heal_ms + AFTER_HEALING_MS_MAX));
+        if dice.chance(400) || options.lie.is_some() {
+            until_ms = None;
+        }
+        if options.lie.is_some() {
+            from_ms = 0;
+        }
+        let timeout_ms = u64::from(params.view_timeout_ms);
+        let liar = Liar::new(mode, keys[node].clone(), set.clone(), node as u16, timeout_ms, dice.below(u64::MAX));
+        let target = mode.takes_target().then_some(target);
+        lying.push(Lying { node, liar, target, from_ms, until_ms, is_on: false });
+    }
+    lying
+}
+
+impl World {
+    /// Whether this node lies at any time of the run: then it is not to be judged.
+    pub(crate) fn is_liar(&self, node: usize) -> bool {
+        self.lying.iter().any(|lying| lying.node == node)
+    }
+
+    pub(crate) fn schedule_lies(&mut self) {
+        for lying in &self.lying {
+            let node = lying.node;
+            self.agenda.add(lying.from_ms, Event::Lie { node, is_on: true });
+            if let Some(until_ms) = lying.until_ms {
+                self.agenda.add(until_ms, Event::Lie { node, is_on: false });
+            }
+        }
+    }
+
+    /// A member begins to lie, or ends it.
+    pub(crate) fn lie(&mut self, node: usize, is_on: bool) -> Verdict {
+        for lying in self.lying.iter_mut().filter(|lying| lying.node == node) {
+            lying.is_on = is_on;
+        }
+        self.leave_out(node);
+        Ok(())
+    }
+
+    /// What the node's blocks go without now.
+    pub(crate) fn leave_out(&mut self, node: usize) {
+        let now = self.lying.iter().find(|lying| lying.node == node && lying.is_on);
+        let target = now.and_then(|lying| lying.target);
+        if let Some(replica) = &mut self.nodes[node].replica {
+            replica.leave_out(target);
+        }
+    }
+
+    /// What leaves the node instead of this, with how long it is held back; `None` when the node says what is true.
+    pub(crate) fn lies(&mut self, node: usize, to: To, message: &Message) -> Option<Vec<(u64, To, Rc<Parcel>)>> {
+        let now = self.clock(node);
+        let lying = self.lying.iter_mut().find(|lying| lying.node == node && lying.is_on)?;
+        let said = lying.liar.outgoing(now, to, message.clone());
+        let is_true = matches!(&said[..], [(at, whom, what)] if (*at, *whom) == (now, to) && what == message);
+        self.stats.lies += u64::from(!is_true);
+        Some(said.into_iter().map(|(at, to, message)| (at.since_ms(now), to, Rc::new(Parcel::of(&message)))).collect())
+    }
+}
+
+impl Parcel {
+    pub(crate) fn of(message: &Message) -> Parcel {
+        let bytes = encode(message);
+        Parcel { hash: sha256(&bytes), bytes, name: message.name() }
+    }
+}
