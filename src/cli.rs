@@ -4,6 +4,7 @@ mod wallet;
 
 pub(crate) use wallet::{Password, Send, Wallet, WalletNew};
 
+use bezant_testnet::sim::Lie;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -200,6 +201,9 @@ pub(crate) enum Testnet {
     /// Undo every cut
     #[command(after_help = "Example:\n  bezant testnet heal")]
     Heal(Net),
+    /// Make a member lie, or end it
+    #[command(after_help = BYZANTINE_HELP)]
+    Byzantine(Byzantine),
     /// Make blocks now, empty if need be
     #[command(after_help = "Example:\n  bezant testnet mine 5")]
     Mine {
@@ -283,6 +287,53 @@ pub(crate) struct Up {
     /// Delete what is there and start anew
     #[arg(long)]
     pub(crate) fresh: bool,
+}
+
+/// What each mode does, under `testnet byzantine --help`.
+const BYZANTINE_HELP: &str = "\
+Modes:
+  silent             says nothing
+  equivocate         proposes two blocks, and votes for two, towards two halves of the members
+  delay              holds its proposals back to just below the view timeout
+  censor TX|ADDRESS  as primary leaves out a transaction, or all that pay to or spend from an address
+  bad-digest         votes for blocks that do not exist, proposes headers that do not fit their bodies
+  bad-signature      signs wrongly
+  stale-view         votes in views that are over, and repeats old messages
+  huge-view          wants views next to the end of all numbers
+  empty-proofs       leaves certificates out, or cuts them short
+  lie-checkpoint     states another coin set at checkpoints (as soon as there are any)
+  mutate             changes its messages at random
+  off                says what is true again
+
+Examples:
+  bezant testnet byzantine 0 equivocate
+  bezant testnet byzantine 0 censor bob
+  bezant testnet byzantine 0 off";
+
+#[derive(Args, Debug)]
+pub(crate) struct Byzantine {
+    #[command(flatten)]
+    pub(crate) net: Net,
+    /// Which node
+    pub(crate) node: usize,
+    /// How
+    #[arg(value_parser = lie, value_name = "MODE|off")]
+    pub(crate) mode: ModeOrOff,
+    /// For `censor`: the id of a transaction, an address, or an account's name
+    #[arg(value_name = "TX|ADDRESS")]
+    pub(crate) target: Option<String>,
+}
+
+/// A mode of lying, or none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ModeOrOff(pub(crate) Option<Lie>);
+
+/// The name of a mode of lying, or `off`.
+fn lie(text: &str) -> Result<ModeOrOff, String> {
+    if text == "off" {
+        return Ok(ModeOrOff(None));
+    }
+    text.parse().map(|lie| ModeOrOff(Some(lie))).map_err(|error| format!("{error}, or off"))
 }
 
 #[derive(Args, Debug)]

@@ -11,6 +11,7 @@ mod readers;
 use crate::events::{EventStream, Start};
 use crate::limits::DEV_MINE_MAX;
 use crate::metrics::{Kind, Metrics};
+use crate::runtime::lies::Lie;
 use crate::store::{Barrier, StoreError};
 use crate::verify_pool::VerifyPool;
 use bezant_api::types::{GenesisView, MempoolView, NodeStatus, PeerView, SubmitResult, TipView};
@@ -21,6 +22,7 @@ use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction, Witne
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::verify::Verified;
 use bezant_node_core::io::{Admitted, DropReason, Refusal};
+use bezant_node_core::lies::{Mode, Target};
 use libp2p::PeerId;
 pub(crate) use readers::Readers;
 use std::collections::BTreeSet;
@@ -82,6 +84,7 @@ pub(crate) enum Request {
     Whereabouts { txid: TxId, reply: Answer<Whereabouts> },
     PoolCoins { locks: Arc<BTreeSet<LockHash>>, coins: Vec<OutPoint>, reply: Answer<PoolCoins> },
     DevLinks { cut: Vec<PeerId>, reply: Answer<()> },
+    DevByzantine { lie: Option<Lie>, reply: Answer<bool> },
     DevMine { count: u32, reply: Answer<TipView> },
     DevHashrate { hashes_per_second: u64, reply: Answer<()> },
     DevAdvance { ms: u64, reply: Answer<()> },
@@ -276,6 +279,27 @@ impl NodeHandle {
     pub async fn dev_links(&self, cut: Vec<PeerId>) -> Result<(), AskError> {
         self.dev_only()?;
         self.ask("dev_links", |reply| Request::DevLinks { cut, reply }).await
+    }
+
+    /// `dev_byzantine`: this member lies in that way from now on, or not at all. A mode that takes a target needs one.
+    ///
+    /// # Errors
+    /// Not a dev net of PBFT, no member, a target that is missing or not wanted, busy or stopping.
+    pub async fn dev_byzantine(&self, lie: Option<(Mode, Option<Target>)>) -> Result<(), AskError> {
+        self.dev_only()?;
+        let wrong = |text: String| Err(AskError::Invalid(text));
+        match lie {
+            Some((mode, None)) if mode.takes_target() => {
+                return wrong(format!("target: {mode} needs a transaction or an address"));
+            }
+            Some((mode, Some(_))) if !mode.takes_target() => return wrong(format!("target: {mode} takes none")),
+            Some(_) | None => {}
+        }
+        let lie = lie.map(|(mode, target)| Lie { mode, target });
+        if self.ask("dev_byzantine", |reply| Request::DevByzantine { lie, reply }).await? {
+            return Ok(());
+        }
+        wrong("only members of a PBFT net can lie; this node votes on nothing".to_owned())
     }
 
     /// `dev_mine`: makes this many blocks, empty if need be; answers with the tip once they are there. Under proof of work each

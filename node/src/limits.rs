@@ -38,6 +38,8 @@ pub const MEMPOOL_IDS_PER_ANSWER_MAX: usize = 1_000;
 pub const DEV_MINE_MAX: u32 = 1_000;
 /// Read-only connections to the database, each serving one question at a time.
 pub const READERS_MAX: usize = 4;
+/// Messages that a lying member of a dev net holds back; beyond that they are lost.
+pub const LIES_HELD_MAX: usize = 256;
 /// How long a peer that was banned is kept out.
 pub const BAN_MS: u64 = 60_000;
 

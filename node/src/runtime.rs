@@ -13,6 +13,7 @@
 
 mod answer;
 mod execute;
+pub(crate) mod lies;
 mod mining;
 mod notice;
 mod peers;
@@ -35,6 +36,7 @@ use bezant_miner::{MinerConfig, Solution};
 use bezant_node_core::io::{Admitted, Input, Output, Refusal};
 use bezant_node_core::{Replica, ReplicaConfig};
 use libp2p::PeerId;
+use lies::Lies;
 use mining::Mining;
 use peers::PeerTable;
 use recent::Recent;
@@ -89,6 +91,7 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
     let Opened { lock, facts, state, view, base, records, supply, coins } = setup.opened;
     let now = setup.clock.now();
     let (genesis, flushed) = (setup.config.engine.genesis.clone(), state.flushed());
+    let lies = Lies::new(&setup.config.engine);
     let (replica, outputs) = Replica::restore(setup.config, Box::new(view), base, records, now);
     let (mining, solutions) = Mining::new(setup.miner);
     let mut inbox = Inbox { arrivals: setup.arrivals, requests: setup.requests, solutions, flushed, stop: setup.stop };
@@ -105,6 +108,7 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
         peers: PeerTable::default(),
         recent: Recent::default(),
         mining,
+        lies,
         submissions: BTreeMap::new(),
         last_submission: 0,
         supply,
@@ -192,6 +196,7 @@ struct Core {
     peers: PeerTable,
     recent: Recent,
     mining: Mining,
+    lies: Lies,
     /// Users' transactions whose answer is on its way within this round. Invariant: empty between rounds.
     submissions: BTreeMap<u64, oneshot::Sender<Result<Admitted, Refusal>>>,
     last_submission: u64,
@@ -208,7 +213,8 @@ impl Core {
     async fn go(&mut self, inbox: &mut Inbox, restored: Vec<Output>) -> Result<(), NodeError> {
         self.finish_round(vec![Step { outputs: restored, ..Step::default() }])?;
         loop {
-            let deadline = self.replica.deadline().map(|deadline| self.clock.until(deadline));
+            let deadline = [self.replica.deadline(), self.lies.deadline()].into_iter().flatten().min();
+            let deadline = deadline.map(|deadline| self.clock.until(deadline));
             let mut work = Some(inbox.next(deadline).await);
             let mut steps = Vec::new();
             let mut records = Vec::new();
@@ -259,6 +265,7 @@ impl Core {
         // A request that the replica did not answer within its call is dropped with its step; a submission always is answered.
         self.submissions.clear();
         self.go_on_mining()?;
+        self.say_what_was_held();
         self.measure();
         Ok(())
     }

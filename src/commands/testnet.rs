@@ -2,7 +2,7 @@
 
 mod up;
 
-use crate::cli::{Global, Load, Net, Nodes, Testnet, Wait};
+use crate::cli::{Byzantine, Global, Load, Net, Nodes, Testnet, Wait};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
 use bezant_api::client::Client;
@@ -14,6 +14,7 @@ use bezant_testnet::net::load::{self, LoadOptions};
 use bezant_testnet::net::logs::Follower;
 use bezant_testnet::net::wait::{self, Goal};
 use bezant_testnet::net::{check, spec};
+use bezant_testnet::sim::Lie;
 use serde_json::json;
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub(crate) async fn run(command: Testnet, global: &Global, output: &Output) -> O
         Testnet::Partition { net, groups } => {
             ask(&net, global, output, ControlRequest::Partition { groups: parse_groups(&groups)? }).await
         }
+        Testnet::Byzantine(options) => byzantine(options, global, output).await,
         Testnet::Heal(net) => ask(&net, global, output, ControlRequest::Heal).await,
         Testnet::Mine { net, count, node } => mine(&net, count, node, global, output).await,
         Testnet::Hashrate { net, node, rate } => hashrate(&net, node, rate, global, output).await,
@@ -98,7 +100,10 @@ fn print_status(status: &NetStatus, output: &Output) -> Outcome {
         let rows = status.nodes.iter().map(|node| {
             vec![
                 format!("node{}", node.index),
-                if node.up { "up" } else { "down" }.to_owned(),
+                match &node.byzantine {
+                    Some(lie) => format!("up, {}", lie.split(' ').next().unwrap_or(lie)),
+                    None => if node.up { "up" } else { "down" }.to_owned(),
+                },
                 show(&node.height),
                 show(&node.final_height),
                 node.tip.as_ref().map_or_else(|| "-".to_owned(), |tip| tip.chars().take(12).collect()),
@@ -135,6 +140,26 @@ async fn ask(net: &Net, global: &Global, output: &Output, request: ControlReques
     let manifest = net::running(net, global)?;
     client::ask(&manifest, &request).await?;
     output.result(&json!({ "ok": true }), String::new)
+}
+
+async fn byzantine(options: Byzantine, global: &Global, output: &Output) -> Outcome {
+    let Byzantine { net, node, mode, target } = options;
+    let takes_target = mode.0.is_some_and(Lie::takes_target);
+    let mode = mode.0.map_or("off", Lie::name).to_owned();
+    match (takes_target, &target) {
+        (true, None) => return Err(Failure::usage(format!("{mode} needs the id of a transaction, or an address"))),
+        (false, Some(_)) => return Err(Failure::usage(format!("{mode} takes nothing more"))),
+        (true, Some(_)) | (false, None) => {}
+    }
+    let manifest = net::running(&net, global)?;
+    // An account of the net may be meant by its name.
+    let address = |text: String| {
+        let account = manifest.accounts.iter().find(|account| account.name == text);
+        account.map_or(text, |account| account.address.clone())
+    };
+    let request = ControlRequest::Byzantine { node, mode: mode.clone(), target: target.map(address) };
+    client::ask(&manifest, &request).await?;
+    output.result(&json!({ "node": node, "mode": mode }), String::new)
 }
 
 fn parse_groups(text: &str) -> Result<Vec<Vec<usize>>, Failure> {

@@ -7,9 +7,9 @@
 use crate::event::{EVENTS_NOTIFICATION, Event};
 use crate::methods::{BUSY, INTERNAL, NOT_FOUND};
 use crate::types::{
-    BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevHashrateParams,
-    DevLinksParams, DevMineParams, EventsParams, GenesisView, HistoryParams, HistoryView, MempoolView, NodeStatus,
-    PeerView, SubmitParams, SubmitResult, TipView, TransactionView, TxParams, TxStatus,
+    BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams,
+    DevHashrateParams, DevLinksParams, DevMineParams, EventsParams, GenesisView, HistoryParams, HistoryView,
+    MempoolView, NodeStatus, PeerView, SubmitParams, SubmitResult, TipView, TransactionView, TxParams, TxStatus,
 };
 use jsonrpsee::core::client::{ClientT, Error, Subscription, SubscriptionClientT};
 use jsonrpsee::core::params::ObjectParams;
@@ -428,6 +428,14 @@ impl Client {
     /// As [`Client::request`].
     pub async fn dev_links(&self, params: &DevLinksParams) -> Result<serde_json::Value, ClientError> {
         self.request_here("dev_links", params).await
+    }
+
+    /// `dev_byzantine`, at the present node.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn dev_byzantine(&self, params: &DevByzantineParams) -> Result<serde_json::Value, ClientError> {
+        self.request_here("dev_byzantine", params).await
     }
 
     /// `dev_mine`, at the present node.

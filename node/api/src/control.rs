@@ -49,6 +49,16 @@ pub enum ControlRequest {
     },
     /// Undo every cut.
     Heal,
+    /// Make a member lie, also after it was started again, until told otherwise.
+    Byzantine {
+        /// Which.
+        node: usize,
+        /// A mode, or `off`.
+        mode: String,
+        /// What `censor` leaves out: the id of a transaction, or an address.
+        #[serde(default)]
+        target: Option<String>,
+    },
     /// Stop all nodes and then the supervisor; answered once all nodes are gone.
     Down,
 }

@@ -16,9 +16,9 @@
 
 use crate::event::Event;
 use crate::types::{
-    BlockParams, BlockView, CoinsParams, CoinsView, CommitmentView, DevHashrateParams, DevLinksParams, DevMineParams,
-    EventsParams, GenesisView, HeaderView, HistoryParams, HistoryView, MempoolView, NodeStatus, PeerView, SubmitParams,
-    SubmitResult, TipView, TokenParams, TransactionView, TxParams, TxStatus,
+    BlockParams, BlockView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams, DevHashrateParams,
+    DevLinksParams, DevMineParams, EventsParams, GenesisView, HeaderView, HistoryParams, HistoryView, MempoolView,
+    NodeStatus, PeerView, SubmitParams, SubmitResult, TipView, TokenParams, TransactionView, TxParams, TxStatus,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -115,6 +115,7 @@ methods! {
         "Subscribes to events, over WebSocket: notifications events_event carry an Event each.";
     Open rpc_discover(NoParams:) -> Map<String, Value>, "This document.";
     Dev dev_links(DevLinksParams: token, cut) -> Done, "Cuts the links to exactly these nodes.";
+    Dev dev_byzantine(DevByzantineParams: token, mode, target) -> Done, "Makes this member lie; off ends it.";
     Dev dev_mine(DevMineParams: token, count) -> TipView, "Makes blocks now, empty if need be.";
     Dev dev_hashrate(DevHashrateParams: token, hashes_per_second) -> Done, "Limits the node's own miner.";
     Admin admin_stop(TokenParams: token) -> Done, "Stops the node in order.";

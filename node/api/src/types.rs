@@ -52,6 +52,9 @@ pub struct NodeStatus {
     pub mempool_bytes: usize,
     /// Number of the next event.
     pub next_event: u64,
+    /// Dev nets: how this member lies, as it was told to; null when it does not.
+    #[serde(default)]
+    pub byzantine: Option<String>,
     /// Of PBFT, if that is the engine.
     pub pbft: Option<PbftView>,
     /// Of proof of work, if that is the engine.
@@ -458,6 +461,18 @@ pub struct DevLinksParams {
     pub token: String,
     /// libp2p identities with whom nothing is exchanged.
     pub cut: Vec<String>,
+}
+
+/// Parameters of `dev_byzantine`: how this member lies from now on. Replaces what was set before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DevByzantineParams {
+    /// The token.
+    pub token: String,
+    /// A mode, or `off`.
+    pub mode: String,
+    /// What `censor` leaves out: the id of a transaction, or an address.
+    #[serde(default)]
+    pub target: Option<String>,
 }
 
 /// Parameters of `dev_mine`: make this many blocks now, empty if need be.

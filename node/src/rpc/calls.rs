@@ -3,16 +3,18 @@
 use super::limits::DEV_MINE_TIMEOUT;
 use super::{refuse, stream};
 use crate::handle::{AskError, NodeHandle};
+use bezant_api::address;
 use bezant_api::methods::{Access, Done, METHODS, Method, NoParams, ParamError, open_rpc};
 use bezant_api::types::{
-    BlockParams, BlockRef, BlockView, CoinsParams, DevHashrateParams, DevLinksParams, DevMineParams, HeaderView,
-    HistoryParams, SubmitParams, TokenParams, TxParams,
+    BlockParams, BlockRef, BlockView, CoinsParams, DevByzantineParams, DevHashrateParams, DevLinksParams,
+    DevMineParams, HeaderView, HistoryParams, SubmitParams, TokenParams, TxParams,
 };
 use bezant_consensus::ledger::codec::decode;
 use bezant_consensus::ledger::hash::{LockHash, sha256};
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::limits::{HEADER_BYTES, TRANSACTION_BYTES_MAX};
+use bezant_node_core::lies::{Mode, ModeError, Target};
 use jsonrpsee::server::{RegisterMethodError, RpcModule};
 use jsonrpsee::types::{ErrorObjectOwned, Params};
 use libp2p::PeerId;
@@ -140,6 +142,11 @@ fn add_guarded(module: &mut RpcModule<Shared>, method: &'static Method) -> Resul
             s.handle.dev_links(cut).await.told(m)?;
             Ok(Done {})
         }),
+        "dev_byzantine" => register(module, method, |s, m, p: DevByzantineParams| async move {
+            check_token(&s.dev_token, &p.token)?;
+            s.handle.dev_byzantine(lie(&s, &p)?).await.told(m)?;
+            Ok(Done {})
+        }),
         "dev_mine" => register(module, method, |s, m, p: DevMineParams| async move {
             check_token(&s.dev_token, &p.token)?;
             match tokio::time::timeout(DEV_MINE_TIMEOUT, s.handle.dev_mine(p.count)).await {
@@ -221,6 +228,22 @@ fn outpoint(text: &str) -> Outcome<OutPoint> {
 
 fn peer_id(text: &str) -> Outcome<PeerId> {
     text.parse().map_err(|_| wrong("cut", format!("\"{text}\" is no libp2p identity")))
+}
+
+/// How to lie; `off` is not at all.
+fn lie(shared: &Shared, params: &DevByzantineParams) -> Outcome<Option<(Mode, Option<Target>)>> {
+    if params.mode == "off" {
+        return Ok(None);
+    }
+    let mode: Mode = params.mode.parse().map_err(|error: ModeError| wrong("mode", error.to_string()))?;
+    let target = params.target.as_deref().map(|text| {
+        if let Ok(txid) = text.parse() {
+            return Ok(Target::Transaction(txid));
+        }
+        let lock = address::decode(&shared.handle.genesis().network_id(), text);
+        lock.map(Target::Lock).map_err(|error| wrong("target", format!("neither a transaction's id nor {error}")))
+    });
+    Ok(Some((mode, target.transpose()?)))
 }
 
 fn transaction(text: &str) -> Outcome<Transaction> {

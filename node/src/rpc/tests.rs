@@ -12,7 +12,7 @@ use bezant_api::config::{DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfi
 use bezant_api::event::EventKind;
 use bezant_api::genesis::{ledger_defaults, pbft_defaults, to_toml};
 use bezant_api::methods::{Access, METHODS};
-use bezant_api::types::{BlockRef, DevMineParams, EngineName, NodeStatus, TxState};
+use bezant_api::types::{BlockRef, DevByzantineParams, DevMineParams, EngineName, NodeStatus, TxState};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis};
 use bezant_consensus::ledger::hash::LockHash;
@@ -164,6 +164,15 @@ async fn every_method_answers_as_its_type_says() {
     let Err(ClientError::Refused { kind: same, .. }) = client.check(transaction.hex).await else { panic!() };
     assert_eq!(kind, same);
     assert_eq!(call(running.address, "dev_links", json!(["secret", []])).await, Ok(json!({})));
+    for (mode, target, shown) in [
+        ("silent", None, Some("silent".to_owned())),
+        ("censor", Some(&txid), Some(format!("censor transaction {txid}"))),
+        ("off", None, None),
+    ] {
+        let byzantine = DevByzantineParams { token: "secret".into(), mode: mode.into(), target: target.cloned() };
+        client.dev_byzantine(&byzantine).await.unwrap();
+        assert_eq!(client.status().await.unwrap().byzantine, shown);
+    }
     let tip_now = call(running.address, "dev_mine", json!({"token": "secret", "count": 1})).await.unwrap();
     assert!(tip_now["height"].as_u64().unwrap() > tip.height);
     let document = call(running.address, "rpc_discover", json!([])).await.unwrap();
@@ -200,6 +209,11 @@ async fn wrong_parameters_are_refused_by_name() {
         ("chain_tip", json!([1]), -32602, "params"),
         ("node_status", json!({"verbose": true}), -32602, "verbose"),
         ("dev_links", json!(["secret", ["nobody"]]), -32602, "cut"),
+        ("dev_byzantine", json!(["secret"]), -32602, "mode"),
+        ("dev_byzantine", json!(["secret", "honest"]), -32602, "mode"),
+        ("dev_byzantine", json!(["secret", "censor"]), -32602, "target"),
+        ("dev_byzantine", json!(["secret", "censor", "bob"]), -32602, "target"),
+        ("dev_byzantine", json!(["secret", "silent", &id]), -32602, "target"),
         ("dev_mine", json!(["secret", 0]), -32602, "count"),
         ("dev_mine", json!(["secret", 1_001]), -32602, "count"),
         ("dev_hashrate", json!(["secret"]), -32602, "hashes_per_second"),
@@ -216,6 +230,7 @@ async fn wrong_parameters_are_refused_by_name() {
         ("chain_tx", json!([&id]), -32003, "not-found"),
         ("dev_mine", json!(["guess", 1]), -32004, "unauthorized"),
         ("dev_links", json!(["", []]), -32004, "unauthorized"),
+        ("dev_byzantine", json!(["guess", "silent"]), -32004, "unauthorized"),
     ];
     for (method, params, code, kind) in kinds {
         let error = call(running.address, method, params).await.expect_err(method);
@@ -371,6 +386,7 @@ fn status(next_event: u64) -> NodeStatus {
         mempool: 0,
         mempool_bytes: 0,
         next_event,
+        byzantine: None,
         pbft: None,
         pow: None,
     }

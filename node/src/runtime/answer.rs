@@ -45,6 +45,15 @@ impl Core {
                 self.publish(EventKind::Fault { what });
                 let _ = reply.send(());
             }
+            Request::DevByzantine { lie, reply } => {
+                let can_lie = self.lies.set(self.clock.now(), lie);
+                if can_lie {
+                    self.replica.leave_out(lie.and_then(|lie| lie.target));
+                    let what = lie.map_or_else(|| "byzantine: off".to_owned(), |lie| format!("byzantine: {lie}"));
+                    self.publish(EventKind::Fault { what });
+                }
+                let _ = reply.send(can_lie);
+            }
             Request::DevMine { count, reply } => self.mining.demand(count, reply),
             Request::DevHashrate { hashes_per_second, reply } => {
                 self.mining.set_hashrate(hashes_per_second);
@@ -80,6 +89,7 @@ impl Core {
             mempool: status.mempool_count,
             mempool_bytes: status.mempool_bytes,
             next_event: self.hub.next(),
+            byzantine: self.lies.lie().map(|lie| lie.to_string()),
             pbft,
             pow,
         }

@@ -48,7 +48,21 @@ impl Core {
         Ok(())
     }
 
+    /// The one place through which all that the replica says leaves.
     fn send(&mut self, to: To, message: Message, reply: &mut Option<(Peer, Reply)>) {
+        for (to, message) in self.lies.outgoing(self.clock.now(), to, message) {
+            self.say(to, message, reply);
+        }
+    }
+
+    /// Dev nets: what a lying member held back until now.
+    pub(super) fn say_what_was_held(&mut self) {
+        while let Some((to, message)) = self.lies.due(self.clock.now()) {
+            self.say(to, message, &mut None);
+        }
+    }
+
+    fn say(&mut self, to: To, message: Message, reply: &mut Option<(Peer, Reply)>) {
         let kind = message.name();
         if is_answer(&message) && to_peer(to).is_some() && to_peer(to) == reply.as_ref().map(|(peer, _)| *peer) {
             if let Some((_, reply)) = reply.take() {

@@ -121,6 +121,8 @@ pub struct NodeLine {
     pub peers: Option<usize>,
     /// Transactions in its mempool.
     pub mempool: Option<usize>,
+    /// How it lies, if it was told to.
+    pub byzantine: Option<String>,
 }
 
 /// `testnet status`.
@@ -143,6 +145,7 @@ impl NodeLine {
                 work: None,
                 peers: None,
                 mempool: None,
+                byzantine: None,
             };
         };
         NodeLine {
@@ -155,6 +158,7 @@ impl NodeLine {
             work: status.pow.map(|pow| pow.work),
             peers: Some(status.peers),
             mempool: Some(status.mempool),
+            byzantine: status.byzantine,
         }
     }
 }

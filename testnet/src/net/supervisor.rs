@@ -11,8 +11,9 @@ use bezant_api::client::Client;
 use bezant_api::config::ReadyLine;
 use bezant_api::control::{ControlRequest, ControlResponse, read_line};
 use bezant_api::manifest::{AccountEntry, MANIFEST_FILE, Manifest, NodeEntry, SupervisorEntry};
-use bezant_api::types::DevLinksParams;
+use bezant_api::types::{DevByzantineParams, DevLinksParams, EngineName};
 use nix::sys::signal::Signal;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,8 @@ pub struct Supervisor {
     program: PathBuf,
     slots: Vec<Slot>,
     groups: Option<Vec<Vec<usize>>>,
+    /// How nodes lie: mode and target.
+    lies: BTreeMap<usize, (String, Option<String>)>,
     control: PathBuf,
     exits: (mpsc::Sender<Exit>, mpsc::Receiver<Exit>),
     /// Held for its lock.
@@ -107,6 +110,7 @@ impl Supervisor {
             spec,
             program,
             groups: None,
+            lies: BTreeMap::new(),
             exits: mpsc::channel(REQUESTS_MAX),
             _lock: lock,
         };
@@ -336,6 +340,7 @@ impl Supervisor {
             ControlRequest::Resume { node } => self.signal(node, Signal::SIGCONT),
             ControlRequest::Partition { groups } => self.partition(groups).await,
             ControlRequest::Heal => self.heal().await,
+            ControlRequest::Byzantine { node, mode, target } => self.byzantine(node, mode, target).await,
             ControlRequest::Down => unreachable!("ends the loop that calls this"),
         };
         match result.and_then(|()| self.write_manifest()) {
@@ -384,7 +389,11 @@ impl Supervisor {
         }
         self.spawn(node)?;
         self.await_ready(node).await?;
-        self.apply_cuts(node).await
+        self.apply_cuts(node).await?;
+        match self.lies.get(&node).cloned() {
+            Some((mode, target)) => self.apply_lie(node, mode, target).await,
+            None => Ok(()),
+        }
     }
 
     /// Whether the node's process has ended within `limit`.
@@ -440,6 +449,30 @@ impl Supervisor {
         let params = DevLinksParams { token: self.spec.dev_token.clone(), cut };
         let client = client.map_err(|error| failed(error.to_string()))?;
         client.dev_links(&params).await.map(drop).map_err(|error| failed(error.to_string()))
+    }
+
+    async fn byzantine(&mut self, node: usize, mode: String, target: Option<String>) -> Result<(), NetError> {
+        self.check_index(node)?;
+        if self.spec.engine != EngineName::Pbft {
+            return Err(NetError::Refused("only members of a PBFT net can lie so far".to_owned()));
+        }
+        if !self.slots[node].is_running() {
+            return Err(NetError::Refused(format!("node{node} is down; start it with `testnet start {node}`")));
+        }
+        self.apply_lie(node, mode.clone(), target.clone()).await?;
+        if mode == "off" {
+            self.lies.remove(&node);
+        } else {
+            self.lies.insert(node, (mode, target));
+        }
+        Ok(())
+    }
+
+    async fn apply_lie(&self, node: usize, mode: String, target: Option<String>) -> Result<(), NetError> {
+        let failed = |reason: String| NetError::Node { index: node, reason };
+        let client = Client::of_one(&self.node_entry(node).rpc).map_err(|error| failed(error.to_string()))?;
+        let params = DevByzantineParams { token: self.spec.dev_token.clone(), mode, target };
+        client.dev_byzantine(&params).await.map(drop).map_err(|error| failed(error.to_string()))
     }
 
     async fn stop_all(&mut self) {

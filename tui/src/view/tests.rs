@@ -25,6 +25,7 @@ fn status(engine: EngineName, node: usize) -> NodeStatus {
         mempool: 2,
         mempool_bytes: 400,
         next_event: 1,
+        byzantine: None,
         pbft: (engine == EngineName::Pbft).then(|| PbftView {
             epoch: 0,
             view: 0,

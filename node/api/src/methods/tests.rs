@@ -41,6 +41,8 @@ fn positional_and_named_parameters_mean_the_same() {
     both_ways::<HistoryParams>("history_list", json!([["ab"], 3, null]));
     both_ways::<EventsParams>("events_subscribe", json!([]));
     both_ways::<DevLinksParams>("dev_links", json!(["t", ["id"]]));
+    both_ways::<DevByzantineParams>("dev_byzantine", json!(["t", "censor", "ab"]));
+    both_ways::<DevByzantineParams>("dev_byzantine", json!(["t", "off"]));
     both_ways::<DevMineParams>("dev_mine", json!(["t", 3]));
     both_ways::<DevHashrateParams>("dev_hashrate", json!(["t", 3]));
     both_ways::<TokenParams>("admin_stop", json!(["t"]));

@@ -1,0 +1,80 @@
+use super::{Lie, Lies};
+use crate::limits::LIES_HELD_MAX;
+use crate::tests::{genesis, key};
+use bezant_api::types::EngineName;
+use bezant_consensus::engine::{EngineConfig, To};
+use bezant_consensus::ledger::genesis::Genesis;
+use bezant_consensus::ledger::hash::BlockId;
+use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, Time, View};
+use bezant_consensus::message::{Ballot, Message, PrePrepare, Vote, VoteKind};
+use bezant_node_core::lies::Mode;
+use std::sync::Arc;
+
+const NOW: Time = Time(1_000_000);
+
+fn lies(genesis: Genesis, number: u8) -> Lies {
+    let genesis = Arc::new(genesis);
+    let key = genesis.pbft().map(|_| key(number));
+    Lies::new(&EngineConfig { genesis, key, payee: None, incarnation: Incarnation(0), mine: false })
+}
+
+fn lie(mode: Mode) -> Option<Lie> {
+    Some(Lie { mode, target: None })
+}
+
+fn proposal(genesis: &Genesis, height: u64) -> Message {
+    let block = genesis.block();
+    let ballot = Ballot {
+        incarnation: Incarnation(0),
+        epoch: Epoch(0),
+        view: View(0),
+        height: Height(height),
+        block: BlockId([1; 32]),
+    };
+    let signer = genesis.validator_set().index_of(&key(1).public()).expect("a member");
+    let vote = Vote::sign(&genesis.network_id(), VoteKind::PrePrepare, ballot, signer, &key(1));
+    Message::PrePrepare(PrePrepare { vote, block })
+}
+
+#[test]
+fn only_members_of_pbft_dev_nets_can_be_made_to_lie() {
+    let pbft = genesis(EngineName::Pbft, 3);
+    assert!(lies(pbft.clone(), 1).set(NOW, lie(Mode::Silent)));
+    assert!(!lies(pbft.clone(), 99).set(NOW, lie(Mode::Silent)), "no member");
+    assert!(!lies(genesis(EngineName::Pow, 3), 1).set(NOW, lie(Mode::Silent)));
+    let mut serious = lies(Genesis { dev: false, ..pbft }, 1);
+    assert!(!serious.set(NOW, lie(Mode::Silent)));
+    assert_eq!(serious.lie(), None);
+}
+
+#[test]
+fn what_is_held_back_goes_out_in_time_in_order_and_at_once_when_the_lie_ends() {
+    let genesis = genesis(EngineName::Pbft, 3);
+    let mut lies = lies(genesis.clone(), 1);
+    let first = proposal(&genesis, 1);
+    assert_eq!(lies.outgoing(NOW, To::Members, first.clone()), [(To::Members, first.clone())]);
+    assert!(lies.set(NOW, lie(Mode::Delay)));
+    assert_eq!(lies.lie().map(|lie| lie.mode), Some(Mode::Delay));
+    let second = proposal(&genesis, 2);
+    for message in [&first, &second] {
+        assert!(lies.outgoing(NOW, To::Members, message.clone()).is_empty());
+    }
+    let due = lies.deadline().expect("something is held");
+    assert!(due > NOW);
+    assert_eq!(lies.due(NOW), None);
+    assert_eq!(lies.due(due), Some((To::Members, first)));
+    assert!(lies.set(NOW, None));
+    assert_eq!(lies.due(NOW), Some((To::Members, second)), "the truth comes out");
+    assert_eq!((lies.due(due), lies.deadline(), lies.lie()), (None, None, None));
+}
+
+#[test]
+fn what_is_held_back_is_bounded() {
+    let genesis = genesis(EngineName::Pbft, 3);
+    let mut lies = lies(genesis.clone(), 1);
+    lies.set(NOW, lie(Mode::Delay));
+    for height in 0..2 * LIES_HELD_MAX as u64 {
+        lies.outgoing(NOW, To::Members, proposal(&genesis, height));
+    }
+    assert_eq!(lies.held.len(), LIES_HELD_MAX);
+}
