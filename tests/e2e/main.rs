@@ -11,3 +11,4 @@ mod pow;
 mod power_cut;
 mod screen;
 mod unsynced;
+mod view;
