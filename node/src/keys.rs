@@ -15,7 +15,11 @@ pub const NODE_KEY_FILE: &str = "node.key";
 /// # Errors
 /// When the file cannot be read, is open to others, or holds no key.
 pub fn read_validator_key(path: &Path) -> Result<SigningKey, NodeError> {
-    Ok(SigningKey::from_seed(&read_seed(path, "bezant keys new")?))
+    let name = path.display();
+    let advice = format!(
+        "a member's key comes from where it was made; `bezant keys new {name}` makes another, which is no member's"
+    );
+    Ok(SigningKey::from_seed(&read_seed(path, &advice)?))
 }
 
 /// Reads the node's identity, or makes one.
@@ -40,10 +44,12 @@ pub fn node_identity(data_dir: &Path) -> Result<Keypair, NodeError> {
 }
 
 fn read_seed(path: &Path, advice: &str) -> Result<[u8; 32], NodeError> {
-    let fail = |problem: &str| {
-        Err(NodeError::Key { path: path.to_owned(), problem: problem.to_owned(), advice: advice.to_owned() })
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| NodeError::File { path: path.to_owned(), error })?;
+    let fail = |problem: String| NodeError::Key { path: path.to_owned(), problem, advice: advice.to_owned() };
+    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        // Nothing to replace it with: whoever may not read a key is not told to make another.
+        std::io::ErrorKind::PermissionDenied => NodeError::File { path: path.to_owned(), error },
+        _ => fail(error.to_string()),
+    })?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -57,7 +63,7 @@ fn read_seed(path: &Path, advice: &str) -> Result<[u8; 32], NodeError> {
     let mut seed = [0; 32];
     match hex::decode_to_slice(text.trim(), &mut seed) {
         Ok(()) => Ok(seed),
-        Err(_) => fail("64 hex digits are expected"),
+        Err(_) => Err(fail("64 hex digits are expected".to_owned())),
     }
 }
 

@@ -23,6 +23,7 @@ use bezant_node_core::{MempoolConfig, ReplicaConfig};
 use std::future::Future;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -32,6 +33,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// # Errors
 /// When the node cannot start, or a part of it fails; what was reported final is kept in any case.
 pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
+    run_until(config, Box::pin(shutdown)).await
+}
+
+/// Boxed, so that a node is compiled here, not into each program that awaits one.
+fn run_until<'a>(
+    config: NodeConfig,
+    shutdown: Pin<Box<dyn Future<Output = ()> + 'a>>,
+) -> Pin<Box<dyn Future<Output = Result<(), NodeError>> + 'a>> {
+    Box::pin(started(config, shutdown))
+}
+
+async fn started(config: NodeConfig, shutdown: Pin<Box<dyn Future<Output = ()> + '_>>) -> Result<(), NodeError> {
     if config.dev.stop_with_stdin {
         signals::wake_when_parent_dies();
     }
@@ -75,7 +88,7 @@ impl Node {
         let engine = engine_config(&config, genesis.clone())?;
         let validator = engine.key.clone();
         let metrics = Arc::new(Metrics::new());
-        let opened = open_store(config.data_dir.clone(), genesis.clone(), metrics.clone()).await?;
+        let opened = open_store(&config, genesis.clone(), metrics.clone()).await?;
         let identity = keys::node_identity(&config.data_dir)?;
         let (stop_outside, shutdown) = watch::channel(false);
         let setup = NetSetup {
@@ -205,13 +218,21 @@ fn read_genesis(path: &Path) -> Result<(String, Arc<Genesis>), NodeError> {
     Ok((text, Arc::new(genesis)))
 }
 
-async fn open_store(dir: PathBuf, genesis: Arc<Genesis>, metrics: Arc<Metrics>) -> Result<store::Opened, NodeError> {
+async fn open_store(
+    config: &NodeConfig,
+    genesis: Arc<Genesis>,
+    metrics: Arc<Metrics>,
+) -> Result<store::Opened, NodeError> {
+    let (dir, rpc_listen) = (config.data_dir.clone(), config.rpc.listen);
     let open = move || {
         signals::ignore_file_size_signal();
-        store::open(&dir, &genesis, metrics)
+        // First whether this very node runs already, then what is quickly found out, then what may take long.
+        let lock = store::lock(&dir)?;
+        rpc::check_free(rpc_listen)?;
+        Ok(store::open_locked(lock, &dir, &genesis, metrics)?)
     };
     let opened = tokio::task::spawn_blocking(open).await;
-    Ok(opened.unwrap_or(Err(StoreError::WriterStopped))?)
+    opened.unwrap_or(Err(StoreError::WriterStopped.into()))
 }
 
 fn config_error(field: &str, problem: impl Into<String>) -> NodeError {

@@ -28,10 +28,15 @@ fn new(file: &Path) -> Result<SigningKey, Failure> {
 }
 
 fn show(file: &Path) -> Result<SigningKey, Failure> {
-    let fail = |what: String| Failure::failed("key", format!("{}: {what}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| fail(error.to_string()))?;
+    let name = file.display();
+    let fail = |what: String| Failure::failed("key", format!("key file {name}: {what}"));
+    let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => fail(format!("there is none; `bezant keys new {name}` makes one")),
+        _ => fail(format!("{error}; check that it is a file and belongs to you")),
+    })?;
     let bytes = hex::decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    let seed =
-        bytes.ok_or_else(|| fail("64 hex digits are expected; `bezant keys new FILE` makes a key".to_owned()))?;
+    let seed = bytes.ok_or_else(|| {
+        fail("64 hex digits are expected; `bezant keys new FILE` makes a key, under another name".to_owned())
+    })?;
     Ok(SigningKey::from_seed(&seed))
 }

@@ -65,18 +65,25 @@ fn a_wrong_genesis_a_taken_port_and_a_directory_in_use() {
     std::fs::write(&other, "engine = 7\n").expect("written");
     refuses(&net, 0, &["--genesis", &other], 2, &["other.toml"]);
     let [rpc, p2p] = ports(&manifest.nodes[0]);
-    for (port, words) in [(rpc, "--rpc-listen"), (p2p, "--p2p-listen")] {
+    for (port, setting) in [(rpc, "rpc.listen"), (p2p, "p2p.listen")] {
         let held = TcpListener::bind(("127.0.0.1", port)).expect("the net is down");
-        let ran = refuses(&net, 0, &[], 1, &[&port.to_string()]);
-        assert!(ran.stderr.contains("in use") || ran.stderr.contains(words), "{ran:?}");
+        refuses(&net, 0, &[], 1, &[&port.to_string(), "in use", setting]);
         drop(held);
     }
+    // The port is found before anything is made in the data directory but its lock.
+    let held = TcpListener::bind(("127.0.0.1", rpc)).expect("the net is down");
+    let fresh = net.dir().join("fresh");
+    refuses(&net, 0, &["--data-dir", &fresh.display().to_string()], 1, &["for RPC"]);
+    let made: Vec<_> = std::fs::read_dir(&fresh).expect("made").map(|entry| entry.expect("read").file_name()).collect();
+    assert_eq!(made, ["lock"]);
+    drop(held);
     let base = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let port = base.local_addr().expect("bound").port().to_string();
     let second = net.run(&["testnet", "up", "--detach", "--net", "second", "--base-port", &port]).ended(2);
     assert!(second.stderr.contains(&port) && second.stderr.contains("--base-port"), "{second:?}");
     // None of it harmed the net, whose directories nobody else may use while it runs.
     net.start(&[]);
+    refuses(&net, 0, &[], 1, &["in use by another node"]);
     refuses(&net, 0, &["--rpc-listen", "127.0.0.1:0"], 1, &["in use by another node"]);
     assert_eq!(net.send("alice", "bob", "1", &[])["status"], "final");
     net.check();

@@ -47,6 +47,15 @@ pub enum RpcError {
     },
 }
 
+/// Finds out whether `address` can be listened on, and lets go of it: a node whose port is taken says so before it opens its
+/// stores, and no caller is kept waiting by one that is not ready.
+///
+/// # Errors
+/// When the address is taken or not this machine's.
+pub fn check_free(address: SocketAddr) -> Result<(), RpcError> {
+    std::net::TcpListener::bind(address).map(drop).map_err(|error| RpcError::Listen { address, error })
+}
+
 /// Starts the server; returns the address it listens on. The task ends after `shutdown`.
 ///
 /// # Errors

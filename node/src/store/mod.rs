@@ -27,7 +27,7 @@ mod view;
 
 pub use error::StoreError;
 pub use facts::Facts;
-pub use open::{Opened, open};
+pub use open::{Opened, lock, open, open_locked};
 pub use reader::{Reader, StoredCoin, StoredEntry, StoredPlace, StoredTip};
 pub use state::{Barrier, Flushed, StateWriter};
 pub use view::View;

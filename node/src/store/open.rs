@@ -46,8 +46,14 @@ pub struct Opened {
 /// # Errors
 /// When it is in use, of another net, of a newer format, damaged, or cannot be written.
 pub fn open(dir: &Path, genesis: &Genesis, metrics: Arc<Metrics>) -> Result<Opened, StoreError> {
-    std::fs::create_dir_all(dir).map_err(|error| StoreError::io(dir, &error))?;
-    let lock = lock(dir)?;
+    open_locked(lock(dir)?, dir, genesis, metrics)
+}
+
+/// As [`open`], with the directory's lock taken before.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_locked(lock: File, dir: &Path, genesis: &Genesis, metrics: Arc<Metrics>) -> Result<Opened, StoreError> {
     let network = genesis.network_id();
     let (facts_path, state_path) = (schema::facts_path(dir), schema::state_path(dir));
     let mut facts = schema::open_writer(&facts_path)?;
@@ -81,7 +87,12 @@ pub fn open(dir: &Path, genesis: &Genesis, metrics: Arc<Metrics>) -> Result<Open
     Ok(Opened { view, facts, state, base, records, supply, coins, lock })
 }
 
-fn lock(dir: &Path) -> Result<File, StoreError> {
+/// Makes the data directory if need be, and locks it until the file is dropped.
+///
+/// # Errors
+/// When another process has it, or it cannot be made.
+pub fn lock(dir: &Path) -> Result<File, StoreError> {
+    std::fs::create_dir_all(dir).map_err(|error| StoreError::io(dir, &error))?;
     let path = dir.join(schema::LOCK_FILE);
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| StoreError::io(&path, &error))?;
