@@ -79,16 +79,23 @@ fn nine_decimals_are_explained() {
 }
 
 #[test]
-fn without_a_net_each_command_says_so_with_its_status() {
+fn without_a_net_every_command_says_so_with_one_status() {
     let home = home();
     for (status, arguments) in [
-        (1, &["testnet", "status"][..]),
-        (1, &["testnet", "check"]),
+        (6, &["testnet", "status"][..]),
+        (6, &["testnet", "check"]),
+        (6, &["testnet", "logs"]),
+        (6, &["testnet", "kill", "0"]),
+        (6, &["testnet", "wait", "--synced"]),
+        (6, &["watch"]),
+        (6, &["tui"]),
+        (6, &["doctor"]),
         (6, &["chain", "tip"]),
         (6, &["peers", "--net", "other"]),
         (6, &["chain", "tip", "--rpc", "http://127.0.0.1:1"]),
         (6, &["wallet", "balance", "--rpc", "http://127.0.0.1:1"]),
-        (2, &["wallet", "balance"]),
+        (6, &["wallet", "balance"]),
+        (6, &["wallet", "send", "--from", "alice", "bob", "1"]),
         (2, &["chain", "tip", "--rpc", "nonsense"]),
     ] {
         let (actual, _, message) = json_error(home.path(), arguments);
@@ -129,6 +136,9 @@ fn keys_and_genesis_files_are_made_shown_and_checked() {
     let made = stdout(&bezant(home.path(), &["keys", "new", key], &[]));
     assert_eq!(stdout(&bezant(home.path(), &["keys", "show", key], &[])), made);
     assert_ne!(bezant(home.path(), &["keys", "new", key], &[]).status.code(), Some(0), "never overwritten");
+    let (status, _, message) = json_error(home.path(), &["keys", "show", "absent.key"]);
+    assert_eq!(status, 1);
+    assert!(message.contains("`bezant keys new absent.key`"), "{message}");
     let public = made.trim();
     let allocation = format!("{public}=12.5");
     let genesis = bezant(home.path(), &["genesis", "new", "--member", public, "--allocation", &allocation], &[]);

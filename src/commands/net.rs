@@ -7,12 +7,26 @@ use bezant_api::home::{Home, HomeError};
 use bezant_api::manifest::Manifest;
 use bezant_testnet::net::client;
 use bezant_testnet::net::error::NetError;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Between two looks at whether a net still runs.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 impl From<HomeError> for Failure {
     fn from(error: HomeError) -> Failure {
-        let status = if matches!(error, HomeError::BadName(_)) { 2 } else { 1 };
-        Failure::new(status, "home", error)
+        let (status, kind) = match error {
+            HomeError::BadName(_) => (2, "home"),
+            HomeError::NoNet(_) => (6, "no-net"),
+            HomeError::Nowhere | HomeError::Elsewhere { .. } | HomeError::NotOurs(_) | HomeError::Io { .. } => {
+                (1, "home")
+            }
+        };
+        Failure::new(status, kind, error)
     }
 }
 
@@ -47,11 +61,7 @@ pub(crate) fn dir(net: &Net, global: &Global) -> Result<PathBuf, Failure> {
 
 /// The manifest of a net that runs.
 pub(crate) fn running(net: &Net, global: &Global) -> Result<Manifest, Failure> {
-    match home(global)?.find_net(&net.net) {
-        Ok(dir) => Ok(client::running(&net.net, &dir)?),
-        Err(HomeError::NoNet(_)) => Err(NetError::NotRunning(net.net.clone()).into()),
-        Err(error) => Err(error.into()),
-    }
+    Ok(client::running(&net.net, &dir(net, global)?)?)
 }
 
 /// A client of the node, or the nodes of the net, that were named.
@@ -59,11 +69,7 @@ pub(crate) fn client(target: &Target, global: &Global) -> Result<Client, Failure
     if let Some(url) = &target.rpc {
         return Client::of_one(url).map_err(|error| Failure::usage(format!("--rpc: {error}")));
     }
-    // A net that is not running has no node to reach, which is status 6 for whoever only wants a node.
-    let manifest = running(&target.net, global).map_err(|failure| match failure.kind.as_str() {
-        "net-not-running" => Failure { status: 6, ..failure },
-        _ => failure,
-    })?;
+    let manifest = running(&target.net, global)?;
     let urls: Vec<&String> = match target.node {
         None => manifest.nodes.iter().map(|node| &node.rpc).collect(),
         Some(index) => vec![node_url(&manifest, index)?],
@@ -77,6 +83,45 @@ pub(crate) fn node_url(manifest: &Manifest, index: usize) -> Result<&String, Fai
     let node = manifest.nodes.get(index);
     node.map(|node| &node.rpc)
         .ok_or_else(|| Failure::usage(format!("there is no node {index}; this net has nodes 0 to {last}")))
+}
+
+/// Completes when a net has stopped, whoever stopped it.
+pub(crate) async fn stopped(manifest: &Manifest) {
+    while client::running(&manifest.net, &manifest.dir).is_ok() {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+}
+
+/// Completes when whoever read standard output has gone, also while there is nothing to write; never for a file.
+pub(crate) async fn unread() {
+    let (gone, wait) = oneshot::channel();
+    // A thread of its own, which may be left behind: nothing asked for is awaited, so only the end of the reader wakes it.
+    let look = move || {
+        let stdout = std::io::stdout();
+        let ended = loop {
+            match poll(&mut [PollFd::new(stdout.as_fd(), PollFlags::empty())], PollTimeout::NONE) {
+                Err(Errno::EINTR) => {}
+                ended => break ended,
+            }
+        };
+        if ended.is_ok() {
+            // The command may have ended for another reason meanwhile.
+            let _ = gone.send(());
+        }
+    };
+    let spawned = std::thread::Builder::new().name("bezant-unread".to_owned()).spawn(look);
+    if spawned.is_ok() && wait.await.is_ok() {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// What ends a command that goes on for ever: an interrupt, or that nobody reads any more.
+pub(crate) async fn ended() {
+    tokio::select! {
+        () = interrupted() => {}
+        () = unread() => {}
+    }
 }
 
 /// Completes at SIGINT or SIGTERM, or SIGHUP: the terminal has gone.

@@ -76,7 +76,7 @@ async fn status(net: &Net, watch: bool, global: &Global, output: &Output) -> Out
     if !watch {
         return Ok(());
     }
-    let stop = net::interrupted();
+    let stop = net::ended();
     tokio::pin!(stop);
     loop {
         tokio::select! {
@@ -231,7 +231,7 @@ async fn logs(net: &Net, node: Option<usize>, follow: bool, global: &Global, out
     let wanted = (0..spec.count()).filter(|index| node.is_none_or(|node| node == *index));
     let mut followers: Vec<Follower> =
         wanted.map(|index| Follower::new(&format!("node{index}"), &spec::node_log(&dir, index))).collect();
-    let stop = net::interrupted();
+    let stop = net::ended();
     tokio::pin!(stop);
     loop {
         for follower in &mut followers {

@@ -1,6 +1,6 @@
 //! Starting, stopping, dying: nothing is left behind, and what was there is there again.
 
-use crate::net::{LIMIT, Net, finish, signal, until};
+use crate::net::{LIMIT, Net, finish, signal};
 use bezant_api::manifest::Manifest;
 use nix::sys::signal::Signal;
 use std::io::{BufRead, BufReader};
@@ -52,10 +52,11 @@ fn without_a_net_commands_say_so() {
     let both = net.run(&["testnet", "up", "--detach", "--tui"]).ended(2);
     assert!(both.stdout.is_empty() && both.stderr.contains("--tui"), "{both:?}");
     assert_eq!(net.json(&["testnet", "down"])["stopped"], false);
-    assert!(net.run(&["testnet", "status"]).ended(1).stderr.contains("testnet up"));
-    net.run(&["chain", "tip"]).ended(6);
-    let ran = net.run(&["wallet", "send", "--from", "alice", "bob", "1"]).ended(2);
-    assert!(ran.stderr.contains("testnet up"), "{ran:?}");
+    let send = ["wallet", "send", "--from", "alice", "bob", "1"];
+    for command in [&["testnet", "status"][..], &["chain", "tip"], &send] {
+        let ran = net.run(command).ended(6);
+        assert!(ran.stderr.contains("testnet up --net"), "{ran:?}");
+    }
 }
 
 #[test]
@@ -82,7 +83,7 @@ fn the_death_of_the_supervisor_stops_the_net() {
     let manifest = net.manifest();
     signal(manifest.supervisor.pid, Signal::SIGKILL);
     net.await_gone(&manifest);
-    let status = net.run(&["testnet", "status"]).ended(1);
+    let status = net.run(&["testnet", "status"]).ended(6);
     assert!(status.stderr.contains("not running"), "{status:?}");
     let manifest = net.start(&[]);
     assert!(agreed_height(&net) >= height);
@@ -94,14 +95,21 @@ fn the_death_of_the_supervisor_stops_the_net() {
 }
 
 #[test]
-fn two_commands_that_start_one_net_do_not_both() {
+fn of_two_commands_that_start_one_net_one_does_and_the_other_says_so() {
     let net = Net::empty();
     let start = || net.command(&["testnet", "up", "--detach", "--json"]).spawn().expect("the program starts");
     let both = [start(), start()].map(|child| finish(child, LIMIT));
-    let won = both.iter().filter(|ran| ran.status == 0).count();
-    assert!(won >= 1, "{both:?}");
+    let [won, lost] = match both {
+        [one, other] if one.status == 0 => [one, other],
+        [one, other] => [other, one],
+    };
+    let told: Manifest = serde_json::from_str(&won.ended(0).stdout).expect("the manifest");
     let manifest = net.manifest();
-    until("the net runs", LIMIT, || (net.final_height(0) >= 1).then_some(()));
+    assert_eq!(told.supervisor.pid, manifest.supervisor.pid, "whoever says that it started the net did");
+    let words = ["running already", "being started or stopped by another command"];
+    let lost = lost.ended(1).json()["error"]["message"].as_str().unwrap_or_default().to_owned();
+    assert!(words.iter().any(|words| lost.contains(words)), "{lost}");
+    assert!(net.final_height(0) >= 1, "the loser has not disturbed the winner");
     net.json(&["testnet", "down"]);
     net.await_gone(&manifest);
 }

@@ -202,3 +202,18 @@ fn watch_prints_lines_for_people_and_for_programs() {
         finish(child, LIMIT).ended(0);
     }
 }
+
+#[test]
+fn watch_ends_with_its_reader_and_with_the_net() {
+    let net = Net::up(&[]);
+    let mut unread = net.command(&["watch"]).spawn().expect("the program starts");
+    let mut read = net.command(&["watch", "--json"]).spawn().expect("the program starts");
+    let lines = lines(&mut read);
+    a_line_comes(&lines, "a snapshot", |line| line.contains("snapshot"));
+    // Nothing happens on an idle net: the end of the reader alone must end it.
+    drop(unread.stdout.take());
+    finish(unread, LIMIT).ended(0);
+    net.json(&["testnet", "down"]);
+    let ran = finish(read, LIMIT).ended(0);
+    assert!(ran.stderr.contains("has stopped"), "{ran:?}");
+}

@@ -112,12 +112,13 @@ impl From<ClientError> for WalletError {
     }
 }
 
-impl From<HomeError> for WalletError {
-    fn from(error: HomeError) -> WalletError {
+impl From<&HomeError> for WalletError {
+    fn from(error: &HomeError) -> WalletError {
         match error {
-            HomeError::Nowhere | HomeError::BadName(_) | HomeError::NoNet(_) | HomeError::Elsewhere { .. } => {
+            HomeError::Nowhere | HomeError::BadName(_) | HomeError::Elsewhere { .. } => {
                 WalletError::Usage(error.to_string())
             }
+            HomeError::NoNet(_) => WalletError::Unreachable { message: error.to_string(), txid: None },
             HomeError::NotOurs(_) | HomeError::Io { .. } => WalletError::Failed(error.to_string()),
         }
     }

@@ -62,8 +62,8 @@ impl Session {
     /// Finds the net. A net made here is known by its genesis file, whether its nodes run or not; with `rpc` that node is asked.
     ///
     /// # Errors
-    /// [`WalletError::Usage`] when there is no such net, or its genesis is damaged; [`WalletError::Unreachable`] when the node
-    /// at `rpc` does not answer.
+    /// [`WalletError::Usage`] when its name is none or its genesis is damaged; [`WalletError::Unreachable`] when there is no
+    /// such net, or the node at `rpc` does not answer.
     pub async fn open(options: SessionOptions) -> Result<Session, WalletError> {
         let SessionOptions { home, net, rpc, node } = options;
         let dir = home.find_net(&net);
@@ -77,7 +77,7 @@ impl Session {
                 (Ok(client), genesis)
             }
             None => {
-                let dir = dir.as_ref().map_err(|error| WalletError::Usage(error.to_string()))?;
+                let dir = dir.as_ref().map_err(WalletError::from)?;
                 let genesis = local.clone().expect("there is a directory");
                 let genesis = genesis.map_err(|error| WalletError::Usage(error.to_string()))?;
                 (nodes(dir, &net, node), genesis)

@@ -74,11 +74,7 @@ async fn show(options: &Up, manifest: &Manifest, global: &Global, output: &Outpu
         await_first_block(manifest).await?;
         print_manifest(manifest, output)?;
     }
-    let stopped = async {
-        while client::running(&manifest.net, &manifest.dir).is_ok() {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    };
+    let stopped = net::stopped(manifest);
     if !options.tui {
         output.remark("running; Ctrl-C stops the net");
         stopped.await;
@@ -99,9 +95,7 @@ async fn show(options: &Up, manifest: &Manifest, global: &Global, output: &Outpu
         bezant_tui::dashboard(options, stopped).await.map_err(|error| Failure::failed("terminal", error))
     } else {
         let style = if output.json { Style::Json } else { Style::Plain };
-        let mut out = std::io::stdout();
-        let watched = bezant_tui::watch(&watch::targets(manifest), style, &mut out, stopped).await;
-        watched.map_err(|error| Failure::failed("output", error))
+        watch::lines(manifest, style, stopped).await
     };
     sending.abort();
     shown
@@ -171,7 +165,9 @@ async fn detach(options: &Up, global: &Global, output: &Output) -> Outcome {
     }
     let log_path = wanted.dir.join(LOG_FILE);
     let failed = |error: std::io::Error| Failure::failed("supervisor", format!("{}: {error}", log_path.display()));
-    let log = std::fs::File::create(&log_path).map_err(failed)?;
+    // Added to, not truncated: another supervisor may be at work, and this one be the second.
+    let log = std::fs::File::options().create(true).append(true).open(&log_path).map_err(failed)?;
+    let written_before = log.metadata().map_err(failed)?.len();
     let program = std::env::current_exe().map_err(failed)?;
     // Every argument is passed on; the supervisor differs only in not returning.
     let arguments = std::env::args_os().skip(1).map(|arg| if arg == "up" { "supervise".into() } else { arg });
@@ -185,21 +181,24 @@ async fn detach(options: &Up, global: &Global, output: &Output) -> Outcome {
         .kill_on_drop(false)
         .spawn()
         .map_err(failed)?;
+    let pid = child.id();
     output.remark("starting …");
     let manifest = tokio::select! {
         ended = child.wait() => {
             let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
-            return Err(supervisor_failed(&log_path, &status));
+            return Err(supervisor_failed(&log_path, written_before, &status));
         }
-        manifest = await_manifest(&wanted.net, &wanted.dir) => manifest,
+        manifest = await_manifest(&wanted, pid) => manifest,
     };
     await_first_block(&manifest).await?;
     print_manifest(&manifest, output)
 }
 
-async fn await_manifest(net: &str, dir: &Path) -> Manifest {
+/// The manifest that this supervisor writes; another's says nothing about this one's fate.
+async fn await_manifest(wanted: &UpOptions, supervisor: Option<u32>) -> Manifest {
     loop {
-        if let Ok(manifest) = client::running(net, dir)
+        if let Ok(manifest) = client::running(&wanted.net, &wanted.dir)
+            && Some(manifest.supervisor.pid) == supervisor
             && manifest.supervisor.control.exists()
         {
             return manifest;
@@ -208,9 +207,11 @@ async fn await_manifest(net: &str, dir: &Path) -> Manifest {
     }
 }
 
-/// The supervisor's own words, without its prefix.
-fn supervisor_failed(log: &Path, status: &str) -> Failure {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
+/// The supervisor's own words, without their prefix; its log had `written_before` bytes when it was started.
+fn supervisor_failed(log: &Path, written_before: u64, status: &str) -> Failure {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let own = usize::try_from(written_before).ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
+    let text = String::from_utf8_lossy(own);
     let message = text.split_once("error: ").map_or(text.trim(), |(_, message)| message.trim());
     let usage = status.ends_with(": 2");
     let message = if message.is_empty() { format!("the supervisor ended with {status}") } else { message.to_owned() };

@@ -16,6 +16,9 @@ pub enum NetError {
         /// Its supervisor.
         pid: u32,
     },
+    /// Another command has the net's lock, and the net does not run yet, or no longer.
+    #[error("net {0} is just being started or stopped by another command; try again when that is done")]
+    Busy(String),
     /// The directory holds a net made with other options.
     #[error(
         "net {net} was made with {was}, now {now} was asked for; drop the option, or add --fresh to start anew (its ledger is deleted)"
@@ -32,7 +35,7 @@ pub enum NetError {
     #[error("{0} exists and was not made by bezant; choose another directory with --dir")]
     ForeignDirectory(PathBuf),
     /// No net is running.
-    #[error("net {0} is not running; start it with `bezant testnet up`")]
+    #[error("net {0} is not running; start it with `bezant testnet up --net {0}`")]
     NotRunning(String),
     /// A node did not start.
     #[error("node{index} did not start: {reason}\nits log is {log}")]
@@ -91,6 +94,7 @@ impl NetError {
         match self {
             NetError::Usage(_) => "usage",
             NetError::Running { .. } => "net-running",
+            NetError::Busy(_) => "net-busy",
             NetError::OtherOptions { .. } => "net-other-options",
             NetError::ForeignDirectory(_) => "net-foreign-directory",
             NetError::NotRunning(_) => "net-not-running",
@@ -110,7 +114,7 @@ impl NetError {
         match self {
             NetError::Usage(_) => 2,
             NetError::TimedOut(_) => 5,
-            NetError::Unreachable(_) => 6,
+            NetError::NotRunning(_) | NetError::Unreachable(_) => 6,
             _ => 1,
         }
     }

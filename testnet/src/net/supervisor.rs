@@ -508,8 +508,12 @@ fn lock(options: &UpOptions) -> Result<File, NetError> {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::Error(error)) => Err(NetError::Io { path, error }),
         Err(std::fs::TryLockError::WouldBlock) => {
-            let pid = Manifest::read(&options.dir).map_or(0, |manifest| manifest.supervisor.pid);
-            Err(NetError::Running { net: options.net.clone(), pid })
+            let net = options.net.clone();
+            // The manifest is written when all nodes serve; an older one names a supervisor that is gone.
+            Err(match crate::net::client::running(&net, &options.dir) {
+                Ok(manifest) => NetError::Running { net, pid: manifest.supervisor.pid },
+                Err(_) => NetError::Busy(net),
+            })
         }
     }
 }
