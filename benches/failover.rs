@@ -15,25 +15,20 @@ use std::time::{Duration, Instant};
 
 const WATCHED: Duration = Duration::from_secs(5);
 
+/// Blocks after which the load's own funding is surely over.
+const FUNDING_BLOCKS: usize = 30;
+
 fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
-    let (kills, rate) = (numbers.next().unwrap_or(50), numbers.next().unwrap_or(100));
+    let (kills, rate) = (numbers.next().unwrap_or(50), numbers.next().unwrap_or(50));
     let net = Net::up(&[]);
-    let rate = rate.to_string();
-    let duration = format!("{}s", 60 + kills * 40);
-    let mut load = net
-        .command(&["testnet", "load", "--rate", &rate, "--duration", &duration, "--accounts", "50"])
-        .spawn()
-        .expect("the program starts");
     let (mut of_primary, mut of_backup) = (Vec::new(), Vec::new());
     for _ in 0..kills {
         let primary = await_primary(&net);
-        of_primary.push(stall(&net, primary));
+        of_primary.push(stall(&net, primary, rate));
         let backup = (await_primary(&net) + 2) % 4;
-        of_backup.push(stall(&net, backup));
+        of_backup.push(stall(&net, backup, rate));
     }
-    net::signal(load.id(), Signal::SIGKILL);
-    let _ = load.wait();
     print("primary", of_primary);
     print("backup", of_backup);
     net.check();
@@ -51,12 +46,19 @@ fn await_primary(net: &Net) -> usize {
 }
 
 /// Kills a node under load; the longest time without a block that another node sees.
-fn stall(net: &Net, victim: usize) -> Duration {
+fn stall(net: &Net, victim: usize, rate: u64) -> Duration {
     let client = net.client((victim + 1) % 4);
+    let rate = rate.to_string();
+    let mut load = net
+        .command(&["testnet", "load", "--rate", &rate, "--duration", "15s", "--accounts", "10"])
+        .spawn()
+        .expect("the program starts");
     let longest = net.block_on(async {
         let mut events = client.events(None).await.expect("the node tells its events");
-        for _ in 0..3 {
-            while !matches!(events.next().await.map(|event| event.kind), Some(EventKind::Block { .. })) {}
+        let mut blocks = 0;
+        while blocks < FUNDING_BLOCKS {
+            let event = tokio::time::timeout(LIMIT, events.next()).await.expect("the load makes blocks");
+            blocks += usize::from(matches!(event.map(|event| event.kind), Some(EventKind::Block { .. })));
         }
         let killed = Instant::now();
         net::signal(net.manifest().nodes[victim].pid, Signal::SIGKILL);
@@ -74,6 +76,8 @@ fn stall(net: &Net, victim: usize) -> Duration {
         }
         longest
     });
+    net::signal(load.id(), Signal::SIGKILL);
+    let _ = load.wait();
     net.json(&["testnet", "start", &victim.to_string()]);
     net.await_synced();
     longest
