@@ -118,9 +118,9 @@ impl Drop for Shell {
     }
 }
 
-#[test]
-fn every_command_of_the_tutorial_works() {
-    let page = fs::read_to_string(root().join("docs/tutorials/two-minutes.md")).expect("the tutorial is there");
+/// Carries out a tutorial, which has at least so many commands.
+fn carry_out(page: &str, commands_min: usize) {
+    let page = fs::read_to_string(root().join("docs/tutorials").join(page)).expect("the tutorial is there");
     let shell = Shell::new();
     let mut count = 0;
     for block in blocks(&page).iter().filter(|block| block.is_shell() && block.is_run()) {
@@ -131,10 +131,20 @@ fn every_command_of_the_tutorial_works() {
             count += 1;
         }
     }
-    assert!(count >= 20, "the tutorial has commands: {count}");
+    assert!(count >= commands_min, "the tutorial has commands: {count}");
     let left = shell.run("bezant testnet list --json");
     let left = String::from_utf8_lossy(&left.stdout).into_owned();
     assert!(!left.contains("\"running\":true"), "the tutorial leaves a net behind: {left}");
+}
+
+#[test]
+fn every_command_of_the_first_tutorial_works() {
+    carry_out("two-minutes.md", 20);
+}
+
+#[test]
+fn every_command_of_a_lying_primary_works() {
+    carry_out("a-lying-primary.md", 15);
 }
 
 fn pages(dir: &Path, found: &mut Vec<PathBuf>) {

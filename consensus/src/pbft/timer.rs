@@ -11,6 +11,8 @@ use crate::ledger::units::Time;
 const PACE_FACTOR: u64 = 8;
 /// Doublings beyond which only the cap counts.
 const DOUBLINGS_MAX: u32 = 20;
+/// Before this replica has seen a quorum agree, since its start, the timer is so many times as long: others may be starting too.
+const START_FACTOR: u64 = 4;
 /// Of the sum of delays, what is kept with each height.
 const SMOOTHING: u64 = 8;
 /// Heights of one primary after which its pace is judged.
@@ -20,6 +22,8 @@ const JUDGED_HEIGHTS_MIN: u32 = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Timer {
     least_ms: u64,
+    /// Whether a quorum was seen to agree since the start.
+    has_agreed: bool,
     cap_ms: u64,
     /// Views that failed since a block became final.
     failed: u32,
@@ -36,7 +40,7 @@ pub(super) struct Timer {
 impl Timer {
     pub(super) fn new(least_ms: u32, cap_ms: u32) -> Timer {
         let (least_ms, cap_ms) = (u64::from(least_ms), u64::from(cap_ms));
-        Timer { least_ms, cap_ms, failed: 0, quorum_ms: 0, since: None, delays_ms: 0, judged: 0 }
+        Timer { least_ms, has_agreed: false, cap_ms, failed: 0, quorum_ms: 0, since: None, delays_ms: 0, judged: 0 }
     }
 
     /// How long the present view has.
@@ -46,7 +50,8 @@ impl Timer {
     }
 
     fn base_ms(&self) -> u64 {
-        self.least_ms.max(PACE_FACTOR * self.quorum_ms).min(self.cap_ms)
+        let least_ms = if self.has_agreed { self.least_ms } else { START_FACTOR * self.least_ms };
+        least_ms.max(PACE_FACTOR * self.quorum_ms).min(self.cap_ms)
     }
 
     /// Runs from now if it did not run, as long as it is `wanted`.
@@ -79,6 +84,7 @@ impl Timer {
 
     /// A quorum took so long from a proposal to its commit certificate.
     pub(super) fn took(&mut self, ms: u64) {
+        self.has_agreed = true;
         self.quorum_ms = ms.max(self.quorum_ms - self.quorum_ms.div_ceil(SMOOTHING));
     }
 
