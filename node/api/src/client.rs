@@ -17,6 +17,8 @@ use jsonrpsee::http_client::{HttpClient, HttpClientBuilder};
 use jsonrpsee::ws_client::{PingConfig, WsClient, WsClientBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -120,6 +122,22 @@ struct Endpoint {
     http: HttpClient,
 }
 
+/// Boxed, so that the libraries' generic code behind it is compiled here, once, not again in every crate that awaits it.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, ClientError>> + Send + 'a>>;
+
+impl Endpoint {
+    /// The answer as it came.
+    fn call<'a>(&'a self, method: &'a str, params: ObjectParams) -> Boxed<'a, Box<RawValue>> {
+        Box::pin(
+            async move { self.http.request(method, params).await.map_err(|error| ClientError::of(&self.url, error)) },
+        )
+    }
+
+    fn read<R: DeserializeOwned>(&self, answer: &RawValue) -> Result<R, ClientError> {
+        serde_json::from_str(answer.get()).map_err(|error| ClientError::of(&self.url, Error::ParseError(error)))
+    }
+}
+
 impl Client {
     /// Of the nodes at these URLs (`http://host:port`), the first being asked first. Connects to none of them yet.
     ///
@@ -186,7 +204,7 @@ impl Client {
         for step in 0..self.nodes.len() {
             let index = (first + step) % self.nodes.len();
             let node = &self.nodes[index];
-            match node.http.request(method, named(params)?).await.map_err(|error| ClientError::of(&node.url, error)) {
+            match node.call(method, named(params)?).await.and_then(|answer| node.read(&answer)) {
                 Err(ClientError::Unreachable(reason)) => reasons.push(reason),
                 Err(ClientError::Busy(reason)) => busy = Some(reason),
                 answer => {
@@ -205,7 +223,7 @@ impl Client {
         params: &P,
     ) -> Result<R, ClientError> {
         let node = &self.nodes[self.current.load(Ordering::Relaxed)];
-        node.http.request(method, named(params)?).await.map_err(|error| ClientError::of(&node.url, error))
+        node.read(&node.call(method, named(params)?).await?)
     }
 
     /// Subscribes to the events of the first node that answers, from now on or from event `from` as far as still held.
@@ -239,7 +257,11 @@ fn named<P: Serialize>(params: &P) -> Result<ObjectParams, ClientError> {
     Ok(object)
 }
 
-async fn subscribe(url: &str, from: Option<u64>) -> Result<Events, ClientError> {
+fn subscribe(url: &str, from: Option<u64>) -> Boxed<'_, Events> {
+    Box::pin(subscribed(url, from))
+}
+
+async fn subscribed(url: &str, from: Option<u64>) -> Result<Events, ClientError> {
     let failed = |error| ClientError::of(url, error);
     let ws_url = url.replacen("http", "ws", 1);
     let ping = PingConfig::new().ping_interval(PING_INTERVAL).inactive_limit(PING_INTERVAL * 2).max_failures(1);
