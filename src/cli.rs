@@ -544,6 +544,17 @@ pub(crate) enum Chain {
         #[command(flatten)]
         target: Target,
     },
+    /// Proof that a transaction is final, checked against the genesis (PBFT)
+    #[command(after_help = "Example:\n  bezant chain proof TXID --json")]
+    Proof {
+        /// Its id
+        txid: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Proofs that members lied in this epoch (PBFT)
+    #[command(after_help = "Example:\n  bezant chain evidence")]
+    Evidence(Target),
 }
 
 #[derive(Args, Debug)]

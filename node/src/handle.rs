@@ -14,7 +14,7 @@ use crate::metrics::{Kind, Metrics};
 use crate::runtime::lies::Lie;
 use crate::store::{Barrier, StoreError};
 use crate::verify_pool::VerifyPool;
-use bezant_api::types::{GenesisView, MempoolView, NodeStatus, PeerView, SubmitResult, TipView};
+use bezant_api::types::{EvidenceView, GenesisView, MempoolView, NodeStatus, PeerView, SubmitResult, TipView};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::{BlockId, CoinCommitment, LockHash, TxId};
@@ -78,6 +78,7 @@ pub(crate) enum Request {
     Ready { reply: Answer<bool> },
     Subscribe { from: Option<u64>, reply: Answer<Start> },
     Commitment { reply: Answer<Commitment> },
+    Evidence { reply: Answer<Vec<EvidenceView>> },
     Mempool { reply: Answer<MempoolView> },
     Peers { reply: Answer<Vec<PeerView>> },
     ActiveAt { height: Height, reply: Answer<(Option<BlockId>, Height)> },

@@ -3,8 +3,12 @@
 use crate::cli::{Chain, Global, Target};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
-use bezant_api::types::BlockRef;
+use bezant_api::types::{BlockRef, EvidenceView, ProofView};
+use bezant_consensus::ledger::codec::decode;
+use bezant_consensus::pbft::light::Proof;
+use bezant_consensus::verify::Verifier;
 use serde::Serialize;
+use std::sync::Arc;
 
 pub(crate) async fn run(command: Chain, global: &Global, output: &Output) -> Outcome {
     match command {
@@ -44,7 +48,53 @@ pub(crate) async fn run(command: Chain, global: &Global, output: &Output) -> Out
                 format!("{}  {}{height}\n{}", found.status.txid, state.trim_matches('"'), found.hex)
             })
         }
+        Chain::Proof { txid, target } => {
+            let client = net::client(&target, global)?;
+            let proof = client.proof(&txid).await?;
+            let genesis = client.genesis().await?;
+            check_proof(&proof, &genesis.toml)?;
+            output.result(&proof, || {
+                let signers: Vec<String> = proof.signers.iter().map(u16::to_string).collect();
+                format!(
+                    "final at height {}, block {}\nsigned by members {}; checked against the genesis\n{}",
+                    proof.height,
+                    proof.block,
+                    signers.join(", "),
+                    proof.hex
+                )
+            })
+        }
+        Chain::Evidence(target) => {
+            let evidence = net::client(&target, global)?.evidence().await?;
+            output.result(&evidence, || {
+                let row = |it: &EvidenceView| {
+                    let [first, second] = [&it.blocks[0], &it.blocks[1]].map(|id| id[..12].to_owned());
+                    vec![
+                        it.signer.to_string(),
+                        it.vote.clone(),
+                        it.view.to_string(),
+                        it.height.to_string(),
+                        first,
+                        second,
+                    ]
+                };
+                table(&["member", "vote", "view", "height", "one block", "another"], evidence.iter().map(row))
+            })
+        }
     }
+}
+
+/// The node is not believed: the proof has to stand up by itself.
+fn check_proof(proof: &ProofView, genesis: &str) -> Result<(), Failure> {
+    let wrong = |problem: String| Failure::new(1, "bad-proof", format!("the node's proof proves nothing: {problem}"));
+    let genesis = bezant_api::genesis::from_toml(genesis).map_err(|error| wrong(error.to_string()))?;
+    let bytes = hex::decode(&proof.hex).map_err(|error| wrong(error.to_string()))?;
+    let decoded: Proof = decode(&bytes).map_err(|error| wrong(error.to_string()))?;
+    let (txid, height) = decoded.verify(&Verifier::new(Arc::new(genesis))).map_err(|error| wrong(error.to_string()))?;
+    if txid.to_string() != proof.txid || height.0 != proof.height {
+        return Err(wrong("it is about another transaction".to_owned()));
+    }
+    Ok(())
 }
 
 /// A header with its 80 bytes.

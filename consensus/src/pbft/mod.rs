@@ -64,6 +64,7 @@ mod catch_up;
 mod choose;
 mod evidence;
 mod future;
+pub mod light;
 mod propose;
 mod restore;
 mod send;

@@ -13,6 +13,7 @@ use bezant_consensus::message::{
     Ballot, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Message, NewView,
     PrePrepare, PreparedBlock, PreparedCertificate, Seal, ViewChange, Vote, VoteKind,
 };
+use bezant_consensus::pbft::light::{Proof, ProofError};
 use bezant_consensus::verify::{MessageError, Verifier};
 use std::sync::Arc;
 
@@ -403,4 +404,30 @@ fn epoch_changes_are_signed_by_members() {
     assert_eq!(judge(change(&verifier, readmit(Epoch(0), 9), &[2])), refused, "no member");
     assert_eq!(judge(change(&verifier, readmit(Epoch(1), 3), &[2])), refused);
     assert_eq!(pow().transaction(change(&pow(), readmit(Epoch(0), 3), &[2])).unwrap_err().kind(), "tx-epoch-change");
+}
+
+/// F35: a header, its certificate and a path prove a transaction to whoever has the genesis.
+#[test]
+fn light_proofs() {
+    let verifier = pbft();
+    let block = empty_block();
+    let commits = seals(&verifier, VoteKind::Commit, ballot(&block), &[0, 1, 2]);
+    let certificate = CommitCertificate { ballot: ballot(&block), commits };
+    let proof = Proof::new(&block, certificate.clone(), 0).expect("there is a coinbase");
+    assert_eq!(proof.verify(&verifier), Ok((block.transactions[0].id(), Height(5))));
+    assert_eq!(Proof::new(&block, certificate, 1), None);
+    let with = |change: fn(&mut Proof)| {
+        let mut changed = proof.clone();
+        change(&mut changed);
+        changed.verify(&verifier).unwrap_err()
+    };
+    assert_eq!(with(|it| it.header.time += 1), ProofError::OtherBlock);
+    assert_eq!(with(|it| it.transaction = coinbase(6, &[])), ProofError::Path);
+    assert_eq!(with(|it| it.path.siblings.push([0; 32])), ProofError::Path);
+    assert!(matches!(with(|it| it.certificate.commits.truncate(2)), ProofError::Certificate(_)));
+    assert!(matches!(with(|it| it.certificate.commits[1] = it.certificate.commits[0]), ProofError::Certificate(_)));
+    let mut other = pbft_genesis();
+    other.salt = [9; 32];
+    let other = Verifier::new(Arc::new(other));
+    assert!(matches!(proof.verify(&other), Err(ProofError::Certificate(_))), "of another net");
 }

@@ -8,8 +8,9 @@ use crate::event::{EVENTS_NOTIFICATION, Event};
 use crate::methods::{BUSY, INTERNAL, NOT_FOUND};
 use crate::types::{
     BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams,
-    DevHashrateParams, DevLinksParams, DevMineParams, EventsParams, GenesisView, HistoryParams, HistoryView,
-    MempoolView, NodeStatus, PeerView, SubmitParams, SubmitResult, TipView, TransactionView, TxParams, TxStatus,
+    DevHashrateParams, DevLinksParams, DevMineParams, EventsParams, EvidenceView, GenesisView, HistoryParams,
+    HistoryView, MempoolView, NodeStatus, PeerView, ProofView, SubmitParams, SubmitResult, TipView, TransactionView,
+    TxParams, TxStatus,
 };
 use jsonrpsee::core::client::{ClientT, Error, Subscription, SubscriptionClientT};
 use jsonrpsee::core::params::ObjectParams;
@@ -342,6 +343,22 @@ impl Client {
     /// As [`Client::request`].
     pub async fn transaction(&self, txid: &str) -> Result<TransactionView, ClientError> {
         self.request("chain_tx", &TxParams { txid: txid.to_owned() }).await
+    }
+
+    /// `chain_proof`.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn proof(&self, txid: &str) -> Result<ProofView, ClientError> {
+        self.request("chain_proof", &TxParams { txid: txid.to_owned() }).await
+    }
+
+    /// `chain_evidence`.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn evidence(&self) -> Result<Vec<EvidenceView>, ClientError> {
+        self.request("chain_evidence", &NoParams {}).await
     }
 
     /// `chain_commitment`.

@@ -387,6 +387,40 @@ pub struct HistoryView {
     pub more: bool,
 }
 
+/// `chain_proof`: that a transaction is final, checkable with the genesis alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProofView {
+    /// The transaction.
+    pub txid: String,
+    /// Height of its block.
+    pub height: u64,
+    /// Its block.
+    pub block: String,
+    /// The members whose COMMITs are in the proof.
+    pub signers: Vec<u16>,
+    /// The proof, hex of its borsh encoding: header, commit certificate, transaction, merkle path.
+    pub hex: String,
+}
+
+/// One entry of `chain_evidence`: two votes of one member that contradict each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceView {
+    /// The member.
+    pub signer: u16,
+    /// `pre-prepare`, `prepare` or `commit`.
+    pub vote: String,
+    /// In which epoch.
+    pub epoch: u64,
+    /// In which view.
+    pub view: u64,
+    /// At which height.
+    pub height: u64,
+    /// The two blocks that it signed.
+    pub blocks: [String; 2],
+    /// Both signed votes, hex of their borsh encoding.
+    pub hex: String,
+}
+
 /// `chain_commitment`: the coin set at the tip.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommitmentView {

@@ -4,8 +4,8 @@ use super::{AskError, NodeHandle, Request, Whereabouts};
 use crate::limits::{COINS_PER_ANSWER_MAX, HISTORY_PER_ANSWER_MAX, LOCKS_PER_QUESTION_MAX};
 use crate::store::{StoredCoin, StoredEntry, StoredTip};
 use bezant_api::types::{
-    BlockRef, BlockView, CoinView, CoinsView, CommitmentView, HistoryEntry, HistoryView, TransactionView, TxState,
-    TxStatus,
+    BlockRef, BlockView, CoinView, CoinsView, CommitmentView, EvidenceView, HistoryEntry, HistoryView, ProofView,
+    TransactionView, TxState, TxStatus,
 };
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::codec::encode;
@@ -14,6 +14,7 @@ use bezant_consensus::ledger::hash::{BlockId, LockHash, TxId};
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::message::CommitCertificate;
+use bezant_consensus::pbft::light::Proof;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -142,6 +143,35 @@ impl NodeHandle {
             is_final: entry.height <= tip.final_height,
         };
         Ok(HistoryView { entries: entries.iter().map(view).collect(), more })
+    }
+
+    /// `chain_proof`; `None` when the transaction is not final, or the engine gives no such proof.
+    ///
+    /// # Errors
+    /// Busy, stopping, or the database fails.
+    pub async fn proof(&self, txid: TxId) -> Result<Option<ProofView>, AskError> {
+        let (known, place) = self.whereabouts(txid).await?;
+        let Some((height, block)) = place.filter(|(height, _)| *height <= known.final_height) else { return Ok(None) };
+        let stored = self.0.readers.ask(move |reader| Ok((reader.body(&block)?, reader.certificate(height)?)));
+        let (Some(body), Some(certificate)) = stored.await? else { return Ok(None) };
+        let certificate = borsh::from_slice::<CommitCertificate>(&certificate).ok();
+        let index = body.transactions.iter().position(|transaction| transaction.id() == txid);
+        let proof = certificate.zip(index).and_then(|(certificate, index)| Proof::new(&body, certificate, index));
+        Ok(proof.map(|proof| ProofView {
+            txid: txid.to_string(),
+            height: height.0,
+            block: block.to_string(),
+            signers: proof.certificate.commits.iter().map(|seal| seal.signer).collect(),
+            hex: hex::encode(encode(&proof)),
+        }))
+    }
+
+    /// `chain_evidence`.
+    ///
+    /// # Errors
+    /// Busy or stopping.
+    pub async fn evidence(&self) -> Result<Vec<EvidenceView>, AskError> {
+        self.ask("evidence", |reply| Request::Evidence { reply }).await
     }
 
     /// `chain_commitment`.

@@ -103,6 +103,13 @@ fn add(module: &mut RpcModule<Shared>, method: &'static Method) -> Result<(), Re
             let found = s.handle.transaction(hash("txid", &p.txid)?).await.told(m)?;
             found.ok_or_else(|| refuse::not_found(&format!("no transaction {} in the chain or the mempool", p.txid)))
         }),
+        "chain_proof" => register(module, method, |s, m, p: TxParams| async move {
+            let found = s.handle.proof(hash("txid", &p.txid)?).await.told(m)?;
+            found.ok_or_else(|| refuse::not_found(&format!("no proof that transaction {} is final", p.txid)))
+        }),
+        "chain_evidence" => {
+            register(module, method, |s, m, _: NoParams| async move { s.handle.evidence().await.told(m) })
+        }
         "chain_commitment" => {
             register(module, method, |s, m, _: NoParams| async move { s.handle.commitment().await.told(m) })
         }

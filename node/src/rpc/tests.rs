@@ -150,6 +150,15 @@ async fn every_method_answers_as_its_type_says() {
     let transaction = client.transaction(&txid).await.unwrap();
     assert_eq!(transaction.status.height, Some(0));
     assert_eq!(client.tx_status(&"ab".repeat(32)).await.unwrap().state, TxState::Unknown);
+    assert!(client.evidence().await.unwrap().is_empty());
+    let Err(ClientError::NotFound(_)) = client.proof(&txid).await else { panic!("genesis needs no proof") };
+    let last = client.block(BlockRef::Height(2)).await.unwrap();
+    let proof = client.proof(&last.txids[0]).await.unwrap();
+    assert_eq!((proof.height, proof.block.as_str()), (2, last.id.as_str()));
+    let bytes = hex::decode(&proof.hex).unwrap();
+    let proved = borsh::from_slice::<bezant_consensus::pbft::light::Proof>(&bytes).unwrap();
+    let verifier = bezant_consensus::verify::Verifier::new(std::sync::Arc::new(genesis(true)));
+    assert_eq!(proved.verify(&verifier).unwrap().0.to_string(), proof.txid);
     assert_eq!(client.commitment().await.unwrap().supply, "5000");
     assert_eq!(client.mempool().await.unwrap().count, 0);
     assert!(client.peers().await.unwrap().is_empty());

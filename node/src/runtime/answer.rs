@@ -1,18 +1,22 @@
 //! Answers to users.
 
 use super::Core;
-use super::notice::phase_name;
+use super::notice::{phase_name, vote_name};
 use crate::error::NodeError;
 use crate::handle::{Commitment, PoolCoins, Request, Whereabouts};
 use crate::limits::MEMPOOL_IDS_PER_ANSWER_MAX;
 use crate::ports::NetCommand;
 use bezant_api::event::EventKind;
-use bezant_api::types::{BranchTip, EngineName, MempoolView, NodeStatus, PbftView, PowView, SlotView, TipView};
+use bezant_api::types::{
+    BranchTip, EngineName, EvidenceView, MempoolView, NodeStatus, PbftView, PowView, SlotView, TipView,
+};
 use bezant_consensus::engine::{PbftStatus, PowStatus, SlotStatus, Status};
+use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::coins::Coins;
 use bezant_consensus::ledger::hash::{LockHash, TxId};
 use bezant_consensus::ledger::transaction::OutPoint;
 use bezant_consensus::limits::WINDOW_DEPTH_MAX;
+use bezant_consensus::message::Evidence;
 use bezant_node_core::Replica;
 use std::collections::BTreeSet;
 
@@ -31,6 +35,7 @@ impl Core {
                 drop(reply.send(start));
             }
             Request::Commitment { reply } => drop(reply.send(self.commitment())),
+            Request::Evidence { reply } => drop(reply.send(self.evidence())),
             Request::Mempool { reply } => drop(reply.send(self.mempool())),
             Request::Peers { reply } => drop(reply.send(self.peers.views())),
             Request::ActiveAt { height, reply } => {
@@ -99,6 +104,23 @@ impl Core {
         let height = self.replica.chain().tip().height;
         let behind = self.peers.greatest_claim().map_or(0, |claim| claim.0.saturating_sub(height.0));
         (self.peers.count() > 0 || !self.needs_peers) && behind <= WINDOW_DEPTH_MAX
+    }
+
+    fn evidence(&self) -> Vec<EvidenceView> {
+        let Status::Pbft(status) = self.replica.status().engine else { return Vec::new() };
+        let view = |evidence: &Evidence| {
+            let ballot = &evidence.first.ballot;
+            EvidenceView {
+                signer: evidence.first.signer,
+                vote: vote_name(evidence.first.kind).to_owned(),
+                epoch: ballot.epoch.0,
+                view: ballot.view.0,
+                height: ballot.height.0,
+                blocks: [ballot.block.to_string(), evidence.second.ballot.block.to_string()],
+                hex: hex::encode(encode(evidence)),
+            }
+        };
+        status.evidence.iter().map(view).collect()
     }
 
     fn commitment(&mut self) -> Commitment {

@@ -83,7 +83,8 @@ impl Core {
     }
 }
 
-fn vote_name(kind: VoteKind) -> &'static str {
+/// The name of a kind of vote, as events and evidence show it.
+pub(super) fn vote_name(kind: VoteKind) -> &'static str {
     match kind {
         VoteKind::PrePrepare => "pre-prepare",
         VoteKind::Prepare => "prepare",
