@@ -159,6 +159,12 @@ async fn byzantine(options: Byzantine, global: &Global, output: &Output) -> Outc
     };
     let request = ControlRequest::Byzantine { node, mode: mode.clone(), target: target.map(address) };
     client::ask(&manifest, &request).await?;
+    let lying = client::status(&manifest).await.nodes.iter().filter(|node| node.byzantine.is_some()).count();
+    let members = manifest.nodes.iter().filter(|node| node.validator.is_some()).count();
+    let borne = members.saturating_sub(1) / 3;
+    if lying > borne {
+        output.remark(&format!("{lying} of {members} members lie now; the others can bear {borne}"));
+    }
     output.result(&json!({ "node": node, "mode": mode }), String::new)
 }
 
