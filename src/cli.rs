@@ -586,6 +586,9 @@ pub(crate) struct Sim {
     /// How members lie, from beginning to end: a mode of `testnet byzantine`, or `mutate` [default: drawn from the seed]
     #[arg(long, env = "BEZANT_LIE", value_name = "MODE")]
     pub(crate) lie: Option<String>,
+    /// How many members lie, even more than the others can bear [default: drawn from the seed, at most f]
+    #[arg(long, env = "BEZANT_LIARS", value_name = "N")]
+    pub(crate) liars: Option<usize>,
     /// Stop each seed after this many events
     #[arg(long, env = "BEZANT_STEPS", value_name = "N")]
     pub(crate) steps: Option<u64>,

@@ -322,6 +322,7 @@ impl Core {
                 Step::default()
             }
             Arrival::Message { from, message, reply } => {
+                self.lies.heard(message.get());
                 if let Message::Tip(tip) = message.get() {
                     self.peers.claims(from, tip.height);
                 }

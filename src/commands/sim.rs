@@ -41,9 +41,10 @@ fn parse(options: &Sim) -> Result<SimOptions, Failure> {
         nodes: options.nodes,
         seed: options.seed,
         seeds: options.seeds,
-        // Whoever says how to lie wants lies.
-        faults: if options.lie.is_some() { faults.with(Fault::Lies) } else { faults },
+        // Whoever says how or how many want lies.
+        faults: if options.lie.is_some() || options.liars.is_some() { faults.with(Fault::Lies) } else { faults },
         steps: options.steps,
+        liars: options.liars,
         lie: options.lie.as_deref().map(str::parse).transpose().map_err(Failure::usage)?,
         plant: options.plant.as_deref().map(str::parse).transpose().map_err(Failure::usage)?,
     };

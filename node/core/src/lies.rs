@@ -12,7 +12,7 @@
 //! |---|---|---|
 //! | `silent` | anything | nothing |
 //! | `equivocate` | a proposal | one half of the members gets it, the other half another valid block of that height; each half a COMMIT for what it got |
-//! | | another vote | one half gets it, the other one for another block (the twin of its own proposal, else one that nobody has) |
+//! | | another vote | one half gets it, the other one for another block (the twin of the one proposed, else one that nobody has); liars with one seed tell the same two stories to the same halves |
 //! | | a VIEW-CHANGE or NEW-VIEW | one half gets it, the other half one whose own part has no certificates |
 //! | `delay` | a proposal or NEW-VIEW | the same, nine tenths of the view timeout later |
 //! | `bad-digest` | a proposal | one whose header does not fit its body |
@@ -67,10 +67,11 @@ pub struct Liar {
     dice: Dice,
     /// How long a proposal is held back.
     hold_ms: u64,
-    /// The members that hear the other half of an equivocation. Invariant: never this member itself.
+    /// The members that hear the second story of an equivocation.
     second_half: BTreeSet<u16>,
-    /// By view and height of own proposals: the other block. Invariant: at most [`REMEMBERED_MAX`].
-    twins: BTreeMap<(View, Height), BlockId>,
+    /// By view and height of proposals made or heard: the two blocks of the two stories. Invariant: at most
+    /// [`REMEMBERED_MAX`].
+    twins: BTreeMap<(View, Height), (BlockId, BlockId)>,
     /// By view and height of own proposals: when they may leave. Invariant: at most [`REMEMBERED_MAX`].
     held: BTreeMap<(View, Height), Time>,
     /// What was said in truth. Invariant: at most [`RECENT_MAX`].
@@ -84,7 +85,7 @@ impl Liar {
     #[must_use]
     pub fn new(mode: Mode, key: SigningKey, set: ValidatorSet, me: u16, view_timeout_ms: u64, seed: u64) -> Liar {
         let mut dice = Dice::new(seed);
-        let second_half = equivocate::half_of(&set, me, &mut dice);
+        let second_half = equivocate::half_of(&set, &mut dice);
         Liar {
             mode,
             forger: Forger { key, set, me },
@@ -102,6 +103,13 @@ impl Liar {
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// What the replica behind is told; those who lie together learn from it what the others say.
+    pub fn heard(&mut self, message: &Message) {
+        if let (Mode::Equivocate, Message::PrePrepare(proposal)) = (self.mode, message) {
+            self.learn_twins(proposal);
+        }
     }
 
     /// What the lying member says instead of a message.

@@ -67,10 +67,10 @@ impl Lies {
         let Some(member) = &self.member else {
             return false;
         };
-        // The moment is as good a seed as any; the log says it.
-        let seed = now.0;
+        // All liars of a net have one seed, so that those who equivocate tell the same two stories.
+        let seed = u64::from_le_bytes(std::array::from_fn(|index| member.set.network.0[index]));
         self.now = lie.map(|lie| {
-            tracing::warn!(mode = %lie, seed, "this member lies from now on, as it was told to");
+            tracing::warn!(mode = %lie, "this member lies from now on, as it was told to");
             let Member { key, index, set, view_timeout_ms } = member;
             (lie, Liar::new(lie.mode, key.clone(), set.clone(), *index, *view_timeout_ms, seed))
         });
@@ -97,6 +97,13 @@ impl Lies {
             }
         }
         due
+    }
+
+    /// What the replica is told.
+    pub(super) fn heard(&mut self, message: &Message) {
+        if let Some((_, liar)) = &mut self.now {
+            liar.heard(message);
+        }
     }
 
     /// When something that was held back is due.

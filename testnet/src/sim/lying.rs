@@ -33,7 +33,7 @@ pub(crate) struct Lying {
     pub(crate) is_on: bool,
 }
 
-/// At most f members; when the mode is prescribed, at least one, from the first moment on and for ever.
+/// At most f members unless prescribed; when the mode is prescribed, at least one, from the first moment on and for ever.
 pub(crate) fn draw(
     options: &SimOptions,
     seed: u64,
@@ -48,7 +48,8 @@ pub(crate) fn draw(
     let (set, params) = (genesis.validator_set(), genesis.pbft().expect("the other engine was ruled out"));
     let mut dice = Dice::new(seed ^ LIES_SEED);
     let mut nodes: Vec<usize> = (0..options.nodes).collect();
-    let count = if set.f() == 0 { 0 } else { dice.between(1, set.f() as u64) };
+    let drawn = if set.f() == 0 { 0 } else { dice.between(1, set.f() as u64) };
+    let count = options.liars.map_or(drawn, |count| count as u64);
     let mut lying = Vec::new();
     for _ in 0..count {
         let node = nodes.swap_remove(dice.index(nodes.len()));
@@ -62,8 +63,10 @@ pub(crate) fn draw(
         if options.lie.is_some() {
             from_ms = 0;
         }
+        // Equivocators tell the same two stories.
+        let seed = if mode == Mode::Equivocate { seed } else { dice.below(u64::MAX) };
         let timeout_ms = u64::from(params.view_timeout_ms);
-        let liar = Liar::new(mode, keys[node].clone(), set.clone(), node as u16, timeout_ms, dice.below(u64::MAX));
+        let liar = Liar::new(mode, keys[node].clone(), set.clone(), node as u16, timeout_ms, seed);
         let target = mode.takes_target().then_some(target);
         lying.push(Lying { node, liar, target, from_ms, until_ms, is_on: false });
     }
@@ -101,6 +104,13 @@ impl World {
         let target = now.and_then(|lying| lying.target);
         if let Some(replica) = &mut self.nodes[node].replica {
             replica.leave_out(target);
+        }
+    }
+
+    /// What the node is told.
+    pub(crate) fn heard(&mut self, node: usize, message: &Message) {
+        if let Some(lying) = self.lying.iter_mut().find(|lying| lying.node == node) {
+            lying.liar.heard(message);
         }
     }
 

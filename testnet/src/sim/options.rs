@@ -175,6 +175,8 @@ pub struct SimOptions {
     pub plant: Option<Plant>,
     /// Lies are all of this mode, from the first moment on and for ever; `None`: drawn from the seed.
     pub lie: Option<Mode>,
+    /// So many members lie, even if the others cannot bear it; `None`: drawn from the seed, at most f.
+    pub liars: Option<usize>,
 }
 
 /// Nodes in a simulation, at most.
@@ -193,6 +195,7 @@ impl Default for SimOptions {
             steps: None,
             plant: None,
             lie: None,
+            liars: None,
         }
     }
 }
@@ -213,8 +216,11 @@ impl SimOptions {
         if self.steps == Some(0) {
             return fail("0 steps: at least one is needed".to_owned());
         }
-        if self.lie.is_some() && !self.faults.has(Fault::Lies) {
-            return fail("a mode of lying without the fault class lies".to_owned());
+        if (self.lie.is_some() || self.liars.is_some()) && !self.faults.has(Fault::Lies) {
+            return fail("how or how many members lie is said without the fault class lies".to_owned());
+        }
+        if self.liars.is_some_and(|count| count > self.nodes) {
+            return fail("more liars than nodes".to_owned());
         }
         match self.plant {
             Some(plant) if !plant.engines().contains(&self.engine) => {
@@ -228,7 +234,7 @@ impl SimOptions {
 /// As the command line that runs it.
 impl fmt::Display for SimOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SimOptions { engine, nodes, seed, seeds, faults, steps, plant, lie } = self;
+        let SimOptions { engine, nodes, seed, seeds, faults, steps, plant, lie, liars } = self;
         write!(f, "bezant sim --engine {engine} --nodes {nodes} --seed {seed} --seeds {seeds} --faults {faults}")?;
         if let Some(steps) = steps {
             write!(f, " --steps {steps}")?;
@@ -238,6 +244,9 @@ impl fmt::Display for SimOptions {
         }
         if let Some(lie) = lie {
             write!(f, " --lie {lie}")?;
+        }
+        if let Some(liars) = liars {
+            write!(f, " --liars {liars}")?;
         }
         Ok(())
     }

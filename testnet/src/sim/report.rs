@@ -161,6 +161,7 @@ fn options_json(options: &SimOptions) -> Value {
         "steps": options.steps,
         "plant": options.plant.map(|plant| plant.to_string()),
         "lie": options.lie.map(|lie| lie.to_string()),
+        "liars": options.liars,
     })
 }
 

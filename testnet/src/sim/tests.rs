@@ -73,6 +73,20 @@ fn liars_and_all_other_faults() {
     campaign(SimEngine::Pbft, 7, 20, Faults::ALL.with(Fault::Lies));
 }
 
+/// One more than the others can bear: two of four that lie together fork the other two, and the referee sees it.
+#[test]
+fn two_of_four_fork_the_others() {
+    let base =
+        SimOptions { faults: Faults::NONE.with(Fault::Lies), lie: Some(Lie::Equivocate), ..SimOptions::default() };
+    let forks = |liars: usize| -> usize {
+        let reports = run(&SimOptions { liars: Some(liars), seeds: 16, ..base.clone() }, &|_| {}).seeds;
+        let objections = reports.iter().filter_map(|seed| seed.objection.as_ref());
+        objections.filter(|objection| objection.rule == "final-conflict").count()
+    };
+    assert_eq!(forks(1), 0);
+    assert!(forks(2) > 1);
+}
+
 #[test]
 fn nobody_lies_unless_asked_to() {
     for (engine, faults, nodes) in [

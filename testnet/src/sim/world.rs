@@ -243,7 +243,10 @@ impl World {
         let Some(end) = self.nodes[to].ends[from].filter(|end| end.connection == connection) else { return Ok(()) };
         self.stats.delivered += 1;
         match self.open(parcel) {
-            Ok(message) => self.tell(to, Input::Message { from: end.peer, message }),
+            Ok(message) => {
+                self.heard(to, message.get());
+                self.tell(to, Input::Message { from: end.peer, message })
+            }
             Err(refused) if self.is_liar(from) => {
                 if !refused.is_fault {
                     return Ok(());

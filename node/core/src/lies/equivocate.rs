@@ -1,24 +1,26 @@
-//! Two stories for two halves of the members.
+//! Two stories for two halves of the members. Liars with one seed tell the same two stories to the same halves, so that together
+//! they do the worst that so many can.
 
 use super::dice::Dice;
-use super::forge::nowhere;
+use super::forge::{nowhere, twins_of};
 use super::{Liar, Outgoing, REMEMBERED_MAX};
 use bezant_consensus::engine::To;
+use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::genesis::ValidatorSet;
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::units::Time;
-use bezant_consensus::message::{Ballot, Message, Vote, VoteKind};
+use bezant_consensus::message::{Ballot, Message, PrePrepare, VoteKind};
 use std::collections::BTreeSet;
 
-/// A half of the other members, drawn at random; of an odd number now the smaller part, now the larger.
-pub(super) fn half_of(set: &ValidatorSet, me: u16, dice: &mut Dice) -> BTreeSet<u16> {
-    let mut others: Vec<u16> = (0..set.n() as u16).filter(|member| *member != me).collect();
-    for last in (1..others.len()).rev() {
-        others.swap(last, dice.below(last as u64 + 1) as usize);
+/// A half of the members, drawn at random; of an odd number now the smaller part, now the larger.
+pub(super) fn half_of(set: &ValidatorSet, dice: &mut Dice) -> BTreeSet<u16> {
+    let mut members: Vec<u16> = (0..set.n() as u16).collect();
+    for last in (1..members.len()).rev() {
+        members.swap(last, dice.below(last as u64 + 1) as usize);
     }
     let rounding = if dice.coin() { 1 } else { 0 };
-    others.truncate(others.len().div_ceil(2).min(others.len() / 2 + rounding));
-    others.into_iter().collect()
+    members.truncate(members.len().div_ceil(2).min(members.len() / 2 + rounding));
+    members.into_iter().collect()
 }
 
 impl Liar {
@@ -28,21 +30,21 @@ impl Liar {
         }
         match message {
             Message::PrePrepare(proposal) => {
-                let twin = self.forger.twin(&proposal);
-                let Ballot { view, height, .. } = proposal.vote.ballot;
-                self.twins.insert((view, height), twin.vote.ballot.block);
-                if self.twins.len() > REMEMBERED_MAX {
-                    self.twins.pop_first();
-                }
-                let commit = |vote: &Vote| Message::Vote(self.forger.vote(VoteKind::Commit, vote.ballot));
-                let first = vec![commit(&proposal.vote), Message::PrePrepare(proposal)];
-                let second = vec![commit(&twin.vote), Message::PrePrepare(twin)];
-                self.split(now, to, &first, &second)
+                let (first, second) = self.learn_twins(&proposal);
+                let story = |block: Block| {
+                    let told = self.forger.proposal_of(&proposal, block);
+                    let commit = self.forger.vote(VoteKind::Commit, told.vote.ballot);
+                    [Message::Vote(commit), Message::PrePrepare(told)]
+                };
+                self.split(now, to, &story(first), &story(second))
             }
             Message::Vote(vote) => {
-                let ballot = Ballot { block: self.other_block(&vote.ballot), ..vote.ballot };
-                let other = Message::Vote(self.forger.vote(vote.kind, ballot));
-                self.split(now, to, &[Message::Vote(vote)], &[other])
+                let (first, second) = self.two_blocks(&vote.ballot);
+                let story = |block: BlockId| {
+                    let ballot = Ballot { block, ..vote.ballot };
+                    [Message::Vote(self.forger.vote(vote.kind, ballot))]
+                };
+                self.split(now, to, &story(first), &story(second))
             }
             Message::ViewChange(_) | Message::NewView(_) => {
                 let stripped = self.forger.stripped(message.clone());
@@ -55,10 +57,22 @@ impl Liar {
         }
     }
 
-    /// What the second half is told to be voted for.
-    fn other_block(&self, ballot: &Ballot) -> BlockId {
-        let twin = self.twins.get(&(ballot.view, ballot.height)).copied();
-        twin.filter(|twin| *twin != ballot.block).unwrap_or_else(|| nowhere(ballot))
+    /// Keeps in mind which two blocks go with a proposal, whoever made it.
+    pub(super) fn learn_twins(&mut self, proposal: &PrePrepare) -> (Block, Block) {
+        let (first, second) = twins_of(&proposal.block);
+        let Ballot { view, height, .. } = proposal.vote.ballot;
+        self.twins.insert((view, height), (first.id(), second.id()));
+        if self.twins.len() > REMEMBERED_MAX {
+            self.twins.pop_first();
+        }
+        (first, second)
+    }
+
+    /// What the two halves are told to be voted for.
+    fn two_blocks(&self, ballot: &Ballot) -> (BlockId, BlockId) {
+        let twins = self.twins.get(&(ballot.view, ballot.height)).copied();
+        let known = twins.filter(|(first, second)| *first == ballot.block || *second == ballot.block);
+        known.unwrap_or_else(|| (ballot.block, nowhere(ballot)))
     }
 
     /// Sends the one to one half and the other to the other. A peer that is known by its number only is of the half that the

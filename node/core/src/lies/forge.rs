@@ -5,13 +5,13 @@ use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::genesis::ValidatorSet;
 use bezant_consensus::ledger::hash::{BlockId, MerkleRoot, tagged};
 use bezant_consensus::ledger::key::{Signature, SigningKey};
-use bezant_consensus::ledger::transaction::{Body, Coinbase};
+use bezant_consensus::ledger::transaction::Body;
 use bezant_consensus::ledger::units::{Height, View};
-use bezant_consensus::limits::{COINBASE_EXTRA_BYTES_MAX, TRANSACTION_BYTES_FORBIDDEN};
+use bezant_consensus::limits::TRANSACTION_BYTES_FORBIDDEN;
 use bezant_consensus::message::{Ballot, Message, PrePrepare, ViewChange, Vote, VoteKind};
 use std::fmt;
 
-/// What a twin's coinbase says beside the height.
+/// What a twin's coinbase says beside the height. Correct members leave the free data empty.
 const TWIN_MARK: &[u8] = b"twin";
 
 /// Signs as one member.
@@ -155,9 +155,8 @@ impl Forger {
         self.signed_anew(message)
     }
 
-    /// Another proposal for the same place, as valid as the first.
-    pub(super) fn twin(&self, proposal: &PrePrepare) -> PrePrepare {
-        let block = twin_of(&proposal.block);
+    /// A block in the place of the one proposed.
+    pub(super) fn proposal_of(&self, proposal: &PrePrepare, block: Block) -> PrePrepare {
         let ballot = Ballot { block: block.id(), ..proposal.vote.ballot };
         PrePrepare { vote: self.vote(VoteKind::PrePrepare, ballot), block }
     }
@@ -174,25 +173,35 @@ pub(super) fn nowhere(ballot: &Ballot) -> BlockId {
     BlockId(tagged("bezant/lie", &[&encode(ballot)]))
 }
 
-/// The same block but for the free data of its coinbase, and so for its id.
-fn twin_of(block: &Block) -> Block {
-    let mut twin = block.clone();
-    if let Some(first) = twin.transactions.first_mut() {
-        let mut extra = match &first.body {
-            Body::Coinbase(coinbase) => [&coinbase.extra[..], TWIN_MARK].concat(),
-            Body::Transfer(_) | Body::Epoch(_) => return twin,
-        };
-        extra.truncate(COINBASE_EXTRA_BYTES_MAX);
-        loop {
-            if let Body::Coinbase(Coinbase { extra: free, .. }) = &mut first.body {
-                free.clone_from(&extra);
-            }
-            if first.bytes() != TRANSACTION_BYTES_FORBIDDEN {
-                break;
-            }
-            extra.push(0);
-        }
+/// A block and its twin, which differ in the free data of their coinbases only, so that each is as valid as the other: first the
+/// one without the mark. The same two whichever of them is given, so that liars who hear different stories tell the same two.
+pub(super) fn twins_of(block: &Block) -> (Block, Block) {
+    let mut plain = block.clone();
+    let Some(free) = free_data(&mut plain) else {
+        return (plain.clone(), plain);
+    };
+    if let Some(at) = free.windows(TWIN_MARK.len()).rposition(|window| window == TWIN_MARK) {
+        free.truncate(at);
     }
-    twin.header.merkle_root = twin.merkle_root();
-    twin
+    let mut marked = plain.clone();
+    if let Some(free) = free_data(&mut marked) {
+        free.extend_from_slice(TWIN_MARK);
+    }
+    // One length is forbidden; whatever comes behind the mark goes with it.
+    if marked.transactions[0].bytes() == TRANSACTION_BYTES_FORBIDDEN
+        && let Some(free) = free_data(&mut marked)
+    {
+        free.push(0);
+    }
+    for twin in [&mut plain, &mut marked] {
+        twin.header.merkle_root = twin.merkle_root();
+    }
+    (plain, marked)
+}
+
+fn free_data(block: &mut Block) -> Option<&mut Vec<u8>> {
+    match &mut block.transactions.first_mut()?.body {
+        Body::Coinbase(coinbase) => Some(&mut coinbase.extra),
+        Body::Transfer(_) | Body::Epoch(_) => None,
+    }
 }
