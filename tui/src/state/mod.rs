@@ -195,7 +195,13 @@ impl Model {
         let node = &mut self.nodes[index];
         node.up = true;
         match &event.kind {
-            EventKind::Snapshot { status } => node.snapshot(status),
+            EventKind::Snapshot { status } => {
+                node.snapshot(status);
+                // Its block events may all lie before the subscription.
+                if let Some(row) = self.blocks.iter_mut().find(|row| row.id == status.tip) {
+                    row.on.insert(index);
+                }
+            }
             EventKind::View { view, primary, .. } => {
                 (node.view, node.primary) = (*view, *primary);
                 node.flights.clear();
@@ -244,6 +250,9 @@ impl Model {
             row.on.insert(index);
             return;
         }
+        // Those that had it before they were followed are known by their tip only.
+        let others = self.nodes.iter().enumerate().filter(|(_, node)| node.tip == *id).map(|(other, _)| other);
+        let on = others.chain([index]).collect();
         let row = BlockRow {
             height: *height,
             id: id.clone(),
@@ -251,7 +260,7 @@ impl Model {
             bytes: *bytes,
             payee: payee.clone(),
             seen_ms: self.now_ms,
-            on: BTreeSet::from([index]),
+            on,
         };
         let place = self.blocks.iter().position(|other| other.height <= *height).unwrap_or(self.blocks.len());
         self.blocks.insert(place, row);

@@ -52,10 +52,12 @@ fn status(engine: EngineName, node: usize) -> NodeStatus {
     }
 }
 
+fn targets() -> Vec<NodeTarget> {
+    (0..4).map(|index| NodeTarget { name: format!("node{index}"), rpc: String::new() }).collect()
+}
+
 fn model(engine: EngineName) -> Model {
-    let targets: Vec<NodeTarget> =
-        (0..4).map(|index| NodeTarget { name: format!("node{index}"), rpc: String::new() }).collect();
-    let mut model = Model::new("default", &targets, 10_000);
+    let mut model = Model::new("default", &targets(), 10_000);
     let mut tell = |node: usize, kind: EventKind| {
         let event = Box::new(Event { seq: 1, time_ms: 11_000, kind });
         model.update(FeedMessage::Event { node, event }, 12_000);
@@ -149,4 +151,28 @@ fn no_size_is_too_small() {
     for (width, height) in [(1, 1), (10, 3), (79, 24), (80, 19), (300, 100)] {
         screen(&model(EngineName::Pbft), width, height, true);
     }
+}
+
+#[test]
+fn a_node_followed_late_counts_by_its_tip() {
+    let mut model = Model::new("default", &targets(), 1_000);
+    let snapshot = |model: &mut Model, node: usize| {
+        let kind = EventKind::Snapshot { status: Box::new(status(EngineName::Pbft, node)) };
+        model.update(FeedMessage::Event { node, event: Box::new(Event { seq: 1, time_ms: 1_000, kind }) }, 1_000);
+    };
+    let tip = status(EngineName::Pbft, 0).tip;
+    let kind = EventKind::Block {
+        height: 1,
+        id: tip,
+        transactions: 1,
+        bytes: 106,
+        time_s: 1,
+        payee: None,
+        final_height: 1,
+        held: 0,
+    };
+    snapshot(&mut model, 0);
+    model.update(FeedMessage::Event { node: 1, event: Box::new(Event { seq: 1, time_ms: 1_000, kind }) }, 1_000);
+    snapshot(&mut model, 2);
+    assert_eq!(model.blocks[0].on.iter().copied().collect::<Vec<_>>(), [0, 1, 2], "before the row, with it, after it");
 }
