@@ -66,6 +66,8 @@ fn a_primary_alone_stops_and_the_others_go_on() {
 fn halves_stop_rather_than_fork() {
     let net = Net::up(&[]);
     send(&net, 1);
+    // Else a node could still learn of this transfer's block from its half.
+    net.await_synced();
     net.json(&["testnet", "partition", "0,1/2,3"]);
     let before: Vec<u64> = (0..4).map(|node| net.final_height(node)).collect();
     let mut waiting = Vec::new();
