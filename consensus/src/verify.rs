@@ -13,6 +13,7 @@ use crate::ledger::sighash::epoch_change_digest;
 use crate::ledger::target::Target;
 use crate::ledger::transaction::{Body, EpochChange, Transaction, Witness};
 use crate::ledger::units::{Epoch, Height, View};
+use crate::limits::VIEW_MAX;
 use crate::message::{
     Ballot, CommitCertificate, Evidence, Message, NewView, PrePrepare, PreparedBlock, PreparedCertificate, Seal,
     ViewChange, Vote, VoteKind, vote_digest,
@@ -329,8 +330,8 @@ impl Verifier {
     fn check_view_change(&self, change: &ViewChange) -> Result<(), MessageError> {
         let place = (change.incarnation, change.epoch);
         self.check_epoch(change.epoch)?;
-        if change.view == View(0) {
-            return Err(MessageError::Inconsistent("view 0 begins without a VIEW-CHANGE"));
+        if change.view == View(0) || change.view > VIEW_MAX {
+            return Err(MessageError::Inconsistent("view 0 begins without a VIEW-CHANGE, and none follows the last"));
         }
         let key = self.set.member(change.signer).ok_or(MessageError::Signer(change.signer))?;
         if !crate::ledger::key::verify(key, &change.digest(&self.network), &change.signature) {

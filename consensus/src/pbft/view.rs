@@ -13,17 +13,17 @@ use crate::ledger::block::Block;
 use crate::ledger::hash::BlockId;
 use crate::ledger::key::Signature;
 use crate::ledger::units::{Height, Time, View};
-use crate::limits::{BLOCKS_PER_MESSAGE_MAX, SLOTS_MAX};
+use crate::limits::{BLOCKS_PER_MESSAGE_MAX, CHANGES_PER_MEMBER_MAX, SLOTS_MAX, VIEW_MAX};
 use crate::message::{BlockIds, CommitCertificate, Message, NewView, PreparedBlock, ViewChange};
 use crate::plant::{Plant, armed};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Latest VIEW-CHANGE of each member for a view that has not begun here, and what the present view began with.
+/// VIEW-CHANGEs for views that have not begun here, and what the present view began with.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Views {
-    /// Invariant: one per member, for views above the one that is active here.
-    changes: BTreeMap<u16, ViewChange>,
+    /// By member and view, for views above the one that is active here. Invariant: at most [`CHANGES_PER_MEMBER_MAX`] of each.
+    changes: BTreeMap<u16, BTreeMap<View, ViewChange>>,
     /// With what the present view began; `None` in view 0.
     pub(super) new_view: Option<NewView>,
     /// This replica's own, while it waits for the NEW-VIEW. Invariant: persisted.
@@ -39,18 +39,37 @@ pub(super) struct Views {
 impl Views {
     /// Members that want this view or a later one.
     fn wanting(&self, view: View) -> usize {
-        self.changes.values().filter(|change| change.view >= view).count()
+        self.changes.values().filter(|of_member| of_member.range(view..).next().is_some()).count()
     }
 
     /// Who wants exactly this view, in ascending order.
     pub(super) fn signers(&self, view: View) -> Vec<u16> {
-        self.changes.values().filter(|change| change.view == view).map(|change| change.signer).collect()
+        self.changes.iter().filter(|(_, of_member)| of_member.contains_key(&view)).map(|(signer, _)| *signer).collect()
     }
 
     /// The own VIEW-CHANGE as it was before a crash.
     pub(super) fn restored(&mut self, change: ViewChange) {
-        self.changes.insert(change.signer, change.clone());
+        self.keep(change.clone());
         self.own = Some(change);
+    }
+
+    /// Keeps a VIEW-CHANGE; false when it was known. Of one member the lowest and the highest view are kept: a liar who once wanted
+    /// a huge view counts again when it wants the next one, and no old message that is sent again takes a later one's place.
+    fn keep(&mut self, change: ViewChange) -> bool {
+        let of_member = self.changes.entry(change.signer).or_default();
+        let is_new = !of_member.contains_key(&change.view);
+        of_member.entry(change.view).or_insert(change);
+        if of_member.len() > CHANGES_PER_MEMBER_MAX {
+            let second = *of_member.keys().nth(1).expect("there are several");
+            of_member.remove(&second);
+        }
+        is_new
+    }
+
+    /// Forgets what is for views up to this one.
+    fn begun(&mut self, view: View) {
+        self.changes.values_mut().for_each(|of_member| of_member.retain(|of, _| *of > view));
+        self.changes.retain(|_, of_member| !of_member.is_empty());
     }
 
     /// A peer is gone.
@@ -84,15 +103,14 @@ impl Pbft {
         if base < self.chain.tip().height {
             self.help(from, base.next());
         }
-        let known = self.views.changes.get(&change.signer).is_some_and(|known| known.view >= change.view);
-        if !known {
-            self.note_change(change);
-        }
+        self.note_change(change);
     }
 
     fn note_change(&mut self, change: ViewChange) {
         let (signer, view, quorum) = (change.signer, change.view, self.quorum);
-        self.views.changes.insert(signer, change);
+        if !self.views.keep(change) {
+            return;
+        }
         let votes = self.views.signers(view).len();
         self.trace(Trace::ViewChange { signer, view, votes, quorum });
     }
@@ -148,7 +166,8 @@ impl Pbft {
 
     /// The smallest later view that others want, when so many do that one of them is correct.
     fn joined_view(&self) -> Option<View> {
-        let later = self.views.changes.values().map(|change| change.view).filter(|view| *view > self.view);
+        let after = self.view.next();
+        let later = self.views.changes.values().filter_map(|of_member| Some(*of_member.range(after..).next()?.0));
         let count = later.clone().count();
         if count > self.set.f() { later.min() } else { None }
     }
@@ -162,6 +181,10 @@ impl Pbft {
 
     /// Leaves the view for good.
     pub(super) fn leave(&mut self, view: View, reason: &'static str) {
+        if view > VIEW_MAX {
+            // Only liars beyond what the protocol bears lead here; there is nowhere to go.
+            return;
+        }
         assert!(view > self.view, "views go up");
         let me = self.me.as_ref().expect("only members leave a view");
         let (committed, prepared) = (self.committed_here(), self.prepared_here());
@@ -205,7 +228,7 @@ impl Pbft {
             return;
         }
         let changes: Vec<ViewChange> =
-            self.views.changes.values().filter(|it| it.view == self.view).take(self.quorum).cloned().collect();
+            self.views.changes.values().filter_map(|it| it.get(&self.view)).take(self.quorum).cloned().collect();
         if changes.len() < self.quorum {
             return;
         }
@@ -241,8 +264,7 @@ impl Pbft {
         self.choice = choose(self.start, &new_view.changes);
         self.view = new_view.view;
         self.views.own = None;
-        let view = self.view;
-        self.views.changes.retain(|_, change| change.view > view);
+        self.views.begun(self.view);
         self.views.new_view = Some(new_view);
         self.timer.entered();
         self.progressed = false;

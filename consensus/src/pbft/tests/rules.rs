@@ -4,14 +4,14 @@
 use super::super::RESEND_MS;
 use super::super::tally::{Counted, Tally};
 use super::cluster::{Setup, World, key};
-use crate::engine::{Effect, Engine, Event, Fault, Peer, Record, Trace};
+use crate::engine::{Effect, Engine, Event, Fault, PbftStatus, Peer, Record, Status, Trace};
 use crate::ledger::amount::Amount;
 use crate::ledger::block::Block;
 use crate::ledger::hash::{BlockId, LockHash};
 use crate::ledger::transaction::{Body, Output};
-use crate::ledger::units::{Height, Incarnation, View};
+use crate::ledger::units::{Epoch, Height, Incarnation, View};
 use crate::limits::{FUTURE_MESSAGES_PER_SENDER_MAX, WINDOW_DEPTH_MAX};
-use crate::message::{CertifiedBlocks, Message, TipInfo, Vote, VoteKind};
+use crate::message::{CertifiedBlocks, Message, TipInfo, ViewChange, Vote, VoteKind};
 
 /// Empty blocks 1 to `count`, one above the other.
 fn blocks(world: &World, count: u64) -> Vec<Block> {
@@ -565,4 +565,41 @@ fn extra_wakes_are_harmless() {
     assert!(effects.is_empty(), "{effects:?}");
     assert!(engine.deadline().expect("tips are told") > now);
     assert_eq!(key(0).public(), engine.set.members[0]);
+}
+
+/// F14, F31: a member that once wanted a huge view holds nobody up, and counts again when it wants the next one.
+#[test]
+fn a_huge_view_moves_nobody_and_is_forgiven() {
+    let mut world = World::new(Setup::of(4));
+    world.kill(0);
+    let change = |view: u64| {
+        let change = ViewChange {
+            incarnation: Incarnation(0),
+            epoch: Epoch(0),
+            view: View(view),
+            committed: None,
+            prepared: Vec::new(),
+            signer: 3,
+            signature: crate::ledger::key::Signature([0; 64]),
+        };
+        Message::ViewChange(change.signed(&world.genesis.network_id(), &key(3)))
+    };
+    let (huge, larger, next) = (change(1 << 61), change(1 << 62), change(1));
+    world.kill(3);
+    for message in [huge, larger] {
+        world.inject(2, 1, message);
+    }
+    assert_eq!(status(&world, 1).view, View(0), "one liar moves nobody");
+    world.submit(0);
+    world.pass(9_000);
+    assert_eq!(world.heights(), [0, 0], "two of four are no quorum");
+    world.inject(2, 1, next);
+    world.run();
+    let now = status(&world, 1);
+    assert_eq!((now.view, now.is_active), (View(1), true), "its wish for the next view is the third");
+}
+
+fn status(world: &World, index: usize) -> PbftStatus {
+    let Status::Pbft(status) = world.engine(index).status() else { panic!("this is PBFT") };
+    status
 }
