@@ -13,6 +13,7 @@ use crate::ledger::units::{Epoch, Height, Incarnation, View};
 use crate::limits::{
     BLOCKS_PER_MESSAGE_MAX, HEADERS_PER_MESSAGE_MAX, LOCATOR_ENTRIES_MAX, MEMBERS_MAX, WINDOW_DEPTH_MAX,
 };
+use crate::plant::{Plant, armed};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// What a PBFT vote is about.
@@ -178,6 +179,7 @@ impl ViewChange {
     #[must_use]
     pub fn digest(&self, network: &NetworkId) -> [u8; 32] {
         let content = tagged("bezant/view-change-content", &[&encode(&(&self.committed, &self.prepared))]);
+        let content = if armed(Plant::UnsignedContent) { [0; 32] } else { content };
         let place = encode(&(self.incarnation, self.epoch, self.view, self.signer));
         tagged("bezant/view-change", &[&network.0, &place, &content])
     }

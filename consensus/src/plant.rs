@@ -1,7 +1,7 @@
 //! Planted bugs: each takes one rule out, so that tests can show that the simulator's referee finds its absence.
 //!
-//! Only with the cargo feature `plant`, which no released build has, can one be armed; without it [`armed`] is `false` at
-//! compile time. A bug is armed for the current thread, so that runs beside each other do not disturb one another.
+//! Only with the cargo feature `plant`, which no released build has, or in this crate's own tests, can one be armed; otherwise
+//! [`armed`] is `false` at compile time. A bug is armed for the current thread, so that runs beside each other do not disturb one another.
 
 /// A rule that is broken on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,28 @@ pub enum Plant {
     WideWindow,
     /// PBFT: a crash forgets which views were left and entered.
     ForgetViews,
+    /// PBFT: a primary proposes a height without being prepared on its parent itself.
+    UnboundPrimary,
+    /// PBFT: COMMITs of different views are counted together.
+    MixViews,
+    /// PBFT: the signature of a VIEW-CHANGE does not cover its certificates.
+    UnsignedContent,
+    /// PBFT: a prepared certificate is taken with any number of PREPAREs.
+    UncountedPrepares,
+    /// PBFT: a NEW-VIEW is taken with any number of VIEW-CHANGEs.
+    UncountedChanges,
+    /// PBFT: a view is joined as soon as a single member wants it.
+    JoinAnyone,
+    /// PBFT: of the views that others want the highest is joined, not the smallest.
+    JoinHighest,
+    /// PBFT: a view has as long as the one before it that failed.
+    NoDoubling,
+    /// PBFT: a replica that is behind in views is not told of the present one.
+    NoNewViewAnswer,
+    /// PBFT: neither votes nor VIEW-CHANGEs are sent again.
+    NoResend,
+    /// PBFT: a replica votes in a view whose NEW-VIEW it has not seen.
+    EagerView,
     /// Proof of work: the longest chain wins, not the one with the most work.
     TipByHeight,
     /// Proof of work: final blocks are withdrawn without a word.
@@ -38,7 +60,7 @@ pub enum Plant {
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Plant; 14] = [
+    pub const ALL: [Plant; 25] = [
         Plant::ForgetVotes,
         Plant::SmallQuorum,
         Plant::PersistAfterSend,
@@ -50,6 +72,17 @@ impl Plant {
         Plant::LinkAcrossViews,
         Plant::WideWindow,
         Plant::ForgetViews,
+        Plant::UnboundPrimary,
+        Plant::MixViews,
+        Plant::UnsignedContent,
+        Plant::UncountedPrepares,
+        Plant::UncountedChanges,
+        Plant::JoinAnyone,
+        Plant::JoinHighest,
+        Plant::NoDoubling,
+        Plant::NoNewViewAnswer,
+        Plant::NoResend,
+        Plant::EagerView,
         Plant::TipByHeight,
         Plant::SilentReorg,
         Plant::UndoOrder,
@@ -70,6 +103,17 @@ impl Plant {
             Plant::LinkAcrossViews => "link-across-views",
             Plant::WideWindow => "wide-window",
             Plant::ForgetViews => "forget-views",
+            Plant::UnboundPrimary => "unbound-primary",
+            Plant::MixViews => "mix-views",
+            Plant::UnsignedContent => "unsigned-content",
+            Plant::UncountedPrepares => "uncounted-prepares",
+            Plant::UncountedChanges => "uncounted-changes",
+            Plant::JoinAnyone => "join-anyone",
+            Plant::JoinHighest => "join-highest",
+            Plant::NoDoubling => "no-doubling",
+            Plant::NoNewViewAnswer => "no-new-view-answer",
+            Plant::NoResend => "no-resend",
+            Plant::EagerView => "eager-view",
             Plant::TipByHeight => "tip-by-height",
             Plant::SilentReorg => "silent-reorg",
             Plant::UndoOrder => "undo-order",
@@ -90,32 +134,43 @@ impl Plant {
             | Plant::VoteBelowBase
             | Plant::LinkAcrossViews
             | Plant::WideWindow
-            | Plant::ForgetViews => true,
+            | Plant::ForgetViews
+            | Plant::UnboundPrimary
+            | Plant::MixViews
+            | Plant::UnsignedContent
+            | Plant::UncountedPrepares
+            | Plant::UncountedChanges
+            | Plant::JoinAnyone
+            | Plant::JoinHighest
+            | Plant::NoDoubling
+            | Plant::NoNewViewAnswer
+            | Plant::NoResend
+            | Plant::EagerView => true,
             Plant::TipByHeight | Plant::SilentReorg | Plant::UndoOrder => false,
         }
     }
 }
 
-#[cfg(feature = "plant")]
+#[cfg(any(test, feature = "plant"))]
 thread_local! {
     static ARMED: std::cell::Cell<Option<Plant>> = const { std::cell::Cell::new(None) };
 }
 
 /// Arms one bug, or none, for engines that run on this thread from now on.
-#[cfg(feature = "plant")]
+#[cfg(any(test, feature = "plant"))]
 pub fn arm(plant: Option<Plant>) {
     ARMED.set(plant);
 }
 
 /// Whether a bug is armed on this thread.
-#[cfg(feature = "plant")]
+#[cfg(any(test, feature = "plant"))]
 #[must_use]
 pub fn armed(plant: Plant) -> bool {
     ARMED.get() == Some(plant)
 }
 
 /// Never, in a build without the feature `plant`.
-#[cfg(not(feature = "plant"))]
+#[cfg(not(any(test, feature = "plant")))]
 #[must_use]
 pub const fn armed(_: Plant) -> bool {
     false

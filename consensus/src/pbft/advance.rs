@@ -136,7 +136,7 @@ impl Pbft {
     pub(super) fn early_until(&self, height: Height) -> Option<Time> {
         let body = self.slots.get(&height)?.valid()?;
         // What a new view brings back was looked at when it was new.
-        if self.choice.at(height) == Some(body.id) {
+        if self.choice.at(height) == Some(body.id) || height <= self.choice.base {
             return None;
         }
         let time = body.block.header.time;
@@ -188,6 +188,10 @@ impl Pbft {
         let slot = self.slots.get(&height).filter(|slot| slot.committed.is_none() && self.is_active());
         match slot.and_then(|slot| slot.tally.committed(self.view, self.quorum)) {
             Some(certificate) => {
+                // What a quorum took; a certificate that came by other ways says nothing of that.
+                if let Some(accepted_at) = self.slots.get_mut(&height).and_then(|slot| slot.accepted_at.take()) {
+                    self.timer.took(self.now.since_ms(accepted_at));
+                }
                 self.certify(height, certificate);
                 true
             }
@@ -203,11 +207,8 @@ impl Pbft {
         if height > self.highest_height() {
             self.highest = Some(certificate.clone());
         }
-        let now = self.now;
         let slot = self.slots.entry(height).or_default();
-        if let Some(accepted_at) = slot.accepted_at.take() {
-            self.timer.took(now.since_ms(accepted_at));
-        }
+        slot.accepted_at = None;
         slot.committed = Some(certificate);
         match &slot.body {
             Some(body) if body.id != block => {

@@ -58,8 +58,11 @@
 //!
 //! # Not done here yet
 //! View changes (the view stays 0, and a primary that stays away stops the net), checkpoints, changes of members, fairness.
+//!
+#![doc = include_str!("RULES.md")]
 
 mod advance;
+mod ancestors;
 mod catch_up;
 mod choose;
 mod evidence;
@@ -155,6 +158,8 @@ pub struct Pbft {
     peers: Peers<Height>,
     /// Since when, at which tip, some peer has been ahead.
     lag: Option<(Height, Time)>,
+    /// Since when, at which tip, certified blocks have been known that cannot be connected.
+    behind: Option<(Height, Time)>,
     /// When a peer that is behind was last sent what it lacks. Invariant: connected peers only.
     helped_at: BTreeMap<Peer, Time>,
     /// When the tip was last announced; `None` before the first event.
@@ -187,8 +192,11 @@ impl Engine for Pbft {
             Event::Wake => {}
         }
         if !self.halted {
+            self.take_ancestors();
             self.advance();
+            self.note_behind();
             self.change_views();
+            self.take_ancestors();
             // Entering a view opens its slots for what waited.
             self.advance();
             self.propose();
@@ -218,7 +226,12 @@ impl Engine for Pbft {
         let block_due = self.block_due_at();
         let all = [Some(tip), lag, self.peers.deadline(self.now), block_due].into_iter().flatten();
         let view = self.timer.deadline().filter(|_| self.me.is_some());
-        let all = all.chain(view).chain(self.unfair_at()).chain(self.views.resend_at()).chain(self.views.ask_at());
+        let all = all
+            .chain(view)
+            .chain(self.behind_until())
+            .chain(self.unfair_at())
+            .chain(self.views.resend_at())
+            .chain(self.views.ask_at());
         // What was due before now was done, or waits for something else than time.
         all.chain(votes).chain(clock).filter(|time| *time > self.now).min()
     }

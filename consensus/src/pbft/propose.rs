@@ -13,6 +13,7 @@ use crate::ledger::transaction::{Body as TxBody, Coinbase, Output, Transaction, 
 use crate::ledger::units::{Height, Time};
 use crate::limits::{BLOCK_TRANSACTIONS_MAX, HEADER_BYTES};
 use crate::message::VoteKind;
+use crate::plant::{Plant, armed};
 use std::sync::Arc;
 
 /// Room in a block for its header, the length of its list, and the coinbase with one output.
@@ -107,14 +108,19 @@ impl Pbft {
     fn next_proposal(&self) -> Option<(Height, Ground)> {
         let height = self.next_height()?;
         let is_new = self.choice.at(height).is_none() && self.slots.get(&height).is_none_or(|slot| slot.body.is_none());
-        let may = is_new && self.highest_height() < height && height <= self.window_top() && self.is_linked(height);
+        let may = is_new && self.highest_height() < height && height <= self.window_top() && self.may_link(height);
         if may { self.ground(height).map(|ground| (height, ground)) } else { None }
+    }
+
+    /// The primary binds itself as it binds the backups: its PRE-PREPARE is one of the q votes that rest on the parent.
+    fn may_link(&self, height: Height) -> bool {
+        self.is_linked(height) || armed(Plant::UnboundPrimary)
     }
 
     /// The lowest height for which nothing was proposed in this view.
     fn next_height(&self) -> Option<Height> {
         let me = self.me.as_ref().filter(|_| self.is_active() && self.is_primary())?;
-        let mut height = self.chain.tip().height.next().max(self.choice.base.next());
+        let mut height = self.chain.tip().height.next();
         let is_settled = |slot: &Slot| {
             slot.committed.is_some() || slot.tally.vote(self.view, VoteKind::PrePrepare, me.index).is_some()
         };
@@ -135,9 +141,9 @@ impl Pbft {
 
     fn next_again(&self) -> Option<(Height, BlockId)> {
         let height = self.next_height()?;
-        let chosen = self.choice.at(height)?;
+        let chosen = self.choice.at(height).or_else(|| self.ancestor_at(height))?;
         let body = self.slots.get(&height)?.valid().filter(|body| body.id == chosen)?;
-        let may = height <= self.window_top() && self.is_linked(height) && !self.halted;
+        let may = height <= self.window_top() && self.may_link(height) && !self.halted;
         may.then_some((height, body.id))
     }
 
@@ -150,11 +156,15 @@ impl Pbft {
         self.proposer.block_at = Some(self.now);
     }
 
-    /// Whether the present view owes a block: something waits or is under way, and it is not this replica that is behind.
+    /// Whether the present view owes a block: something waits or is under way, and it is not this replica that is behind;
+    /// unless nobody has what it lacks, which only a view can mend.
     pub(super) fn is_owed(&self) -> bool {
         let tip = self.chain.tip().height;
-        if self.me.is_none() || self.highest_height() > tip || self.choice.base > tip {
+        if self.me.is_none() {
             return false;
+        }
+        if self.is_behind() {
+            return self.behind_until().is_some_and(|until| until <= self.now);
         }
         let is_proposed = self.slots.values().any(|slot| slot.body.is_some() || slot.prepared.is_some());
         let is_chosen = self.choice.chosen.keys().any(|height| *height > tip);

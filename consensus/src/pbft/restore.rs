@@ -66,6 +66,7 @@ impl Pbft {
             proposer: super::propose::Proposer::default(),
             peers: Peers::default(),
             lag: None,
+            behind: None,
             helped_at: BTreeMap::new(),
             announced_at: None,
             announce: false,
@@ -126,6 +127,10 @@ impl Pbft {
         }
         if !armed(Plant::ForgetViews) {
             self.take_back_view(change.filter(|it| self.is_own(it)), new_view);
+            // The power may have gone between the NEW-VIEW and the certificate that it brought.
+            if let Some(certificate) = self.choice.certificate.clone() {
+                self.learn(certificate);
+            }
         }
         if !armed(Plant::ForgetVotes) {
             votes.into_iter().for_each(|vote| self.take_back_vote(vote));

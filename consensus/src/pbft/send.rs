@@ -41,7 +41,7 @@ impl Pbft {
     /// Sends own votes again that left too long ago.
     pub(super) fn send_again(&mut self) {
         let now = self.now;
-        if !self.is_active() {
+        if !self.is_active() || armed(Plant::NoResend) {
             return;
         }
         let mut messages = Vec::new();

@@ -7,6 +7,7 @@
 use crate::ledger::hash::BlockId;
 use crate::ledger::units::View;
 use crate::message::{Ballot, CommitCertificate, PreparedCertificate, Seal, Vote, VoteKind};
+use crate::plant::{Plant, armed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of a vote.
@@ -82,6 +83,9 @@ impl Tally {
 
     /// The commit certificate of a view: exactly `quorum` COMMITs for one ballot, once there are as many.
     pub(super) fn committed(&self, view: View, quorum: usize) -> Option<CommitCertificate> {
+        if armed(Plant::MixViews) {
+            return self.committed_in_any(quorum);
+        }
         let is_enough = |(key, count): &(&(View, VoteKind, BlockId), &usize)| {
             key.0 == view && key.1 == VoteKind::Commit && **count >= quorum
         };
@@ -92,8 +96,23 @@ impl Tally {
         Some(CommitCertificate { ballot, commits })
     }
 
+    /// The planted bug: COMMITs for one block, of whatever views.
+    fn committed_in_any(&self, quorum: usize) -> Option<CommitCertificate> {
+        let mut by_block: BTreeMap<BlockId, BTreeMap<u16, &Vote>> = BTreeMap::new();
+        for vote in self.votes.values().filter(|vote| vote.kind == VoteKind::Commit) {
+            by_block.entry(vote.ballot.block).or_default().insert(vote.signer, vote);
+        }
+        let votes = by_block.into_values().find(|votes| votes.len() >= quorum)?;
+        let ballot = votes.values().next()?.ballot;
+        let commits = votes.values().take(quorum).map(|it| Seal { signer: it.signer, signature: it.signature });
+        Some(CommitCertificate { ballot, commits: commits.collect() })
+    }
+
     /// Drops what was voted in earlier views.
     pub(super) fn forget_before(&mut self, view: View) {
+        if armed(Plant::MixViews) {
+            return;
+        }
         self.votes.retain(|(of, _, _), _| *of >= view);
         self.counts.retain(|(of, _, _), _| *of >= view);
         self.reported.retain(|(of, _, _)| *of >= view);

@@ -1,6 +1,9 @@
 //! Runs of whole nets, and single rules. The referee in [`cluster`] checks every effect of every run.
 
 mod cluster;
+mod forge;
 mod net;
 mod rules;
+mod traces;
 mod transcripts;
+mod views;

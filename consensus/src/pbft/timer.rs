@@ -6,6 +6,7 @@
 //! each view that failed, up to the cap, and all doublings are forgotten when a block becomes final.
 
 use crate::ledger::units::Time;
+use crate::plant::{Plant, armed};
 
 /// The timer is at least so many times what a quorum lately needed.
 const PACE_FACTOR: u64 = 8;
@@ -46,6 +47,9 @@ impl Timer {
     /// How long the present view has.
     pub(super) fn timeout_ms(&self) -> u64 {
         let base = self.base_ms();
+        if armed(Plant::NoDoubling) {
+            return base;
+        }
         base.saturating_mul(1 << self.failed.min(DOUBLINGS_MAX)).min(self.cap_ms.max(base))
     }
 

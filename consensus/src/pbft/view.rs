@@ -6,7 +6,7 @@
 //! of theirs, so that one liar with a huge number drags nobody along. The timer of the new view starts when q want it.
 
 use super::choose::{Choice, choose};
-use super::slot::Body;
+use super::slot::{Body, Judged};
 use super::{Pbft, RESEND_MS};
 use crate::engine::{Effect, Peer, Record, To, Trace};
 use crate::ledger::block::Block;
@@ -133,6 +133,9 @@ impl Pbft {
         let (Some(new_view), true, false) = (&self.views.new_view, self.peers.is_connected(peer), is_recent) else {
             return;
         };
+        if armed(Plant::NoNewViewAnswer) {
+            return;
+        }
         let message = Message::NewView(new_view.clone());
         self.views.told_at.insert(peer, self.now);
         self.emit(Effect::Send { to: To::Peer(peer), message });
@@ -140,7 +143,7 @@ impl Pbft {
 
     /// Whether this replica is in its view, rather than waiting for it to begin.
     pub(super) fn is_active(&self) -> bool {
-        self.views.own.is_none()
+        self.views.own.is_none() || armed(Plant::EagerView)
     }
 
     /// Leaves the view when it is time to, and begins the next when it may be begun.
@@ -169,7 +172,9 @@ impl Pbft {
         let after = self.view.next();
         let later = self.views.changes.values().filter_map(|of_member| Some(*of_member.range(after..).next()?.0));
         let count = later.clone().count();
-        if count > self.set.f() { later.min() } else { None }
+        let is_joined = count > self.set.f() || (count > 0 && armed(Plant::JoinAnyone));
+        let view = if armed(Plant::JoinHighest) { later.max() } else { later.min() };
+        view.filter(|_| is_joined)
     }
 
     /// The primary is seen to break a rule: its view is left at once.
@@ -273,7 +278,7 @@ impl Pbft {
     }
 
     /// Takes a commit certificate without its block.
-    fn learn(&mut self, certificate: CommitCertificate) {
+    pub(super) fn learn(&mut self, certificate: CommitCertificate) {
         let (height, tip) = (certificate.ballot.height, self.chain.tip().height);
         if height <= tip || self.slots.get(&height).is_some_and(|slot| slot.committed.is_some()) {
             return;
@@ -294,6 +299,8 @@ impl Pbft {
         }
         let wanted: Vec<(Height, BlockId)> =
             self.choice.chosen.iter().map(|(height, header)| (*height, header.id())).collect();
+        // What was valid above a body that now goes is judged again above the one that comes.
+        self.slots.values_mut().filter_map(|slot| slot.body.as_mut()).for_each(|body| body.judged = Judged::Waiting);
         let open = self.slots.iter_mut().filter(|(_, slot)| slot.committed.is_none());
         let mut dropped: BTreeMap<Height, Body> =
             open.filter_map(|(height, slot)| slot.body.take().map(|body| (*height, body))).collect();
@@ -306,27 +313,31 @@ impl Pbft {
             let body = kept.or_else(|| self.chain.archive().block(&id).map(|block| Body::new(block, true)));
             self.slots.entry(height).or_default().body = body;
         }
-        self.slots.retain(|_, slot| slot.body.is_some() || slot.prepared.is_some() || slot.committed.is_some());
+        self.slots.retain(|_, slot| {
+            slot.body.is_some() || slot.prepared.is_some() || slot.committed.is_some() || armed(Plant::MixViews)
+        });
     }
 
     /// Sends the own VIEW-CHANGE again while the NEW-VIEW is awaited.
     pub(super) fn send_change_again(&mut self) {
-        let is_due = self.views.resend_at().is_some_and(|at| at <= self.now);
+        let is_due = self.views.resend_at().is_some_and(|at| at <= self.now) && !armed(Plant::NoResend);
         if let Some(change) = self.views.own.clone().filter(|_| is_due) {
             self.views.sent_at = self.now;
             self.emit(Effect::Send { to: To::Members, message: Message::ViewChange(change) });
         }
     }
 
-    /// Bodies that the view goes on with, and that are not here, though this replica is to propose them.
+    /// Bodies that the view goes on with, and that are not here, though this replica is to propose them; and those at and
+    /// below its base that are not here, though certificates or headers name them.
     fn missing(&self) -> Vec<BlockId> {
+        let below = self.bodiless().into_iter().map(|(_, id)| id);
         if !self.is_primary() || !self.is_active() {
-            return Vec::new();
+            return below.collect();
         }
         let above = self.choice.chosen.range(self.chain.tip().height.next()..);
         let is_missing =
             |height: &Height| self.slots.get(height).is_none_or(|slot| slot.body.is_none() && slot.committed.is_none());
-        above.filter(|(height, _)| is_missing(height)).map(|(_, header)| header.id()).collect()
+        below.chain(above.filter(|(height, _)| is_missing(height)).map(|(_, header)| header.id())).collect()
     }
 
     /// Asks one peer after another for them.
@@ -352,22 +363,24 @@ impl Pbft {
     pub(super) fn on_blocks(&mut self, blocks: Vec<Block>) {
         for block in blocks {
             let id = block.id();
-            let height = self.choice.chosen.iter().find(|(_, header)| header.id() == id).map(|(height, _)| *height);
+            let chosen = self.choice.chosen.iter().map(|(height, header)| (*height, header.id()));
+            let height = chosen.chain(self.bodiless()).find(|(_, wanted)| *wanted == id).map(|(height, _)| height);
             let Some(height) = height.filter(|height| *height > self.chain.tip().height) else {
                 continue;
             };
             let slot = self.slots.entry(height).or_default();
-            if slot.body.is_none() && slot.committed.is_none() {
+            if slot.body.is_none() {
                 slot.body = Some(Body::new(Arc::new(block), false));
             }
         }
     }
 
-    /// Whether a height may be voted on with this block: in the view, above its base, and what the view chose if it chose.
+    /// Whether a height may be voted on with this block: in the view, above its base or final already, and what the view
+    /// chose if it chose.
     pub(super) fn is_open(&self, height: Height, block: BlockId) -> bool {
-        let above = height > self.choice.base || armed(Plant::VoteBelowBase);
-        let chosen = self.choice.at(height).is_none_or(|chosen| chosen == block) || armed(Plant::IgnoreChoice);
-        self.is_active() && above && chosen
+        let is_above = height > self.choice.base || armed(Plant::VoteBelowBase);
+        let is_chosen = self.choice.at(height).is_none_or(|chosen| chosen == block) || armed(Plant::IgnoreChoice);
+        self.is_active() && is_chosen && (is_above || self.ancestor_at(height) == Some(block))
     }
 }
 

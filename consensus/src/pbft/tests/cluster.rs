@@ -1,10 +1,11 @@
-//! A few replicas in one place: a queue of messages in an order that the test chooses, disks that outlive crashes, and a
-//! referee that looks at every effect.
+//! A few replicas in one place: a queue of messages in an order that the test chooses, links that it cuts, a clock for each
+//! replica, disks that outlive crashes, and a referee that looks at every effect. What a liar says is made in [`super::forge`].
 
 use crate::chain::{Archive, Base, ChainUpdate, Tip};
-use crate::engine::{Effect, Engine, EngineConfig, Event, Fault, PayloadRequest, Peer, Record, To, Trace};
+use crate::engine::{Effect, Engine, EngineConfig, Event, Fault, PayloadRequest, Peer, Record, Status, To, Trace};
 use crate::ledger::amount::Amount;
 use crate::ledger::block::{Block, Header};
+use crate::ledger::codec::{decode, encode};
 use crate::ledger::coins::{Coin, Coins, Diff};
 use crate::ledger::commitment::Buckets;
 use crate::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams};
@@ -19,7 +20,7 @@ use crate::message::{
     Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, PreparedBlock, Seal, ViewChange, Vote, VoteKind,
 };
 use crate::pbft::Pbft;
-use crate::verify::Verifier;
+use crate::verify::{MessageError, Verified, Verifier};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -121,6 +122,8 @@ pub(crate) struct Node {
     sent: BTreeSet<(VoteKind, View, Height, BlockId)>,
     /// Whether it may hear and be heard.
     pub(crate) linked: bool,
+    /// How far its clock is ahead.
+    pub(crate) ahead_ms: u64,
 }
 
 /// A message under way.
@@ -141,11 +144,13 @@ pub(crate) struct Setup {
     pub(crate) block_time_ms: u32,
     /// Whether chain updates reach the disk at once.
     pub(crate) flushes: bool,
+    /// The base of the view timer.
+    pub(crate) view_timeout_ms: u32,
 }
 
 impl Setup {
     pub(crate) fn of(n: usize) -> Setup {
-        Setup { n, followers: 0, depth: 4, dev: false, block_time_ms: 0, flushes: true }
+        Setup { n, followers: 0, depth: 4, dev: false, block_time_ms: 0, flushes: true, view_timeout_ms: 2_000 }
     }
 }
 
@@ -156,6 +161,12 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) queue: VecDeque<Packet>,
     pub(crate) now: Time,
+    /// Links on which everything is lost: from, to.
+    pub(crate) cuts: BTreeSet<(usize, usize)>,
+    /// What was ever certified on any replica, by height.
+    pub(crate) certified: BTreeMap<Height, BlockId>,
+    /// The headers of all bodies ever made durable.
+    headers: BTreeMap<BlockId, Header>,
     /// Consensus messages that were sent, by name.
     pub(crate) counts: BTreeMap<&'static str, usize>,
     /// What happened, for golden transcripts.
@@ -164,7 +175,9 @@ pub(crate) struct World {
     pub(crate) cut: Option<Cut>,
     /// Whether mempools hand over all they have, valid or not.
     pub(crate) careless: bool,
-    verifier: Verifier,
+    /// Whether the referee looks at forks only, and lets pass what leads to one.
+    pub(crate) forks_only: bool,
+    pub(super) verifier: Verifier,
 }
 
 /// A power cut in the middle of a list of effects.
@@ -187,7 +200,7 @@ fn genesis(setup: Setup) -> Genesis {
     let params = PbftParams {
         depth: setup.depth,
         checkpoint_interval: 100,
-        view_timeout_ms: 2_000,
+        view_timeout_ms: setup.view_timeout_ms,
         view_timeout_max_ms: 60_000,
         drift_s: 15,
         block_time_ms: setup.block_time_ms,
@@ -234,8 +247,24 @@ impl World {
         let nodes = (0..setup.n + setup.followers).map(|_| Node::new(&genesis)).collect();
         let now = Time::from_seconds(START_S);
         let (queue, counts, log) = (VecDeque::new(), BTreeMap::new(), String::new());
-        let (cut, careless) = (None, false);
-        let mut world = World { setup, genesis, nodes, queue, now, counts, log, cut, careless, verifier };
+        let (cut, careless, forks_only) = (None, false, false);
+        let (cuts, certified, headers) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        let mut world = World {
+            setup,
+            genesis,
+            nodes,
+            queue,
+            now,
+            cuts,
+            certified,
+            headers,
+            counts,
+            log,
+            cut,
+            careless,
+            forks_only,
+            verifier,
+        };
         (0..world.nodes.len()).for_each(|index| world.start(index));
         world.run();
         world
@@ -297,7 +326,7 @@ impl World {
 
     /// Tells a replica something and does what it answers.
     pub(crate) fn told(&mut self, index: usize, event: Event) {
-        let now = self.now;
+        let now = self.clock(index);
         let Some(engine) = self.nodes[index].engine.as_mut() else {
             return;
         };
@@ -325,7 +354,10 @@ impl World {
             }
             self.log_effect(index, &effect);
             match effect {
-                Effect::Persist(record) => self.disk(index, |disk| disk.persist(record)),
+                Effect::Persist(record) => {
+                    self.judge_record(&record);
+                    self.disk(index, |disk| disk.persist(record));
+                }
                 Effect::Send { to, message } => self.send(index, to, message),
                 Effect::WantPayload(request) => later.push(self.payload(index, &request)),
                 Effect::Chain(update) => later.extend(self.switched(index, &update)),
@@ -337,11 +369,34 @@ impl World {
         later.into_iter().for_each(|event| self.told(index, event));
     }
 
+    /// What a replica's clock shows.
+    pub(crate) fn clock(&self, index: usize) -> Time {
+        self.now.plus_ms(self.nodes[index].ahead_ms)
+    }
+
+    /// The referee: one block is certified at a height, and its parent at the height below.
+    fn judge_record(&mut self, record: &Record) {
+        match record {
+            Record::Body(block) => drop(self.headers.insert(block.id(), block.header)),
+            Record::Committed(it) => {
+                let (height, block) = (it.ballot.height, it.ballot.block);
+                let held = *self.certified.entry(height).or_insert(block);
+                assert_eq!(held, block, "fork: two commit certificates at {height}");
+            }
+            _ => return,
+        }
+        for (height, block) in &self.certified {
+            let parent = self.headers.get(block).map(|header| header.parent);
+            let below = height.previous().and_then(|below| self.certified.get(&below));
+            assert!(parent.is_none() || below.is_none() || below == parent.as_ref(), "fork: below {height}");
+        }
+    }
+
     pub(crate) fn disk<T>(&self, index: usize, what: impl FnOnce(&mut Disk) -> T) -> T {
         what(&mut self.nodes[index].disk.lock().expect("no test panics while it holds a disk"))
     }
 
-    fn switched(&mut self, index: usize, update: &ChainUpdate) -> Option<Event> {
+    fn switched(&mut self, index: usize, update: &ChainUpdate) -> Vec<Event> {
         assert!(update.disconnected.is_empty(), "PBFT undoes nothing");
         assert_eq!(update.final_height, update.tip.height, "what is connected is final");
         for link in &update.connected {
@@ -363,9 +418,8 @@ impl World {
             self.disk(index, |disk| disk.flush(update));
             Event::Flushed { sequence: update.sequence }
         });
-        let oldest = if self.nodes[index].mempool.is_empty() { None } else { Some(self.now) };
-        self.nodes[index].engine.as_ref()?;
-        flushed.or(Some(Event::Pending { oldest }))
+        let oldest = if self.nodes[index].mempool.is_empty() { None } else { Some(self.clock(index)) };
+        flushed.into_iter().chain([Event::Pending { oldest }]).collect()
     }
 
     fn payload(&self, index: usize, request: &PayloadRequest) -> Event {
@@ -408,7 +462,7 @@ impl World {
                 continue;
             }
             *self.counts.entry(message.name()).or_insert(0) += 1;
-            if self.nodes[from].linked && self.nodes[to].linked && self.is_up(to) {
+            if self.nodes[from].linked && self.nodes[to].linked && self.is_up(to) && !self.cuts.contains(&(from, to)) {
                 self.queue.push_back(Packet { from, to, message: message.clone() });
             }
         }
@@ -416,6 +470,9 @@ impl World {
 
     /// The referee: what must be durable before a vote leaves, and one vote per kind, view and height, for ever.
     fn judge_sent(&mut self, from: usize, message: &Message) {
+        if self.forks_only {
+            return;
+        }
         let vote = match message {
             Message::PrePrepare(proposal) => proposal.vote,
             Message::Vote(vote) => *vote,
@@ -469,9 +526,72 @@ impl World {
             }
             return;
         }
-        let rng = ChaCha20Rng::seed_from_u64(1);
-        let message = self.verifier.message(message, &|_| false, rng).expect("what replicas say can be verified");
+        let message = self.verified(message).expect("what replicas say can be verified");
         self.told(to, Event::Message { from: Peer(from as u64), message });
+    }
+
+    /// What a node's shell does with a message: decodes it within its limits, and verifies it.
+    pub(crate) fn verified(&self, message: Message) -> Result<Verified<Message>, MessageError> {
+        let decoded: Message =
+            decode(&encode(&message)).map_err(|_| MessageError::Inconsistent("it has no encoding"))?;
+        assert!(decoded == message, "decoding is encoding backwards");
+        self.verifier.message(decoded, &|_| false, ChaCha20Rng::seed_from_u64(1))
+    }
+
+    /// Hands over a message of a liar; false when it is refused before the engine sees it.
+    pub(crate) fn try_inject(&mut self, from: usize, to: usize, message: Message) -> bool {
+        let is_fine = self.verified(message.clone()).is_ok();
+        if is_fine {
+            self.inject(from, to, message);
+        } else {
+            writeln!(self.log, "{to} < {from} refused: {}", describe(&message)).expect("writing to a string");
+        }
+        is_fine
+    }
+
+    /// Delivers what is wanted, in the order sent, until nothing such is under way any more; the rest stays under way.
+    pub(crate) fn deliver_if(&mut self, wanted: impl Fn(&Packet) -> bool) {
+        while let Some(place) = self.queue.iter().position(&wanted) {
+            self.deliver(place);
+        }
+    }
+
+    /// Everything under way is lost.
+    pub(crate) fn lose_all(&mut self) {
+        self.queue.clear();
+    }
+
+    /// Cuts both directions between each of these and all others.
+    pub(crate) fn isolate(&mut self, inside: &[usize]) {
+        for a in 0..self.nodes.len() {
+            for b in (0..self.nodes.len()).filter(|b| inside.contains(&a) != inside.contains(b)) {
+                self.cuts.insert((a, b));
+            }
+        }
+    }
+
+    /// Links are perfect again.
+    pub(crate) fn heal(&mut self) {
+        self.cuts.clear();
+    }
+
+    /// What a replica shows of itself.
+    pub(crate) fn status(&self, index: usize) -> crate::engine::PbftStatus {
+        let Status::Pbft(status) = self.engine(index).status() else { panic!("this is PBFT") };
+        status
+    }
+
+    /// The view that a replica is in or waits for.
+    pub(crate) fn view(&self, index: usize) -> u64 {
+        self.status(index).view.0
+    }
+
+    /// Moves a replica's clock to where its view timer has run out, and wakes it. It must be running.
+    pub(crate) fn time_out(&mut self, index: usize) {
+        let due = self.status(index).deadline.expect("the view timer runs");
+        self.nodes[index].ahead_ms += due.since_ms(self.clock(index));
+        writeln!(self.log, "timer of node {index} runs out").expect("writing to a string");
+        self.told(index, Event::Wake);
     }
 
     /// Delivers everything in the order in which it was sent.
@@ -497,7 +617,8 @@ impl World {
         while self.now < until {
             self.now = self.now.plus_ms(50);
             for index in 0..self.nodes.len() {
-                let is_due = |engine: &Pbft| engine.deadline().is_some_and(|due| due <= self.now);
+                let clock = self.clock(index);
+                let is_due = |engine: &Pbft| engine.deadline().is_some_and(|due| due <= clock);
                 if self.nodes[index].engine.as_ref().is_some_and(is_due) {
                     self.told(index, Event::Wake);
                 }
@@ -511,7 +632,7 @@ impl World {
         let transaction = self.transfer(index);
         for node in 0..self.nodes.len() {
             self.nodes[node].mempool.push(transaction.clone());
-            self.told(node, Event::Pending { oldest: Some(self.now) });
+            self.told(node, Event::Pending { oldest: Some(self.clock(node)) });
         }
         transaction
     }
@@ -665,6 +786,7 @@ impl Node {
             blamed: Vec::new(),
             sent: BTreeSet::new(),
             linked: true,
+            ahead_ms: 0,
         }
     }
 }
