@@ -116,7 +116,10 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  bezant watch --json | jq .event")]
     Watch(Watch),
     /// Simulate nets in virtual time, with faults and a referee
-    #[command(after_help = "Example:\n  bezant sim --engine pow --nodes 7 --seed 1 --seeds 100")]
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Example:\n  bezant sim --engine pow --nodes 7 --seed 1 --seeds 100"
+    )]
     Sim(Sim),
     /// Measure the miner's kernels
     #[command(subcommand)]
@@ -595,6 +598,43 @@ pub(crate) struct Sim {
     /// Arm a planted bug, or `list` them
     #[arg(long, hide = true)]
     pub(crate) plant: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Option<SimCommand>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum SimCommand {
+    /// Run PBFT's members twice under one key, in every way to part the net
+    #[command(hide = true, after_help = "Example:\n  bezant sim twins --views 7 --sample 10000")]
+    Twins(Twins),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Twins {
+    /// Rounds, each about as long as a view has, 1 to 7
+    #[arg(long, value_name = "V", default_value_t = 7)]
+    pub(crate) views: u32,
+    /// Into how many parts the net falls at most, 2 or 3
+    #[arg(long, value_name = "P", default_value_t = 3)]
+    pub(crate) partitions: u8,
+    /// Members of the four that run twice, 1 or 2
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) twins: usize,
+    /// Heights in flight
+    #[arg(long, value_name = "D", default_value_t = 3)]
+    pub(crate) depth: u16,
+    /// Draw so many scenarios instead of running all
+    #[arg(long, value_name = "N")]
+    pub(crate) sample: Option<u64>,
+    /// From which they are drawn
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Threads; 0 is one for each processor
+    #[arg(long, value_name = "J", default_value_t = 0)]
+    pub(crate) jobs: usize,
+    /// Keep the state of the campaign in this file, and go on from it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]

@@ -11,5 +11,6 @@ pub(crate) mod password;
 pub(crate) mod shell;
 pub(crate) mod sim;
 pub(crate) mod testnet;
+pub(crate) mod twins;
 pub(crate) mod wallet;
 pub(crate) mod watch;

@@ -1,10 +1,13 @@
 //! `bezant sim`.
 
-use crate::cli::{Engine, Sim};
+use crate::cli::{Engine, Sim, SimCommand};
 use crate::output::{Failure, Outcome, Output};
 use bezant_testnet::sim::{Fault, Faults, Plant, SimEngine, SimOptions};
 
 pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
+    if let Some(SimCommand::Twins(twins)) = &options.command {
+        return super::twins::run(twins, output);
+    }
     if options.plant.as_deref() == Some("list") {
         let names: Vec<&str> = Plant::all().into_iter().map(Plant::name).collect();
         return output.result(&names, || names.join("\n"));

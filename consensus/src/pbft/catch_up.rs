@@ -7,7 +7,7 @@ use crate::ledger::codec::encode;
 use crate::ledger::hash::BlockId;
 use crate::ledger::units::Height;
 use crate::limits::{BLOCKS_PER_MESSAGE_MAX, MESSAGE_BYTES_MAX, SLOTS_MAX};
-use crate::message::{Blocks, CertifiedBlock, CertifiedBlocks, Message};
+use crate::message::{Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Message};
 use std::sync::Arc;
 
 impl Pbft {
@@ -49,9 +49,15 @@ impl Pbft {
     fn certified_at(&self, height: Height) -> Option<CertifiedBlock> {
         let id = self.chain.active_at(height)?;
         let block = self.chain.block(&id)?;
-        let recent = self.recent.get(&height).map(|(_, certificate)| certificate.clone());
-        let certificate = recent.or_else(|| self.chain.archive().certificate(height))?;
+        let certificate = self.certificate_at(height)?;
         Some(CertifiedBlock { block: (*block).clone(), certificate })
+    }
+
+    /// The commit certificate that is held for a height.
+    pub(super) fn certificate_at(&self, height: Height) -> Option<CommitCertificate> {
+        let in_flight = self.slots.get(&height).and_then(|slot| slot.committed.as_ref());
+        let recent = self.recent.get(&height).map(|(_, certificate)| certificate);
+        in_flight.or(recent).cloned().or_else(|| self.chain.archive().certificate(height))
     }
 
     /// Sends the peer that is behind what it lacks, starting at `height` or lower; not too often.
@@ -92,6 +98,7 @@ impl Pbft {
         }
         let mut is_useful = false;
         for certified in blocks {
+            self.confront(&certified.certificate);
             is_useful |= self.install(certified);
         }
         if is_useful {

@@ -8,7 +8,7 @@ use super::Pbft;
 use crate::engine::{Effect, Fault, Peer, Record, To, Trace};
 use crate::ledger::units::{Height, View};
 use crate::limits::EVIDENCE_PER_MEMBER_MAX;
-use crate::message::{Evidence, Message, Vote, VoteKind};
+use crate::message::{Ballot, CommitCertificate, Evidence, Message, Seal, Vote, VoteKind};
 use std::collections::BTreeMap;
 
 /// What a member is proved to have done, by where it did it.
@@ -46,6 +46,29 @@ impl Pbft {
         let fault = Fault::Equivocation(second.signer, second.ballot.height);
         self.emit(Effect::Blame { peer: from, fault });
         self.on_evidence(Evidence { first, second });
+    }
+
+    /// A commit certificate that somebody brought. Where another block of its view is certified here at its height, more than
+    /// f members lied, and whoever sealed both is one of them.
+    pub(super) fn confront(&mut self, certificate: &CommitCertificate) {
+        let ballot = certificate.ballot;
+        let is_rival = |held: &CommitCertificate| {
+            held.ballot != ballot && held.ballot == Ballot { block: held.ballot.block, ..ballot }
+        };
+        let Some(held) = self.certificate_at(ballot.height).filter(is_rival) else {
+            return;
+        };
+        let vote = |ballot, seal: &Seal| Vote {
+            kind: VoteKind::Commit,
+            ballot,
+            signer: seal.signer,
+            signature: seal.signature,
+        };
+        for seal in &certificate.commits {
+            if let Some(other) = held.commits.iter().find(|other| other.signer == seal.signer) {
+                self.on_evidence(Evidence { first: vote(held.ballot, other), second: vote(ballot, seal) });
+            }
+        }
     }
 
     /// Evidence, made here or verified.

@@ -94,6 +94,9 @@ impl Pbft {
         if change.incarnation != self.incarnation || change.epoch != self.set.epoch {
             return;
         }
+        if let Some(certificate) = &change.committed {
+            self.confront(certificate);
+        }
         let is_begun = change.view < self.view || (change.view == self.view && self.is_active());
         if is_begun {
             self.tell_view(from);
@@ -120,6 +123,7 @@ impl Pbft {
         if new_view.incarnation != self.incarnation || new_view.epoch != self.set.epoch {
             return;
         }
+        new_view.changes.iter().filter_map(|it| it.committed.as_ref()).for_each(|it| self.confront(it));
         if new_view.view > self.view || (new_view.view == self.view && !self.is_active()) {
             self.enter(new_view);
         } else if new_view.view < self.view && self.is_active() {

@@ -42,6 +42,7 @@ mod setup;
 #[cfg(test)]
 mod tests;
 mod trace;
+pub mod twins;
 mod users;
 mod world;
 

@@ -690,6 +690,21 @@ fn f34_what_does_not_contradict_is_no_evidence() {
 }
 
 #[test]
+fn f34_two_certificates_of_one_view_name_everyone_who_sealed_both() {
+    let mut world = net();
+    let a = chain(&world, 1).remove(0);
+    let b = rival(&world, &a);
+    let answer = Message::Certified(crate::message::CertifiedBlocks(vec![world.certified(1, &a, &[0, 1, 3])]));
+    world.inject(0, 2, answer);
+    world.submit(0);
+    world.lose_all();
+    let change = world.change(3, 1, Some(world.committed_in(0, 1, &b, &[1, 2, 3])), vec![]);
+    world.inject(3, 2, Message::ViewChange(change));
+    let named: Vec<u16> = world.status(2).evidence.iter().map(|it| it.first.signer).collect();
+    assert_eq!(named, [1, 3]);
+}
+
+#[test]
 fn f34_a_liar_makes_only_so_much_evidence_against_itself() {
     let mut world = net();
     world.kill(3);
