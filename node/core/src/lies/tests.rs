@@ -250,7 +250,7 @@ fn an_equivocating_primary_keeps_to_its_two_stories() {
     }
     let again = liar.outgoing(NOW, To::Members, Message::PrePrepare(proposal.clone()));
     assert_eq!(again, told, "sent again, byte for byte");
-    let block = |said: &[Outgoing]| match &said[..] {
+    let block = |said: &[Outgoing]| match said {
         [(_, _, Message::Vote(_)), (_, _, Message::PrePrepare(told))] => told.block.id(),
         other => panic!("{other:?}"),
     };
