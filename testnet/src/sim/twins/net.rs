@@ -4,7 +4,7 @@ use super::scenario::MEMBERS;
 use super::{LIVENESS_MS, Outcome, ROUND_MS, Scenario};
 use crate::sim::disk::{Disk, SharedDisk};
 use crate::sim::setup::GENESIS_TIME_S;
-use bezant_consensus::engine::{Effect, Engine, EngineConfig, Event, Peer, Record, Status, To, Trace};
+use bezant_consensus::engine::{Effect, Engine, EngineConfig, Event, Fault, Peer, Record, Status, To, Trace};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams};
@@ -290,7 +290,8 @@ impl Net {
             }
             Effect::Blame { peer, fault } => {
                 let blamed = peer.0 as usize;
-                if self.is_correct(index) && self.is_correct(blamed) {
+                // Where messages are lost, silence is nobody's fault.
+                if fault != Fault::Silent && self.is_correct(index) && self.is_correct(blamed) {
                     return Err(("blame", format!("replica {index} blames {blamed}, which is correct: {fault}")));
                 }
             }
