@@ -36,6 +36,8 @@
 //!   voted for. If another one is certified, it replaces the body held, and what stands above it is judged anew.
 //! - A member that is seen to vote for two blocks is reported, once; its first vote counts.
 //! - Messages of another incarnation or epoch are dropped.
+//! - At or below the base of the view a height without a certificate of its own is voted on for the ancestor of what is
+//!   certified above it, and for nothing else (`ancestors.rs`).
 //!
 //! # When a block is proposed
 //! When a transaction waits; when the block time ran out; when a dev net asks for a block; and at once on a dev net without a
