@@ -6,6 +6,9 @@
 //! - A crash keeps any prefix of an effect list plus the next `Persist`s that had been pulled forward; the rest never happened.
 //! - [`Effect::Chain`] is one atomic switch; it may reach the disk later. Until [`Event::Flushed`] reports it, the engine
 //!   keeps what is needed, and after a crash it makes the same switch again from what was persisted.
+//! - [`Effect::Snapshot`] replaces the coins as a whole; [`SnapshotStep`] says what a crash leaves. From its `Switch` until
+//!   [`Event::Flushed`] reports that, the engine neither votes nor connects anything. `Stage`, `Discard` and `Clear` rest on
+//!   nothing and nothing rests on them but the `Switch` after them.
 //! - [`Store`](crate::chain::Store) answers for a record from the moment its `Persist` was handed out.
 //! - [`Event::Wake`] comes at or after [`Engine::deadline`]; more wakes are harmless.
 //! - The same inputs give the same outputs on every machine.
@@ -13,13 +16,14 @@
 use crate::chain::{Chain, ChainUpdate};
 use crate::ledger::block::{Block, Header};
 use crate::ledger::genesis::Genesis;
-use crate::ledger::hash::{BlockId, LockHash};
+use crate::ledger::hash::{BlockId, CoinCommitment, LockHash};
 use crate::ledger::key::SigningKey;
 use crate::ledger::rules::context::Place;
 use crate::ledger::target::Work;
 use crate::ledger::transaction::Transaction;
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
 use crate::message::{CommitCertificate, Evidence, Message, NewView, PreparedBlock, ViewChange, Vote, VoteKind};
+use crate::snapshot::{CheckpointCertificate, CheckpointState, CheckpointVote, SnapshotStep};
 use crate::verify::Verified;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::sync::Arc;
@@ -113,6 +117,8 @@ pub enum Effect {
     Mine(Option<Template>),
     /// The active chain has changed.
     Chain(ChainUpdate),
+    /// PBFT: a snapshot of the coin set arrives, or those that are served change.
+    Snapshot(SnapshotStep),
     /// A peer broke a rule.
     Blame {
         /// Who.
@@ -185,6 +191,12 @@ pub enum Record {
     Evidence(Evidence),
     /// PBFT: before the first vote of the view that it begins. Only those of the latest view count.
     NewView(NewView),
+    /// PBFT: this replica's own vote at a checkpoint, before it leaves.
+    Checkpoint(CheckpointVote),
+    /// PBFT: what this replica found at a checkpoint, before it votes there. A later one of the same height replaces it.
+    CheckpointState(CheckpointState),
+    /// PBFT: a checkpoint that is stable, before its snapshot is served, or switched to. See [`Record::superseded`].
+    Stable(CheckpointCertificate),
 }
 
 impl Record {
@@ -201,7 +213,30 @@ impl Record {
             | Record::Invalid(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
-            | Record::Evidence(_) => None,
+            | Record::Evidence(_)
+            | Record::Checkpoint(_)
+            | Record::CheckpointState(_)
+            | Record::Stable(_) => None,
+        }
+    }
+
+    /// PBFT: whether the record is of no more use once these checkpoints are stable and persisted: the latest, and the
+    /// oldest of the [`SNAPSHOTS_HELD`](crate::limits::SNAPSHOTS_HELD) latest.
+    #[must_use]
+    pub fn superseded(&self, latest: Height, oldest: Height) -> bool {
+        match self {
+            Record::Checkpoint(vote) => vote.checkpoint.height <= latest,
+            Record::CheckpointState(state) => state.checkpoint.height < oldest,
+            Record::Stable(certificate) => certificate.checkpoint.height < oldest,
+            Record::Vote(_)
+            | Record::Prepared(_)
+            | Record::Body(_)
+            | Record::Committed(_)
+            | Record::Header(_)
+            | Record::Invalid(_)
+            | Record::ViewChange(_)
+            | Record::NewView(_)
+            | Record::Evidence(_) => false,
         }
     }
 }
@@ -300,6 +335,42 @@ pub enum Trace {
         votes: usize,
         /// Members needed.
         quorum: usize,
+    },
+    /// A checkpoint vote was counted.
+    Checkpoint {
+        /// Whose.
+        signer: u16,
+        /// Where.
+        height: Height,
+        /// Equal votes now.
+        votes: usize,
+        /// Votes needed.
+        quorum: usize,
+    },
+    /// A checkpoint is stable, and this replica found the same there.
+    Stable {
+        /// Where.
+        height: Height,
+        /// The coins.
+        coins: CoinCommitment,
+    },
+    /// A quorum found other coins at a checkpoint than this replica, which stops deciding until it has repaired itself.
+    Diverged {
+        /// Where.
+        height: Height,
+        /// What this replica found.
+        ours: CoinCommitment,
+        /// What a quorum found.
+        theirs: CoinCommitment,
+    },
+    /// A snapshot is being fetched, or was switched to.
+    Transfer {
+        /// Of which height.
+        height: Height,
+        /// Buckets that are here.
+        buckets: usize,
+        /// Whether it is the chain's state now.
+        done: bool,
     },
     /// Two votes of one signer contradict each other.
     Equivocation {

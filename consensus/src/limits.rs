@@ -48,6 +48,17 @@ pub const MEMBERS_MAX: usize = 256;
 /// Buckets of the coin-set commitment.
 pub const COMMITMENT_BUCKETS: usize = 256;
 
+/// Coins in one message.
+pub const SNAPSHOT_COINS_PER_MESSAGE_MAX: usize = 8_192;
+/// Buckets of a snapshot that one peer is asked for at a time.
+pub const BUCKETS_PER_REQUEST: usize = 8;
+/// Coins of one bucket that a replica takes before it sees whether they are right: a thousand million in all.
+pub const BUCKET_COINS_MAX: u64 = 1 << 22;
+/// Snapshots that a replica serves: those of the latest stable checkpoints.
+pub const SNAPSHOTS_HELD: usize = 3;
+/// Checkpoints above the stable one of which a replica keeps one member's vote, and its own.
+pub const CHECKPOINTS_PER_MEMBER_MAX: usize = 4;
+
 /// Headers in one answer.
 pub const HEADERS_PER_MESSAGE_MAX: usize = 2_000;
 /// Entries of a block locator.
@@ -95,5 +106,8 @@ const _: () = assert!(THRESHOLD_CHILDREN_MAX < LOCK_NODES_MAX);
 // A replica whose newest final blocks are not here yet can still follow a whole window, and take in a full answer.
 const _: () = assert!(2 * WINDOW_DEPTH_MAX <= SLOTS_MAX && BLOCKS_PER_MESSAGE_MAX as u64 <= SLOTS_MAX);
 const _: () = assert!(BLOCKS_PER_MESSAGE_MAX <= UNCONNECTED_BODIES_MAX);
+// A coin is 85 bytes with its name.
+const _: () = assert!(85 * SNAPSHOT_COINS_PER_MESSAGE_MAX + 1024 + 8 * COMMITMENT_BUCKETS < MESSAGE_BYTES_MAX);
+const _: () = assert!(COMMITMENT_BUCKETS.is_multiple_of(BUCKETS_PER_REQUEST) && SNAPSHOTS_HELD >= 2);
 // A certificate of the largest set (signer 2 + signature 64 bytes each) fits beside a full block.
 const _: () = assert!(MEMBERS_MAX * 66 + 1024 <= MESSAGE_BYTES_MAX - BLOCK_BYTES_MAX);

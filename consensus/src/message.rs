@@ -8,12 +8,13 @@ use crate::ledger::codec::{encode, limited_decode};
 use crate::ledger::hash::{BlockId, NetworkId, tagged};
 use crate::ledger::key::{Signature, SigningKey};
 use crate::ledger::target::Work;
-use crate::ledger::transaction::Transaction;
+use crate::ledger::transaction::{OutPoint, Transaction};
 use crate::ledger::units::{Epoch, Height, Incarnation, View};
 use crate::limits::{
     BLOCKS_PER_MESSAGE_MAX, HEADERS_PER_MESSAGE_MAX, LOCATOR_ENTRIES_MAX, MEMBERS_MAX, WINDOW_DEPTH_MAX,
 };
 use crate::plant::{Plant, armed};
+use crate::snapshot::{BucketParts, CheckpointCertificate, CheckpointVote, Snapshot};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// What a PBFT vote is about.
@@ -229,6 +230,8 @@ pub struct TipInfo {
     pub final_height: Height,
     /// Work of its chain; zero under PBFT.
     pub work: Work,
+    /// PBFT: its latest stable checkpoint, whose snapshot it serves; 0 while there is none.
+    pub stable: Height,
 }
 
 /// Everything that one peer says to another.
@@ -267,6 +270,30 @@ pub enum Message {
     NewView(NewView),
     /// PBFT: a member lied; gossiped.
     Evidence(Evidence),
+    /// PBFT: what a member found at a checkpoint.
+    Checkpoint(CheckpointVote),
+    /// PBFT: answers a [`Message::Checkpoint`] of a height at or below a stable one.
+    Checkpointed(CheckpointCertificate),
+    /// PBFT: asks for the manifest of the snapshot at a height, or of a later one.
+    GetSnapshot {
+        /// The checkpoint's height.
+        height: Height,
+    },
+    /// PBFT: answers [`Message::GetSnapshot`]; `None` when there is none at that height or above.
+    Snapshot(Option<Box<Snapshot>>),
+    /// PBFT: asks for buckets of a snapshot.
+    GetBuckets {
+        /// The checkpoint's height.
+        height: Height,
+        /// The first bucket.
+        first: u8,
+        /// The last one.
+        last: u8,
+        /// Coins of the first bucket up to this name are there already.
+        after: Option<OutPoint>,
+    },
+    /// PBFT: answers [`Message::GetBuckets`].
+    Buckets(BucketParts),
 }
 
 macro_rules! bounded_lists {
@@ -317,6 +344,12 @@ impl Message {
             Message::ViewChange(_) => "view-change",
             Message::NewView(_) => "new-view",
             Message::Evidence(_) => "evidence",
+            Message::Checkpoint(_) => "checkpoint",
+            Message::Checkpointed(_) => "checkpointed",
+            Message::GetSnapshot { .. } => "get-snapshot",
+            Message::Snapshot(_) => "snapshot",
+            Message::GetBuckets { .. } => "get-buckets",
+            Message::Buckets(_) => "buckets",
         }
     }
 }

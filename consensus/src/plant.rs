@@ -26,6 +26,10 @@ pub enum Plant {
     LinkAcrossViews,
     /// PBFT: COMMITs are sent far above the window.
     WideWindow,
+    /// PBFT: a replica whose coins are not those of a stable checkpoint goes on with them.
+    IgnoreDivergence,
+    /// PBFT: buckets of a snapshot are taken as they come.
+    TrustBuckets,
     /// PBFT: a crash forgets which views were left and entered.
     ForgetViews,
     /// PBFT: a primary proposes a height without being prepared on its parent itself.
@@ -60,7 +64,7 @@ pub enum Plant {
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Plant; 25] = [
+    pub const ALL: [Plant; 27] = [
         Plant::ForgetVotes,
         Plant::SmallQuorum,
         Plant::PersistAfterSend,
@@ -71,6 +75,8 @@ impl Plant {
         Plant::VoteBelowBase,
         Plant::LinkAcrossViews,
         Plant::WideWindow,
+        Plant::IgnoreDivergence,
+        Plant::TrustBuckets,
         Plant::ForgetViews,
         Plant::UnboundPrimary,
         Plant::MixViews,
@@ -102,6 +108,8 @@ impl Plant {
             Plant::VoteBelowBase => "vote-below-base",
             Plant::LinkAcrossViews => "link-across-views",
             Plant::WideWindow => "wide-window",
+            Plant::IgnoreDivergence => "ignore-divergence",
+            Plant::TrustBuckets => "trust-buckets",
             Plant::ForgetViews => "forget-views",
             Plant::UnboundPrimary => "unbound-primary",
             Plant::MixViews => "mix-views",
@@ -134,6 +142,8 @@ impl Plant {
             | Plant::VoteBelowBase
             | Plant::LinkAcrossViews
             | Plant::WideWindow
+            | Plant::IgnoreDivergence
+            | Plant::TrustBuckets
             | Plant::ForgetViews
             | Plant::UnboundPrimary
             | Plant::MixViews

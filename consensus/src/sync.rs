@@ -103,6 +103,17 @@ impl<R: Clone> Peers<R> {
         }
     }
 
+    /// Whether as many requests are open as may be.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.open_count() >= SYNC_REQUESTS_MAX
+    }
+
+    /// What each peer claimed last.
+    pub fn claims(&self) -> impl Iterator<Item = (Peer, &TipInfo)> {
+        self.peers.iter().filter_map(|(peer, state)| state.tip.as_ref().map(|tip| (*peer, tip)))
+    }
+
     /// Whether a peer is there.
     #[must_use]
     pub fn is_connected(&self, peer: Peer) -> bool {

@@ -19,6 +19,7 @@ use crate::message::{
     ViewChange, Vote, VoteKind, vote_digest,
 };
 use crate::plant::{Plant, armed};
+use crate::snapshot::{Checkpoint, CheckpointCertificate, Snapshot};
 use rand_core::CryptoRng;
 use std::sync::Arc;
 
@@ -167,7 +168,20 @@ impl Verifier {
             Message::ViewChange(change) => self.check_view_change(change)?,
             Message::NewView(new_view) => self.check_new_view(new_view)?,
             Message::Evidence(evidence) => self.check_evidence(evidence)?,
-            Message::Tip(_) | Message::GetCertified { .. } | Message::GetHeaders(_) | Message::GetBlocks(_) => {}
+            Message::Checkpoint(vote) => {
+                self.check_checkpoint(&vote.checkpoint, &Seal { signer: vote.signer, signature: vote.signature })?;
+            }
+            Message::Checkpointed(certificate) => self.check_checkpoint_certificate(certificate)?,
+            Message::Snapshot(Some(snapshot)) => self.check_snapshot(snapshot)?,
+            // Buckets are judged beside the manifest that was asked for.
+            Message::Tip(_)
+            | Message::GetCertified { .. }
+            | Message::GetHeaders(_)
+            | Message::GetBlocks(_)
+            | Message::GetSnapshot { .. }
+            | Message::Snapshot(None)
+            | Message::GetBuckets { .. }
+            | Message::Buckets(_) => {}
         }
         Ok(Verified(message))
     }
@@ -182,7 +196,13 @@ impl Verifier {
             | Message::Certified(_)
             | Message::ViewChange(_)
             | Message::NewView(_)
-            | Message::Evidence(_) => pbft,
+            | Message::Evidence(_)
+            | Message::Checkpoint(_)
+            | Message::Checkpointed(_)
+            | Message::GetSnapshot { .. }
+            | Message::Snapshot(_)
+            | Message::GetBuckets { .. }
+            | Message::Buckets(_) => pbft,
             Message::GetHeaders(_) | Message::Headers(_) | Message::NewBlock(_) => !pbft,
         };
         if fits { Ok(()) } else { Err(MessageError::WrongEngine(message.name())) }
@@ -324,6 +344,47 @@ impl Verifier {
         }
         self.check_seal(VoteKind::PrePrepare, &certificate.ballot, &certificate.pre_prepare)?;
         self.check_seals(VoteKind::Prepare, &certificate.ballot, &certificate.prepares)
+    }
+
+    /// Checks that a member signed what can be a checkpoint.
+    fn check_checkpoint(&self, checkpoint: &Checkpoint, seal: &Seal) -> Result<(), MessageError> {
+        self.check_epoch(checkpoint.epoch)?;
+        let interval = self.genesis.pbft().map_or(1, |params| u64::from(params.checkpoint_interval));
+        if checkpoint.height == Height::GENESIS || !checkpoint.height.0.is_multiple_of(interval) {
+            return Err(MessageError::Inconsistent("there is no checkpoint at this height"));
+        }
+        let key = self.set.member(seal.signer).ok_or(MessageError::Signer(seal.signer))?;
+        let is_valid = crate::ledger::key::verify(key, &checkpoint.digest(&self.network), &seal.signature);
+        if is_valid { Ok(()) } else { Err(MessageError::Signature(seal.signer)) }
+    }
+
+    /// Checks that exactly q members found the same at a checkpoint.
+    ///
+    /// # Errors
+    /// When the certificate proves nothing.
+    pub fn check_checkpoint_certificate(&self, certificate: &CheckpointCertificate) -> Result<(), MessageError> {
+        self.check_epoch(certificate.checkpoint.epoch)?;
+        if certificate.seals.len() != self.set.quorum() {
+            return Err(MessageError::Certificate("not exactly q checkpoint votes"));
+        }
+        if !certificate.seals.windows(2).all(|pair| pair[0].signer < pair[1].signer) {
+            return Err(MessageError::Certificate("signers must be in ascending order, none twice"));
+        }
+        certificate.seals.iter().try_for_each(|seal| self.check_checkpoint(&certificate.checkpoint, seal))
+    }
+
+    /// Checks both certificates of a manifest, and that header and buckets are the ones that they name.
+    fn check_snapshot(&self, snapshot: &Snapshot) -> Result<(), MessageError> {
+        let Checkpoint { incarnation, epoch, height, block, coins, .. } = snapshot.certificate.checkpoint;
+        let ballot = &snapshot.commit.ballot;
+        if (ballot.incarnation, ballot.epoch, ballot.height, ballot.block) != (incarnation, epoch, height, block) {
+            return Err(MessageError::Inconsistent("the commit certificate is for another block"));
+        }
+        if snapshot.header.id() != block || snapshot.buckets.commitment() != coins {
+            return Err(MessageError::Inconsistent("header or buckets are not those of the checkpoint"));
+        }
+        self.check_checkpoint_certificate(&snapshot.certificate)?;
+        self.check_commit_certificate(&snapshot.commit)
     }
 
     /// Checks the signature and every certificate: counted, in ascending heights above the one committed, none of the new

@@ -6,8 +6,8 @@
 //!   Those two are never dropped; for events the network may wait (back-pressure towards the peers).
 //! - Counts messages and bytes in [`crate::metrics::Metrics`].
 //! - Sends a peer's messages in the order in which they came.
-//! - A [`Message::GetCertified`], [`Message::GetHeaders`] or [`Message::GetBlocks`] to one peer is a request: its answer comes
-//!   back as an ordinary [`NetEvent::Message`] of that peer with [`Origin::Answer`]; when there will be none,
+//! - A [`Message::GetCertified`], [`Message::GetHeaders`], [`Message::GetBlocks`], [`Message::GetSnapshot`] or
+//!   [`Message::GetBuckets`] to one peer is a request: its answer comes back as an ordinary [`NetEvent::Message`] of that peer with [`Origin::Answer`]; when there will be none,
 //!   [`NetEvent::Unanswered`] says so. All other messages to one peer or to members go over direct streams, and by gossip when
 //!   there is none; messages to all are gossiped.
 //!

@@ -113,6 +113,7 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
         last_submission: 0,
         supply,
         coins,
+        switched: 0,
         needs_peers: setup.needs_peers,
         _lock: lock,
     };
@@ -204,6 +205,8 @@ struct Core {
     supply: u64,
     /// Number of coins at the tip.
     coins: u64,
+    /// Number of the last switch to a snapshot that is in `supply` and `coins`.
+    switched: u64,
     needs_peers: bool,
     /// Dropped last.
     _lock: File,
@@ -290,6 +293,11 @@ impl Core {
             Work::Flushed(flushed) => {
                 if let Some(error) = flushed.failed {
                     return Err(error.into());
+                }
+                if let Some(totals) = flushed.switched.filter(|totals| totals.sequence > self.switched) {
+                    // From the switch until this is told nothing was connected.
+                    self.switched = totals.sequence;
+                    (self.supply, self.coins) = (totals.supply, totals.coins);
                 }
                 self.facts.forget_votes(flushed.final_height);
                 self.recent.flushed(flushed.sequence);

@@ -308,7 +308,13 @@ impl VerifyPool {
             | Message::GetBlocks(_)
             | Message::ViewChange(_)
             | Message::NewView(_)
-            | Message::Evidence(_) => {}
+            | Message::Evidence(_)
+            | Message::Checkpoint(_)
+            | Message::Checkpointed(_)
+            | Message::GetSnapshot { .. }
+            | Message::Snapshot(_)
+            | Message::GetBuckets { .. }
+            | Message::Buckets(_) => {}
         }
     }
 

@@ -15,6 +15,7 @@ use crate::ledger::rules::BlockError;
 use crate::ledger::rules::context::{self, Place};
 use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::Height;
+use crate::snapshot::BucketPage;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,6 +29,13 @@ pub trait Archive {
     fn active_at(&self, height: Height) -> Option<BlockId>;
     /// PBFT: the commit certificate that made the block at a height final, encoded.
     fn certificate(&self, height: Height) -> Option<crate::message::CommitCertificate>;
+    /// PBFT: the first `limit` coins of a bucket after a name, as the coin set was at a height. `None` unless that height is
+    /// flushed and not below the last [`SnapshotStep::Keep`](crate::snapshot::SnapshotStep::Keep), or the snapshot from which
+    /// the store goes on. Stores for proof of work need not know the past.
+    fn bucket_at(&self, height: Height, bucket: u8, after: Option<OutPoint>, limit: usize) -> Option<BucketPage> {
+        let _ = (height, bucket, after, limit);
+        None
+    }
 }
 
 /// The read seam: all that the core ever reads. It never writes; effects do.
@@ -203,6 +211,12 @@ impl Chain {
         }
     }
 
+    /// Whether the store was reported to show the block of the active chain at this height.
+    #[must_use]
+    pub fn is_flushed(&self, height: Height) -> bool {
+        height <= self.tip.height && !self.links.contains_key(&height)
+    }
+
     /// A block whose body is held, on any branch.
     #[must_use]
     pub fn block(&self, id: &BlockId) -> Option<Arc<Block>> {
@@ -304,6 +318,22 @@ impl Chain {
         self.sequence += 1;
         self.final_height = final_height;
         ChainUpdate { sequence: self.sequence, disconnected, connected, tip: self.tip, final_height }
+    }
+
+    /// Counts a switch to a snapshot among the updates: its number.
+    pub fn begin_rebase(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// Goes on from a snapshot, which the store shows: its tip is final, and nothing that was connected before counts.
+    pub fn rebase(&mut self, base: Base) {
+        self.overlay.clear();
+        self.links.clear();
+        self.unsummed = Diff::default();
+        self.buckets = base.buckets;
+        self.tip = base.tip;
+        self.final_height = base.tip.height;
     }
 
     /// Told by the executor: the store now shows this update and all before it.

@@ -132,11 +132,22 @@ impl Buckets {
         }
     }
 
+    /// The hash of each bucket, in order.
+    #[must_use]
+    pub fn hashes(&self) -> Vec<[u8; 32]> {
+        self.0.iter().map(Bucket::hash).collect()
+    }
+
     /// The commitment.
     #[must_use]
     pub fn commitment(&self) -> CoinCommitment {
-        let hashes: Vec<[u8; 32]> = self.0.iter().map(Bucket::hash).collect();
-        let parts: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
-        CoinCommitment(tagged("bezant/coin-set", &parts))
+        commitment_of(&self.hashes())
     }
+}
+
+/// The commitment that these bucket hashes make, in order.
+#[must_use]
+pub fn commitment_of(hashes: &[[u8; 32]]) -> CoinCommitment {
+    let parts: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
+    CoinCommitment(tagged("bezant/coin-set", &parts))
 }

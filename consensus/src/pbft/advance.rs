@@ -41,7 +41,7 @@ impl Pbft {
                 moved |= self.try_committed(height);
             }
             moved |= self.connect();
-            if !moved || self.halted {
+            if !moved || self.is_stopped() {
                 return;
             }
         }
@@ -223,7 +223,7 @@ impl Pbft {
         }
     }
 
-    fn judge_anew_above(&mut self, height: Height) {
+    pub(super) fn judge_anew_above(&mut self, height: Height) {
         let bodies = self.slots.range_mut(height.next()..).filter_map(|(_, slot)| slot.body.as_mut());
         bodies.for_each(|body| body.judged = Judged::Waiting);
     }
@@ -243,6 +243,10 @@ impl Pbft {
                 self.over.pop_first();
             }
             connected.push(link);
+            self.look();
+            if self.is_stopped() {
+                break;
+            }
         }
         if connected.is_empty() {
             return false;

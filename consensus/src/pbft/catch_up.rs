@@ -1,6 +1,7 @@
 //! Catching up by certified blocks, and helping others to.
 
 use super::slot::Body;
+use super::transfer::Ask;
 use super::{LAG_GRACE_MS, Pbft, RESEND_MS};
 use crate::engine::{Effect, Fault, Peer, Record, To};
 use crate::ledger::codec::encode;
@@ -73,24 +74,33 @@ impl Pbft {
         self.helped_at.insert(peer, self.now);
         let from = claimed.map_or(height, |claimed| claimed.next().min(height));
         let message = self.certified_from(from, BLOCKS_PER_MESSAGE_MAX as u32);
-        self.emit(Effect::Send { to: To::Peer(peer), message });
+        // Below the snapshot that this replica began with there is nothing to give.
+        if message != Message::Certified(CertifiedBlocks::default()) {
+            self.emit(Effect::Send { to: To::Peer(peer), message });
+        }
     }
 
     pub(super) fn on_disconnected(&mut self, peer: Peer) {
         self.peers.disconnected(peer);
+        self.forget_in_transfer(peer);
         self.helped_at.remove(&peer);
         self.views.disconnected(peer);
+        self.checkpoints.disconnected(peer);
     }
 
     pub(super) fn on_unanswered(&mut self, peer: Peer) {
         self.peers.unanswered(self.now, peer);
+        self.unanswered(peer);
     }
 
     /// Certified blocks, asked for or as an answer to a vote of ours. The verifier has checked each certificate.
     pub(super) fn on_certified(&mut self, from: Peer, blocks: Vec<CertifiedBlock>) {
         let tip = self.chain.tip().height;
         let heights: Vec<Height> = blocks.iter().map(|certified| certified.certificate.ballot.height).collect();
-        let asked = self.peers.open().find(|(peer, _)| *peer == from).map(|(_, wanted)| *wanted);
+        let asked = self.peers.open().find_map(|(peer, ask)| match ask {
+            Ask::Blocks(wanted) if peer == from => Some(*wanted),
+            Ask::Blocks(_) | Ask::Snapshot | Ask::Buckets => None,
+        });
         // Help that crosses a request is no answer to it.
         let answered = asked.filter(|wanted| heights.is_empty() || heights.contains(wanted));
         if answered.is_some() {
@@ -104,7 +114,11 @@ impl Pbft {
         if is_useful {
             return;
         }
-        if answered.is_some_and(|wanted| wanted > tip) {
+        let has_snapshot = self.peers.claim(from).is_some_and(|info| info.stable > tip);
+        if answered.is_some() && heights.is_empty() && has_snapshot {
+            // It may have begun with a snapshot itself; if not, asking for that shows it.
+            self.transfer.is_needed_above(tip);
+        } else if answered.is_some_and(|wanted| wanted > tip) {
             // A claim that nothing stands behind: others are asked for a while.
             self.peers.rest(self.now, from);
             let reason = "claimed a final height and gave no block".to_owned();
@@ -145,14 +159,24 @@ impl Pbft {
         true
     }
 
-    /// Asks a peer for what is missing, if one claims to have it and it did not come by itself.
-    pub(super) fn catch_up(&mut self) {
+    /// Gives up requests that are overdue.
+    pub(super) fn expire(&mut self) {
         for (peer, _) in self.peers.expire(self.now) {
             self.emit(Effect::Blame { peer, fault: Fault::Silent });
+            self.unanswered(peer);
+        }
+    }
+
+    /// Asks a peer for what is missing, if one claims to have it and it did not come by itself.
+    pub(super) fn catch_up(&mut self) {
+        if self.is_stopped() || self.transfer.is_fetching() || self.is_far_behind() {
+            self.lag = None;
+            return;
         }
         let tip = self.chain.tip().height;
         let ahead = self.peers.askable(self.now, |info| info.final_height > tip);
-        if ahead.is_empty() || self.peers.open().next().is_some() {
+        let is_asking = self.peers.open().any(|(_, ask)| matches!(ask, Ask::Blocks(_)));
+        if ahead.is_empty() || is_asking {
             self.lag = if ahead.is_empty() { None } else { self.lag };
             return;
         }
@@ -168,7 +192,7 @@ impl Pbft {
         let is_late = since.plus_ms(LAG_GRACE_MS) <= self.now;
         if let Some(peer) = peer.or(is_late.then_some(chosen)) {
             let wanted = tip.next();
-            self.peers.asked(self.now, peer, wanted);
+            self.peers.asked(self.now, peer, Ask::Blocks(wanted));
             let message = Message::GetCertified { from: wanted, count: BLOCKS_PER_MESSAGE_MAX as u32 };
             self.emit(Effect::Send { to: To::Peer(peer), message });
         }

@@ -66,6 +66,7 @@
 mod advance;
 mod ancestors;
 mod catch_up;
+mod checkpoint;
 mod choose;
 mod evidence;
 mod future;
@@ -73,11 +74,13 @@ pub mod light;
 mod propose;
 mod restore;
 mod send;
+mod serve;
 mod slot;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod transfer;
 mod view;
 mod vote;
 
@@ -93,6 +96,7 @@ use crate::limits::{FUTURE_MESSAGES_PER_SENDER_MAX, SLOTS_MAX, WINDOW_DEPTH_MAX}
 use crate::message::{Ballot, CommitCertificate, Message, PreparedBlock, TipInfo, VoteKind};
 use crate::plant::{Plant, armed};
 use crate::sync::Peers;
+use checkpoint::Checkpoints;
 use choose::Choice;
 use evidence::Proofs;
 use future::Future;
@@ -101,6 +105,7 @@ use slot::Slot;
 use std::collections::BTreeMap;
 use tally::Tally;
 use timer::Timer;
+use transfer::{Ask, Transfer};
 use view::Views;
 
 /// After so long own votes for heights that are not final are sent again.
@@ -139,6 +144,8 @@ pub struct Pbft {
     views: Views,
     timer: Timer,
     proofs: Proofs,
+    checkpoints: Checkpoints,
+    transfer: Transfer,
     /// When the present view was entered.
     entered_at: Time,
     /// Whether a block became final in the present view.
@@ -156,8 +163,7 @@ pub struct Pbft {
     recent: BTreeMap<Height, (u64, CommitCertificate)>,
     future: Future,
     proposer: Proposer,
-    /// Requests name the first height asked for.
-    peers: Peers<Height>,
+    peers: Peers<Ask>,
     /// Since when, at which tip, some peer has been ahead.
     lag: Option<(Height, Time)>,
     /// Since when, at which tip, certified blocks have been known that cannot be connected.
@@ -193,7 +199,7 @@ impl Engine for Pbft {
             Event::Solved { .. } => {}
             Event::Wake => {}
         }
-        if !self.halted {
+        if !self.is_stopped() {
             self.take_ancestors();
             self.advance();
             self.note_behind();
@@ -203,9 +209,14 @@ impl Engine for Pbft {
             self.advance();
             self.propose();
             self.fetch_bodies();
-            self.catch_up();
             self.send_change_again();
             self.send_again();
+            self.send_checkpoints_again();
+        }
+        if !self.halted {
+            self.expire();
+            self.transfer();
+            self.catch_up();
             self.announce();
         }
         if cfg!(debug_assertions) {
@@ -229,6 +240,7 @@ impl Engine for Pbft {
         let all = [Some(tip), lag, self.peers.deadline(self.now), block_due].into_iter().flatten();
         let view = self.timer.deadline().filter(|_| self.me.is_some());
         let all = all
+            .chain(self.checkpoints_at())
             .chain(view)
             .chain(self.behind_until())
             .chain(self.unfair_at())
@@ -271,7 +283,8 @@ impl Engine for Pbft {
 
     fn tip_info(&self) -> TipInfo {
         let tip = self.chain.tip();
-        TipInfo { height: tip.height, id: tip.id, final_height: self.chain.final_height(), work: Work::default() }
+        let (final_height, stable) = (self.chain.final_height(), self.served());
+        TipInfo { height: tip.height, id: tip.id, final_height, work: Work::default(), stable }
     }
 
     /// Answers GET-CERTIFIED and GET-BLOCKS; [`Engine::handle`] ignores them.
@@ -279,6 +292,8 @@ impl Engine for Pbft {
         match request {
             Message::GetCertified { from, count } => Some(self.certified_from(*from, *count)),
             Message::GetBlocks(ids) => Some(self.bodies_of(&ids.0)),
+            Message::GetSnapshot { height } => Some(self.snapshot_from(*height)),
+            Message::GetBuckets { height, first, last, after } => Some(self.buckets_of(*height, *first, *last, *after)),
             Message::Transaction(_)
             | Message::PrePrepare(_)
             | Message::Vote(_)
@@ -290,7 +305,11 @@ impl Engine for Pbft {
             | Message::NewBlock(_)
             | Message::ViewChange(_)
             | Message::NewView(_)
-            | Message::Evidence(_) => None,
+            | Message::Evidence(_)
+            | Message::Checkpoint(_)
+            | Message::Checkpointed(_)
+            | Message::Snapshot(_)
+            | Message::Buckets(_) => None,
         }
     }
 }
@@ -309,8 +328,16 @@ impl Pbft {
             Message::NewView(new_view) => self.on_new_view(from, new_view),
             Message::Evidence(evidence) => self.on_evidence(evidence),
             Message::Blocks(blocks) => self.on_blocks(blocks.0),
+            Message::Checkpoint(vote) => self.on_checkpoint(from, vote),
+            Message::Checkpointed(certificate) => self.on_checkpointed(certificate),
+            Message::Snapshot(snapshot) => self.on_snapshot(from, snapshot),
+            Message::Buckets(parts) => self.on_buckets(from, parts),
             // Transactions are the mempool's; requests are answered by `answer`.
-            Message::Transaction(_) | Message::GetCertified { .. } | Message::GetBlocks(_) => {}
+            Message::Transaction(_)
+            | Message::GetCertified { .. }
+            | Message::GetBlocks(_)
+            | Message::GetSnapshot { .. }
+            | Message::GetBuckets { .. } => {}
             // Of the other engine, which the verifier refuses.
             Message::GetHeaders(_) | Message::Headers(_) | Message::NewBlock(_) => {}
         }
@@ -319,6 +346,13 @@ impl Pbft {
     fn on_flushed(&mut self, sequence: u64) {
         self.chain.flushed(sequence);
         self.recent.retain(|_, (of, _)| *of > sequence);
+        self.on_switched(sequence);
+    }
+
+    /// Whether nothing may be voted on, connected or proposed: this replica's state is not what it should be, or is about to
+    /// be exchanged.
+    fn is_stopped(&self) -> bool {
+        self.halted || self.checkpoints.diverged.is_some() || self.transfer.is_switching()
     }
 
     fn emit(&mut self, effect: Effect) {
@@ -390,6 +424,7 @@ impl Pbft {
                 assert!(body.is_none_or(|id| id == committed.ballot.block), "a certified block replaces any other");
             }
         }
+        self.checkpoints.check();
         assert!(self.over.len() as u64 <= WINDOW_DEPTH_MAX, "few heights that are over are remembered");
         assert!(self.future.sizes().all(|size| size <= FUTURE_MESSAGES_PER_SENDER_MAX), "what waits is bounded");
     }

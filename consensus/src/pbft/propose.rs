@@ -143,7 +143,7 @@ impl Pbft {
         let height = self.next_height()?;
         let chosen = self.choice.at(height).or_else(|| self.ancestor_at(height))?;
         let body = self.slots.get(&height)?.valid().filter(|body| body.id == chosen)?;
-        let may = height <= self.window_top() && self.may_link(height) && !self.halted;
+        let may = height <= self.window_top() && self.may_link(height) && !self.is_stopped();
         may.then_some((height, body.id))
     }
 
@@ -201,7 +201,7 @@ impl Pbft {
 
     /// Proposes a block with what came back, if it still fits.
     pub(super) fn on_payload(&mut self, ticket: u64, transactions: Vec<Transaction>) {
-        let Some(asked) = self.proposer.asked.filter(|asked| asked.ticket == ticket && !self.halted) else {
+        let Some(asked) = self.proposer.asked.filter(|asked| asked.ticket == ticket && !self.is_stopped()) else {
             return;
         };
         self.proposer.asked = None;

@@ -1,5 +1,6 @@
 //! Starting: the chain as it was flushed, and what was persisted beyond it.
 
+use super::checkpoint::Recorded;
 use super::slot::{Body, Slot};
 use super::{Member, Pbft};
 use crate::chain::{Base, Chain, Store};
@@ -54,6 +55,8 @@ impl Pbft {
             views: super::view::Views::default(),
             timer,
             proofs: super::evidence::Proofs::default(),
+            checkpoints: super::checkpoint::Checkpoints::default(),
+            transfer: super::transfer::Transfer::default(),
             entered_at: Time(0),
             progressed: false,
             chain: Chain::new(config.genesis, store, base),
@@ -83,7 +86,7 @@ impl Pbft {
             }
             None => pbft.trace(Trace::View { view, primary, reason: "start" }),
         }
-        let votes = pbft.own_votes();
+        let votes = [pbft.own_votes(), pbft.own_checkpoints()].concat();
         pbft.out.extend(votes.into_iter().map(|message| Effect::Send { to: To::Members, message }));
         let effects = std::mem::take(&mut pbft.out);
         (pbft, effects)
@@ -93,6 +96,7 @@ impl Pbft {
         let mut bodies: BTreeMap<BlockId, Block> = BTreeMap::new();
         let mut certificates: BTreeMap<Height, CommitCertificate> = BTreeMap::new();
         let (mut votes, mut prepared) = (Vec::new(), Vec::new());
+        let mut checkpoints = Recorded::default();
         let (mut change, mut new_view): (Option<ViewChange>, Option<NewView>) = (None, None);
         for record in records {
             match record {
@@ -109,10 +113,14 @@ impl Pbft {
                 }
                 Record::Evidence(it) if self.is_ours(&it.first.ballot) => drop(self.proofs.keep(it)),
                 Record::ViewChange(_) | Record::NewView(_) | Record::Evidence(_) => {}
+                Record::Checkpoint(vote) => checkpoints.votes.push(vote),
+                Record::CheckpointState(it) => drop(checkpoints.states.insert(it.checkpoint.height, it)),
+                Record::Stable(it) => drop(checkpoints.stable.insert(it.checkpoint.height, it)),
                 // Proof of work's.
                 Record::Header(_) | Record::Invalid(_) => {}
             }
         }
+        self.take_back_checkpoints(checkpoints);
         self.connect_again(&mut bodies, &mut certificates);
         let tip = self.chain.tip().height;
         let of_tip = self.recent.get(&tip).map(|(_, certificate)| certificate.clone());
@@ -184,7 +192,10 @@ impl Pbft {
             let verdict = super::advance::check_header(&block.header, &self.chain.tip())
                 .and_then(|()| self.chain.judge(&block, block.header.time));
             match verdict {
-                Ok(diff) => connected.push(self.chain.connect(block, Arc::new(diff))),
+                Ok(diff) => {
+                    connected.push(self.chain.connect(block, Arc::new(diff)));
+                    self.look();
+                }
                 Err(error) => {
                     self.trace(Trace::Refused { height, block: id, reason: error.to_string() });
                     self.halted = true;

@@ -64,7 +64,7 @@ impl Pbft {
             (None, Some(new_view)) => self.out.push(Effect::Send { to, message: Message::NewView(new_view.clone()) }),
             (None, None) => {}
         }
-        let votes = self.own_votes();
+        let votes = [self.own_votes(), self.own_checkpoints()].concat();
         self.out.extend(votes.into_iter().map(|message| Effect::Send { to, message }));
     }
 

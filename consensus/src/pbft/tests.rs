@@ -1,5 +1,6 @@
 //! Runs of whole nets, and single rules. The referee in [`cluster`] checks every effect of every run.
 
+mod checkpoint;
 mod cluster;
 mod forge;
 mod net;

@@ -183,7 +183,7 @@ impl Pbft {
 
     /// The primary is seen to break a rule: its view is left at once.
     pub(super) fn suspect(&mut self, view: View, reason: &'static str) {
-        if self.me.is_some() && self.is_active() && view == self.view && !self.is_primary() {
+        if self.me.is_some() && self.is_active() && view == self.view && !self.is_primary() && !self.is_stopped() {
             self.leave(self.view.next(), reason);
         }
     }

@@ -148,7 +148,8 @@ impl Engine for Pow {
     fn tip_info(&self) -> TipInfo {
         let tip = self.chain.tip();
         let work = self.tree.node(&tip.id).work;
-        TipInfo { height: tip.height, id: tip.id, final_height: self.chain.final_height(), work }
+        let (final_height, stable) = (self.chain.final_height(), Height::GENESIS);
+        TipInfo { height: tip.height, id: tip.id, final_height, work, stable }
     }
 
     fn answer(&self, request: &Message) -> Option<Message> {
@@ -172,7 +173,13 @@ impl Pow {
             | Message::Certified(_)
             | Message::ViewChange(_)
             | Message::NewView(_)
-            | Message::Evidence(_) => {}
+            | Message::Evidence(_)
+            | Message::Checkpoint(_)
+            | Message::Checkpointed(_)
+            | Message::GetSnapshot { .. }
+            | Message::Snapshot(_)
+            | Message::GetBuckets { .. }
+            | Message::Buckets(_) => {}
         }
     }
 

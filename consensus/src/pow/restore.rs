@@ -84,7 +84,10 @@ fn replay(tree: &mut Tree, records: Vec<Record>) {
             | Record::Committed(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
-            | Record::Evidence(_) => {}
+            | Record::Evidence(_)
+            | Record::Checkpoint(_)
+            | Record::CheckpointState(_)
+            | Record::Stable(_) => {}
         }
     }
 }

@@ -25,6 +25,12 @@ impl Pow {
             | Message::ViewChange(_)
             | Message::NewView(_)
             | Message::Evidence(_)
+            | Message::Checkpoint(_)
+            | Message::Checkpointed(_)
+            | Message::GetSnapshot { .. }
+            | Message::Snapshot(_)
+            | Message::GetBuckets { .. }
+            | Message::Buckets(_)
             | Message::Headers(_)
             | Message::Blocks(_)
             | Message::NewBlock(_) => None,

@@ -63,14 +63,21 @@ impl Pow {
         let tip = self.tree.genesis();
         self.peers.claimed(
             peer,
-            TipInfo { height: Height::GENESIS, id: tip, final_height: Height::GENESIS, work: Work::ZERO },
+            TipInfo {
+                height: Height::GENESIS,
+                id: tip,
+                final_height: Height::GENESIS,
+                work: Work::ZERO,
+                stable: Height::GENESIS,
+            },
         );
     }
 
     /// A peer has shown that it knows a header. `at_most` says that it has shown all that it has.
     pub(super) fn proved(&mut self, peer: Peer, id: &BlockId, at_most: bool) {
         let Some(node) = self.tree.get(id) else { return };
-        let shown = TipInfo { height: node.height, id: *id, final_height: Height::GENESIS, work: node.work };
+        let (final_height, stable) = (Height::GENESIS, Height::GENESIS);
+        let shown = TipInfo { height: node.height, id: *id, final_height, work: node.work, stable };
         if at_most || self.peers.claim(peer).is_none_or(|claim| claim.work < shown.work) {
             self.peers.claimed(peer, shown);
         }

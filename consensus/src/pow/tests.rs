@@ -289,6 +289,7 @@ impl World {
                     self.tell(index, Event::Payload { ticket: request.ticket, transactions });
                 }
                 Effect::Mine(template) => node.template = template,
+                Effect::Snapshot(_) => panic!("there are no checkpoints"),
                 Effect::Chain(update) => {
                     node.updates.push(update.clone());
                     if !node.flushing {

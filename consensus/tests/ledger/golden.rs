@@ -4,11 +4,12 @@
 
 use crate::common::*;
 use bezant_consensus::engine::Record;
+use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::codec::{decode, encode};
 use bezant_consensus::ledger::coins::{Coin, Diff};
 use bezant_consensus::ledger::commitment::{Buckets, bucket_of};
 use bezant_consensus::ledger::genesis::{Difficulty, EngineParams, Genesis, PowParams};
-use bezant_consensus::ledger::hash::{BlockId, LockHash, SetHash, TxHash, sha256, sha256d, tagged};
+use bezant_consensus::ledger::hash::{BlockId, LockHash, NetworkId, SetHash, TxHash, sha256, sha256d, tagged};
 use bezant_consensus::ledger::lock::{Lock, LockTime};
 use bezant_consensus::ledger::merkle;
 use bezant_consensus::ledger::sighash::{SighashCommon, epoch_change_digest};
@@ -18,6 +19,9 @@ use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
 use bezant_consensus::message::{
     Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Locator, Message,
     NewView, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind, vote_digest,
+};
+use bezant_consensus::snapshot::{
+    BucketHashes, BucketPart, BucketParts, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote, Snapshot,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::fmt::Debug;
@@ -270,10 +274,51 @@ fn evidence() -> Evidence {
     Evidence { first: vote(VoteKind::Commit, 3), second }
 }
 
+fn checkpoint() -> Checkpoint {
+    let buckets = BucketHashes::of(&Buckets::default());
+    Checkpoint {
+        incarnation: Incarnation(0),
+        epoch: Epoch(0),
+        height: Height(64),
+        block: sample_block().header.id(),
+        coins: buckets.commitment(),
+        next_set: SetHash([7; 32]),
+    }
+}
+
+fn checkpoint_vote() -> CheckpointVote {
+    CheckpointVote::sign(&NetworkId([1; 32]), checkpoint(), 2, &key(3))
+}
+
+fn checkpoint_certificate() -> CheckpointCertificate {
+    let CheckpointVote { checkpoint, signer, signature } = checkpoint_vote();
+    CheckpointCertificate { checkpoint, seals: vec![Seal { signer, signature }] }
+}
+
+fn checkpoint_state() -> CheckpointState {
+    let buckets = BucketHashes::of(&Buckets::default());
+    CheckpointState { checkpoint: checkpoint(), header: sample_block().header, buckets }
+}
+
+fn snapshot() -> Snapshot {
+    let CheckpointState { header, buckets, .. } = checkpoint_state();
+    Snapshot { certificate: checkpoint_certificate(), header, commit: committed(), buckets }
+}
+
+fn bucket_part() -> BucketPart {
+    let coin = Coin {
+        amount: Amount::from_grains(5).expect("a small amount"),
+        lock: LockHash([4; 32]),
+        height: Height(3),
+        coinbase: false,
+    };
+    BucketPart { bucket: 8, coins: vec![(outpoint(4), coin)], is_last: true }
+}
+
 fn messages(vectors: &mut Vectors) {
     let block = || block(vec![coinbase(4, &[])]);
     let work = Target::from_compact(0x1d00_ffff).expect("a target").work();
-    let tip = TipInfo { height: Height(9), id: BlockId([2; 32]), final_height: Height(3), work };
+    let tip = TipInfo { height: Height(9), id: BlockId([2; 32]), final_height: Height(3), work, stable: Height(2) };
     let ids = || vec![BlockId([1; 32]), BlockId([2; 32])];
     let all = [
         Message::Transaction(payment()),
@@ -292,6 +337,12 @@ fn messages(vectors: &mut Vectors) {
         Message::ViewChange(view_change()),
         Message::NewView(new_view()),
         Message::Evidence(evidence()),
+        Message::Checkpoint(checkpoint_vote()),
+        Message::Checkpointed(checkpoint_certificate()),
+        Message::GetSnapshot { height: Height(64) },
+        Message::Snapshot(Some(Box::new(snapshot()))),
+        Message::GetBuckets { height: Height(64), first: 8, last: 15, after: Some(outpoint(3)) },
+        Message::Buckets(BucketParts { height: Height(64), parts: vec![bucket_part()] }),
     ];
     for message in all {
         vectors.value(&format!("message {}", message.name()), &message);
@@ -307,6 +358,9 @@ fn records(vectors: &mut Vectors) {
     vectors.value("record view-change", &Record::ViewChange(view_change()));
     vectors.value("record new-view", &Record::NewView(new_view()));
     vectors.value("record evidence", &Record::Evidence(evidence()));
+    vectors.value("record checkpoint", &Record::Checkpoint(checkpoint_vote()));
+    vectors.value("record checkpoint-state", &Record::CheckpointState(checkpoint_state()));
+    vectors.value("record stable", &Record::Stable(checkpoint_certificate()));
     vectors.value("record committed", &Record::Committed(committed()));
     vectors.value("record header", &Record::Header(sample_block().header));
     vectors.value("record invalid", &Record::Invalid(BlockId([0xbd; 32])));

@@ -5,8 +5,9 @@ use bezant_consensus::engine::Record;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::coins::{Coin, Diff};
+use bezant_consensus::ledger::commitment::Buckets;
 use bezant_consensus::ledger::genesis::{Difficulty, EngineParams, Genesis};
-use bezant_consensus::ledger::hash::{BlockId, LockHash, MerkleRoot, SetHash, TxId};
+use bezant_consensus::ledger::hash::{BlockId, CoinCommitment, LockHash, MerkleRoot, SetHash, TxId};
 use bezant_consensus::ledger::key::{PublicKey, Signature};
 use bezant_consensus::ledger::lock::{Lock, LockTime};
 use bezant_consensus::ledger::merkle::Proof;
@@ -19,6 +20,9 @@ use bezant_consensus::limits::SUPPLY_MAX;
 use bezant_consensus::message::{
     Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Locator, Message,
     NewView, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind,
+};
+use bezant_consensus::snapshot::{
+    BucketHashes, BucketPart, BucketParts, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote, Snapshot,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -217,11 +221,54 @@ fn evidence() -> impl Strategy<Value = Evidence> {
 }
 
 pub(crate) fn tip() -> impl Strategy<Value = TipInfo> {
-    (height(), height(), bytes32(), any::<u32>()).prop_map(|(height, final_height, id, bits)| TipInfo {
-        height,
-        id: BlockId(id),
-        final_height,
-        work: Target::from_compact(bits).map(Target::work).unwrap_or_default(),
+    (height(), height(), height(), bytes32(), any::<u32>()).prop_map(|(height, final_height, stable, id, bits)| {
+        TipInfo {
+            stable,
+            height,
+            id: BlockId(id),
+            final_height,
+            work: Target::from_compact(bits).map(Target::work).unwrap_or_default(),
+        }
+    })
+}
+
+fn checkpoint() -> impl Strategy<Value = Checkpoint> {
+    (ballot(), bytes32(), bytes32()).prop_map(|(ballot, coins, set)| Checkpoint {
+        incarnation: ballot.incarnation,
+        epoch: ballot.epoch,
+        height: ballot.height,
+        block: ballot.block,
+        coins: CoinCommitment(coins),
+        next_set: SetHash(set),
+    })
+}
+
+fn checkpoint_vote() -> impl Strategy<Value = CheckpointVote> {
+    (checkpoint(), seal()).prop_map(|(checkpoint, Seal { signer, signature })| CheckpointVote {
+        checkpoint,
+        signer,
+        signature,
+    })
+}
+
+fn checkpoint_certificate() -> impl Strategy<Value = CheckpointCertificate> {
+    (checkpoint(), vec(seal(), 0..4)).prop_map(|(checkpoint, seals)| CheckpointCertificate { checkpoint, seals })
+}
+
+fn snapshot() -> impl Strategy<Value = Snapshot> {
+    (checkpoint_certificate(), header(), committed()).prop_map(|(certificate, header, commit)| Snapshot {
+        certificate,
+        header,
+        commit,
+        buckets: BucketHashes::of(&Buckets::default()),
+    })
+}
+
+fn bucket_part() -> impl Strategy<Value = BucketPart> {
+    (any::<u8>(), vec((outpoint(), coin()), 0..3), any::<bool>()).prop_map(|(bucket, coins, is_last)| BucketPart {
+        bucket,
+        coins,
+        is_last,
     })
 }
 
@@ -243,6 +290,14 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         view_change().prop_map(Message::ViewChange),
         new_view().prop_map(Message::NewView),
         evidence().prop_map(Message::Evidence),
+        checkpoint_vote().prop_map(Message::Checkpoint),
+        checkpoint_certificate().prop_map(Message::Checkpointed),
+        height().prop_map(|height| Message::GetSnapshot { height }),
+        proptest::option::of(snapshot()).prop_map(|it| Message::Snapshot(it.map(Box::new))),
+        (height(), any::<u8>(), any::<u8>(), proptest::option::of(outpoint()))
+            .prop_map(|(height, first, last, after)| Message::GetBuckets { height, first, last, after }),
+        (height(), vec(bucket_part(), 0..3))
+            .prop_map(|(height, parts)| Message::Buckets(BucketParts { height, parts })),
     ]
 }
 
@@ -254,6 +309,12 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
         view_change().prop_map(Record::ViewChange),
         new_view().prop_map(Record::NewView),
         evidence().prop_map(Record::Evidence),
+        checkpoint_vote().prop_map(Record::Checkpoint),
+        (checkpoint(), header()).prop_map(|(checkpoint, header)| {
+            let buckets = BucketHashes::of(&Buckets::default());
+            Record::CheckpointState(CheckpointState { checkpoint, header, buckets })
+        }),
+        checkpoint_certificate().prop_map(Record::Stable),
         committed().prop_map(Record::Committed),
         header().prop_map(Record::Header),
         bytes32().prop_map(|id| Record::Invalid(BlockId(id))),

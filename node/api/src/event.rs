@@ -70,6 +70,42 @@ pub enum EventKind {
         /// Members needed.
         quorum: usize,
     },
+    /// PBFT: a vote on a checkpoint was counted.
+    CheckpointVote {
+        /// Whose.
+        signer: u16,
+        /// Where.
+        height: u64,
+        /// Equal votes now.
+        votes: usize,
+        /// Votes needed.
+        quorum: usize,
+    },
+    /// PBFT: a checkpoint is stable, and this node found the same there.
+    Checkpoint {
+        /// Where.
+        height: u64,
+        /// Commitment to the coins, hex.
+        coins: String,
+    },
+    /// PBFT: a quorum found other coins at a checkpoint; this node stops deciding until it has repaired itself.
+    Diverged {
+        /// Where.
+        height: u64,
+        /// Commitment to the coins that this node has, hex.
+        ours: String,
+        /// Commitment to the coins that a quorum has, hex.
+        theirs: String,
+    },
+    /// PBFT: a snapshot of the coins is being fetched, or was switched to.
+    Transfer {
+        /// Of which height.
+        height: u64,
+        /// Buckets that are here, of 256.
+        buckets: usize,
+        /// Whether the node goes on from it now.
+        done: bool,
+    },
     /// PBFT: a vote was counted.
     Vote {
         /// `pre-prepare`, `prepare` or `commit`.

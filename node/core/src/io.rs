@@ -8,6 +8,7 @@ use bezant_consensus::ledger::hash::TxId;
 use bezant_consensus::ledger::rules::TxError;
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use bezant_consensus::message::Message;
+use bezant_consensus::snapshot::SnapshotStep;
 use bezant_consensus::verify::Verified;
 
 /// What a replica is told.
@@ -75,6 +76,8 @@ pub enum Output {
     Mine(Option<Template>),
     /// The active chain has changed.
     Chain(ChainUpdate),
+    /// The coins come as a whole from other nodes, or older snapshots need not be served any more.
+    Snapshot(SnapshotStep),
     /// Answers [`Input::Submit`].
     Submitted {
         /// Of the input.

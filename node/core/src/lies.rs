@@ -24,7 +24,8 @@
 //! | | a VIEW-CHANGE | one for such a view |
 //! | `empty-proofs` | certified blocks | the same with certificates that are cut short |
 //! | | a VIEW-CHANGE or NEW-VIEW | one that leaves out what it proves, or that has certificates cut short |
-//! | `lie-checkpoint` | a vote on a checkpoint | there is none yet, so nothing different |
+//! | `lie-checkpoint` | a vote on a checkpoint | one for other coins |
+//! | | buckets of a snapshot | the same with a coin that is worth something else |
 //! | `mutate` | any of these | at random: the view, height or kind changed, proofs dropped, cut short, doubled or taken for others, an old message; signed anew or not, instead or in addition |
 //!
 //! What is not named passes as it is.
@@ -124,7 +125,8 @@ impl Liar {
             Mode::HugeView => self.huge_view(now, to, message),
             Mode::EmptyProofs => vec![(now, to, self.with_empty_proofs(message))],
             Mode::Mutate => self.mutate(now, to, message),
-            Mode::Censor | Mode::LieCheckpoint => vec![(now, to, message)],
+            Mode::LieCheckpoint => vec![(now, to, self.forger.with_other_coins(message))],
+            Mode::Censor => vec![(now, to, message)],
         };
         debug_assert!(said.iter().all(|(at, _, _)| *at >= now), "nothing is said before it is known");
         said

@@ -26,6 +26,7 @@ use bezant_consensus::ledger::units::{Height, Time};
 use bezant_consensus::message::{Message, TipInfo};
 use bezant_consensus::pbft::Pbft;
 use bezant_consensus::pow::Pow;
+use bezant_consensus::snapshot::SnapshotStep;
 use bezant_consensus::verify::Verified;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -267,7 +268,11 @@ impl Replica {
                 self.mempool.admit_from(next, from, transaction, &mut notices);
                 call.notice(notices);
             }
-            Message::GetCertified { .. } | Message::GetHeaders(_) | Message::GetBlocks(_) => {
+            Message::GetCertified { .. }
+            | Message::GetHeaders(_)
+            | Message::GetBlocks(_)
+            | Message::GetSnapshot { .. }
+            | Message::GetBuckets { .. } => {
                 if let Some(answer) = self.engine.answer(message.get()) {
                     call.outputs.push(Output::Send { to: To::Peer(from), message: answer });
                 }
@@ -281,7 +286,11 @@ impl Replica {
             | Message::NewBlock(_)
             | Message::ViewChange(_)
             | Message::NewView(_)
-            | Message::Evidence(_) => self.tell(call, Event::Message { from, message }),
+            | Message::Evidence(_)
+            | Message::Checkpoint(_)
+            | Message::Checkpointed(_)
+            | Message::Snapshot(_)
+            | Message::Buckets(_) => self.tell(call, Event::Message { from, message }),
         }
     }
 
@@ -357,6 +366,12 @@ impl Replica {
                 self.mempool.note(&update, &mut notices);
                 call.outputs.push(Output::Chain(update));
                 call.notice(notices);
+            }
+            Effect::Snapshot(step) => {
+                if let SnapshotStep::Switched(_) = &step {
+                    self.mempool.rebased();
+                }
+                call.outputs.push(Output::Snapshot(step));
             }
             Effect::Blame { peer, fault } => self.blame(call, peer, fault),
             Effect::Trace(trace) => call.outputs.push(Output::Notice(Notice::Engine(trace))),

@@ -14,7 +14,7 @@ pub(super) struct MessageCodec;
 
 /// Whether a message asks for an answer.
 pub(super) fn is_request(message: &Message) -> bool {
-    matches!(message, Message::GetCertified { .. } | Message::GetHeaders(_) | Message::GetBlocks(_))
+    !answer_name(message).is_empty()
 }
 
 /// The name of the message that answers `request`; empty for what is no request.
@@ -23,6 +23,8 @@ pub(super) fn answer_name(request: &Message) -> &'static str {
         Message::GetCertified { .. } => "certified",
         Message::GetHeaders(_) => "headers",
         Message::GetBlocks(_) => "blocks",
+        Message::GetSnapshot { .. } => "snapshot",
+        Message::GetBuckets { .. } => "buckets",
         Message::Transaction(_)
         | Message::PrePrepare(_)
         | Message::Vote(_)
@@ -33,7 +35,11 @@ pub(super) fn answer_name(request: &Message) -> &'static str {
         | Message::NewBlock(_)
         | Message::ViewChange(_)
         | Message::NewView(_)
-        | Message::Evidence(_) => "",
+        | Message::Evidence(_)
+        | Message::Checkpoint(_)
+        | Message::Checkpointed(_)
+        | Message::Snapshot(_)
+        | Message::Buckets(_) => "",
     }
 }
 

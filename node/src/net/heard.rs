@@ -157,12 +157,18 @@ impl Driver {
             | Message::Tip(_)
             | Message::ViewChange(_)
             | Message::NewView(_)
-            | Message::Evidence(_) => &self.names.votes,
+            | Message::Evidence(_)
+            | Message::Checkpoint(_)
+            | Message::Checkpointed(_) => &self.names.votes,
             Message::GetCertified { .. }
             | Message::GetHeaders(_)
             | Message::Headers(_)
             | Message::GetBlocks(_)
-            | Message::Blocks(_) => return Err(format!("{} is not gossiped", message.name())),
+            | Message::Blocks(_)
+            | Message::GetSnapshot { .. }
+            | Message::Snapshot(_)
+            | Message::GetBuckets { .. }
+            | Message::Buckets(_) => return Err(format!("{} is not gossiped", message.name())),
         };
         let fits = topic.hash() == raw.topic;
         if fits { Ok(message) } else { Err(format!("{} on topic {}", message.name(), raw.topic)) }

@@ -74,7 +74,13 @@ impl Driver {
             | Message::GetHeaders(_)
             | Message::Headers(_)
             | Message::GetBlocks(_)
-            | Message::Blocks(_) => false,
+            | Message::Blocks(_)
+            | Message::Checkpoint(_)
+            | Message::Checkpointed(_)
+            | Message::GetSnapshot { .. }
+            | Message::Snapshot(_)
+            | Message::GetBuckets { .. }
+            | Message::Buckets(_) => false,
         };
         if !published {
             self.send_direct(message, &frame, |_, _, _| true);

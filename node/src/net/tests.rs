@@ -187,7 +187,13 @@ async fn pair(genesis: &Arc<Genesis>) -> (Node, Peer, Node, Peer) {
 
 fn tip(height: u64) -> Message {
     let work = bezant_consensus::ledger::target::Work::default();
-    Message::Tip(TipInfo { height: Height(height), id: BlockId::default(), final_height: Height(0), work })
+    Message::Tip(TipInfo {
+        height: Height(height),
+        id: BlockId::default(),
+        final_height: Height(0),
+        work,
+        stable: Height(0),
+    })
 }
 
 fn transaction(number: u64) -> Message {

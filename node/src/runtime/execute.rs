@@ -9,6 +9,7 @@ use bezant_api::event::EventKind;
 use bezant_consensus::chain::{ChainUpdate, Link};
 use bezant_consensus::engine::{Peer, To};
 use bezant_consensus::message::Message;
+use bezant_consensus::snapshot::SnapshotStep;
 use bezant_node_core::io::{Input, Output};
 
 impl Core {
@@ -29,6 +30,7 @@ impl Core {
             Output::Send { to, message } => self.send(to, message, reply),
             Output::Mine(template) => self.mining.set_template(template),
             Output::Chain(update) => self.switch(update)?,
+            Output::Snapshot(step) => self.snapshot(step)?,
             Output::Submitted { request, result } => {
                 if let Some(user) = self.submissions.remove(&request) {
                     // The user may have gone.
@@ -97,6 +99,14 @@ impl Core {
         Ok(())
     }
 
+    fn snapshot(&mut self, step: SnapshotStep) -> Result<(), NodeError> {
+        if let SnapshotStep::Switched(tip) = &step {
+            tracing::info!(height = tip.height.0, id = %tip.id, "goes on from a snapshot");
+        }
+        self.state.snapshot(step)?;
+        Ok(())
+    }
+
     /// Keeps supply and number of coins up to date.
     fn count(&mut self, link: &Link, is_disconnected: bool) {
         let sum = |coins: &std::collections::BTreeMap<_, bezant_consensus::ledger::coins::Coin>| -> (u64, u64) {
@@ -142,7 +152,11 @@ fn to_peer(to: To) -> Option<Peer> {
 
 fn is_answer(message: &Message) -> bool {
     match message {
-        Message::Certified(_) | Message::Headers(_) | Message::Blocks(_) => true,
+        Message::Certified(_)
+        | Message::Headers(_)
+        | Message::Blocks(_)
+        | Message::Snapshot(_)
+        | Message::Buckets(_) => true,
         Message::Transaction(_)
         | Message::PrePrepare(_)
         | Message::Vote(_)
@@ -153,6 +167,10 @@ fn is_answer(message: &Message) -> bool {
         | Message::NewBlock(_)
         | Message::ViewChange(_)
         | Message::NewView(_)
-        | Message::Evidence(_) => false,
+        | Message::Evidence(_)
+        | Message::Checkpoint(_)
+        | Message::Checkpointed(_)
+        | Message::GetSnapshot { .. }
+        | Message::GetBuckets { .. } => false,
     }
 }

@@ -78,7 +78,18 @@ impl Core {
             Trace::Refused { height, block, reason } => {
                 tracing::warn!(height = height.0, %block, reason, "refused a block");
             }
-            Trace::Phase { .. } | Trace::ViewChange { .. } | Trace::Mined { .. } | Trace::Header { .. } => {}
+            Trace::Diverged { height, ours, theirs } => {
+                tracing::error!(height = height.0, %ours, %theirs, "the coins here are not those of a quorum");
+            }
+            Trace::Stable { height, .. } => tracing::debug!(height = height.0, "checkpoint"),
+            Trace::Transfer { height, buckets, done } => {
+                tracing::info!(height = height.0, buckets, done, "snapshot");
+            }
+            Trace::Checkpoint { .. }
+            | Trace::Phase { .. }
+            | Trace::ViewChange { .. }
+            | Trace::Mined { .. }
+            | Trace::Header { .. } => {}
         }
     }
 }
@@ -123,6 +134,14 @@ fn event_of(trace: Trace) -> EventKind {
         Trace::Equivocation { first, .. } => {
             EventKind::Equivocation { signer: first.signer, view: first.ballot.view.0, height: first.ballot.height.0 }
         }
+        Trace::Checkpoint { signer, height, votes, quorum } => {
+            EventKind::CheckpointVote { signer, height: height.0, votes, quorum }
+        }
+        Trace::Stable { height, coins } => EventKind::Checkpoint { height: height.0, coins: coins.to_string() },
+        Trace::Diverged { height, ours, theirs } => {
+            EventKind::Diverged { height: height.0, ours: ours.to_string(), theirs: theirs.to_string() }
+        }
+        Trace::Transfer { height, buckets, done } => EventKind::Transfer { height: height.0, buckets, done },
         Trace::Mined { height, block } => EventKind::Mined { height: height.0, id: block.to_string() },
         Trace::Header { height, block, work } => {
             EventKind::Header { height: height.0, id: block.to_string(), work: work.to_string() }

@@ -8,6 +8,7 @@ use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::units::Height;
+use bezant_consensus::limits::SNAPSHOTS_HELD;
 use bezant_consensus::message::CommitCertificate;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::{BTreeMap, VecDeque};
@@ -71,7 +72,10 @@ impl Facts {
             | Record::Invalid(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
-            | Record::Evidence(_) => {}
+            | Record::Evidence(_)
+            | Record::Checkpoint(_)
+            | Record::CheckpointState(_)
+            | Record::Stable(_) => {}
         }
     }
 
@@ -128,6 +132,13 @@ pub(super) fn insert(connection: &Connection, record: &Record) -> rusqlite::Resu
                 connection.prepare_cached("INSERT OR REPLACE INTO views (kind, record) VALUES (?1, ?2)")?;
             statement.execute(params![kind, encode(record)])?;
         }
+        Record::CheckpointState(state) => insert_checkpoint(connection, 0, state.checkpoint.height, record)?,
+        Record::Checkpoint(vote) => insert_checkpoint(connection, 1, vote.checkpoint.height, record)?,
+        Record::Stable(certificate) => {
+            let height = certificate.checkpoint.height;
+            insert_checkpoint(connection, 2, height, record)?;
+            drop_superseded(connection, height)?;
+        }
         Record::Evidence(_) => {
             let mut statement = connection.prepare_cached("INSERT INTO evidence (record) VALUES (?1)")?;
             statement.execute([encode(record)])?;
@@ -155,6 +166,21 @@ pub(super) fn insert(connection: &Connection, record: &Record) -> rusqlite::Resu
         }
     }
     Ok(())
+}
+
+fn insert_checkpoint(connection: &Connection, kind: i64, height: Height, record: &Record) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("INSERT OR REPLACE INTO checkpoints (kind, height, record) VALUES (?1, ?2, ?3)")?;
+    statement.execute(params![kind, sql(height.0), encode(record)]).map(drop)
+}
+
+/// As [`Record::superseded`] says.
+fn drop_superseded(connection: &Connection, latest: Height) -> rusqlite::Result<()> {
+    let query = "SELECT MIN(height) FROM (SELECT height FROM checkpoints WHERE kind = 2 ORDER BY height DESC LIMIT ?1)";
+    let held = i64::try_from(SNAPSHOTS_HELD).expect("a small number");
+    let oldest: i64 = connection.prepare_cached(query)?.query_row([held], |row| row.get(0))?;
+    connection.prepare_cached("DELETE FROM checkpoints WHERE kind = 1 AND height <= ?1")?.execute([sql(latest.0)])?;
+    connection.prepare_cached("DELETE FROM checkpoints WHERE kind <> 1 AND height < ?1")?.execute([oldest]).map(drop)
 }
 
 /// Creates the tables, with the genesis block, in one transaction.

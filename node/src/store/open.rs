@@ -81,7 +81,10 @@ pub fn open_locked(lock: File, dir: &Path, genesis: &Genesis, metrics: Arc<Metri
     let buckets = base.buckets.clone();
     let checkpointer = schema::open_writer(&facts_path)?;
     let keeps_undo = genesis.pow().is_some();
-    let state = State { connection: state, path: state_path, facts: checkpointer, buckets, keeps_undo };
+    let interval = genesis.pbft().map(|params| u64::from(params.checkpoint_interval));
+    // A snapshot that was coming when the node stopped comes anew.
+    super::snapshot::clear(&state).map_err(|error| StoreError::sqlite(&state_path, &error))?;
+    let state = State { connection: state, path: state_path, facts: checkpointer, buckets, keeps_undo, interval };
     let state = StateWriter::start(state, metrics).map_err(|error| StoreError::io(dir, &error))?;
     let facts = Facts::new(facts, facts_path, fresh);
     Ok(Opened { view, facts, state, base, records, supply, coins, lock })
@@ -174,6 +177,8 @@ fn read_records(facts: &Connection, path: &Path, base: &Base, is_pow: bool) -> R
     if !is_pow {
         let mut records = reader.all("SELECT record FROM votes ORDER BY seq", [], |record: Record| record)?;
         records.extend(reader.all("SELECT record FROM views ORDER BY kind", [], |record: Record| record)?);
+        let checkpoints = "SELECT record FROM checkpoints ORDER BY kind, height";
+        records.extend(reader.all(checkpoints, [], |record: Record| record)?);
         records.extend(reader.all("SELECT record FROM evidence ORDER BY seq", [], |record: Record| record)?);
         let bodies = "SELECT body FROM blocks WHERE height > ?1 ORDER BY height, seq";
         records.extend(reader.all(bodies, [height], Record::Body)?);

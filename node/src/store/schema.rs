@@ -12,7 +12,7 @@ pub(super) const STATE_FILE: &str = "state.sqlite";
 /// Held locked by the process that uses the directory.
 pub(super) const LOCK_FILE: &str = "lock";
 /// The one format that is read; kept in `user_version`, 0 meaning that the file was never finished.
-pub(super) const FORMAT: i64 = 2;
+pub(super) const FORMAT: i64 = 3;
 /// Files up to this size are checked as a whole at the start; larger ones as they are read, so that the start stays quick.
 pub(super) const CHECKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -23,6 +23,9 @@ CREATE TABLE votes (seq INTEGER PRIMARY KEY, height INTEGER NOT NULL, record BLO
 CREATE INDEX votes_by_height ON votes (height);
 -- The latest own VIEW-CHANGE (kind 0) and the latest NEW-VIEW (kind 1), borsh of Record; each replaces the one before.
 CREATE TABLE views (kind INTEGER PRIMARY KEY, record BLOB NOT NULL);
+-- What was found at checkpoints (kind 0), own votes there (kind 1), and those that are stable (kind 2), borsh of Record.
+CREATE TABLE checkpoints (kind INTEGER NOT NULL, height INTEGER NOT NULL, record BLOB NOT NULL,
+  PRIMARY KEY (kind, height)) WITHOUT ROWID;
 -- Proofs that members lied, borsh of Record.
 CREATE TABLE evidence (seq INTEGER PRIMARY KEY, record BLOB NOT NULL);
 CREATE TABLE blocks (seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, height INTEGER NOT NULL, body BLOB NOT NULL);
@@ -35,15 +38,26 @@ CREATE TABLE invalid (id BLOB PRIMARY KEY) WITHOUT ROWID;
 pub(super) const STATE_SCHEMA: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 -- outpoint: txid, then the index big-endian, so that SQLite's order is that of the ledger.
-CREATE TABLE coins (outpoint BLOB PRIMARY KEY, lock BLOB NOT NULL, amount INTEGER NOT NULL, height INTEGER NOT NULL,
-  coinbase INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX coins_by_lock ON coins (lock);
+-- bucket: first byte of SHA-256 of the outpoint's encoding, so that a bucket of the commitment lies in one piece.
+CREATE TABLE coins (bucket INTEGER NOT NULL, outpoint BLOB NOT NULL, lock BLOB NOT NULL, amount INTEGER NOT NULL,
+  height INTEGER NOT NULL, coinbase INTEGER NOT NULL, PRIMARY KEY (bucket, outpoint)) WITHOUT ROWID;
+-- PBFT: what each block spent, as far as snapshots that are served need it, borsh of a list of outpoints and coins.
+CREATE TABLE spent (height INTEGER PRIMARY KEY, coins BLOB NOT NULL);
 CREATE TABLE active (height INTEGER PRIMARY KEY, id BLOB NOT NULL, time INTEGER NOT NULL);
 CREATE TABLE diffs (id BLOB PRIMARY KEY, diff BLOB NOT NULL);
 CREATE TABLE buckets (bucket INTEGER PRIMARY KEY, lanes BLOB NOT NULL);
 CREATE TABLE txs (txid BLOB PRIMARY KEY, height INTEGER NOT NULL, position INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE history (lock BLOB NOT NULL, height INTEGER NOT NULL, position INTEGER NOT NULL, txid BLOB NOT NULL,
   received INTEGER NOT NULL, sent INTEGER NOT NULL, PRIMARY KEY (lock, height, position)) WITHOUT ROWID;
+";
+
+/// The coins by who may spend them.
+pub(super) const COINS_INDEX: &str = "CREATE INDEX coins_by_lock ON coins (lock, outpoint);";
+
+/// Coins of a snapshot that comes; gets the name `coins` when all are here.
+pub(super) const STAGED_SCHEMA: &str = "
+CREATE TABLE staged (bucket INTEGER NOT NULL, outpoint BLOB NOT NULL, lock BLOB NOT NULL, amount INTEGER NOT NULL,
+  height INTEGER NOT NULL, coinbase INTEGER NOT NULL, PRIMARY KEY (bucket, outpoint)) WITHOUT ROWID;
 ";
 
 /// The path of the facts.

@@ -3,6 +3,7 @@
 use super::error::StoreError;
 use super::rows::{meta_number, outpoint_key, put_meta, sql};
 use super::schema;
+use super::snapshot::{self, Totals};
 use crate::metrics::Metrics;
 use bezant_consensus::chain::{ChainUpdate, Link, Tip};
 use bezant_consensus::ledger::codec::encode;
@@ -11,6 +12,7 @@ use bezant_consensus::ledger::commitment::{Buckets, bucket_of};
 use bezant_consensus::ledger::hash::LockHash;
 use bezant_consensus::ledger::transaction::{Transaction, Witness};
 use bezant_consensus::ledger::units::Height;
+use bezant_consensus::snapshot::SnapshotStep;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -34,6 +36,8 @@ pub struct Flushed {
     pub sequence: u64,
     /// Up to this height blocks are final there.
     pub final_height: Height,
+    /// The last switch to a snapshot, and what there was after it.
+    pub switched: Option<Totals>,
     /// Why nothing will be flushed any more.
     pub failed: Option<StoreError>,
 }
@@ -41,6 +45,7 @@ pub struct Flushed {
 #[derive(Debug)]
 enum Job {
     Update(Box<ChainUpdate>),
+    Snapshot(Box<SnapshotStep>),
     Flush(oneshot::Sender<Result<(), StoreError>>),
     Stop,
 }
@@ -83,14 +88,14 @@ impl Barrier {
 impl Flushed {
     /// The writer is gone without having said why.
     pub(crate) fn writer_stopped() -> Flushed {
-        Flushed { sequence: 0, final_height: Height::GENESIS, failed: Some(StoreError::WriterStopped) }
+        Flushed { sequence: 0, final_height: Height::GENESIS, switched: None, failed: Some(StoreError::WriterStopped) }
     }
 }
 
 impl StateWriter {
     pub(super) fn start(state: State, metrics: Arc<Metrics>) -> std::io::Result<StateWriter> {
         let (jobs, inbox) = sync_channel(crate::limits::CHAIN_UPDATES_MAX);
-        let initial = Flushed { sequence: 0, final_height: Height::GENESIS, failed: None };
+        let initial = Flushed { sequence: 0, final_height: Height::GENESIS, switched: None, failed: None };
         let (report, flushed) = watch::channel(initial);
         let thread = std::thread::Builder::new().name("bezant-state".to_owned()).spawn(move || {
             crate::runtime::signals::ignore_file_size_signal();
@@ -107,6 +112,15 @@ impl StateWriter {
     pub fn update(&self, update: ChainUpdate) -> Result<(), StoreError> {
         let gone = |_| self.flushed.borrow().failed.clone().unwrap_or(StoreError::WriterStopped);
         self.jobs.send(Job::Update(Box::new(update))).map_err(gone)
+    }
+
+    /// Hands on a step of a snapshot, in order with the chain updates.
+    ///
+    /// # Errors
+    /// When the writer has stopped.
+    pub fn snapshot(&self, step: SnapshotStep) -> Result<(), StoreError> {
+        let gone = |_| self.flushed.borrow().failed.clone().unwrap_or(StoreError::WriterStopped);
+        self.jobs.send(Job::Snapshot(Box::new(step))).map_err(gone)
     }
 
     /// For readers that must see all that was reported.
@@ -177,6 +191,17 @@ impl Writer {
                         continue;
                     }
                 }
+                Ok(Job::Snapshot(step)) => {
+                    let is_switch = matches!(*step, SnapshotStep::Switch(_));
+                    let flushed = if is_switch { self.flush() } else { Ok(()) };
+                    if flushed.and_then(|()| self.snapshot(*step)).is_err() {
+                        return;
+                    }
+                    if is_switch {
+                        due = None;
+                    }
+                    continue;
+                }
                 Ok(Job::Flush(done)) => waiting = Some(done),
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => {
@@ -202,6 +227,20 @@ impl Writer {
         }
     }
 
+    fn snapshot(&mut self, step: SnapshotStep) -> Result<(), StoreError> {
+        let result = self.state.snapshot(step);
+        let failed = result.as_ref().err().cloned();
+        self.report.send_if_modified(|flushed| {
+            flushed.failed.clone_from(&failed);
+            if let Ok(Some((switched, final_height))) = &result {
+                (flushed.sequence, flushed.final_height) = (switched.sequence, *final_height);
+                flushed.switched = Some(*switched);
+            }
+            !matches!(result, Ok(None))
+        });
+        result.map(drop)
+    }
+
     fn flush(&mut self) -> Result<(), StoreError> {
         let Some(last) = self.pending.last() else { return Ok(()) };
         let (sequence, final_height) = (last.sequence, last.final_height);
@@ -214,7 +253,7 @@ impl Writer {
             self.transactions = 0;
         }
         self.report.send_modify(|flushed| match &failed {
-            None => *flushed = Flushed { sequence, final_height, failed: None },
+            None => *flushed = Flushed { sequence, final_height, switched: flushed.switched, failed: None },
             Some(_) => flushed.failed.clone_from(&failed),
         });
         result
@@ -231,6 +270,8 @@ pub(super) struct State {
     pub(super) buckets: Buckets,
     /// Proof of work: undo is kept.
     pub(super) keeps_undo: bool,
+    /// PBFT: blocks between checkpoints.
+    pub(super) interval: Option<u64>,
 }
 
 impl State {
@@ -244,6 +285,23 @@ impl State {
         Ok(())
     }
 
+    /// Does a step of a snapshot; a switch says what there is after it.
+    fn snapshot(&mut self, step: SnapshotStep) -> Result<Option<(Totals, Height)>, StoreError> {
+        let connection = &mut self.connection;
+        let done = match step {
+            SnapshotStep::Clear => snapshot::clear(connection).map(|()| None),
+            SnapshotStep::Stage { bucket, coins } => snapshot::stage(connection, bucket, &coins).map(|()| None),
+            SnapshotStep::Discard { bucket } => snapshot::discard(connection, bucket).map(|()| None),
+            SnapshotStep::Switch(switch) => {
+                self.buckets = switch.buckets.clone();
+                snapshot::switch(connection, &switch).map(|totals| Some((totals, switch.tip.height)))
+            }
+            SnapshotStep::Switched(_) => Ok(None),
+            SnapshotStep::Keep { from } => snapshot::keep(connection, from).map(|()| None),
+        };
+        done.map_err(|error| StoreError::sqlite(&self.path, &error))
+    }
+
     fn write(
         &mut self,
         updates: &[ChainUpdate],
@@ -251,11 +309,14 @@ impl State {
         touched: &BTreeSet<u8>,
         buckets: &Buckets,
     ) -> rusqlite::Result<()> {
-        let keeps_undo = self.keeps_undo;
+        let (keeps_undo, interval) = (self.keeps_undo, self.interval);
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for update in updates {
             update.disconnected.iter().try_for_each(|link| disconnect(&transaction, link))?;
             update.connected.iter().try_for_each(|link| connect(&transaction, link, keeps_undo))?;
+            if let Some(interval) = interval {
+                update.connected.iter().try_for_each(|link| snapshot::note_spent(&transaction, link, interval))?;
+            }
         }
         write_coins(&transaction, net)?;
         write_buckets(&transaction, buckets, touched.iter().copied())?;
@@ -344,16 +405,16 @@ fn movements(transaction: &Transaction) -> BTreeMap<LockHash, (u64, u64)> {
 }
 
 fn write_coins(connection: &Connection, net: &Diff) -> rusqlite::Result<()> {
-    let mut delete = connection.prepare_cached("DELETE FROM coins WHERE outpoint = ?1")?;
+    let mut delete = connection.prepare_cached("DELETE FROM coins WHERE bucket = ?1 AND outpoint = ?2")?;
     let mut insert = connection.prepare_cached(
-        "INSERT OR REPLACE INTO coins (outpoint, lock, amount, height, coinbase) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO coins (bucket, outpoint, lock, amount, height, coinbase) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for outpoint in net.spent.keys().filter(|outpoint| !net.created.contains_key(outpoint)) {
-        delete.execute([outpoint_key(outpoint)])?;
+        delete.execute(params![bucket_of(outpoint), outpoint_key(outpoint)])?;
     }
     for (outpoint, coin) in &net.created {
-        let amount = sql(coin.amount.grains());
-        insert.execute(params![outpoint_key(outpoint), coin.lock.0, amount, sql(coin.height.0), coin.coinbase])?;
+        let (bucket, key, amount) = (bucket_of(outpoint), outpoint_key(outpoint), sql(coin.amount.grains()));
+        insert.execute(params![bucket, key, coin.lock.0, amount, sql(coin.height.0), coin.coinbase])?;
     }
     let sum = |coins: &BTreeMap<_, bezant_consensus::ledger::coins::Coin>| -> u64 {
         coins.values().map(|coin| coin.amount.grains()).sum()
@@ -365,7 +426,11 @@ fn write_coins(connection: &Connection, net: &Diff) -> rusqlite::Result<()> {
     put_meta(connection, "coins", &coins.to_be_bytes())
 }
 
-fn write_buckets(connection: &Connection, buckets: &Buckets, which: impl Iterator<Item = u8>) -> rusqlite::Result<()> {
+pub(super) fn write_buckets(
+    connection: &Connection,
+    buckets: &Buckets,
+    which: impl Iterator<Item = u8>,
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO buckets (bucket, lanes) VALUES (?1, ?2)")?;
     for index in which {
         statement.execute(params![index, buckets.list()[usize::from(index)].to_bytes().as_slice()])?;
@@ -373,7 +438,7 @@ fn write_buckets(connection: &Connection, buckets: &Buckets, which: impl Iterato
     Ok(())
 }
 
-fn write_tip(connection: &Connection, tip: &Tip, final_height: Height) -> rusqlite::Result<()> {
+pub(super) fn write_tip(connection: &Connection, tip: &Tip, final_height: Height) -> rusqlite::Result<()> {
     put_meta(connection, "tip_height", &tip.height.0.to_be_bytes())?;
     put_meta(connection, "tip_id", &tip.id.0)?;
     put_meta(connection, "tip_header", &tip.header.to_bytes())?;
@@ -390,6 +455,8 @@ pub(super) fn create(
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(schema::STATE_SCHEMA)?;
+    transaction.execute_batch(schema::COINS_INDEX)?;
+    transaction.execute_batch(schema::STAGED_SCHEMA)?;
     put_meta(&transaction, "network", network)?;
     connect(&transaction, genesis, false)?;
     write_coins(&transaction, &genesis.diff)?;

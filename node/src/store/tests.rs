@@ -11,12 +11,15 @@ use bezant_consensus::engine::Record;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::coins::{Coin, Coins, Diff};
-use bezant_consensus::ledger::commitment::Buckets;
+use bezant_consensus::ledger::commitment::{Buckets, bucket_of};
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::{BlockId, LockHash, MerkleRoot};
 use bezant_consensus::ledger::transaction::{Body, Coinbase, OutPoint, Output, Transaction};
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
 use bezant_consensus::message::{Ballot, CommitCertificate, Vote, VoteKind};
+use bezant_consensus::snapshot::{
+    BucketHashes, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote, SnapshotStep, Switch,
+};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -214,6 +217,7 @@ proptest! {
             facts: schema::open_writer(&schema::facts_path(dir.path())).expect("opens"),
             buckets: store.base.buckets.clone(),
             keeps_undo: true,
+            interval: None,
         };
         drop((store.facts, store.view, store.lock));
         for (index, (kind, salt, instructions)) in steps.into_iter().enumerate() {
@@ -272,4 +276,137 @@ proptest! {
         }
         prop_assert_eq!(&opened(dir.path(), &genesis).records, &expected);
     }
+}
+
+/// Coins as they are after each height, and the links that led there: each block spends what the third one below it made.
+fn history(genesis: &Genesis, heights: u64) -> (Vec<BTreeMap<OutPoint, Coin>>, Vec<Link>) {
+    let (base, diff) = bezant_consensus::chain::Base::genesis(genesis);
+    let (mut coins, mut tip) = (diff.created, base.tip);
+    let (mut states, mut links) = (vec![coins.clone()], Vec::<Link>::new());
+    for height in 1..=heights {
+        let made = |link: &Link| link.diff.created.first_key_value().map(|(name, coin)| (*name, *coin));
+        let spends = links.len().checked_sub(3).and_then(|index| made(&links[index]));
+        let link = link_above(&tip, height as u8, spends);
+        link.diff.apply(&mut coins).expect("it fits");
+        tip = tip_of(&link);
+        states.push(coins.clone());
+        links.push(link);
+    }
+    (states, links)
+}
+
+fn read_snapshot(view: &super::View, height: u64) -> Option<BTreeMap<OutPoint, Coin>> {
+    let mut all = BTreeMap::new();
+    for bucket in 0..=u8::MAX {
+        let mut after = None;
+        loop {
+            let page = view.bucket_at(Height(height), bucket, after, 1)?;
+            after = page.coins.last().map(|(name, _)| *name).or(after);
+            all.extend(page.coins);
+            if page.is_last {
+                break;
+            }
+        }
+    }
+    Some(all)
+}
+
+fn with_checkpoints_every(interval: u32) -> Genesis {
+    let mut genesis = genesis(EngineName::Pbft, 1);
+    if let bezant_consensus::ledger::genesis::EngineParams::Pbft(params) = &mut genesis.engine {
+        params.checkpoint_interval = interval;
+    }
+    genesis
+}
+
+#[test]
+fn buckets_are_read_as_they_were_and_a_switch_makes_them_the_coins() {
+    let genesis = with_checkpoints_every(4);
+    let (states, links) = history(&genesis, 14);
+    let (from, to) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let store = opened(from.path(), &genesis);
+    for (sequence, link) in (1..).zip(&links) {
+        let connected = vec![link.clone()];
+        let (tip, final_height) = (tip_of(link), link.height);
+        let update = ChainUpdate { sequence, disconnected: Vec::new(), connected, tip, final_height };
+        store.state.update(update).expect("takes it");
+    }
+    store.state.snapshot(SnapshotStep::Keep { from: Height(8) }).expect("takes it");
+    store.state.stop().expect("flushes");
+    assert_eq!(read_snapshot(&store.view, 4), None, "let go");
+    assert_eq!(read_snapshot(&store.view, 8).as_ref(), Some(&states[8]));
+    assert_eq!(read_snapshot(&store.view, 12).as_ref(), Some(&states[12]));
+    assert_eq!(read_snapshot(&store.view, 16), None, "not there yet");
+
+    // Half a snapshot, a stop, then all of it, a liar's bucket among it.
+    let tip = tip_of(&links[7]);
+    let stage = |store: &Opened| {
+        for bucket in 0..=u8::MAX {
+            let of_bucket = store_page(&states[8], bucket);
+            store.state.snapshot(SnapshotStep::Stage { bucket, coins: of_bucket }).expect("takes it");
+        }
+    };
+    let half = opened(to.path(), &genesis);
+    stage(&half);
+    half.state.stop().expect("flushes");
+    drop((half.view, half.facts, half.lock));
+    let store = opened(to.path(), &genesis);
+    assert_eq!(store.base.tip.height, Height::GENESIS, "nothing has happened");
+    let lie = link_above(&tip, 99, None).diff.created.clone().into_iter().collect();
+    store.state.snapshot(SnapshotStep::Stage { bucket: 7, coins: lie }).expect("takes it");
+    store.state.snapshot(SnapshotStep::Discard { bucket: 7 }).expect("takes it");
+    stage(&store);
+    let buckets = Buckets::of(&states[8]);
+    let switch = Switch { sequence: 5, tip, buckets: buckets.clone() };
+    store.state.snapshot(SnapshotStep::Switch(Box::new(switch))).expect("takes it");
+    let mut flushed = store.state.flushed();
+    let is_there = |flushed: &super::Flushed| flushed.sequence == 5 && flushed.final_height == Height(8);
+    futures::executor::block_on(flushed.wait_for(is_there)).expect("it is reported");
+    assert_eq!(store.view.active_at(Height(8)), Some(tip.id));
+    assert_eq!(read_snapshot(&store.view, 8).as_ref(), Some(&states[8]), "and served on");
+    store.state.stop().expect("flushes");
+    drop((store.view, store.facts, store.lock));
+    let store = opened(to.path(), &genesis);
+    assert_eq!((store.base.tip, &store.base.buckets), (tip, &buckets));
+    let supply: u64 = states[8].values().map(|coin| coin.amount.grains()).sum();
+    assert_eq!((store.supply, store.coins), (supply, states[8].len() as u64));
+    assert!(states[8].iter().all(|(name, coin)| store.view.get(name) == Some(*coin)));
+    assert!(states[14].keys().filter(|name| !states[8].contains_key(name)).all(|name| store.view.get(name).is_none()));
+}
+
+fn store_page(coins: &BTreeMap<OutPoint, Coin>, bucket: u8) -> Vec<(OutPoint, Coin)> {
+    coins.iter().filter(|(name, _)| bucket_of(name) == bucket).map(|(name, coin)| (*name, *coin)).collect()
+}
+
+#[test]
+fn what_older_checkpoints_need_goes_with_a_newer_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let genesis = with_checkpoints_every(4);
+    let (base, _) = bezant_consensus::chain::Base::genesis(&genesis);
+    let network = genesis.network_id();
+    let mut store = opened(dir.path(), &genesis);
+    let at = |height: u64| Checkpoint {
+        incarnation: Incarnation(0),
+        epoch: Epoch(0),
+        height: Height(height),
+        block: base.tip.id,
+        coins: base.buckets.commitment(),
+        next_set: genesis.validator_set().hash(),
+    };
+    let mut all = Vec::new();
+    for height in [4, 8, 12, 16, 20] {
+        let checkpoint = at(height);
+        let buckets = BucketHashes::of(&base.buckets);
+        all.push(Record::CheckpointState(CheckpointState { checkpoint, header: base.tip.header, buckets }));
+        all.push(Record::Checkpoint(CheckpointVote::sign(&network, checkpoint, 0, &key(1))));
+        if height < 20 {
+            all.push(Record::Stable(CheckpointCertificate { checkpoint, seals: Vec::new() }));
+        }
+    }
+    store.facts.commit(&all).expect("commits");
+    drop(store);
+    let store = opened(dir.path(), &genesis);
+    let kept: Vec<&Record> = all.iter().filter(|record| !record.superseded(Height(16), Height(8))).collect();
+    assert_eq!(store.records.len(), kept.len());
+    assert!(kept.iter().all(|record| store.records.contains(record)), "{:?}", store.records);
 }

@@ -4,15 +4,19 @@ use super::error::StoreError;
 use super::facts::SharedFresh;
 use super::rows::{coin, outpoint_key, sql};
 use super::schema;
+use super::snapshot::Past;
 use bezant_consensus::chain::Archive;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::coins::{Coin, Coins, Diff};
+use bezant_consensus::ledger::commitment::bucket_of;
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::transaction::OutPoint;
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::message::CommitCertificate;
+use bezant_consensus::snapshot::BucketPage;
 use borsh::BorshDeserialize;
-use rusqlite::{Connection, OptionalExtension, Params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +31,8 @@ pub struct View {
     state: Connection,
     state_path: PathBuf,
     fresh: SharedFresh,
+    /// Of the snapshot that was asked for last.
+    past: RefCell<Past>,
 }
 
 impl View {
@@ -34,7 +40,7 @@ impl View {
         let (facts_path, state_path) = (schema::facts_path(dir), schema::state_path(dir));
         let facts = schema::open_reader(&facts_path)?;
         let state = schema::open_reader(&state_path)?;
-        Ok(View { facts, facts_path, state, state_path, fresh })
+        Ok(View { facts, facts_path, state, state_path, fresh, past: RefCell::default() })
     }
 
     fn blob<T: BorshDeserialize>(
@@ -61,11 +67,12 @@ fn give_up(error: StoreError) -> ! {
 
 impl Coins for View {
     fn get(&self, outpoint: &OutPoint) -> Option<Coin> {
-        let query = "SELECT lock, amount, height, coinbase FROM coins WHERE outpoint = ?1";
+        let query = "SELECT lock, amount, height, coinbase FROM coins WHERE bucket = ?1 AND outpoint = ?2";
+        let key = params![bucket_of(outpoint), outpoint_key(outpoint)];
         let found = self
             .state
             .prepare_cached(query)
-            .and_then(|mut statement| statement.query_row([outpoint_key(outpoint)], |row| coin(row, 0)).optional());
+            .and_then(|mut statement| statement.query_row(key, |row| coin(row, 0)).optional());
         found.unwrap_or_else(|error| give_up(StoreError::sqlite(&self.state_path, &error)))
     }
 }
@@ -97,5 +104,10 @@ impl Archive for View {
         }
         let height = sql(height.0.min(i64::MAX.unsigned_abs()));
         View::blob(&self.facts, &self.facts_path, "SELECT certificate FROM certificates WHERE height = ?1", [height])
+    }
+
+    fn bucket_at(&self, height: Height, bucket: u8, after: Option<OutPoint>, limit: usize) -> Option<BucketPage> {
+        let page = self.past.borrow_mut().page(&self.state, &self.state_path, (height, bucket), after, limit);
+        page.unwrap_or_else(|error| give_up(error))
     }
 }

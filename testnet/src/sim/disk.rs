@@ -2,19 +2,22 @@
 //!
 //! Records become visible to the replica when they are handed out, and durable when the executor comes to them (or has pulled
 //! them forward); a crash drops those that are only visible. Chain updates are written behind, each one whole: coins, undo,
-//! active chain and tip in one transaction. A crash forgets the updates that were not written.
+//! active chain and tip in one transaction. A crash forgets the updates that were not written. A switch to a snapshot is
+//! written like an update; a crash before it leaves nothing of what was staged.
 
 use crate::sim::plant::ShellPlant;
 use bezant_consensus::chain::{Archive, Base, ChainUpdate, Tip};
 use bezant_consensus::engine::Record;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::coins::{Coin, Coins, Diff};
-use bezant_consensus::ledger::commitment::Buckets;
+use bezant_consensus::ledger::commitment::{Buckets, bucket_of};
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::transaction::OutPoint;
 use bezant_consensus::ledger::units::Height;
+use bezant_consensus::limits::SNAPSHOTS_HELD;
 use bezant_consensus::message::CommitCertificate;
+use bezant_consensus::snapshot::{BucketPage, SnapshotStep, Switch};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -34,16 +37,31 @@ pub(crate) struct Disk {
     /// Certificates of durable and volatile records.
     certificates: BTreeMap<Height, CommitCertificate>,
     /// Executed but not flushed.
-    updates: VecDeque<ChainUpdate>,
-    /// Flushed: the active chain from genesis to the tip.
-    active: Vec<BlockId>,
+    updates: VecDeque<Pending>,
+    /// Flushed: the active chain up to the tip, without what was skipped by switching to a snapshot.
+    active: BTreeMap<Height, BlockId>,
     /// Flushed.
     tip: Tip,
     /// Flushed.
     coins: BTreeMap<OutPoint, Coin>,
     /// Flushed: undo of every block that was ever flushed.
     diffs: BTreeMap<BlockId, Arc<Diff>>,
+    /// Flushed: what each height spent, as far as snapshots need it.
+    spent: BTreeMap<Height, Vec<(OutPoint, Coin)>>,
+    /// Snapshots from this height on can be read.
+    keep: Height,
+    /// Flushed: the block of the last snapshot that was switched to, or genesis.
+    base: BlockId,
+    /// The staging area, by bucket.
+    staged: BTreeMap<u8, BTreeMap<OutPoint, Coin>>,
     genesis: Arc<Block>,
+}
+
+/// What waits to be written.
+#[derive(Debug)]
+enum Pending {
+    Update(ChainUpdate),
+    Switch(Switch, BTreeMap<OutPoint, Coin>),
 }
 
 impl Disk {
@@ -57,10 +75,14 @@ impl Disk {
             blocks: BTreeMap::from([(base.tip.id, block.clone())]),
             certificates: BTreeMap::new(),
             updates: VecDeque::new(),
-            active: vec![base.tip.id],
+            active: BTreeMap::from([(Height::GENESIS, base.tip.id)]),
             tip: base.tip,
             coins: diff.created.clone(),
             diffs: BTreeMap::from([(base.tip.id, Arc::new(diff))]),
+            spent: BTreeMap::new(),
+            keep: Height::GENESIS,
+            base: block.id(),
+            staged: BTreeMap::new(),
             genesis: block,
         }
     }
@@ -85,14 +107,33 @@ impl Disk {
             | Record::Invalid(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
-            | Record::Evidence(_) => {}
+            | Record::Evidence(_)
+            | Record::Checkpoint(_)
+            | Record::CheckpointState(_)
+            | Record::Stable(_) => {}
         }
     }
 
     /// The next record that was handed out survives any crash from now on.
     pub(crate) fn make_durable(&mut self) {
         let record = self.volatile.pop_front().expect("a record is handed out before it is executed");
+        if let Record::Stable(certificate) = &record {
+            self.drop_superseded(certificate.checkpoint.height);
+        }
         self.records.push(record);
+    }
+
+    /// A checkpoint becomes stable: what only older ones need goes.
+    fn drop_superseded(&mut self, latest: Height) {
+        let stable = |record: &Record| match record {
+            Record::Stable(certificate) => Some(certificate.checkpoint.height),
+            _ => None,
+        };
+        let mut heights: Vec<Height> = self.records.iter().filter_map(stable).chain([latest]).collect();
+        heights.sort_unstable();
+        heights.dedup();
+        let oldest = heights[heights.len().saturating_sub(SNAPSHOTS_HELD)];
+        self.records.retain(|record| !record.superseded(latest, oldest));
     }
 
     /// Whether some durable record is as wanted. Looks at the latest first.
@@ -107,7 +148,27 @@ impl Disk {
 
     /// A chain update was executed; it is written later.
     pub(crate) fn queue(&mut self, update: ChainUpdate) {
-        self.updates.push_back(update);
+        self.updates.push_back(Pending::Update(update));
+    }
+
+    /// A step of a snapshot was executed; returns whether something waits to be written now.
+    pub(crate) fn snapshot(&mut self, step: SnapshotStep) -> bool {
+        match step {
+            SnapshotStep::Clear => self.staged.clear(),
+            SnapshotStep::Stage { bucket, coins } => self.staged.entry(bucket).or_default().extend(coins),
+            SnapshotStep::Discard { bucket } => drop(self.staged.remove(&bucket)),
+            SnapshotStep::Switch(switch) => {
+                let coins = std::mem::take(&mut self.staged).into_values().flatten().collect();
+                self.updates.push_back(Pending::Switch(*switch, coins));
+                return true;
+            }
+            SnapshotStep::Switched(_) => {}
+            SnapshotStep::Keep { from } => {
+                self.keep = self.keep.max(from);
+                self.spent = self.spent.split_off(&self.keep.next());
+            }
+        }
+        false
     }
 
     /// Chain updates that wait to be written.
@@ -120,27 +181,58 @@ impl Disk {
     /// # Errors
     /// When it does not fit what was flushed before: the update or the disk is wrong.
     pub(crate) fn flush_one(&mut self) -> Result<u64, String> {
-        let update = self.updates.pop_front().expect("only waiting updates are flushed");
+        match self.updates.pop_front().expect("only waiting updates are flushed") {
+            Pending::Update(update) => self.write_update(update),
+            Pending::Switch(switch, coins) => self.write_switch(&switch, coins),
+        }
+    }
+
+    fn write_switch(&mut self, switch: &Switch, coins: BTreeMap<OutPoint, Coin>) -> Result<u64, String> {
+        if Buckets::of(&coins) != switch.buckets {
+            return Err(format!("the coins staged for height {} are not those of the switch", switch.tip.height));
+        }
+        self.coins = coins;
+        self.active.clear();
+        self.active.insert(switch.tip.height, switch.tip.id);
+        self.tip = switch.tip;
+        self.base = switch.tip.id;
+        self.keep = switch.tip.height;
+        self.spent.clear();
+        Ok(switch.sequence)
+    }
+
+    fn write_update(&mut self, update: ChainUpdate) -> Result<u64, String> {
         for link in &update.disconnected {
-            if self.active.pop() != Some(link.id) {
+            if self.active.pop_last() != Some((link.height, link.id)) {
                 return Err(format!("update {} disconnects a block that is not the tip", update.sequence));
             }
             self.change(&link.diff.created, &link.diff.spent)?;
         }
         for link in &update.connected {
-            if self.active.last() != Some(&link.block.header.parent) {
+            if self.tip_id() != Some(link.block.header.parent) {
                 return Err(format!("update {} connects a block that is not above the tip", update.sequence));
             }
-            self.active.push(link.id);
+            self.active.insert(link.height, link.id);
+            let spent = link.diff.spent.iter().map(|(outpoint, coin)| (*outpoint, *coin)).collect();
+            self.spent.insert(link.height, spent);
             self.change(&link.diff.spent, &link.diff.created)?;
             self.diffs.insert(link.id, link.diff.clone());
         }
-        if self.active.last() != Some(&update.tip.id) {
+        if self.tip_id() != Some(update.tip.id) {
             return Err(format!("update {} ends at another tip than it says", update.sequence));
         }
         self.tip = update.tip;
         self.drop_obsolete(update.final_height);
         Ok(update.sequence)
+    }
+
+    /// Where the flushed chain begins.
+    pub(crate) fn base(&self) -> BlockId {
+        self.base
+    }
+
+    fn tip_id(&self) -> Option<BlockId> {
+        self.active.last_key_value().map(|(_, id)| *id)
     }
 
     fn change(&mut self, out: &BTreeMap<OutPoint, Coin>, into: &BTreeMap<OutPoint, Coin>) -> Result<(), String> {
@@ -179,6 +271,7 @@ impl Disk {
         }
         self.volatile.clear();
         self.updates.clear();
+        self.staged.clear();
         self.blocks = BTreeMap::from([(self.genesis.id(), self.genesis.clone())]);
         self.certificates.clear();
         for record in self.records.clone() {
@@ -222,10 +315,25 @@ impl Archive for SharedDisk {
     }
 
     fn active_at(&self, height: Height) -> Option<BlockId> {
-        self.lock().active.get(usize::try_from(height.0).ok()?).copied()
+        self.lock().active.get(&height).copied()
     }
 
     fn certificate(&self, height: Height) -> Option<CommitCertificate> {
         self.lock().certificates.get(&height).cloned()
+    }
+
+    fn bucket_at(&self, height: Height, bucket: u8, after: Option<OutPoint>, limit: usize) -> Option<BucketPage> {
+        let disk = self.lock();
+        if height > disk.tip.height || height < disk.keep {
+            return None;
+        }
+        let spent = disk.spent.range(height.next()..).flat_map(|(_, coins)| coins);
+        let all = disk.coins.iter().chain(spent.map(|(outpoint, coin)| (outpoint, coin)));
+        let was_there = |(outpoint, coin): &(&OutPoint, &Coin)| {
+            coin.height <= height && bucket_of(outpoint) == bucket && after.is_none_or(|after| **outpoint > after)
+        };
+        let all: BTreeMap<OutPoint, Coin> = all.filter(was_there).map(|(outpoint, coin)| (*outpoint, *coin)).collect();
+        let is_last = all.len() <= limit;
+        Some(BucketPage { coins: all.into_iter().take(limit).collect(), is_last })
     }
 }

@@ -41,6 +41,8 @@ pub(crate) enum Event {
     Submit { planned: usize },
     /// A node is to crash during the next effects that it executes, or now if it is the deadline.
     Crash { node: usize, deadline: bool },
+    /// A node stops for a long time.
+    Leave { node: usize },
     /// Every node crashes.
     PowerCut,
     /// A node comes back.
@@ -77,6 +79,7 @@ impl Event {
             Event::Submit { planned } => format!("transaction {planned} is submitted"),
             Event::Crash { node, deadline: false } => format!("node {node} is about to crash"),
             Event::Crash { node, deadline: true } => format!("node {node} crashes now"),
+            Event::Leave { node } => format!("node {node} leaves"),
             Event::PowerCut => "power cut".to_owned(),
             Event::Restart { node } => format!("node {node} starts"),
             Event::Partition => "the net is cut".to_owned(),

@@ -10,6 +10,7 @@ use bezant_consensus::engine::{Template, To};
 use bezant_consensus::ledger::codec::{decode, encode};
 use bezant_consensus::ledger::target::Target;
 use bezant_consensus::message::Message;
+use bezant_consensus::snapshot::SnapshotStep;
 use bezant_consensus::verify::MessageError;
 use bezant_node_core::io::{Input, Notice, Output};
 use rand_chacha::ChaCha8Rng;
@@ -70,6 +71,10 @@ impl World {
             Output::Send { to, message } => return self.send(node, to, &message),
             Output::Mine(template) => self.mine(node, template),
             Output::Chain(update) => return self.chain_update(node, update),
+            Output::Snapshot(step) => {
+                self.stats.transfers += u64::from(matches!(step, SnapshotStep::Switched(_)));
+                self.snapshot(node, step);
+            }
             Output::Submitted { request, result } => return self.answered(node, request as usize, &result),
             Output::Blame { peer, fault, ban } => {
                 let of = self.nodes[node].names.get(&peer).copied();
@@ -127,7 +132,8 @@ impl World {
         let arrivals = self.network.arrivals(self.now_ms, from, to, stream, &mut self.dice);
         if arrivals.is_empty() {
             self.stats.lost += 1;
-            let is_request = matches!(parcel.name, "get-certified" | "get-headers" | "get-blocks");
+            let is_request =
+                matches!(parcel.name, "get-certified" | "get-headers" | "get-blocks" | "get-snapshot" | "get-buckets");
             // Some shells notice; where not, the engine has a time-out of its own.
             if is_request && self.dice.chance(500) {
                 let at = self.now_ms + self.dice.between(10, 2_000);
@@ -169,12 +175,23 @@ impl World {
             self.referee.reported(node, &update, &disk)?;
             disk.queue(update);
         }
+        self.schedule_flush(node);
+        Ok(())
+    }
+
+    fn snapshot(&mut self, node: usize, step: SnapshotStep) {
+        let is_waiting = self.nodes[node].disk.lock().snapshot(step);
+        if is_waiting {
+            self.schedule_flush(node);
+        }
+    }
+
+    fn schedule_flush(&mut self, node: usize) {
         if !self.nodes[node].is_flushing {
             self.nodes[node].is_flushing = true;
             let at = self.now_ms + self.dice.between(1, self.flush_ms_max);
             self.agenda.add(at, Event::Flush { node, life: self.nodes[node].life });
         }
-        Ok(())
     }
 
     /// Writes some of the waiting updates; the replica learns of it a little later.

@@ -31,6 +31,8 @@ pub(crate) struct Node {
     pub(crate) is_executing: bool,
     /// It will crash in the middle of what it executes next.
     pub(crate) is_doomed: bool,
+    /// It does not come back before all faults have ended.
+    pub(crate) is_away: bool,
     /// A flush is on its way.
     pub(crate) is_flushing: bool,
     /// When the next wake comes that was asked for.
@@ -59,6 +61,7 @@ impl Node {
             outputs: VecDeque::new(),
             is_executing: false,
             is_doomed: false,
+            is_away: false,
             is_flushing: false,
             wake_ms: None,
             ends: vec![None; nodes],

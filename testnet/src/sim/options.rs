@@ -58,13 +58,15 @@ pub enum Fault {
     PowerCut,
     /// The nodes' clocks disagree.
     Clock,
+    /// A node stays away until all other faults end, so that it may be far behind.
+    Absence,
     /// PBFT: up to f members lie, for a while or for ever; also after all other faults have ended.
     Lies,
 }
 
 impl Fault {
     /// All classes, in the order of their text form.
-    pub const ALL: [Fault; 9] = [
+    pub const ALL: [Fault; 10] = [
         Fault::Loss,
         Fault::Delay,
         Fault::Duplicate,
@@ -73,6 +75,7 @@ impl Fault {
         Fault::Crash,
         Fault::PowerCut,
         Fault::Clock,
+        Fault::Absence,
         Fault::Lies,
     ];
 
@@ -88,6 +91,7 @@ impl Fault {
             Fault::Crash => "crash",
             Fault::PowerCut => "power-cut",
             Fault::Clock => "clock",
+            Fault::Absence => "absence",
             Fault::Lies => "lies",
         }
     }

@@ -184,13 +184,24 @@ impl Oracle {
         *block.commitment.get_or_insert_with(|| Buckets::of(&block.coins).commitment())
     }
 
-    /// Replays the bodies that a node holds, from genesis to its tip, on a map of its own.
+    /// Replays the bodies that a node holds, from genesis or above a snapshot to its tip, on a map of its own.
     ///
     /// # Errors
     /// When a body is missing or another one, or the coins differ from the ones known for the tip.
-    pub(crate) fn replay_all(&self, tip: BlockId, body: impl Fn(&BlockId) -> Option<Arc<Block>>) -> Result<(), String> {
+    pub(crate) fn replay_all(
+        &self,
+        base: BlockId,
+        tip: BlockId,
+        body: impl Fn(&BlockId) -> Option<Arc<Block>>,
+    ) -> Result<(), String> {
         let mut coins = BTreeMap::new();
-        for id in self.path(tip) {
+        let mut path = self.path(tip);
+        if base != self.genesis_id {
+            let below = path.iter().position(|id| *id == base).ok_or("the snapshot is of another branch")?;
+            coins.clone_from(&self.blocks[&base].coins);
+            path.drain(..=below);
+        }
+        for id in path {
             let known = &self.blocks[&id];
             let diff = if id == self.genesis_id {
                 context::connect_genesis(&self.genesis.block())

@@ -5,7 +5,7 @@
 
 use crate::sim::disk::Disk;
 use crate::sim::oracle::Oracle;
-use bezant_consensus::chain::{Chain, ChainUpdate, Link};
+use bezant_consensus::chain::{Chain, ChainUpdate, Link, Tip};
 use bezant_consensus::engine::{Fault, Record, Trace};
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::genesis::Genesis;
@@ -13,6 +13,7 @@ use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::target::Work;
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::message::{Ballot, CertifiedBlock, Message, NewView, ViewChange, Vote, VoteKind};
+use bezant_consensus::snapshot::{Checkpoint, CheckpointCertificate, CheckpointVote, SnapshotStep};
 use bezant_node_core::io::{Notice, Output};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ fn object(rule: &'static str, sentence: impl Into<String>) -> Verdict {
 struct View {
     /// The active chain as the replica switched it, from genesis to the tip.
     active: Vec<BlockId>,
+    /// Where its bodies begin: genesis, or the block of the last snapshot that it went on from.
+    base: BlockId,
     /// As the replica last said.
     final_height: Height,
     /// What the executor has told anyone. Under PBFT it survives crashes.
@@ -57,6 +60,8 @@ pub(crate) struct Referee {
     finals: Vec<BlockId>,
     /// Every vote that ever left any node.
     votes: BTreeMap<Seat, BlockId>,
+    /// What every member that does not lie signed at a checkpoint, by signer, epoch and height.
+    checkpoints: BTreeMap<(u16, u64, u64), Checkpoint>,
     /// Every VIEW-CHANGE that ever left its signer, by signer, epoch and view.
     changes: BTreeMap<(u16, u64, u64), ViewChange>,
     /// Times that finality was withdrawn, with the event that belongs to it.
@@ -72,6 +77,7 @@ impl Referee {
         let work = oracle.get(&start).map_or(Work::ZERO, |block| block.work);
         let view = || View {
             active: vec![start],
+            base: start,
             final_height: Height::GENESIS,
             reported_final: vec![start],
             complete: BTreeSet::from([start]),
@@ -86,6 +92,7 @@ impl Referee {
             liars,
             finals: vec![start],
             votes: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
             changes: BTreeMap::new(),
             finality_broken: 0,
             reorgs: 0,
@@ -116,6 +123,7 @@ impl Referee {
             match output {
                 Output::Persist(Record::Body(block)) if self.pow => self.hold(node, block),
                 Output::Chain(update) => withdrawn.extend(self.switch(node, update)?),
+                Output::Snapshot(SnapshotStep::Switched(tip)) => self.rebased(node, tip)?,
                 _ => {}
             }
         }
@@ -125,6 +133,26 @@ impl Referee {
             return object("silent-finality", text);
         }
         self.most_work(node)
+    }
+
+    /// A node goes on from a snapshot: of a block that is final, and never of one below its tip, since nothing corrupts coins
+    /// here. Its coins are compared with those of a replay as after any block.
+    fn rebased(&mut self, node: usize, tip: &Tip) -> Verdict {
+        let height = tip.height;
+        let is_known = self.oracle.get(&tip.id).is_some_and(|block| block.height == height);
+        if !is_known || self.finals.get(height.0 as usize) != Some(&tip.id) {
+            return object(
+                "snapshot",
+                format!("node {node} goes on from a block at height {height} that is not final"),
+            );
+        }
+        if height < self.views[node].final_height {
+            return object("final-undone", format!("node {node} went back to a snapshot of height {height}"));
+        }
+        let active = self.oracle.path(tip.id);
+        let view = &mut self.views[node];
+        (view.active, view.final_height, view.base) = (active, height, tip.id);
+        Ok(())
     }
 
     /// Follows a switch of the active chain; returns a withdrawal of finality.
@@ -282,7 +310,14 @@ impl Referee {
                 let signer = evidence.first.signer;
                 object("evidence", format!("node {node} has proof against member {signer}, which is honest"))
             }
-            Message::Transaction(_)
+            Message::Checkpoint(vote) => self.checkpoint_vote(node, vote, disk),
+            Message::Checkpointed(certificate) => self.checkpoint(node, certificate),
+            Message::Snapshot(Some(snapshot)) => self.checkpoint(node, &snapshot.certificate),
+            Message::Snapshot(None)
+            | Message::GetSnapshot { .. }
+            | Message::GetBuckets { .. }
+            | Message::Buckets(_)
+            | Message::Transaction(_)
             | Message::Tip(_)
             | Message::GetCertified { .. }
             | Message::GetHeaders(_)
@@ -291,6 +326,46 @@ impl Referee {
             | Message::Blocks(_)
             | Message::NewBlock(_) => Ok(()),
         }
+    }
+
+    /// A checkpoint is signed once, after that is durable, and for the coins that a replay finds.
+    fn checkpoint_vote(&mut self, node: usize, vote: &CheckpointVote, disk: &Disk) -> Verdict {
+        let checkpoint = vote.checkpoint;
+        let height = checkpoint.height;
+        if usize::from(vote.signer) != node || self.is_liar(vote.signer) {
+            return Ok(());
+        }
+        let itself = |record: &Record| matches!(record, Record::Checkpoint(own) if own == vote);
+        let newer = |record: &Record| matches!(record, Record::Stable(it) if it.checkpoint.height >= height);
+        if !disk.has_durable(itself) && !disk.has_durable(newer) {
+            return object(
+                "not-durable",
+                format!("the checkpoint of node {node} at {height} left before it was durable"),
+            );
+        }
+        let first = *self.checkpoints.entry((vote.signer, checkpoint.epoch.0, height.0)).or_insert(checkpoint);
+        if first != checkpoint {
+            return object("double-vote", format!("member {node} signed two checkpoints at height {height}"));
+        }
+        self.check_coins(node, &checkpoint)
+    }
+
+    fn check_coins(&mut self, node: usize, checkpoint: &Checkpoint) -> Verdict {
+        let height = checkpoint.height;
+        let is_known = self.oracle.get(&checkpoint.block).is_some_and(|block| block.height == height);
+        if is_known && self.oracle.commitment(&checkpoint.block) == checkpoint.coins {
+            return Ok(());
+        }
+        object("checkpoint", format!("node {node} says of height {height} what a replay does not find"))
+    }
+
+    /// Exactly a quorum makes a checkpoint stable.
+    fn checkpoint(&mut self, node: usize, certificate: &CheckpointCertificate) -> Verdict {
+        let signers: BTreeSet<u16> = certificate.seals.iter().map(|seal| seal.signer).collect();
+        if signers.len() != self.quorum || certificate.seals.len() != self.quorum {
+            return object("certificate", format!("node {node} proves a checkpoint with {} votes", signers.len()));
+        }
+        self.check_coins(node, &certificate.checkpoint)
     }
 
     fn is_liar(&self, signer: u16) -> bool {
@@ -399,7 +474,10 @@ impl Referee {
             | Record::Invalid(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
-            | Record::Evidence(_) => false,
+            | Record::Evidence(_)
+            | Record::Checkpoint(_)
+            | Record::CheckpointState(_)
+            | Record::Stable(_) => false,
         };
         if disk.has_durable(is_link) {
             return Ok(());
@@ -437,6 +515,7 @@ impl Referee {
         let active = self.oracle.path(tip);
         let view = &mut self.views[node];
         view.active = active;
+        view.base = disk.base();
         view.final_height = Height::GENESIS;
         view.complete = BTreeSet::from([start]);
         view.most_work = work;
@@ -485,10 +564,10 @@ impl Referee {
         Ok(())
     }
 
-    /// Replays a node's own bodies from genesis.
+    /// Replays a node's own bodies, from genesis or from the snapshot that it went on from.
     pub(crate) fn replay(&self, node: usize, chain: &Chain) -> Verdict {
         let body = |id: &BlockId| chain.block(id);
-        match self.oracle.replay_all(self.tip(node), body) {
+        match self.oracle.replay_all(self.views[node].base, self.tip(node), body) {
             Ok(()) => Ok(()),
             Err(why) => object("replay", format!("node {node}: {why}")),
         }

@@ -33,6 +33,8 @@ pub struct SeedStats {
     pub partitions: u64,
     /// Times that a member said something else than its replica.
     pub lies: u64,
+    /// PBFT: times a node went on from a snapshot.
+    pub transfers: u64,
     /// Proof of work: times an active chain was left for another.
     pub reorgs: u64,
     /// Proof of work: times finality was withdrawn.
@@ -121,6 +123,7 @@ impl SimReport {
                 crashes: sum.crashes + s.crashes,
                 partitions: sum.partitions + s.partitions,
                 lies: sum.lies + s.lies,
+                transfers: sum.transfers + s.transfers,
                 reorgs: sum.reorgs + s.reorgs,
                 finality_broken: sum.finality_broken + s.finality_broken,
             }
@@ -180,6 +183,7 @@ fn stats_json(stats: &SeedStats) -> Value {
         "crashes": stats.crashes,
         "partitions": stats.partitions,
         "lies": stats.lies,
+        "transfers": stats.transfers,
         "reorgs": stats.reorgs,
         "finality_broken": stats.finality_broken,
     })
@@ -220,12 +224,13 @@ impl fmt::Display for SimReport {
         )?;
         writeln!(
             f,
-            "{} messages sent, {} lost; {} crashes, {} partitions, {} lies, {} reorgs, finality broken {} times",
+            "{} messages sent, {} lost; {} crashes, {} partitions, {} lies, {} snapshots, {} reorgs, finality broken {} times",
             totals.sent,
             totals.lost,
             totals.crashes,
             totals.partitions,
             totals.lies,
+            totals.transfers,
             totals.reorgs,
             totals.finality_broken,
         )?;

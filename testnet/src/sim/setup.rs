@@ -93,6 +93,13 @@ fn genesis(options: &SimOptions, accounts: &Accounts, keys: &[SigningKey], dice:
     } else {
         Difficulty::Asert { half_life_s: 30 + dice.below(300) as u32 }
     };
+    // Who was away is far behind only where blocks come by themselves.
+    let is_quick = options.faults.has(Fault::Absence) && dice.chance(250);
+    let block_time_ms = match (is_quick, dice.chance(300)) {
+        (true, _) => dice.between(200, 500) as u32,
+        (false, true) => dice.between(300, 3_000) as u32,
+        (false, false) => 0,
+    };
     let engine = if pow {
         EngineParams::Pow(PowParams {
             spacing_s: dice.between(1, 2) as u32,
@@ -105,11 +112,11 @@ fn genesis(options: &SimOptions, accounts: &Accounts, keys: &[SigningKey], dice:
     } else {
         EngineParams::Pbft(PbftParams {
             depth: dice.between(1, 8) as u16,
-            checkpoint_interval: 64,
+            checkpoint_interval: if dice.chance(600) { dice.between(1, 6) as u32 } else { 64 },
             view_timeout_ms: 2_000,
             view_timeout_max_ms: 60_000,
             drift_s: 10,
-            block_time_ms: if dice.chance(300) { dice.between(300, 3_000) as u32 } else { 0 },
+            block_time_ms,
             readmit_interval: 100,
         })
     };

@@ -101,6 +101,15 @@ fn nobody_lies_unless_asked_to() {
 }
 
 #[test]
+fn pbft_nodes_that_were_away_for_long_come_back_by_snapshots() {
+    let faults = Faults::NONE.with(Fault::Absence).with(Fault::Loss).with(Fault::Reorder);
+    let options = SimOptions { seed: 1, seeds: 32, faults, ..SimOptions::default() };
+    let report = run(&options, &|_| {});
+    assert!(report.passed(), "{options}\n{report}");
+    assert!(report.totals().transfers >= 3, "{report}");
+}
+
+#[test]
 fn pow_without_faults() {
     campaign(SimEngine::Pow, 4, 4, Faults::NONE);
 }

@@ -68,6 +68,7 @@ fn parts(event: &Event) -> (u8, u64, u64, [u8; 32]) {
         Event::Mend { partition } => plain(14, 0, *partition),
         Event::Lie { node, is_on } => plain(17, *node, u64::from(*is_on)),
         Event::Say { node, parcel, .. } => (18, *node as u64, 0, parcel.hash),
+        Event::Leave { node } => plain(19, *node, 0),
         Event::Heal => plain(15, 0, 0),
         Event::Check => plain(16, 0, 0),
     }

@@ -119,6 +119,11 @@ impl World {
             let at = self.dice.between(1_000, heal_ms - 1);
             self.agenda.add(at, Event::PowerCut);
         }
+        if self.faults.has(FaultClass::Absence) && self.nodes.len() > 3 && self.dice.chance(600) {
+            let node = self.dice.index(self.nodes.len());
+            let at = self.dice.between(300, heal_ms / 4);
+            self.agenda.add(at, Event::Leave { node });
+        }
         if self.faults.has(FaultClass::Partition) && self.nodes.len() > 1 {
             let at = self.dice.exponential(5_000);
             self.agenda.add(at, Event::Partition);
@@ -165,6 +170,7 @@ impl World {
             | Event::HangUp { .. }
             | Event::Submit { .. }
             | Event::Crash { .. }
+            | Event::Leave { .. }
             | Event::PowerCut
             | Event::Restart { .. }
             | Event::Partition
@@ -191,6 +197,7 @@ impl World {
             Event::Solved { node, search, .. } => self.solved(node, search),
             Event::Submit { planned } => self.submit(planned),
             Event::Crash { node, deadline } => self.doom(node, deadline),
+            Event::Leave { node } => self.leave(node),
             Event::PowerCut => (0..self.nodes.len()).try_for_each(|node| self.crash(node)),
             Event::Restart { node } => self.restart(node),
             Event::Partition => self.partition(),
@@ -347,8 +354,14 @@ impl World {
         Ok(())
     }
 
+    /// The node stops, and comes back only when all faults end.
+    fn leave(&mut self, node: usize) -> Verdict {
+        self.nodes[node].is_away = self.faults.has(FaultClass::Absence);
+        self.crash(node)
+    }
+
     fn restart(&mut self, node: usize) -> Verdict {
-        if self.nodes[node].is_up() {
+        if self.nodes[node].is_up() || self.nodes[node].is_away {
             return Ok(());
         }
         let now = self.clock(node);
@@ -409,6 +422,7 @@ impl World {
         self.network.heal();
         for node in 0..self.nodes.len() {
             self.nodes[node].is_doomed = false;
+            self.nodes[node].is_away = false;
             self.restart(node)?;
         }
         for a in 0..self.nodes.len() {

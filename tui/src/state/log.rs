@@ -36,8 +36,20 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
         EventKind::Leave { from, to, primary, reason } => {
             (format!("left view {from} for view {to} with primary {primary} ({reason})"), Tone::Warn)
         }
-        EventKind::Vote { .. } | EventKind::ViewChange { .. } | EventKind::Phase { .. } | EventKind::Header { .. } => {
-            return None;
+        EventKind::Vote { .. }
+        | EventKind::CheckpointVote { .. }
+        | EventKind::ViewChange { .. }
+        | EventKind::Phase { .. }
+        | EventKind::Header { .. } => return None,
+        EventKind::Checkpoint { height, .. } => (format!("checkpoint {height} is stable"), Tone::Plain),
+        EventKind::Diverged { height, .. } => {
+            (format!("has other coins than a quorum at height {height}, and repairs itself"), Tone::Bad)
+        }
+        EventKind::Transfer { height, done: true, .. } => {
+            (format!("goes on from the snapshot of height {height}"), Tone::Good)
+        }
+        EventKind::Transfer { height, buckets, done: false } => {
+            (format!("fetches the snapshot of height {height}: {buckets} of 256 parts"), Tone::Warn)
         }
         EventKind::Block { height, id, transactions, final_height, .. } => {
             let is_final = if final_height >= height { "final" } else { "included" };

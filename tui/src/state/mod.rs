@@ -236,6 +236,10 @@ impl Model {
             | EventKind::ReorgRefused { .. }
             | EventKind::Header { .. }
             | EventKind::ViewChange { .. }
+            | EventKind::CheckpointVote { .. }
+            | EventKind::Checkpoint { .. }
+            | EventKind::Diverged { .. }
+            | EventKind::Transfer { .. }
             | EventKind::Equivocation { .. }
             | EventKind::Refused { .. }
             | EventKind::Dropped { .. }

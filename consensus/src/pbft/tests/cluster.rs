@@ -7,9 +7,9 @@ use crate::ledger::amount::Amount;
 use crate::ledger::block::{Block, Header};
 use crate::ledger::codec::{decode, encode};
 use crate::ledger::coins::{Coin, Coins, Diff};
-use crate::ledger::commitment::Buckets;
+use crate::ledger::commitment::{Buckets, bucket_of};
 use crate::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams};
-use crate::ledger::hash::{BlockId, LockHash, MerkleRoot};
+use crate::ledger::hash::{BlockId, LockHash, MerkleRoot, TxId};
 use crate::ledger::key::SigningKey;
 use crate::ledger::lock::{Lock, LockTime};
 use crate::ledger::rules::context::{Place, check_transaction};
@@ -20,6 +20,7 @@ use crate::message::{
     Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, PreparedBlock, Seal, ViewChange, Vote, VoteKind,
 };
 use crate::pbft::Pbft;
+use crate::snapshot::{BucketPage, SnapshotStep, Switch};
 use crate::verify::{MessageError, Verified, Verifier};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -43,6 +44,12 @@ pub(crate) struct Disk {
     active: BTreeMap<Height, BlockId>,
     certificates: BTreeMap<Height, CommitCertificate>,
     base: Option<(Tip, Buckets)>,
+    /// Coins that were spent, with the height of the block that did it.
+    spent: BTreeMap<OutPoint, (Height, Coin)>,
+    /// Snapshots from this height on can be read.
+    keep: Height,
+    /// The staging area, by bucket.
+    staged: BTreeMap<u8, BTreeMap<OutPoint, Coin>>,
 }
 
 impl Disk {
@@ -55,6 +62,9 @@ impl Disk {
             | Record::ViewChange(_)
             | Record::NewView(_)
             | Record::Evidence(_)
+            | Record::Checkpoint(_)
+            | Record::CheckpointState(_)
+            | Record::Stable(_)
             | Record::Header(_)
             | Record::Invalid(_) => {}
         }
@@ -63,6 +73,7 @@ impl Disk {
 
     fn flush(&mut self, update: &ChainUpdate) {
         for link in &update.connected {
+            self.spent.extend(link.diff.spent.iter().map(|(outpoint, coin)| (*outpoint, (link.height, *coin))));
             link.diff.apply(&mut self.coins).expect("a judged block fits the coins");
             self.blocks.insert(link.id, link.block.clone());
             self.diffs.insert(link.id, link.diff.clone());
@@ -71,6 +82,24 @@ impl Disk {
             buckets.apply(&link.diff);
             *tip = Tip { height: link.height, id: link.id, header: link.block.header };
         }
+    }
+
+    pub(crate) fn switch(&mut self, switch: &Switch) {
+        self.coins = std::mem::take(&mut self.staged).into_values().flatten().collect();
+        assert!(Buckets::of(&self.coins) == switch.buckets, "what is switched to is what was said");
+        self.active.insert(switch.tip.height, switch.tip.id);
+        self.spent.clear();
+        self.keep = switch.tip.height;
+        self.base = Some((switch.tip, switch.buckets.clone()));
+    }
+
+    /// A wrong coin, in the coins and in their sums: as if a bug had put it there.
+    pub(crate) fn corrupt(&mut self) {
+        let outpoint = OutPoint { txid: TxId([9; 32]), index: 7 };
+        let coin = Coin { amount: grains(1), lock: LockHash([9; 32]), height: Height(0), coinbase: false };
+        self.coins.insert(outpoint, coin);
+        let (_, buckets) = self.base.as_mut().expect("the disk has a base");
+        buckets.apply(&Diff { created: BTreeMap::from([(outpoint, coin)]), spent: BTreeMap::new() });
     }
 
     pub(crate) fn has(&self, wanted: impl Fn(&Record) -> bool) -> bool {
@@ -107,6 +136,23 @@ impl Archive for Reader {
         // The least that can be expected of a store: what was flushed.
         self.read(|disk| disk.active.get(&height).and(disk.certificates.get(&height)).cloned())
     }
+    fn bucket_at(&self, height: Height, bucket: u8, after: Option<OutPoint>, limit: usize) -> Option<BucketPage> {
+        self.read(|disk| {
+            let (tip, _) = disk.base.as_ref().expect("the disk has a base");
+            if height > tip.height || height < disk.keep {
+                return None;
+            }
+            let spent =
+                disk.spent.iter().filter(|(_, (at, _))| *at > height).map(|(outpoint, (_, coin))| (outpoint, coin));
+            let was_there = |(outpoint, coin): &(&OutPoint, &Coin)| {
+                coin.height <= height && bucket_of(outpoint) == bucket && after.is_none_or(|after| **outpoint > after)
+            };
+            let all: BTreeMap<OutPoint, Coin> =
+                disk.coins.iter().chain(spent).filter(was_there).map(|(outpoint, coin)| (*outpoint, *coin)).collect();
+            let is_last = all.len() <= limit;
+            Some(BucketPage { coins: all.into_iter().take(limit).collect(), is_last })
+        })
+    }
 }
 
 /// One replica and what belongs to it.
@@ -120,6 +166,10 @@ pub(crate) struct Node {
     pub(crate) blamed: Vec<(Peer, Fault)>,
     /// Every vote it ever sent.
     sent: BTreeSet<(VoteKind, View, Height, BlockId)>,
+    /// Heights of the snapshots that it went on from.
+    pub(crate) switched: Vec<u64>,
+    /// A switch that did not reach the disk.
+    pub(crate) unswitched: Option<Switch>,
     /// Whether it may hear and be heard.
     pub(crate) linked: bool,
     /// How far its clock is ahead.
@@ -146,11 +196,21 @@ pub(crate) struct Setup {
     pub(crate) flushes: bool,
     /// The base of the view timer.
     pub(crate) view_timeout_ms: u32,
+    pub(crate) checkpoint_interval: u32,
 }
 
 impl Setup {
     pub(crate) fn of(n: usize) -> Setup {
-        Setup { n, followers: 0, depth: 4, dev: false, block_time_ms: 0, flushes: true, view_timeout_ms: 2_000 }
+        Setup {
+            n,
+            followers: 0,
+            depth: 4,
+            dev: false,
+            block_time_ms: 0,
+            flushes: true,
+            view_timeout_ms: 2_000,
+            checkpoint_interval: 100,
+        }
     }
 }
 
@@ -173,6 +233,8 @@ pub(crate) struct World {
     pub(crate) log: String,
     /// Cuts the power of a replica after so many more of its effects; so many `Persist`s after that were pulled forward.
     pub(crate) cut: Option<Cut>,
+    /// Whether switches to snapshots wait in [`Node::unswitched`].
+    pub(crate) holds_switches: bool,
     /// Whether mempools hand over all they have, valid or not.
     pub(crate) careless: bool,
     /// Whether the referee looks at forks only, and lets pass what leads to one.
@@ -199,7 +261,7 @@ fn account() -> SigningKey {
 fn genesis(setup: Setup) -> Genesis {
     let params = PbftParams {
         depth: setup.depth,
-        checkpoint_interval: 100,
+        checkpoint_interval: setup.checkpoint_interval,
         view_timeout_ms: setup.view_timeout_ms,
         view_timeout_max_ms: 60_000,
         drift_s: 15,
@@ -261,6 +323,7 @@ impl World {
             counts,
             log,
             cut,
+            holds_switches: false,
             careless,
             forks_only,
             verifier,
@@ -363,6 +426,7 @@ impl World {
                 Effect::Chain(update) => later.extend(self.switched(index, &update)),
                 Effect::Blame { peer, fault } => self.nodes[index].blamed.push((peer, fault)),
                 Effect::Trace(trace) => self.nodes[index].traces.push(trace),
+                Effect::Snapshot(step) => later.extend(self.snapshot(index, step)),
                 Effect::Mine(_) => panic!("PBFT does not mine"),
             }
         }
@@ -420,6 +484,28 @@ impl World {
         });
         let oldest = if self.nodes[index].mempool.is_empty() { None } else { Some(self.clock(index)) };
         flushed.into_iter().chain([Event::Pending { oldest }]).collect()
+    }
+
+    fn snapshot(&mut self, index: usize, step: SnapshotStep) -> Option<Event> {
+        let holds = self.holds_switches;
+        match step {
+            SnapshotStep::Clear => self.disk(index, |disk| disk.staged.clear()),
+            SnapshotStep::Stage { bucket, coins } => {
+                self.disk(index, |disk| disk.staged.entry(bucket).or_default().extend(coins));
+            }
+            SnapshotStep::Discard { bucket } => self.disk(index, |disk| drop(disk.staged.remove(&bucket))),
+            SnapshotStep::Switch(switch) if !holds => {
+                self.disk(index, |disk| disk.switch(&switch));
+                return Some(Event::Flushed { sequence: switch.sequence });
+            }
+            SnapshotStep::Switch(switch) => self.nodes[index].unswitched = Some(*switch),
+            SnapshotStep::Switched(tip) => {
+                self.nodes[index].switched.push(tip.height.0);
+                self.nodes[index].mempool.clear();
+            }
+            SnapshotStep::Keep { from } => self.disk(index, |disk| disk.keep = disk.keep.max(from)),
+        }
+        None
     }
 
     fn payload(&self, index: usize, request: &PayloadRequest) -> Event {
@@ -520,7 +606,12 @@ impl World {
     /// Hands a message to a replica as if `from` had brought it.
     pub(crate) fn inject(&mut self, from: usize, to: usize, message: Message) {
         writeln!(self.log, "{to} < {from} {}", describe(&message)).expect("writing to a string");
-        if matches!(message, Message::GetCertified { .. } | Message::GetBlocks(_)) {
+        let is_request = match message {
+            Message::GetCertified { .. } | Message::GetBlocks(_) => true,
+            Message::GetSnapshot { .. } | Message::GetBuckets { .. } => true,
+            _ => false,
+        };
+        if is_request {
             if let Some(answer) = self.engine(to).answer(&message) {
                 self.queue.push_back(Packet { from: to, to: from, message: answer });
             }
@@ -722,10 +813,14 @@ impl World {
             }
             Effect::Persist(Record::NewView(it)) => format!("persist {}", describe(&Message::NewView(it.clone()))),
             Effect::Persist(Record::Evidence(it)) => format!("persist evidence against {}", it.first.signer),
+            Effect::Persist(Record::Checkpoint(it)) => format!("persist checkpoint {}", it.checkpoint.height),
+            Effect::Persist(Record::CheckpointState(it)) => format!("persist state {}", it.checkpoint.height),
+            Effect::Persist(Record::Stable(it)) => format!("persist stable {}", it.checkpoint.height),
             Effect::Persist(record) => format!("persist {record:?}"),
             Effect::Send { to, message } => format!("send {to:?} {}", describe(message)),
             Effect::WantPayload(request) => format!("want payload {} above {}", request.height, request.above.len()),
             Effect::Mine(_) => "mine".to_owned(),
+            Effect::Snapshot(step) => describe_step(step),
             Effect::Chain(update) => format!("chain +{} tip {}", update.connected.len(), update.tip.height),
             Effect::Blame { peer, fault } => format!("blame {peer:?}: {fault}"),
             Effect::Trace(Trace::Phase { phase, height, .. }) => format!("phase {height} {phase:?}"),
@@ -733,6 +828,17 @@ impl World {
             Effect::Trace(trace) => format!("trace {trace:?}"),
         };
         writeln!(self.log, "{index}   {line}").expect("writing to a string");
+    }
+}
+
+fn describe_step(step: &SnapshotStep) -> String {
+    match step {
+        SnapshotStep::Clear => "clear the staging area".to_owned(),
+        SnapshotStep::Stage { bucket, coins } => format!("stage {} coins of bucket {bucket}", coins.len()),
+        SnapshotStep::Discard { bucket } => format!("discard bucket {bucket}"),
+        SnapshotStep::Switch(switch) => format!("switch to {}", switch.tip.height),
+        SnapshotStep::Switched(tip) => format!("switched to {}", tip.height),
+        SnapshotStep::Keep { from } => format!("keep snapshots from {from}"),
     }
 }
 
@@ -766,6 +872,16 @@ fn describe(message: &Message) -> String {
             let changes: Vec<String> = new_view.changes.iter().map(describe_change).collect();
             format!("NewView {} [{}]", new_view.view, changes.join("; "))
         }
+        Message::Checkpoint(vote) => format!("Checkpoint {}", vote.checkpoint.height),
+        Message::Checkpointed(it) => format!("Checkpointed {}", it.checkpoint.height),
+        Message::GetSnapshot { height } => format!("GetSnapshot {height}"),
+        Message::Snapshot(it) => {
+            format!("Snapshot {:?}", it.as_ref().map(|it| it.certificate.checkpoint.height.0))
+        }
+        Message::GetBuckets { height, first, last, .. } => format!("GetBuckets {first} to {last} at {height}"),
+        Message::Buckets(it) => {
+            format!("Buckets at {}: {:?}", it.height, it.parts.iter().map(|part| part.bucket).collect::<Vec<_>>())
+        }
         Message::Evidence(evidence) => format!("Evidence against {}", evidence.first.signer),
         other => other.name().to_owned(),
     }
@@ -785,6 +901,8 @@ impl Node {
             traces: Vec::new(),
             blamed: Vec::new(),
             sent: BTreeSet::new(),
+            switched: Vec::new(),
+            unswitched: None,
             linked: true,
             ahead_ms: 0,
         }

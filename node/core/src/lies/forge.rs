@@ -1,14 +1,16 @@
 //! What one key can forge: votes and proposals of its own, signed anew.
 
+use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::genesis::ValidatorSet;
-use bezant_consensus::ledger::hash::{BlockId, MerkleRoot, tagged};
+use bezant_consensus::ledger::hash::{BlockId, CoinCommitment, MerkleRoot, tagged};
 use bezant_consensus::ledger::key::{Signature, SigningKey};
 use bezant_consensus::ledger::transaction::Body;
 use bezant_consensus::ledger::units::{Height, View};
 use bezant_consensus::limits::TRANSACTION_BYTES_FORBIDDEN;
 use bezant_consensus::message::{Ballot, Message, PrePrepare, ViewChange, Vote, VoteKind};
+use bezant_consensus::snapshot::CheckpointVote;
 use std::fmt;
 
 /// What a twin's coinbase says beside the height. Correct members leave the free data empty.
@@ -48,7 +50,13 @@ impl Forger {
             | Message::NewBlock(_)
             | Message::ViewChange(_)
             | Message::NewView(_)
-            | Message::Evidence(_) => return None,
+            | Message::Evidence(_)
+            | Message::Checkpoint(_)
+            | Message::Checkpointed(_)
+            | Message::GetSnapshot { .. }
+            | Message::Snapshot(_)
+            | Message::GetBuckets { .. }
+            | Message::Buckets(_) => return None,
         };
         Some(vote).filter(|vote| vote.signer == self.me)
     }
@@ -61,6 +69,7 @@ impl Forger {
         match message {
             Message::ViewChange(change) => Some(&mut change.signature),
             Message::NewView(new_view) => Some(&mut new_view.signature),
+            Message::Checkpoint(vote) => Some(&mut vote.signature),
             other => self.own_vote(other).map(|vote| &mut vote.signature),
         }
     }
@@ -83,6 +92,7 @@ impl Forger {
             Message::PrePrepare(proposal) => proposal.vote.signer == self.me,
             Message::ViewChange(change) => change.signer == self.me,
             Message::NewView(new_view) => new_view.signer == self.me,
+            Message::Checkpoint(vote) => vote.signer == self.me,
             Message::Transaction(_)
             | Message::Tip(_)
             | Message::GetCertified { .. }
@@ -92,7 +102,12 @@ impl Forger {
             | Message::GetBlocks(_)
             | Message::Blocks(_)
             | Message::NewBlock(_)
-            | Message::Evidence(_) => false,
+            | Message::Evidence(_)
+            | Message::Checkpointed(_)
+            | Message::GetSnapshot { .. }
+            | Message::Snapshot(_)
+            | Message::GetBuckets { .. }
+            | Message::Buckets(_) => false,
         }
     }
 
@@ -115,10 +130,33 @@ impl Forger {
         if let Some(change) = self.own_change(&mut message) {
             *change = self.signed_change(change.clone());
         }
+        if let Message::Checkpoint(vote) = &mut message
+            && vote.signer == self.me
+        {
+            *vote = CheckpointVote::sign(&self.set.network, vote.checkpoint, self.me, &self.key);
+        }
         if let Message::NewView(new_view) = &mut message
             && new_view.signer == self.me
         {
             *new_view = new_view.clone().signed(&self.set.network, &self.key);
+        }
+        message
+    }
+
+    /// A vote on a checkpoint for other coins, or a snapshot with a coin that is worth more.
+    pub(super) fn with_other_coins(&self, mut message: Message) -> Message {
+        match &mut message {
+            Message::Checkpoint(vote) if vote.signer == self.me => {
+                let mut checkpoint = vote.checkpoint;
+                checkpoint.coins = CoinCommitment(tagged("bezant/lie", &[&checkpoint.coins.0]));
+                *vote = CheckpointVote::sign(&self.set.network, checkpoint, self.me, &self.key);
+            }
+            Message::Buckets(answer) => {
+                if let Some((_, coin)) = answer.parts.iter_mut().find_map(|part| part.coins.first_mut()) {
+                    coin.amount = Amount::from_grains(coin.amount.grains() ^ 1).unwrap_or(coin.amount);
+                }
+            }
+            _ => {}
         }
         message
     }

@@ -54,8 +54,23 @@ impl Liar {
             Message::ViewChange(change) if change.signer == self.forger.me => self.change_change(change),
             Message::NewView(new_view) if new_view.signer == self.forger.me => self.change_new_view(new_view),
             Message::Evidence(evidence) => self.change_ballot(&mut evidence.second.ballot),
+            Message::Checkpoint(vote) if vote.signer == self.forger.me => {
+                vote.checkpoint.height = Height(self.next_to(vote.checkpoint.height.0));
+            }
+            Message::Checkpointed(certificate) => self.cut_short(&mut certificate.seals),
+            Message::Snapshot(Some(snapshot)) => self.cut_short(&mut snapshot.certificate.seals),
+            Message::Buckets(answer) => {
+                let which = self.dice.below(answer.parts.len().max(1) as u64) as usize;
+                if let Some(part) = answer.parts.get_mut(which) {
+                    part.coins.pop();
+                }
+            }
             Message::ViewChange(_)
             | Message::NewView(_)
+            | Message::Checkpoint(_)
+            | Message::GetSnapshot { .. }
+            | Message::Snapshot(None)
+            | Message::GetBuckets { .. }
             | Message::Transaction(_)
             | Message::GetHeaders(_)
             | Message::Headers(_)

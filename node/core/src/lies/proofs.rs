@@ -11,11 +11,24 @@ impl Liar {
                 blocks.0.iter_mut().for_each(|certified| self.cut_short(&mut certified.certificate.commits));
                 return message;
             }
+            Message::Checkpointed(certificate) => {
+                self.cut_short(&mut certificate.seals);
+                return message;
+            }
+            Message::Snapshot(Some(snapshot)) => {
+                self.cut_short(&mut snapshot.certificate.seals);
+                return message;
+            }
             Message::ViewChange(change) if change.signer == self.forger.me => self.empty_change(change),
             Message::NewView(new_view) if new_view.signer == self.forger.me => self.empty_new_view(new_view),
             Message::ViewChange(_)
             | Message::NewView(_)
             | Message::Evidence(_)
+            | Message::Checkpoint(_)
+            | Message::GetSnapshot { .. }
+            | Message::GetBuckets { .. }
+            | Message::Buckets(_)
+            | Message::Snapshot(None)
             | Message::Transaction(_)
             | Message::PrePrepare(_)
             | Message::Vote(_)

@@ -141,7 +141,13 @@ impl World {
 }
 
 fn tip() -> TipInfo {
-    TipInfo { height: Height(3), id: BlockId([3; 32]), final_height: Height(3), work: Default::default() }
+    TipInfo {
+        height: Height(3),
+        id: BlockId([3; 32]),
+        final_height: Height(3),
+        work: Default::default(),
+        stable: Height(0),
+    }
 }
 
 fn passes(liar: &mut Liar, to: To, message: &Message) {

@@ -51,6 +51,12 @@ impl Mempool {
         self.recluster();
     }
 
+    /// The chain goes on from a snapshot: what was included before is not known here, so everything is judged again.
+    pub(crate) fn rebased(&mut self) {
+        self.refusals.forget_all();
+        self.recheck = true;
+    }
+
     /// Whether [`Mempool::reconcile`] has anything to do.
     pub(crate) fn is_unreconciled(&self) -> bool {
         self.recheck || !self.waking.is_empty()

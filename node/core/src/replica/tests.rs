@@ -362,7 +362,7 @@ impl Engine for Script {
     }
     fn tip_info(&self) -> TipInfo {
         let tip = self.chain.tip();
-        TipInfo { height: tip.height, id: tip.id, final_height: Height(0), work: Default::default() }
+        TipInfo { height: tip.height, id: tip.id, final_height: Height(0), work: Default::default(), stable: Height(0) }
     }
     fn answer(&self, _request: &Message) -> Option<Message> {
         None

@@ -1,0 +1,477 @@
+//! State transfer: the coins as a whole, from several peers at once, each bucket judged alone.
+//!
+//! # When
+//! - A peer claims to be more than two checkpoint intervals ahead and to have a stable checkpoint above the tip. When less is
+//!   missing, certified blocks come as always ([`super::catch_up`]).
+//! - A peer that is ahead answers that it has no block above the tip, though it has a stable checkpoint there: it has itself begun
+//!   with a snapshot. Nothing proves that anyone still has those blocks.
+//! - This replica has diverged ([`super::checkpoint`]); then the snapshot may also be one of a height at or below its tip.
+//!
+//! It needs no restart and no special mode: what else the replica does goes on until the switch, votes included. While a
+//! snapshot comes, or is to be had, no certified blocks are asked for.
+//!
+//! # How
+//! 1. One peer is asked for the manifest: the checkpoint's certificate, its block's header and commit certificate, and the
+//!    256 bucket hashes. The verifier counts both certificates (exactly q seals each, ascending, none twice) and sees that
+//!    header and hashes are the ones certified. From here on no peer can make this replica accept a wrong coin.
+//! 2. All peers that claim that checkpoint or a later one are asked for buckets, each for [`BUCKETS_PER_REQUEST`] consecutive
+//!    ones, one request at a time ([`crate::sync`]). A bucket comes from one peer alone, in as many messages as it takes, so that
+//!    it is clear who answers for it.
+//! 3. Coins follow each other in strictly ascending order of names that belong to their bucket, and the sum of the complete bucket
+//!    is the one of the manifest. Order and belonging are looked at *before* anything is added up: 65,536 copies of an invented
+//!    coin add up to nothing. Whoever sends anything else is blamed and rests, its bucket is discarded, and another peer is
+//!    asked. Whoever says that it serves the snapshot no more is not asked again; when nobody does, the transfer starts over
+//!    with a newer one.
+//! 4. When all buckets are here, the certificates are persisted and the executor switches ([`SnapshotStep`]), in one
+//!    transaction. From then until it reports the switch, nothing is voted on or connected.
+//! 5. The chain goes on from the checkpoint's block. What lies above is connected again from what is stored, or fetched.
+//!
+//! # Crashes
+//! Before the switch is on disk nothing has happened: the next start finds the old chain, old coins and all own votes, and
+//! begins anew. After it the base is the checkpoint's block. Votes, bodies and certificates are never touched by a transfer,
+//! so it cannot make a replica contradict itself.
+//!
+//! # Why it ends
+//! A peer serves its [`SNAPSHOTS_HELD`](crate::limits::SNAPSHOTS_HELD) latest stable checkpoints, so a transfer that began with the newest has
+//! that many intervals less one. After [`TRANSFERS_MAX`] that were too slow for that, certified blocks are fetched
+//! for two intervals before the next attempt; one that has diverged goes on trying.
+//!
+//! # Bounds
+//! At most [`BUCKET_COINS_MAX`] coins of a bucket are taken before its sum must be right. Here only sums are kept, 2 KiB for each
+//! bucket; coins go on to the executor as they come.
+
+use super::Pbft;
+use crate::chain::{Base, Tip};
+use crate::engine::{Effect, Fault, Peer, Record, To, Trace};
+use crate::ledger::commitment::{Bucket, Buckets, bucket_of};
+use crate::ledger::transaction::OutPoint;
+use crate::ledger::units::Height;
+use crate::limits::{BUCKET_COINS_MAX, BUCKETS_PER_REQUEST, COMMITMENT_BUCKETS, SLOTS_MAX};
+use crate::message::{CommitCertificate, Message, TipInfo};
+use crate::plant::{Plant, armed};
+use crate::snapshot::{BucketPart, BucketParts, CheckpointCertificate, Snapshot, SnapshotStep, Switch};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Transfers in a row that may fail because nobody serves their snapshot any more.
+const TRANSFERS_MAX: u32 = 4;
+/// Empty answers after which a peer counts as not serving the snapshot.
+const EMPTY_ANSWERS_MAX: u32 = 2;
+/// Blocks that are connected again in one update.
+const LINKS_PER_UPDATE: usize = 256;
+
+/// What a peer was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Certified blocks from this height on.
+    Blocks(Height),
+    /// A manifest.
+    Snapshot,
+    /// Buckets of the snapshot that is being fetched.
+    Buckets,
+}
+
+/// A transfer, if there is one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Transfer {
+    fetch: Option<Fetch>,
+    switching: Option<Switching>,
+    /// The tip above which a peer that is ahead had no block.
+    is_needed_at: Option<Height>,
+    /// Transfers that failed since the last one that did not.
+    failed: u32,
+    /// After too many that failed: none below this tip.
+    not_below: Height,
+}
+
+/// A snapshot whose manifest is here.
+#[derive(Clone, Debug)]
+struct Fetch {
+    manifest: Snapshot,
+    /// Of the buckets that are here and right.
+    sums: BTreeMap<u8, Bucket>,
+    /// Buckets that nobody is asked for.
+    todo: BTreeSet<u8>,
+    /// Invariant: one for each peer with an open request for buckets.
+    jobs: BTreeMap<Peer, Job>,
+    /// Empty answers of each peer. Invariant: connected peers only.
+    empty: BTreeMap<Peer, u32>,
+}
+
+/// What one peer is asked for.
+#[derive(Clone, Debug)]
+struct Job {
+    /// The bucket that comes next, or is coming.
+    next: u16,
+    last: u8,
+    /// Of the coins of that bucket that came.
+    sum: Bucket,
+    after: Option<OutPoint>,
+    count: u64,
+}
+
+/// The switch was handed out.
+#[derive(Clone, Debug)]
+struct Switching {
+    sequence: u64,
+    base: Base,
+    certificate: CheckpointCertificate,
+    commit: CommitCertificate,
+}
+
+impl Transfer {
+    /// Whether the switch was handed out and is not reported.
+    pub(super) fn is_switching(&self) -> bool {
+        self.switching.is_some()
+    }
+
+    /// Whether a snapshot comes, so that no blocks need to be fetched.
+    pub(super) fn is_fetching(&self) -> bool {
+        self.fetch.is_some() || self.is_switching()
+    }
+
+    /// A peer that is ahead has no block above this tip.
+    pub(super) fn is_needed_above(&mut self, tip: Height) {
+        self.is_needed_at = Some(tip);
+    }
+}
+
+impl Fetch {
+    fn height(&self) -> Height {
+        self.manifest.certificate.checkpoint.height
+    }
+
+    fn is_empty_handed(&self, peer: Peer) -> bool {
+        self.empty.get(&peer).is_some_and(|count| *count >= EMPTY_ANSWERS_MAX)
+    }
+
+    /// The next consecutive buckets that nobody is asked for.
+    fn next_job(&mut self) -> Option<Job> {
+        let first = self.todo.pop_first()?;
+        let mut last = first;
+        while usize::from(last - first) + 1 < BUCKETS_PER_REQUEST && last < u8::MAX && self.todo.remove(&(last + 1)) {
+            last += 1;
+        }
+        Some(Job { next: u16::from(first), last, sum: Bucket::default(), after: None, count: 0 })
+    }
+
+    /// Judges the next part of a job; what it adds is to be staged. An error says what is wrong.
+    fn take(&mut self, job: &mut Job, part: &BucketPart) -> Result<(), &'static str> {
+        let trusting = armed(Plant::TrustBuckets);
+        if u16::from(part.bucket) != job.next || part.bucket > job.last {
+            return Err("a bucket that was not asked for");
+        }
+        if part.coins.is_empty() && !part.is_last {
+            return Err("no coins, and not the end of the bucket");
+        }
+        for (outpoint, coin) in &part.coins {
+            if job.after.is_some_and(|after| after >= *outpoint) && !trusting {
+                return Err("coins are not in strictly ascending order");
+            }
+            if bucket_of(outpoint) != part.bucket && !trusting {
+                return Err("a coin belongs to another bucket");
+            }
+            job.count += 1;
+            if job.count > BUCKET_COINS_MAX {
+                return Err("too many coins");
+            }
+            job.sum.add(outpoint, coin);
+            job.after = Some(*outpoint);
+        }
+        if part.is_last {
+            if job.sum.hash() != *self.manifest.buckets.of_bucket(part.bucket) && !trusting {
+                return Err("the coins are not those of the checkpoint");
+            }
+            self.sums.insert(part.bucket, std::mem::take(&mut job.sum));
+            (job.next, job.after, job.count) = (job.next + 1, None, 0);
+        }
+        Ok(())
+    }
+}
+
+impl Pbft {
+    /// Does what the transfer needs, or begins one.
+    pub(super) fn transfer(&mut self) {
+        let Some(fetch) = &self.transfer.fetch else {
+            return self.ask_for_manifest();
+        };
+        let is_overtaken = fetch.height() <= self.chain.tip().height && self.checkpoints.diverged.is_none();
+        if is_overtaken {
+            self.abandon();
+        } else if fetch.sums.len() == COMMITMENT_BUCKETS {
+            self.switch();
+        } else if fetch.jobs.is_empty() && self.nobody_serves() {
+            self.abandon();
+            self.transfer.failed += 1;
+            if self.transfer.failed >= TRANSFERS_MAX {
+                self.transfer.failed = 0;
+                self.transfer.not_below = self.two_intervals_above(self.chain.tip().height);
+            }
+        } else {
+            self.ask_for_buckets();
+        }
+    }
+
+    fn two_intervals_above(&self, height: Height) -> Height {
+        Height(height.0.saturating_add(2 * u64::from(self.params.checkpoint_interval)))
+    }
+
+    /// Forgets the snapshot that is being fetched.
+    fn abandon(&mut self) {
+        if self.transfer.fetch.take().is_some() {
+            self.emit(Effect::Snapshot(SnapshotStep::Clear));
+        }
+    }
+
+    /// Asks one peer for the manifest, if a snapshot is wanted and one claims to have it.
+    fn ask_for_manifest(&mut self) {
+        if self.transfer.is_switching() || self.peers.open().any(|(_, ask)| *ask == Ask::Snapshot) {
+            return;
+        }
+        let tip = self.chain.tip().height;
+        let diverged = self.checkpoints.diverged.as_ref().map(|it| it.checkpoint.height);
+        let far = self.two_intervals_above(tip);
+        let is_needed = self.transfer.is_needed_at == Some(tip);
+        let may = tip >= self.transfer.not_below;
+        let willing = self.peers.askable(self.now, |info| match diverged {
+            Some(height) => info.stable >= height,
+            None => info.stable > tip && (is_needed || (may && info.final_height > far)),
+        });
+        let Some(peer) = willing.get((tip.0 % willing.len().max(1) as u64) as usize).copied() else {
+            return;
+        };
+        let height = self.peers.claim(peer).map_or(tip, |info| info.stable);
+        self.peers.asked(self.now, peer, Ask::Snapshot);
+        self.emit(Effect::Send { to: To::Peer(peer), message: Message::GetSnapshot { height } });
+    }
+
+    /// Whether a snapshot is to be had and so much is missing that no blocks are asked for. Since claims may be lies, one that
+    /// is correct must be among those that say so, or nobody says anything else.
+    pub(super) fn is_far_behind(&self) -> bool {
+        let tip = self.chain.tip().height;
+        let far = self.two_intervals_above(tip);
+        let is_far = |info: &TipInfo| info.stable > tip && info.final_height > far;
+        let (mut saying, mut all) = (0, 0);
+        for (_, info) in self.peers.claims() {
+            all += 1;
+            saying += usize::from(is_far(info));
+        }
+        tip >= self.transfer.not_below && saying > 0 && (saying > self.set.f() || saying == all)
+    }
+
+    /// A manifest, which the verifier has counted.
+    pub(super) fn on_snapshot(&mut self, from: Peer, snapshot: Option<Box<Snapshot>>) {
+        if self.open_ask(from) != Some(Ask::Snapshot) {
+            return;
+        }
+        self.peers.answered(from);
+        let tip = self.chain.tip().height;
+        let diverged = self.checkpoints.diverged.as_ref().map(|it| it.checkpoint.height);
+        let is_of_use = |snapshot: &Snapshot| {
+            let checkpoint = &snapshot.certificate.checkpoint;
+            self.is_present(checkpoint)
+                && diverged.map_or(checkpoint.height > tip, |height| checkpoint.height >= height)
+        };
+        let Some(manifest) = snapshot.filter(|snapshot| is_of_use(snapshot)) else {
+            return self.peers.rest(self.now, from);
+        };
+        if self.transfer.is_fetching() {
+            return;
+        }
+        let height = manifest.certificate.checkpoint.height;
+        self.emit(Effect::Snapshot(SnapshotStep::Clear));
+        self.trace(Trace::Transfer { height, buckets: 0, done: false });
+        self.transfer.fetch = Some(Fetch {
+            manifest: *manifest,
+            sums: BTreeMap::new(),
+            todo: (0..=u8::MAX).collect(),
+            jobs: BTreeMap::new(),
+            empty: BTreeMap::new(),
+        });
+    }
+
+    fn open_ask(&self, peer: Peer) -> Option<Ask> {
+        self.peers.open().find(|(other, _)| *other == peer).map(|(_, ask)| *ask)
+    }
+
+    /// Asks whoever is free for buckets that nobody is asked for.
+    fn ask_for_buckets(&mut self) {
+        let Some(fetch) = &mut self.transfer.fetch else {
+            return;
+        };
+        let height = fetch.height();
+        for peer in self.peers.askable(self.now, |info| info.stable >= height) {
+            let Some(job) = (if fetch.is_empty_handed(peer) { None } else { fetch.next_job() }) else {
+                continue;
+            };
+            let Job { next, last, after, .. } = job;
+            let first = u8::try_from(next).expect("a job begins with one of 256 buckets");
+            fetch.jobs.insert(peer, job);
+            self.peers.asked(self.now, peer, Ask::Buckets);
+            let message = Message::GetBuckets { height, first, last, after };
+            self.out.push(Effect::Send { to: To::Peer(peer), message });
+            if self.peers.is_busy() {
+                break;
+            }
+        }
+    }
+
+    /// Whether every peer that claims the checkpoint or a later one has said that it does not serve it.
+    fn nobody_serves(&self) -> bool {
+        let Some(fetch) = &self.transfer.fetch else {
+            return false;
+        };
+        let mut claiming = self.peers.claims().filter(|(_, info)| info.stable >= fetch.height()).peekable();
+        claiming.peek().is_some() && claiming.all(|(peer, _)| fetch.is_empty_handed(peer))
+    }
+
+    /// Buckets that were asked for. What comes too late is of no use and no fault.
+    pub(super) fn on_buckets(&mut self, from: Peer, answer: BucketParts) {
+        if self.open_ask(from) != Some(Ask::Buckets) {
+            return;
+        }
+        let job = self.transfer.fetch.as_mut().and_then(|fetch| fetch.jobs.remove(&from));
+        self.peers.answered(from);
+        let (Some(mut job), Some(fetch)) = (job, self.transfer.fetch.as_mut()) else {
+            return;
+        };
+        if answer.height != fetch.height() || answer.parts.is_empty() {
+            *fetch.empty.entry(from).or_insert(0) += 1;
+            self.peers.rest(self.now, from);
+            return self.release(job);
+        }
+        let mut fault = None;
+        for part in answer.parts {
+            match fetch.take(&mut job, &part) {
+                Ok(()) => {
+                    let step = SnapshotStep::Stage { bucket: part.bucket, coins: part.coins };
+                    self.out.push(Effect::Snapshot(step));
+                }
+                Err(what) => {
+                    fault = Some(what);
+                    break;
+                }
+            }
+        }
+        let (height, buckets) = (fetch.height(), fetch.sums.len());
+        self.trace(Trace::Transfer { height, buckets, done: false });
+        if let Some(reason) = fault {
+            // What came of the bucket before is the same peer's.
+            let fault = Fault::Invalid { what: "buckets", reason: reason.to_owned() };
+            self.emit(Effect::Blame { peer: from, fault });
+            self.peers.rest(self.now, from);
+            return self.release(job);
+        }
+        if job.next > u16::from(job.last) {
+            return;
+        }
+        let first = u8::try_from(job.next).expect("not above the last, which is one of 256");
+        let message = Message::GetBuckets { height, first, last: job.last, after: job.after };
+        if let Some(fetch) = &mut self.transfer.fetch {
+            fetch.jobs.insert(from, job);
+        }
+        self.peers.asked(self.now, from, Ask::Buckets);
+        self.emit(Effect::Send { to: To::Peer(from), message });
+    }
+
+    /// The rest of a job is for somebody else; the bucket that was coming begins anew.
+    fn release(&mut self, job: Job) {
+        let Some(fetch) = &mut self.transfer.fetch else {
+            return;
+        };
+        if let Some(next) = u8::try_from(job.next).ok().filter(|next| *next <= job.last) {
+            fetch.todo.extend(next..=job.last);
+            self.emit(Effect::Snapshot(SnapshotStep::Discard { bucket: next }));
+        }
+    }
+
+    /// A peer will not answer what it was asked.
+    pub(super) fn unanswered(&mut self, peer: Peer) {
+        let job = self.transfer.fetch.as_mut().and_then(|fetch| fetch.jobs.remove(&peer));
+        job.into_iter().for_each(|job| self.release(job));
+    }
+
+    /// A peer is gone.
+    pub(super) fn forget_in_transfer(&mut self, peer: Peer) {
+        self.unanswered(peer);
+        if let Some(fetch) = &mut self.transfer.fetch {
+            fetch.empty.remove(&peer);
+        }
+    }
+
+    /// Everything is here: hands out the switch.
+    fn switch(&mut self) {
+        let Some(Fetch { manifest, sums, .. }) = self.transfer.fetch.take() else {
+            return;
+        };
+        let buckets = Buckets::from_list(sums.into_values().collect()).expect("all buckets are here");
+        let Snapshot { certificate, header, commit, .. } = manifest;
+        let tip = Tip { height: certificate.checkpoint.height, id: certificate.checkpoint.block, header };
+        self.emit(Effect::Persist(Record::Committed(commit.clone())));
+        self.emit(Effect::Persist(Record::Stable(certificate.clone())));
+        let sequence = self.chain.begin_rebase();
+        self.next_sequence = sequence + 1;
+        let switch = Switch { sequence, tip, buckets: buckets.clone() };
+        self.emit(Effect::Snapshot(SnapshotStep::Switch(Box::new(switch))));
+        self.transfer.switching = Some(Switching { sequence, base: Base { tip, buckets }, certificate, commit });
+    }
+
+    /// The store shows what was handed out up to this number: the switch may be among it.
+    pub(super) fn on_switched(&mut self, sequence: u64) {
+        let Some(switching) = self.transfer.switching.take_if(|it| it.sequence <= sequence) else {
+            return;
+        };
+        let Switching { base, certificate, commit, .. } = switching;
+        let (tip, before) = (base.tip, self.chain.tip().height);
+        self.transfer = Transfer::default();
+        self.chain.rebase(base);
+        self.recent.clear();
+        self.over.clear();
+        if self.highest.as_ref().is_none_or(|it| it.ballot.height < tip.height) {
+            self.highest = Some(commit);
+        }
+        self.slots.retain(|height, _| *height > tip.height);
+        self.judge_anew_above(tip.height);
+        self.emit(Effect::Snapshot(SnapshotStep::Switched(tip)));
+        self.trace(Trace::Transfer { height: tip.height, buckets: COMMITMENT_BUCKETS, done: true });
+        self.checkpoints_rebased(certificate);
+        self.connect_stored(before);
+        let top = self.chain.tip().height;
+        self.slots.retain(|height, _| *height > top && height.0 <= top.0.saturating_add(SLOTS_MAX));
+        self.proposer.on_block(self.now);
+        self.timer.progress();
+        self.progressed = true;
+        self.announce = true;
+    }
+
+    /// A repaired replica connects again what it had connected: own votes above are bound to that.
+    fn connect_stored(&mut self, up_to: Height) {
+        let mut connected = Vec::new();
+        while self.chain.tip().height < up_to && !self.is_stopped() {
+            let height = self.chain.tip().height.next();
+            let certificate = self.chain.archive().certificate(height);
+            let stored =
+                certificate.and_then(|it| self.chain.archive().block(&it.ballot.block).map(|block| (it, block)));
+            let judged = stored.and_then(|(certificate, block)| {
+                super::advance::check_header(&block.header, &self.chain.tip()).ok()?;
+                let diff = self.chain.judge(&block, block.header.time).ok()?;
+                Some((certificate, block, diff))
+            });
+            let Some((certificate, block, diff)) = judged else {
+                let reason = "it was final here, and cannot be connected again".to_owned();
+                self.trace(Trace::Refused { height, block: Default::default(), reason });
+                self.halted = true;
+                break;
+            };
+            connected.push(self.chain.connect(block, Arc::new(diff)));
+            self.recent.insert(height, (self.next_sequence, certificate));
+            self.look();
+            if connected.len() == LINKS_PER_UPDATE {
+                self.report_update(std::mem::take(&mut connected));
+            }
+        }
+        if !connected.is_empty() {
+            self.report_update(connected);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Checkpoints and snapshots of the coin set: what members sign every `checkpoint_interval` blocks, and in which pieces the
+//! coins at such a height travel.
+//!
+//! A checkpoint signs a tagged hash (`bezant/checkpoint`) over network ‖ borsh of [`Checkpoint`]. A certificate has exactly q
+//! seals for one checkpoint. Since the coins are committed to by 256 buckets, whoever holds the list of bucket hashes can
+//! judge each bucket alone, whoever sends it; the buckets hang on the certificate, the block on its commit certificate.
+
+use crate::chain::Tip;
+use crate::ledger::block::Header;
+use crate::ledger::codec::{encode, invalid, limited_decode, read_list};
+use crate::ledger::coins::Coin;
+use crate::ledger::commitment::{Buckets, commitment_of};
+use crate::ledger::hash::{BlockId, CoinCommitment, NetworkId, SetHash, tagged};
+use crate::ledger::key::{Signature, SigningKey};
+use crate::ledger::transaction::OutPoint;
+use crate::ledger::units::{Epoch, Height, Incarnation};
+use crate::limits::{COMMITMENT_BUCKETS, MEMBERS_MAX, SNAPSHOT_COINS_PER_MESSAGE_MAX};
+use crate::message::{CommitCertificate, Seal};
+use borsh::{BorshDeserialize, BorshSerialize};
+use std::io;
+
+/// What a member finds at a checkpoint.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Checkpoint {
+    /// Of the net.
+    pub incarnation: Incarnation,
+    /// The set that signs.
+    pub epoch: Epoch,
+    /// A multiple of the genesis parameter `checkpoint_interval`, above 0.
+    pub height: Height,
+    /// The block there.
+    pub block: BlockId,
+    /// The coins after that block.
+    pub coins: CoinCommitment,
+    /// The set that decides the heights above.
+    pub next_set: SetHash,
+}
+
+impl Checkpoint {
+    /// What is signed.
+    #[must_use]
+    pub fn digest(&self, network: &NetworkId) -> [u8; 32] {
+        tagged("bezant/checkpoint", &[&network.0, &encode(self)])
+    }
+}
+
+/// A signed [`Checkpoint`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct CheckpointVote {
+    /// What is signed.
+    pub checkpoint: Checkpoint,
+    /// Index of the signer in the epoch's set.
+    pub signer: u16,
+    /// Its signature over [`Checkpoint::digest`].
+    pub signature: Signature,
+}
+
+impl CheckpointVote {
+    /// Signs a checkpoint.
+    #[must_use]
+    pub fn sign(network: &NetworkId, checkpoint: Checkpoint, signer: u16, key: &SigningKey) -> CheckpointVote {
+        CheckpointVote { checkpoint, signer, signature: key.sign(&checkpoint.digest(network)) }
+    }
+}
+
+/// Makes a checkpoint stable: exactly q seals.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize)]
+pub struct CheckpointCertificate {
+    /// What is certified.
+    pub checkpoint: Checkpoint,
+    /// In ascending order of signers.
+    pub seals: Vec<Seal>,
+}
+limited_decode!(CheckpointCertificate { checkpoint, seals: "seals" <= MEMBERS_MAX });
+
+/// The hashes of all 256 buckets of a coin set, in order.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize)]
+pub struct BucketHashes(Vec<[u8; 32]>);
+
+impl BorshDeserialize for BucketHashes {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let list = read_list(reader, "bucket hashes", COMMITMENT_BUCKETS)?;
+        if list.len() == COMMITMENT_BUCKETS { Ok(BucketHashes(list)) } else { Err(invalid("a bucket hash is missing")) }
+    }
+}
+
+impl BucketHashes {
+    /// Of these buckets.
+    #[must_use]
+    pub fn of(buckets: &Buckets) -> BucketHashes {
+        BucketHashes(buckets.hashes())
+    }
+
+    /// The hash of one bucket.
+    #[must_use]
+    pub fn of_bucket(&self, bucket: u8) -> &[u8; 32] {
+        &self.0[usize::from(bucket)]
+    }
+
+    /// The commitment that they make.
+    #[must_use]
+    pub fn commitment(&self) -> CoinCommitment {
+        commitment_of(&self.0)
+    }
+}
+
+/// What a replica itself found at a checkpoint, kept so that it can be compared with what others found, and shown to them.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct CheckpointState {
+    /// What it would sign, or has signed.
+    pub checkpoint: Checkpoint,
+    /// Of its block.
+    pub header: Header,
+    /// The buckets of its coins; they make `checkpoint.coins`.
+    pub buckets: BucketHashes,
+}
+
+/// The manifest of a snapshot: all that is needed to judge its buckets and to go on above it.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Snapshot {
+    /// Of the checkpoint.
+    pub certificate: CheckpointCertificate,
+    /// Of its block.
+    pub header: Header,
+    /// For that block.
+    pub commit: CommitCertificate,
+    /// They make the checkpoint's commitment.
+    pub buckets: BucketHashes,
+}
+
+/// Some coins of one bucket: they follow in strictly ascending order on those asked for after.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize)]
+pub struct BucketPart {
+    /// Which of the 256.
+    pub bucket: u8,
+    /// At most [`SNAPSHOT_COINS_PER_MESSAGE_MAX`].
+    pub coins: Vec<(OutPoint, Coin)>,
+    /// Whether the bucket ends here.
+    pub is_last: bool,
+}
+limited_decode!(BucketPart { bucket, coins: "coins" <= SNAPSHOT_COINS_PER_MESSAGE_MAX, is_last });
+
+/// Answers a request for buckets.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize)]
+pub struct BucketParts {
+    /// Of the snapshot.
+    pub height: Height,
+    /// Consecutive buckets from the first one asked for, of which only the last may be incomplete; together at most
+    /// [`SNAPSHOT_COINS_PER_MESSAGE_MAX`] coins. Empty when the snapshot is not served (any more).
+    pub parts: Vec<BucketPart>,
+}
+limited_decode!(BucketParts { height, parts: "buckets" <= COMMITMENT_BUCKETS });
+
+/// A page of a bucket as a store reads it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BucketPage {
+    /// In strictly ascending order.
+    pub coins: Vec<(OutPoint, Coin)>,
+    /// Whether the bucket ends here.
+    pub is_last: bool,
+}
+
+/// What the executor does with the coins of a snapshot.
+///
+/// The coins gather in a *staging area* beside the coin set, which nothing reads. A crash before the switch, and a start,
+/// leave the old state as it was and the staging area empty. The switch is one transaction: afterwards the store shows the new
+/// tip and exactly the staged coins; bodies, certificates and the light history stay what they were, heights below the tip that
+/// were not there before stay unknown. It is reported by [`Event::Flushed`](crate::engine::Event::Flushed) like a chain update,
+/// and comes after all chain updates that were handed out before it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SnapshotStep {
+    /// Empty the staging area: another transfer begins, or the present one is given up.
+    Clear,
+    /// Add coins of one bucket.
+    Stage {
+        /// Which.
+        bucket: u8,
+        /// Those coins.
+        coins: Vec<(OutPoint, Coin)>,
+    },
+    /// Take all staged coins of a bucket away: they were a lie.
+    Discard {
+        /// Which.
+        bucket: u8,
+    },
+    /// Make the staged coins the coin set, in one transaction.
+    Switch(Box<Switch>),
+    /// The store has switched, and so has the engine: what rests on the old chain and coins is to be judged anew.
+    Switched(Tip),
+    /// Snapshots at this height and above may be asked for by [`Archive::bucket_at`](crate::chain::Archive::bucket_at); what
+    /// only older ones need may go.
+    Keep {
+        /// The lowest.
+        from: Height,
+    },
+}
+
+/// The switch to a snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Switch {
+    /// Reported back when it is flushed; counts with the chain updates.
+    pub sequence: u64,
+    /// The tip afterwards, which is final.
+    pub tip: Tip,
+    /// The sums of the coins.
+    pub buckets: Buckets,
+}
