@@ -288,6 +288,13 @@ impl Net {
                 disk.flush_one().map_err(|text| ("flush", text))?;
                 return Ok(Some(Event::Flushed { sequence }));
             }
+            Effect::Snapshot(step) => {
+                let mut disk = self.replicas[index].disk.lock();
+                if disk.snapshot(step) {
+                    let sequence = disk.flush_one().map_err(|text| ("flush", text))?;
+                    return Ok(Some(Event::Flushed { sequence }));
+                }
+            }
             Effect::Blame { peer, fault } => {
                 let blamed = peer.0 as usize;
                 // Where messages are lost, silence is nobody's fault.
