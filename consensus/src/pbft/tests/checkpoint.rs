@@ -101,13 +101,13 @@ fn f18_less_than_q_equal_votes_make_nothing_stable() {
     blocks(&mut world, 0..1);
     world.submit(1);
     run_changed(&mut world, &mut |packet| {
-        if let Message::Checkpoint(vote) = &mut packet.message {
-            if packet.from > 1 {
-                let coins = CoinCommitment([packet.from as u8; 32]);
-                let checkpoint = Checkpoint { coins, ..vote.checkpoint };
-                let network = packet_network();
-                *vote = CheckpointVote::sign(&network, checkpoint, vote.signer, &key(packet.from));
-            }
+        if let Message::Checkpoint(vote) = &mut packet.message
+            && packet.from > 1
+        {
+            let coins = CoinCommitment([packet.from as u8; 32]);
+            let checkpoint = Checkpoint { coins, ..vote.checkpoint };
+            let network = packet_network();
+            *vote = CheckpointVote::sign(&network, checkpoint, vote.signer, &key(packet.from));
         }
     });
     assert_eq!((0..2).map(|index| stable(&world, index)).collect::<Vec<_>>(), [0, 0], "two equal votes are not three");

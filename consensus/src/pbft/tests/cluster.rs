@@ -606,11 +606,13 @@ impl World {
     /// Hands a message to a replica as if `from` had brought it.
     pub(crate) fn inject(&mut self, from: usize, to: usize, message: Message) {
         writeln!(self.log, "{to} < {from} {}", describe(&message)).expect("writing to a string");
-        let is_request = match message {
-            Message::GetCertified { .. } | Message::GetBlocks(_) => true,
-            Message::GetSnapshot { .. } | Message::GetBuckets { .. } => true,
-            _ => false,
-        };
+        let is_request = matches!(
+            message,
+            Message::GetCertified { .. }
+                | Message::GetBlocks(_)
+                | Message::GetSnapshot { .. }
+                | Message::GetBuckets { .. }
+        );
         if is_request {
             if let Some(answer) = self.engine(to).answer(&message) {
                 self.queue.push_back(Packet { from: to, to: from, message: answer });
