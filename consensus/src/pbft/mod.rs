@@ -59,7 +59,7 @@
 //! correct member that was prepared on h and says so.
 //!
 //! # Not done here yet
-//! View changes (the view stays 0, and a primary that stays away stops the net), checkpoints, changes of members, fairness.
+//! Changes of members: the epoch stays 0. So a member that lost its vote log must not be started again with its key.
 //!
 #![doc = include_str!("RULES.md")]
 
