@@ -13,6 +13,7 @@
 //! - [`Event::Wake`] comes at or after [`Engine::deadline`]; more wakes are harmless.
 //! - The same inputs give the same outputs on every machine.
 
+use crate::chain::snapshot::SnapshotStep;
 use crate::chain::{Chain, ChainUpdate};
 use crate::ledger::block::{Block, Header};
 use crate::ledger::genesis::Genesis;
@@ -22,8 +23,8 @@ use crate::ledger::rules::context::Place;
 use crate::ledger::target::Work;
 use crate::ledger::transaction::Transaction;
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
+use crate::message::checkpoint::{CheckpointCertificate, CheckpointState, CheckpointVote};
 use crate::message::{CommitCertificate, Evidence, Message, NewView, PreparedBlock, ViewChange, Vote, VoteKind};
-use crate::snapshot::{CheckpointCertificate, CheckpointState, CheckpointVote, SnapshotStep};
 use crate::verify::Verified;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::sync::Arc;

@@ -12,6 +12,5 @@ pub mod message;
 pub mod pbft;
 pub mod plant;
 pub mod pow;
-pub mod snapshot;
 pub mod sync;
 pub mod verify;

@@ -3,8 +3,6 @@
 //! A length is checked against its limit before anything is allocated, a depth before anything recurses.
 //! The relations between limits are proved at compile time below, so that a changed number cannot break one silently.
 
-use crate::ledger::units::View;
-
 /// Grains in one BZT.
 pub const GRAINS_PER_BZT: u64 = 100_000_000;
 /// No sum of amounts may ever exceed this many grains (21 million BZT).
@@ -78,7 +76,7 @@ pub const SLOTS_MAX: u64 = 64;
 /// Messages of later heights or views that a replica keeps for one sender.
 pub const FUTURE_MESSAGES_PER_SENDER_MAX: usize = 256;
 /// The last view of an epoch; VIEW-CHANGEs for later ones are refused, so that views can be counted on.
-pub const VIEW_MAX: View = View(1 << 62);
+pub const VIEW_MAX: u64 = 1 << 62;
 /// VIEW-CHANGEs that a PBFT replica keeps of one member.
 pub const CHANGES_PER_MEMBER_MAX: usize = 2;
 /// Proofs that one member lied which a replica keeps of an epoch.

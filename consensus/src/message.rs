@@ -3,6 +3,8 @@
 //! Votes sign a tagged hash (`bezant/vote`) over kind u8 ‖ network ‖ borsh of the [`Ballot`] (incarnation, epoch, view, height,
 //! block id), so that no vote serves another kind, net, incarnation, epoch, view, height or block.
 
+pub mod checkpoint;
+
 use crate::ledger::block::{Block, Header};
 use crate::ledger::codec::{encode, limited_decode};
 use crate::ledger::hash::{BlockId, NetworkId, tagged};
@@ -14,8 +16,8 @@ use crate::limits::{
     BLOCKS_PER_MESSAGE_MAX, HEADERS_PER_MESSAGE_MAX, LOCATOR_ENTRIES_MAX, MEMBERS_MAX, WINDOW_DEPTH_MAX,
 };
 use crate::plant::{Plant, armed};
-use crate::snapshot::{BucketParts, CheckpointCertificate, CheckpointVote, Snapshot};
 use borsh::{BorshDeserialize, BorshSerialize};
+use checkpoint::{BucketParts, CheckpointCertificate, CheckpointVote, Snapshot};
 
 /// What a PBFT vote is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, BorshSerialize, BorshDeserialize)]

@@ -14,12 +14,12 @@ use crate::ledger::target::Target;
 use crate::ledger::transaction::{Body, EpochChange, Transaction, Witness};
 use crate::ledger::units::{Epoch, Height, View};
 use crate::limits::VIEW_MAX;
+use crate::message::checkpoint::{Checkpoint, CheckpointCertificate, Snapshot};
 use crate::message::{
     Ballot, CommitCertificate, Evidence, Message, NewView, PrePrepare, PreparedBlock, PreparedCertificate, Seal,
     ViewChange, Vote, VoteKind, vote_digest,
 };
 use crate::plant::{Plant, armed};
-use crate::snapshot::{Checkpoint, CheckpointCertificate, Snapshot};
 use rand_core::CryptoRng;
 use std::sync::Arc;
 
@@ -392,7 +392,7 @@ impl Verifier {
     fn check_view_change(&self, change: &ViewChange) -> Result<(), MessageError> {
         let place = (change.incarnation, change.epoch);
         self.check_epoch(change.epoch)?;
-        if change.view == View(0) || change.view > VIEW_MAX {
+        if change.view == View(0) || change.view.0 > VIEW_MAX {
             return Err(MessageError::Inconsistent("view 0 begins without a VIEW-CHANGE, and none follows the last"));
         }
         let key = self.set.member(change.signer).ok_or(MessageError::Signer(change.signer))?;

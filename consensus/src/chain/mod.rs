@@ -6,6 +6,8 @@
 //!
 //! Connecting and disconnecting are only done here, and stand side by side. Which block to connect is the engines' decision.
 
+pub mod snapshot;
+
 use crate::ledger::block::{Block, Header};
 use crate::ledger::coins::{Coin, Coins, Diff};
 use crate::ledger::commitment::Buckets;
@@ -15,7 +17,7 @@ use crate::ledger::rules::BlockError;
 use crate::ledger::rules::context::{self, Place};
 use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::Height;
-use crate::snapshot::BucketPage;
+use snapshot::BucketPage;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,7 +32,7 @@ pub trait Archive {
     /// PBFT: the commit certificate that made the block at a height final, encoded.
     fn certificate(&self, height: Height) -> Option<crate::message::CommitCertificate>;
     /// PBFT: the first `limit` coins of a bucket after a name, as the coin set was at a height. `None` unless that height is
-    /// flushed and not below the last [`SnapshotStep::Keep`](crate::snapshot::SnapshotStep::Keep), or the snapshot from which
+    /// flushed and not below the last [`SnapshotStep::Keep`](snapshot::SnapshotStep::Keep), or the snapshot from which
     /// the store goes on. Stores for proof of work need not know the past.
     fn bucket_at(&self, height: Height, bucket: u8, after: Option<OutPoint>, limit: usize) -> Option<BucketPage> {
         let _ = (height, bucket, after, limit);

@@ -18,13 +18,14 @@
 //! and drops no records.
 
 use super::{Pbft, RESEND_MS};
+use crate::chain::snapshot::SnapshotStep;
 use crate::engine::{Effect, Fault, Peer, Record, To, Trace};
 use crate::ledger::hash::SetHash;
 use crate::ledger::units::{Height, Time};
 use crate::limits::{CHECKPOINTS_PER_MEMBER_MAX, SNAPSHOTS_HELD};
+use crate::message::checkpoint::{BucketHashes, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote};
 use crate::message::{Message, Seal};
 use crate::plant::{Plant, armed};
-use crate::snapshot::{BucketHashes, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote, SnapshotStep};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Checkpoints as this replica knows them; see the module.

@@ -21,6 +21,10 @@ const OVERHEAD_BYTES: usize = HEADER_BYTES + 4 + 128;
 /// So many transactions that turn out to be invalid are left out one by one; then the payload is given up.
 const BAD_TRANSACTIONS_MAX: usize = 16;
 
+/// A transaction that a primary passes over for so long, others being taken, is ignored on purpose. Long, since a transaction
+/// counts as due from its admission: behind a backlog an honest primary takes its time too.
+const UNFAIR_AFTER_MS: u64 = 10_000;
+
 /// An open request for a payload.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
@@ -177,7 +181,7 @@ impl Pbft {
     pub(super) fn unfair_at(&self) -> Option<Time> {
         let pending = self.proposer.pending().filter(|_| self.is_active() && !self.is_primary())?;
         let waited_from = pending.max(self.entered_at);
-        Some(waited_from.plus_ms(2 * self.timer.timeout_ms()))
+        Some(waited_from.plus_ms(UNFAIR_AFTER_MS.max(2 * self.timer.timeout_ms())))
     }
 
     /// Whether a block is due at `height` even if there is nothing to put in it.

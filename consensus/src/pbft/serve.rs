@@ -8,7 +8,7 @@ use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::Height;
 use crate::limits::{BUCKETS_PER_REQUEST, SNAPSHOT_COINS_PER_MESSAGE_MAX};
 use crate::message::Message;
-use crate::snapshot::{BucketPart, BucketParts, Snapshot};
+use crate::message::checkpoint::{BucketPart, BucketParts, Snapshot};
 
 impl Pbft {
     /// The latest stable checkpoint whose coins the store can read; 0 while there is none.

@@ -41,15 +41,16 @@
 //! bucket; coins go on to the executor as they come.
 
 use super::Pbft;
+use crate::chain::snapshot::{SnapshotStep, Switch};
 use crate::chain::{Base, Tip};
 use crate::engine::{Effect, Fault, Peer, Record, To, Trace};
 use crate::ledger::commitment::{Bucket, Buckets, bucket_of};
 use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::Height;
 use crate::limits::{BUCKET_COINS_MAX, BUCKETS_PER_REQUEST, COMMITMENT_BUCKETS, SLOTS_MAX};
+use crate::message::checkpoint::{BucketPart, BucketParts, CheckpointCertificate, Snapshot};
 use crate::message::{CommitCertificate, Message, TipInfo};
 use crate::plant::{Plant, armed};
-use crate::snapshot::{BucketPart, BucketParts, CheckpointCertificate, Snapshot, SnapshotStep, Switch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -190,7 +190,7 @@ impl Pbft {
 
     /// Leaves the view for good.
     pub(super) fn leave(&mut self, view: View, reason: &'static str) {
-        if view > VIEW_MAX {
+        if view.0 > VIEW_MAX {
             // Only liars beyond what the protocol bears lead here; there is nowhere to go.
             return;
         }

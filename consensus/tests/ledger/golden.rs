@@ -16,12 +16,12 @@ use bezant_consensus::ledger::sighash::{SighashCommon, epoch_change_digest};
 use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::{Body, Coinbase, EpochChange, MemberList, OutPoint, Transaction, Witness};
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
+use bezant_consensus::message::checkpoint::{
+    BucketHashes, BucketPart, BucketParts, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote, Snapshot,
+};
 use bezant_consensus::message::{
     Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Locator, Message,
     NewView, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind, vote_digest,
-};
-use bezant_consensus::snapshot::{
-    BucketHashes, BucketPart, BucketParts, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote, Snapshot,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::fmt::Debug;

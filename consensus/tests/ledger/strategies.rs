@@ -17,12 +17,12 @@ use bezant_consensus::ledger::transaction::{
 };
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
 use bezant_consensus::limits::SUPPLY_MAX;
+use bezant_consensus::message::checkpoint::{
+    BucketHashes, BucketPart, BucketParts, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote, Snapshot,
+};
 use bezant_consensus::message::{
     Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Locator, Message,
     NewView, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind,
-};
-use bezant_consensus::snapshot::{
-    BucketHashes, BucketPart, BucketParts, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote, Snapshot,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;

@@ -1,6 +1,7 @@
 //! What a replica is told and what it wants done; the contract of [`bezant_consensus::engine`] holds for outputs too.
 
 use bezant_consensus::chain::ChainUpdate;
+use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::engine::{Fault, Peer, Record, Template, To, Trace};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::Block;
@@ -8,7 +9,6 @@ use bezant_consensus::ledger::hash::TxId;
 use bezant_consensus::ledger::rules::TxError;
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use bezant_consensus::message::Message;
-use bezant_consensus::snapshot::SnapshotStep;
 use bezant_consensus::verify::Verified;
 
 /// What a replica is told.

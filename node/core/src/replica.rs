@@ -14,6 +14,7 @@ use crate::lies::Target;
 use crate::limits::{REANNOUNCE_COUNT_MAX, REANNOUNCE_INTERVAL_MS};
 use crate::mempool::{Mempool, MempoolConfig, Next, Order, Taken};
 use crate::peers::Conduct;
+use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::chain::{Base, Chain, Store, Tip};
 use bezant_consensus::engine::{
     Effect, Engine, EngineConfig, Event, Fault, PayloadRequest, Peer, Record, Status as EngineStatus, To,
@@ -26,7 +27,6 @@ use bezant_consensus::ledger::units::{Height, Time};
 use bezant_consensus::message::{Message, TipInfo};
 use bezant_consensus::pbft::Pbft;
 use bezant_consensus::pow::Pow;
-use bezant_consensus::snapshot::SnapshotStep;
 use bezant_consensus::verify::Verified;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -6,10 +6,10 @@ use crate::limits::BAN_MS;
 use crate::metrics::Kind;
 use crate::ports::{NetCommand, Reply};
 use bezant_api::event::EventKind;
+use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::chain::{ChainUpdate, Link};
 use bezant_consensus::engine::{Peer, To};
 use bezant_consensus::message::Message;
-use bezant_consensus::snapshot::SnapshotStep;
 use bezant_node_core::io::{Input, Output};
 
 impl Core {

@@ -15,12 +15,12 @@ use super::rows::{coin, meta_number, number, outpoint_key, outpoint_of, put_meta
 use super::schema;
 use super::state::{write_buckets, write_tip};
 use bezant_consensus::chain::Link;
+use bezant_consensus::chain::snapshot::{BucketPage, Switch};
 use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::coins::Coin;
 use bezant_consensus::ledger::commitment::bucket_of;
 use bezant_consensus::ledger::transaction::OutPoint;
 use bezant_consensus::ledger::units::Height;
-use bezant_consensus::snapshot::{BucketPage, Switch};
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -6,6 +6,7 @@ use super::{Opened, Reader, StoreError, open};
 use crate::metrics::Metrics;
 use crate::tests::{genesis, key};
 use bezant_api::types::EngineName;
+use bezant_consensus::chain::snapshot::{SnapshotStep, Switch};
 use bezant_consensus::chain::{Archive, ChainUpdate, Link, Tip};
 use bezant_consensus::engine::Record;
 use bezant_consensus::ledger::amount::Amount;
@@ -16,10 +17,10 @@ use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::{BlockId, LockHash, MerkleRoot};
 use bezant_consensus::ledger::transaction::{Body, Coinbase, OutPoint, Output, Transaction};
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
-use bezant_consensus::message::{Ballot, CommitCertificate, Vote, VoteKind};
-use bezant_consensus::snapshot::{
-    BucketHashes, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote, SnapshotStep, Switch,
+use bezant_consensus::message::checkpoint::{
+    BucketHashes, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote,
 };
+use bezant_consensus::message::{Ballot, CommitCertificate, Vote, VoteKind};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -6,6 +6,7 @@
 //! written like an update; a crash before it leaves nothing of what was staged.
 
 use crate::sim::plant::ShellPlant;
+use bezant_consensus::chain::snapshot::{BucketPage, SnapshotStep, Switch};
 use bezant_consensus::chain::{Archive, Base, ChainUpdate, Tip};
 use bezant_consensus::engine::Record;
 use bezant_consensus::ledger::block::Block;
@@ -17,7 +18,6 @@ use bezant_consensus::ledger::transaction::OutPoint;
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::limits::SNAPSHOTS_HELD;
 use bezant_consensus::message::CommitCertificate;
-use bezant_consensus::snapshot::{BucketPage, SnapshotStep, Switch};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 

@@ -5,6 +5,7 @@
 
 use crate::sim::disk::Disk;
 use crate::sim::oracle::Oracle;
+use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::chain::{Chain, ChainUpdate, Link, Tip};
 use bezant_consensus::engine::{Fault, Record, Trace};
 use bezant_consensus::ledger::block::Block;
@@ -12,8 +13,8 @@ use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::target::Work;
 use bezant_consensus::ledger::units::Height;
+use bezant_consensus::message::checkpoint::{Checkpoint, CheckpointCertificate, CheckpointVote};
 use bezant_consensus::message::{Ballot, CertifiedBlock, Message, NewView, ViewChange, Vote, VoteKind};
-use bezant_consensus::snapshot::{Checkpoint, CheckpointCertificate, CheckpointVote, SnapshotStep};
 use bezant_node_core::io::{Notice, Output};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

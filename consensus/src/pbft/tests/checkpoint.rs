@@ -10,8 +10,8 @@ use crate::ledger::commitment::bucket_of;
 use crate::ledger::hash::CoinCommitment;
 use crate::ledger::units::Height;
 use crate::limits::{CHECKPOINTS_PER_MEMBER_MAX, SNAPSHOTS_HELD};
+use crate::message::checkpoint::{BucketParts, Checkpoint, CheckpointVote};
 use crate::message::{Message, VoteKind};
-use crate::snapshot::{BucketParts, Checkpoint, CheckpointVote};
 
 const EVERY_2: Setup = Setup {
     n: 4,
@@ -418,7 +418,7 @@ fn whoever_began_with_a_snapshot_has_no_blocks_below_and_says_so() {
 /// What a lying sender makes of the coins of a bucket.
 type Lie = fn(&mut BucketParts);
 
-fn coins_of(parts: &mut BucketParts) -> Option<&mut crate::snapshot::BucketPart> {
+fn coins_of(parts: &mut BucketParts) -> Option<&mut crate::message::checkpoint::BucketPart> {
     parts.parts.iter_mut().find(|part| !part.coins.is_empty())
 }
 

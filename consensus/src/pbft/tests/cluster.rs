@@ -1,6 +1,7 @@
 //! A few replicas in one place: a queue of messages in an order that the test chooses, links that it cuts, a clock for each
 //! replica, disks that outlive crashes, and a referee that looks at every effect. What a liar says is made in [`super::forge`].
 
+use crate::chain::snapshot::{BucketPage, SnapshotStep, Switch};
 use crate::chain::{Archive, Base, ChainUpdate, Tip};
 use crate::engine::{Effect, Engine, EngineConfig, Event, Fault, PayloadRequest, Peer, Record, Status, To, Trace};
 use crate::ledger::amount::Amount;
@@ -20,7 +21,6 @@ use crate::message::{
     Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, PreparedBlock, Seal, ViewChange, Vote, VoteKind,
 };
 use crate::pbft::Pbft;
-use crate::snapshot::{BucketPage, SnapshotStep, Switch};
 use crate::verify::{MessageError, Verified, Verifier};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;

@@ -368,7 +368,7 @@ fn f14_f_plus_one_are_joined_at_the_smallest_of_their_views() {
 fn f14_a_liar_cannot_lead_the_others_up_step_by_step() {
     let mut world = World::new(Setup::of(7));
     world.kill(6);
-    for view in [1, 2, 50, crate::limits::VIEW_MAX.0] {
+    for view in [1, 2, 50, crate::limits::VIEW_MAX] {
         for to in 0..6 {
             let change = Message::ViewChange(world.change(6, view, None, vec![]));
             world.inject(6, to, change);

@@ -9,8 +9,8 @@ use bezant_consensus::ledger::key::{Signature, SigningKey};
 use bezant_consensus::ledger::transaction::Body;
 use bezant_consensus::ledger::units::{Height, View};
 use bezant_consensus::limits::TRANSACTION_BYTES_FORBIDDEN;
+use bezant_consensus::message::checkpoint::CheckpointVote;
 use bezant_consensus::message::{Ballot, Message, PrePrepare, ViewChange, Vote, VoteKind};
-use bezant_consensus::snapshot::CheckpointVote;
 use std::fmt;
 
 /// What a twin's coinbase says beside the height. Correct members leave the free data empty.

@@ -5,7 +5,7 @@
 //! seals for one checkpoint. Since the coins are committed to by 256 buckets, whoever holds the list of bucket hashes can
 //! judge each bucket alone, whoever sends it; the buckets hang on the certificate, the block on its commit certificate.
 
-use crate::chain::Tip;
+use super::{CommitCertificate, Seal};
 use crate::ledger::block::Header;
 use crate::ledger::codec::{encode, invalid, limited_decode, read_list};
 use crate::ledger::coins::Coin;
@@ -15,7 +15,6 @@ use crate::ledger::key::{Signature, SigningKey};
 use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::{Epoch, Height, Incarnation};
 use crate::limits::{COMMITMENT_BUCKETS, MEMBERS_MAX, SNAPSHOT_COINS_PER_MESSAGE_MAX};
-use crate::message::{CommitCertificate, Seal};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::io;
 
@@ -150,58 +149,3 @@ pub struct BucketParts {
     pub parts: Vec<BucketPart>,
 }
 limited_decode!(BucketParts { height, parts: "buckets" <= COMMITMENT_BUCKETS });
-
-/// A page of a bucket as a store reads it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BucketPage {
-    /// In strictly ascending order.
-    pub coins: Vec<(OutPoint, Coin)>,
-    /// Whether the bucket ends here.
-    pub is_last: bool,
-}
-
-/// What the executor does with the coins of a snapshot.
-///
-/// The coins gather in a *staging area* beside the coin set, which nothing reads. A crash before the switch, and a start,
-/// leave the old state as it was and the staging area empty. The switch is one transaction: afterwards the store shows the new
-/// tip and exactly the staged coins; bodies, certificates and the light history stay what they were, heights below the tip that
-/// were not there before stay unknown. It is reported by [`Event::Flushed`](crate::engine::Event::Flushed) like a chain update,
-/// and comes after all chain updates that were handed out before it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SnapshotStep {
-    /// Empty the staging area: another transfer begins, or the present one is given up.
-    Clear,
-    /// Add coins of one bucket.
-    Stage {
-        /// Which.
-        bucket: u8,
-        /// Those coins.
-        coins: Vec<(OutPoint, Coin)>,
-    },
-    /// Take all staged coins of a bucket away: they were a lie.
-    Discard {
-        /// Which.
-        bucket: u8,
-    },
-    /// Make the staged coins the coin set, in one transaction.
-    Switch(Box<Switch>),
-    /// The store has switched, and so has the engine: what rests on the old chain and coins is to be judged anew.
-    Switched(Tip),
-    /// Snapshots at this height and above may be asked for by [`Archive::bucket_at`](crate::chain::Archive::bucket_at); what
-    /// only older ones need may go.
-    Keep {
-        /// The lowest.
-        from: Height,
-    },
-}
-
-/// The switch to a snapshot.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Switch {
-    /// Reported back when it is flushed; counts with the chain updates.
-    pub sequence: u64,
-    /// The tip afterwards, which is final.
-    pub tip: Tip,
-    /// The sums of the coins.
-    pub buckets: Buckets,
-}
