@@ -302,7 +302,7 @@ Modes:
   bad-digest         votes for blocks that do not exist, proposes headers that do not fit their bodies
   bad-signature      signs wrongly
   stale-view         votes in views that are over, and repeats old messages
-  huge-view          wants views next to the end of all numbers
+  huge-view          wants views next to the last that there may be
   empty-proofs       leaves certificates out, or cuts them short
   lie-checkpoint     states another coin set at checkpoints (as soon as there are any)
   mutate             changes its messages at random

@@ -20,7 +20,7 @@
 //! | | a VIEW-CHANGE | one whose certificates are not about the headers beside them |
 //! | `bad-signature` | whatever it signs | the same with one bit of the signature flipped |
 //! | `stale-view` | a vote or VIEW-CHANGE | one of an earlier view, and at times a message that was sent before |
-//! | `huge-view` | a vote, a tip | the same, and a vote or VIEW-CHANGE for a view next to the end of all numbers |
+//! | `huge-view` | a vote, a tip | the same, and a vote or VIEW-CHANGE for a view next to the last that there may be |
 //! | | a VIEW-CHANGE | one for such a view |
 //! | `empty-proofs` | certified blocks | the same with certificates that are cut short |
 //! | | a VIEW-CHANGE or NEW-VIEW | one that leaves out what it proves, or that has certificates cut short |

@@ -22,7 +22,7 @@ pub enum Mode {
     BadSignature,
     /// Says again what belongs to earlier views.
     StaleView,
-    /// Wants views next to the end of all numbers.
+    /// Wants views next to the last that there may be.
     HugeView,
     /// Leaves proofs out.
     EmptyProofs,

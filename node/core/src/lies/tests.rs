@@ -14,6 +14,7 @@ use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::key::Signature;
 use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, Time, View};
+use bezant_consensus::limits::VIEW_MAX;
 use bezant_consensus::message::{
     Ballot, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Message, NewView, PrePrepare, PreparedBlock,
     PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind,
@@ -450,14 +451,14 @@ fn huge_views_are_said_beside_the_truth() {
     let said = liar.outgoing(NOW, To::Members, Message::Vote(vote));
     let [(_, _, truth), (_, _, Message::Vote(huge))] = &said[..] else { panic!("{said:?}") };
     assert_eq!(*truth, Message::Vote(vote));
-    assert!(huge.ballot.view.0 > u64::MAX - 4);
+    assert!(huge.ballot.view.0 > VIEW_MAX - 4);
     assert_eq!(world.verdict(&Message::Vote(*huge)), Ok(()), "its signature is right");
     let left = one(liar.outgoing(NOW, To::Members, Message::ViewChange(world.view_change(0, 1))));
     let said = liar.outgoing(NOW, To::All, Message::Tip(tip()));
     let [(_, To::All, Message::Tip(_)), (_, To::Members, unfounded)] = &said[..] else { panic!("{said:?}") };
     for change in [&left, unfounded] {
         assert_eq!(world.verdict(change), Ok(()));
-        assert!(matches!(change, Message::ViewChange(change) if change.view.0 > u64::MAX - 4));
+        assert!(matches!(change, Message::ViewChange(change) if change.view.0 > VIEW_MAX - 4));
     }
 }
 

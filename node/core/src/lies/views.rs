@@ -4,9 +4,10 @@ use super::{Liar, Outgoing};
 use bezant_consensus::engine::To;
 use bezant_consensus::ledger::key::Signature;
 use bezant_consensus::ledger::units::{Time, View};
+use bezant_consensus::limits::VIEW_MAX;
 use bezant_consensus::message::{Message, ViewChange};
 
-/// So far below the end of all numbers a huge view is at most.
+/// So far below the last view that there may be a huge one is at most.
 const BELOW_THE_END: u64 = 4;
 
 impl Liar {
@@ -38,7 +39,7 @@ impl Liar {
 
     /// VIEW-CHANGEs become huge; votes of huge views come beside the true ones, and a VIEW-CHANGE with every tip.
     pub(super) fn huge_view(&mut self, now: Time, to: To, message: Message) -> Vec<Outgoing> {
-        let view = View(u64::MAX - self.dice.below(BELOW_THE_END));
+        let view = View(VIEW_MAX - self.dice.below(BELOW_THE_END));
         let mut huge = message.clone();
         if let Some(vote) = self.forger.own_vote(&mut huge) {
             self.incarnation = vote.ballot.incarnation;
