@@ -195,7 +195,7 @@ mod engine_plants {
         late_persistence_is_found: PersistAfterSend within 8 by ["not-durable"];
         a_skipped_link_is_found: SkipLink within 40 by ["unlinked"];
         finality_without_a_commit_is_found: ConnectUncommitted within 8 by ["not-durable", "final-conflict"];
-        height_instead_of_work_is_found: TipByHeight within 60 by ["most-work"];
+        height_instead_of_work_is_found: TipByHeight within 400 by ["most-work"];
         a_silent_reorg_is_found: SilentReorg within 60 by ["silent-finality"];
         undo_from_the_wrong_end_is_found: UndoOrder within 40 by ["chain-update", "panic"];
     }
