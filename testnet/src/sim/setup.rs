@@ -93,13 +93,6 @@ fn genesis(options: &SimOptions, accounts: &Accounts, keys: &[SigningKey], dice:
     } else {
         Difficulty::Asert { half_life_s: 30 + dice.below(300) as u32 }
     };
-    // Who was away is far behind only where blocks come by themselves.
-    let is_quick = options.faults.has(Fault::Absence) && dice.chance(250);
-    let block_time_ms = match (is_quick, dice.chance(300)) {
-        (true, _) => dice.between(200, 500) as u32,
-        (false, true) => dice.between(300, 3_000) as u32,
-        (false, false) => 0,
-    };
     let engine = if pow {
         EngineParams::Pow(PowParams {
             spacing_s: dice.between(1, 2) as u32,
@@ -110,6 +103,13 @@ fn genesis(options: &SimOptions, accounts: &Accounts, keys: &[SigningKey], dice:
             future_s: 7_200,
         })
     } else {
+        // Who was away is far behind only where blocks come by themselves.
+        let is_quick = options.faults.has(Fault::Absence) && dice.chance(250);
+        let block_time_ms = match (is_quick, dice.chance(300)) {
+            (true, _) => dice.between(200, 500) as u32,
+            (false, true) => dice.between(300, 3_000) as u32,
+            (false, false) => 0,
+        };
         EngineParams::Pbft(PbftParams {
             depth: dice.between(1, 8) as u16,
             checkpoint_interval: if dice.chance(600) { dice.between(1, 6) as u32 } else { 64 },

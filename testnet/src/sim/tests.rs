@@ -63,7 +63,7 @@ each_lie! {
     stale_views: StaleView, true;
     huge_views: HugeView, true;
     empty_proofs: EmptyProofs, true;
-    lies_about_checkpoints: LieCheckpoint, false;
+    lies_about_checkpoints: LieCheckpoint, true;
     mutations: Mutate, true;
 }
 
@@ -156,7 +156,7 @@ fn lost_writes_are_found() {
     finds(
         Plant::Shell(ShellPlant::LostWrites),
         24,
-        &["double-vote", "not-durable", "final-lost", "most-work", "panic"],
+        &["double-vote", "not-durable", "final-lost", "most-work", "replay", "panic"],
     );
 }
 

@@ -6,7 +6,7 @@ use crate::sim::load::Planned;
 use crate::sim::lying::Lying;
 use crate::sim::network::Network;
 use crate::sim::node::Node;
-use crate::sim::options::{Fault as FaultClass, Faults, STEPS_MAX, SimOptions};
+use crate::sim::options::{Fault as FaultClass, Faults, STEPS_MAX, SimEngine, SimOptions};
 use crate::sim::plant::{Plant, ShellPlant};
 use crate::sim::referee::{Referee, Verdict};
 use crate::sim::report::SeedStats;
@@ -119,7 +119,8 @@ impl World {
             let at = self.dice.between(1_000, heal_ms - 1);
             self.agenda.add(at, Event::PowerCut);
         }
-        if self.faults.has(FaultClass::Absence) && self.nodes.len() > 3 && self.dice.chance(600) {
+        let is_pbft = self.options.engine == SimEngine::Pbft;
+        if is_pbft && self.faults.has(FaultClass::Absence) && self.nodes.len() > 3 && self.dice.chance(600) {
             let node = self.dice.index(self.nodes.len());
             let at = self.dice.between(300, heal_ms / 4);
             self.agenda.add(at, Event::Leave { node });
