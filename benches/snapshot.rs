@@ -168,7 +168,7 @@ impl Side {
                     self.state.update(update).expect("the writer runs");
                 }
                 Effect::Snapshot(step) => {
-                    if let bezant_consensus::snapshot::SnapshotStep::Switch(switch) = &step {
+                    if let bezant_consensus::chain::snapshot::SnapshotStep::Switch(switch) = &step {
                         self.sequence = switch.sequence;
                     }
                     self.state.snapshot(step).expect("the writer runs");

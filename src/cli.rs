@@ -583,7 +583,7 @@ pub(crate) struct Sim {
     /// How many seeds
     #[arg(long, env = "BEZANT_SEEDS", value_name = "COUNT", default_value_t = 1)]
     pub(crate) seeds: u64,
-    /// `none`, or some of loss,delay,duplicate,reorder,partition,crash,power-cut,clock,lies; `all`: all but lies
+    /// `none`, or some of loss,delay,duplicate,reorder,partition,crash,power-cut,clock,absence,lies; `all`: all but lies
     #[arg(long, env = "BEZANT_FAULTS", value_name = "FAULTS", default_value = "all")]
     pub(crate) faults: String,
     /// How members lie, from beginning to end: a mode of `testnet byzantine`, or `mutate` [default: drawn from the seed]

@@ -49,9 +49,13 @@
 //! asks one peer after another for certified blocks. A vote that comes again for a height that is over shows that its bringer
 //! is behind: it is answered with the certified blocks themselves. A replica without a member's key does nothing else: it follows.
 //!
+//! One that is behind by more than two checkpoint intervals, or whose coins are not those of a stable checkpoint, fetches a
+//! snapshot: `checkpoint.rs`, `serve.rs` and `transfer.rs` say when and how.
+//!
 //! # Deviations from the paper
 //! Signatures instead of MACs. The linking rule instead of null requests: heights overlap, but no gap can be left. The window
-//! hangs on commit certificates, not on checkpoints. Catch-up is by certified blocks.
+//! hangs on commit certificates, not on checkpoints. Catch-up is by certified blocks, and by snapshots whose buckets are judged one
+//! by one, where the paper walks a tree of state partitions.
 //!
 //! # Why it is safe
 //! Two certificates for one height and view share a correct member, which votes once. That a *later view* keeps what was
