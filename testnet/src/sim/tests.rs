@@ -155,7 +155,7 @@ fn early_send_is_found() {
 fn lost_writes_are_found() {
     finds(
         Plant::Shell(ShellPlant::LostWrites),
-        24,
+        400,
         &["double-vote", "not-durable", "final-lost", "most-work", "replay", "panic"],
     );
 }
