@@ -80,7 +80,7 @@ async fn dev_accounts_refuse_other_nets() {
 async fn no_net_and_a_broken_genesis_are_said() {
     let (_dir, home) = home(true);
     let missing = Session::open(SessionOptions { net: "other".to_owned(), ..options(&home) }).await.unwrap_err();
-    assert_eq!(missing.exit_status(), 2);
+    assert_eq!(missing.exit_status(), 6);
     std::fs::write(home.find_net("default").unwrap().join(GENESIS_FILE), "version = 9").unwrap();
     assert_eq!(Session::open(options(&home)).await.unwrap_err().exit_status(), 2);
 }
