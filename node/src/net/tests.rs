@@ -78,7 +78,7 @@ struct Node {
     network: Network,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
-    /// Events that were read while waiting for others.
+    /// Events that were read while waiting for others, and that nobody has wanted yet.
     seen: Vec<NetEvent>,
 }
 
@@ -121,8 +121,15 @@ impl Node {
         self.tell(NetCommand::Send { to, message: message.clone() }).await;
     }
 
-    /// Reads events until one is what is wanted.
+    /// Takes the first event that is what is wanted, of those that were read while waiting for others and of those to come:
+    /// two peers may connect in either order.
     async fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&mut NetEvent) -> Option<T>) -> T {
+        for index in 0..self.seen.len() {
+            if let Some(found) = wanted(&mut self.seen[index]) {
+                self.seen.remove(index);
+                return found;
+            }
+        }
         let read = async {
             loop {
                 let mut event = self.network.events.recv().await.expect("the network runs");

@@ -1,6 +1,7 @@
 //! A net of real node processes on this machine.
 //!
 //! - [`spec`] says what a net is made of and keeps it in the net's directory (`net.json`, genesis, keys).
+//! - [`ports`] chooses and claims their ports.
 //! - [`process`] starts, signals and recognises node processes, never by pid alone.
 //! - [`supervisor`] owns the processes: it holds a pipe to each (a node stops when the pipe closes, so the death of the
 //!   supervisor in any way stops the net), serves the control socket, and keeps `run.json` true.
@@ -12,6 +13,7 @@ pub mod client;
 pub mod error;
 pub mod load;
 pub mod logs;
+pub mod ports;
 pub mod process;
 pub mod spec;
 pub mod supervisor;

@@ -12,6 +12,7 @@
 //! ```
 
 use crate::net::error::NetError;
+use crate::net::ports::PortClaims;
 use crate::net::supervisor;
 use bezant_api::config::{DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig};
 use bezant_api::home::MARKER_FILE;
@@ -28,7 +29,7 @@ use bezant_consensus::limits::GRAINS_PER_BZT;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -64,7 +65,7 @@ pub struct UpOptions {
     pub block_time_ms: Option<u64>,
     /// Fixes the accounts' wallets; default 1.
     pub seed: Option<u64>,
-    /// First of the ports to use, three per node; default: free ones.
+    /// First of the ports to use, two per node; default: free ones.
     pub base_port: Option<u16>,
     /// Delete what is there and start anew.
     pub fresh: bool,
@@ -104,7 +105,7 @@ pub struct NodeSpec {
     pub peer_id: String,
     /// Validator key, hex; none for observers and under proof of work.
     pub validator: Option<String>,
-    /// libp2p port (TCP and UDP).
+    /// libp2p port (TCP).
     pub p2p_port: u16,
     /// RPC port.
     pub rpc_port: u16,
@@ -171,11 +172,11 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), NetError> {
     write().map_err(NetError::io(path))
 }
 
-/// Makes the net that was asked for, or opens the one that is there. The caller holds the net's lock.
+/// Makes the net that was asked for, with its ports claimed, or opens the one that is there. The caller holds the net's lock.
 ///
 /// # Errors
 /// When the directory is not ours, holds a net with other options, or cannot be written.
-pub fn open_or_create(options: &UpOptions) -> Result<NetSpec, NetError> {
+pub fn open_or_create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetError> {
     let dir = &options.dir;
     if options.fresh {
         remove_contents(dir)?;
@@ -185,7 +186,7 @@ pub fn open_or_create(options: &UpOptions) -> Result<NetSpec, NetError> {
             check_same(&spec, options)?;
             Ok(spec)
         }
-        None => create(options),
+        None => create(options, claims),
     }
 }
 
@@ -233,7 +234,7 @@ fn check_same(spec: &NetSpec, options: &UpOptions) -> Result<(), NetError> {
     same(spec, "--block-time (ms)", spec.block_time_ms, options.block_time_ms)
 }
 
-fn create(options: &UpOptions) -> Result<NetSpec, NetError> {
+fn create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetError> {
     let dir = &options.dir;
     let engine = options.engine.unwrap_or(EngineName::Pbft);
     let (nodes, observers) = (options.nodes.unwrap_or(4), options.observers.unwrap_or(0));
@@ -250,12 +251,12 @@ fn create(options: &UpOptions) -> Result<NetSpec, NetError> {
     let seed = options.seed.unwrap_or(1);
     let keys: Vec<NodeKeys> = (0..nodes + observers).map(|_| NodeKeys::fresh()).collect();
     let genesis = genesis(engine, &keys[..nodes], block_time_ms, seed);
-    let ports = Ports::choose(nodes + observers, options.base_port)?;
+    let [p2p_ports, rpc_ports] = choose_ports(nodes + observers, options.base_port, claims)?;
     let members = keys.iter().enumerate().map(|(index, keys)| NodeSpec {
         peer_id: bezant_api::peer_id::of_ed25519(&keys.identity.public()),
         validator: (engine == EngineName::Pbft && index < nodes).then(|| keys.validator.public().to_string()),
-        p2p_port: ports.p2p[index],
-        rpc_port: ports.rpc[index],
+        p2p_port: p2p_ports[index],
+        rpc_port: rpc_ports[index],
     });
     let spec = NetSpec {
         version: 1,
@@ -383,58 +384,42 @@ fn write_wallets(dir: &Path, seed: u64) -> Result<(), NetError> {
         .map_err(|error| NetError::Damaged { path: wallets, reason: error.to_string() })
 }
 
-struct Ports {
-    p2p: Vec<u16>,
-    rpc: Vec<u16>,
-}
-
-impl Ports {
-    fn choose(count: usize, base: Option<u16>) -> Result<Ports, NetError> {
-        let mut ports = Ports { p2p: Vec::new(), rpc: Vec::new() };
-        let mut held = Vec::new();
-        for index in 0..count {
-            let at = |offset: usize| base.map(|base| usize::from(base) + 2 * index + offset);
-            for (list, wanted) in [(&mut ports.p2p, at(0)), (&mut ports.rpc, at(1))] {
-                let wanted = wanted.map(|port| u16::try_from(port).map_err(|_| port)).transpose();
-                let wanted = wanted.map_err(|port| NetError::Usage(format!("--base-port: port {port} is too high")))?;
-                let (port, sockets) = free_port(wanted.unwrap_or(0))?;
-                // Held until all are chosen, so that none is chosen twice.
-                held.push(sockets);
-                list.push(port);
-            }
-        }
-        Ok(ports)
-    }
-}
-
-/// A port free for TCP and UDP on loopback; 0 lets the system choose.
-fn free_port(wanted: u16) -> Result<(u16, (TcpListener, UdpSocket)), NetError> {
-    for _ in 0..100 {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)).map_err(|error| port_taken(wanted, &error))?;
-        let port = tcp.local_addr().map_err(|error| port_taken(wanted, &error))?.port();
-        match UdpSocket::bind((Ipv4Addr::LOCALHOST, port)) {
-            Ok(udp) => return Ok((port, (tcp, udp))),
-            Err(error) if wanted != 0 => return Err(port_taken(wanted, &error)),
-            Err(_) => {}
+/// The libp2p ports and the RPC ports of `count` nodes: from `base` on, or free ones.
+fn choose_ports(count: usize, base: Option<u16>, claims: &mut PortClaims) -> Result<[Vec<u16>; 2], NetError> {
+    let mut ports = [Vec::new(), Vec::new()];
+    for index in 0..count {
+        for (offset, list) in ports.iter_mut().enumerate() {
+            list.push(match base.map(|base| usize::from(base) + 2 * index + offset) {
+                None => claims.claim_any()?,
+                Some(wanted) => claim_wanted(wanted, claims)?,
+            });
         }
     }
-    Err(NetError::Usage("no free port was found on loopback".to_owned()))
+    Ok(ports)
 }
 
-fn port_taken(port: u16, error: &std::io::Error) -> NetError {
-    NetError::Usage(format!(
-        "port {port} cannot be used ({error}); choose another with --base-port, or none for free ones"
-    ))
+/// A port that somebody asked for by its number.
+fn claim_wanted(wanted: usize, claims: &mut PortClaims) -> Result<u16, NetError> {
+    let port = u16::try_from(wanted).map_err(|_| NetError::Usage(format!("--base-port: port {wanted} is too high")))?;
+    claims.claim(port).map_err(|error| {
+        NetError::Usage(format!(
+            "port {port} cannot be used ({error}); choose another with --base-port, or none for free ones"
+        ))
+    })?;
+    Ok(port)
 }
 
-/// Replaces ports that something else took while the net was down; the net's own addresses are written anew with them.
+/// Claims the net's ports, and replaces those that something else took while the net was down; the net's own addresses are
+/// written anew with them.
 ///
 /// # Errors
 /// When no free port is found.
-pub fn refresh_ports(spec: &mut NetSpec) -> Result<(), NetError> {
+pub fn refresh_ports(spec: &mut NetSpec, claims: &mut PortClaims) -> Result<(), NetError> {
     for member in &mut spec.members {
         for port in [&mut member.p2p_port, &mut member.rpc_port] {
-            *port = free_port(*port).or_else(|_| free_port(0))?.0;
+            if claims.claim(*port).is_err() {
+                *port = claims.claim_any()?;
+            }
         }
     }
     Ok(())

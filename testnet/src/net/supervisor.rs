@@ -5,6 +5,7 @@
 //! finds its pipe closed; a stopped one has asked the system to be woken for that.
 
 use crate::net::error::NetError;
+use crate::net::ports::PortClaims;
 use crate::net::process::ProcessId;
 use crate::net::spec::{self, NetSpec, UpOptions};
 use bezant_api::client::Client;
@@ -82,6 +83,8 @@ pub struct Supervisor {
     exits: (mpsc::Sender<Exit>, mpsc::Receiver<Exit>),
     /// Held for its lock.
     _lock: File,
+    /// Held, so that nobody takes the port of a node that is starting or down.
+    _claims: PortClaims,
 }
 
 impl Supervisor {
@@ -93,8 +96,9 @@ impl Supervisor {
         let dir = &options.dir;
         let lock = lock(options)?;
         stop_leftovers(dir).await;
-        let mut spec = spec::open_or_create(options)?;
-        spec::refresh_ports(&mut spec)?;
+        let mut claims = PortClaims::default();
+        let mut spec = spec::open_or_create(options, &mut claims)?;
+        spec::refresh_ports(&mut spec, &mut claims)?;
         // The net's one clock stands still while the net is down.
         if let Some(alive_ms) = last_alive_ms(dir) {
             let down_ms = spec::now_ms().saturating_sub(alive_ms);
@@ -113,6 +117,7 @@ impl Supervisor {
             lies: BTreeMap::new(),
             exits: mpsc::channel(REQUESTS_MAX),
             _lock: lock,
+            _claims: claims,
         };
         match supervisor.start_all().await {
             Ok(()) => Ok(supervisor),

@@ -1,6 +1,6 @@
 use super::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// A node that answers every HTTP request with this JSON-RPC result or error.
 async fn node(answer: &'static str) -> String {
@@ -32,8 +32,12 @@ async fn node(answer: &'static str) -> String {
 
 /// A port at which nobody listens.
 async fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap());
+    // Held, without listening, as long as the tests run: else another test's listener may get the port.
+    std::mem::forget(socket);
+    url
 }
 
 const TIP: &str = "\"result\":{\"height\":7,\"id\":\"aa\",\"final_height\":6}";
