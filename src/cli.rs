@@ -574,27 +574,33 @@ pub(crate) struct Sim {
     /// How blocks are ordered
     #[arg(long, env = "BEZANT_ENGINE", default_value = "pbft")]
     pub(crate) engine: Engine,
-    /// Nodes
-    #[arg(long, env = "BEZANT_NODES", value_name = "N", default_value_t = 4)]
-    pub(crate) nodes: usize,
+    /// Nodes [default: drawn from the seed, 1, 4, 5, 6, 7, 10 or 13]
+    #[arg(long, env = "BEZANT_NODES", value_name = "N")]
+    pub(crate) nodes: Option<usize>,
     /// The first seed
     #[arg(long, env = "BEZANT_SEED", value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,
     /// How many seeds
     #[arg(long, env = "BEZANT_SEEDS", value_name = "COUNT", default_value_t = 1)]
     pub(crate) seeds: u64,
-    /// `none`, or some of loss,delay,duplicate,reorder,partition,crash,power-cut,clock,absence,lies; `all`: all but lies
+    /// `all`, `none`, or some of loss,delay,duplicate,reorder,partition,crash,power-cut,clock,absence,lies
     #[arg(long, env = "BEZANT_FAULTS", value_name = "FAULTS", default_value = "all")]
     pub(crate) faults: String,
     /// How members lie, from beginning to end: a mode of `testnet byzantine`, or `mutate` [default: drawn from the seed]
     #[arg(long, env = "BEZANT_LIE", value_name = "MODE")]
     pub(crate) lie: Option<String>,
-    /// How many members lie, even more than the others can bear [default: drawn from the seed, at most f]
+    /// How many of so many nodes lie, even more than the others can bear [default: drawn from the seed, at most f]
     #[arg(long, env = "BEZANT_LIARS", value_name = "N")]
     pub(crate) liars: Option<usize>,
     /// Stop each seed after this many events
     #[arg(long, env = "BEZANT_STEPS", value_name = "N")]
     pub(crate) steps: Option<u64>,
+    /// Threads; 0 is one for each processor
+    #[arg(long, env = "BEZANT_JOBS", value_name = "J", default_value_t = 0)]
+    pub(crate) jobs: usize,
+    /// Keep the state of a long campaign in this file, and go on from it
+    #[arg(long, env = "BEZANT_RESUME", value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
     /// Arm a planted bug, or `list` them
     #[arg(long, hide = true)]
     pub(crate) plant: Option<String>,

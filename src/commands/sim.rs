@@ -1,8 +1,18 @@
 //! `bezant sim`.
 
+use super::campaign::{Campaign, Sum};
 use crate::cli::{Engine, Sim, SimCommand};
 use crate::output::{Failure, Outcome, Output};
-use bezant_testnet::sim::{Fault, Faults, Plant, SimEngine, SimOptions};
+use bezant_testnet::sim::{self, Fault, Faults, Plant, SimEngine, SimOptions, Totals};
+
+/// After so many seeds the state of a campaign is written: about a minute's work.
+const CHUNK: u64 = 100;
+
+impl Sum for Totals {
+    fn failed(&self) -> u64 {
+        self.failed
+    }
+}
 
 pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
     if let Some(SimCommand::Twins(twins)) = &options.command {
@@ -12,25 +22,29 @@ pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
         let names: Vec<&str> = Plant::all().into_iter().map(Plant::name).collect();
         return output.result(&names, || names.join("\n"));
     }
-    let options = parse(options)?;
+    let asked = parse(options)?;
+    let campaign = Campaign {
+        command: asked.to_string(),
+        count: asked.seeds,
+        chunk: CHUNK,
+        items: "seeds",
+        file: options.resume.as_deref(),
+    };
     if !output.json {
         // First, so that an interrupted campaign can be run again.
-        output.line(&options.to_string())?;
+        output.line(&campaign.command)?;
     }
-    let bar = indicatif::ProgressBar::new(options.seeds);
-    if !output.shows_progress() {
-        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
-    }
-    let report = bezant_testnet::sim::run(&options, &|done| bar.set_position(done));
-    bar.finish_and_clear();
+    let totals: Totals = campaign.run(output, |totals: &mut Totals, places, progress| {
+        sim::add_seeds(totals, &asked, asked.seed + places.start..asked.seed + places.end, options.jobs, progress);
+    })?;
+    let report = sim::report(&asked, totals);
     output.result(&report.to_json(), || report.to_string())?;
     if report.passed() {
         return Ok(());
     }
-    let failures = report.seeds.iter().filter(|seed| seed.objection.is_some()).count();
     Err(Failure::after_result(
         "referee",
-        format!("the referee objects to {failures} of {} seeds; see above", options.seeds),
+        format!("the referee objects to {} of {} seeds; see above", report.totals.failed, asked.seeds),
     ))
 }
 

@@ -13,6 +13,7 @@ use crate::ledger::coins::{Coin, Diff};
 use crate::ledger::hash::{CoinCommitment, sha256, tagged};
 use crate::ledger::transaction::OutPoint;
 use crate::limits::COMMITMENT_BUCKETS;
+use std::sync::OnceLock;
 
 /// Lanes of a bucket.
 pub const LANES: usize = 1024;
@@ -26,14 +27,29 @@ pub fn bucket_of(outpoint: &OutPoint) -> u8 {
 }
 
 /// The sum of a set of coins.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Bucket(Box<[u16; LANES]>);
+#[derive(Clone)]
+pub struct Bucket {
+    lanes: Box<[u16; LANES]>,
+    /// Kept until the lanes change: most buckets are as they were at the last checkpoint.
+    hash: OnceLock<[u8; 32]>,
+}
 
 impl Default for Bucket {
     fn default() -> Bucket {
-        Bucket(Box::new([0; LANES]))
+        static OF_NO_COINS: OnceLock<[u8; 32]> = OnceLock::new();
+        let bucket = Bucket { lanes: Box::new([0; LANES]), hash: OnceLock::new() };
+        let hash = OnceLock::from(*OF_NO_COINS.get_or_init(|| bucket.hash()));
+        Bucket { hash, ..bucket }
     }
 }
+
+impl PartialEq for Bucket {
+    fn eq(&self, other: &Bucket) -> bool {
+        self.lanes == other.lanes
+    }
+}
+
+impl Eq for Bucket {}
 
 impl std::fmt::Debug for Bucket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -57,7 +73,8 @@ impl Bucket {
         let mut hasher = blake3::Hasher::new_derive_key("bezant 2026 coin set LtHash16 element");
         hasher.update(&encode(&(outpoint, coin)));
         hasher.finalize_xof().fill(&mut bytes);
-        for (lane, pair) in self.0.iter_mut().zip(bytes.chunks_exact(2)) {
+        self.hash = OnceLock::new();
+        for (lane, pair) in self.lanes.iter_mut().zip(bytes.chunks_exact(2)) {
             *lane = operation(*lane, u16::from_le_bytes([pair[0], pair[1]]));
         }
     }
@@ -66,7 +83,7 @@ impl Bucket {
     #[must_use]
     pub fn to_bytes(&self) -> [u8; BUCKET_BYTES] {
         let mut bytes = [0; BUCKET_BYTES];
-        for (pair, lane) in bytes.chunks_exact_mut(2).zip(self.0.iter()) {
+        for (pair, lane) in bytes.chunks_exact_mut(2).zip(self.lanes.iter()) {
             pair.copy_from_slice(&lane.to_le_bytes());
         }
         bytes
@@ -75,17 +92,17 @@ impl Bucket {
     /// Reads [`Bucket::to_bytes`].
     #[must_use]
     pub fn from_bytes(bytes: &[u8; BUCKET_BYTES]) -> Bucket {
-        let mut bucket = Bucket::default();
-        for (lane, pair) in bucket.0.iter_mut().zip(bytes.chunks_exact(2)) {
+        let mut lanes = Box::new([0; LANES]);
+        for (lane, pair) in lanes.iter_mut().zip(bytes.chunks_exact(2)) {
             *lane = u16::from_le_bytes([pair[0], pair[1]]);
         }
-        bucket
+        Bucket { lanes, hash: OnceLock::new() }
     }
 
     /// The tagged hash of the lanes.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
-        tagged("bezant/coin-bucket", &[&self.to_bytes()])
+        *self.hash.get_or_init(|| tagged("bezant/coin-bucket", &[&self.to_bytes()]))
     }
 }
 

@@ -2,19 +2,37 @@
 
 use crate::sim::options::SimOptions;
 use crate::sim::plant::Armed;
-use crate::sim::report::{Objection, Reproduction, SeedReport, SimReport};
+use crate::sim::report::{Objection, Reproduction, SeedReport, SimReport, Totals};
 use crate::sim::world::World;
+use rayon::ThreadPoolBuilder;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
-use sha2::{Digest, Sha256};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Runs every seed of the options, beside each other; `progress` is told how many have ended.
 ///
 /// # Panics
-/// When the options do not pass [`SimOptions::check`].
+/// As [`add_seeds`].
 #[must_use]
 pub fn run(options: &SimOptions, progress: &(dyn Fn(u64) + Sync)) -> SimReport {
+    let mut totals = Totals::default();
+    add_seeds(&mut totals, options, options.seed..options.seed + options.seeds, 0, progress);
+    report(options, totals)
+}
+
+/// Runs these seeds on so many threads, 0 being one for each processor, and adds what came of them, in order. A campaign may be
+/// run in parts: its sum is the same.
+///
+/// # Panics
+/// When the options do not pass [`SimOptions::check`], or no threads can be started.
+pub fn add_seeds(
+    totals: &mut Totals,
+    options: &SimOptions,
+    seeds: Range<u64>,
+    jobs: usize,
+    progress: &(dyn Fn(u64) + Sync),
+) {
     options.check().expect("options are checked before they are run");
     let ended = AtomicU64::new(0);
     let one = |seed: u64| {
@@ -22,14 +40,16 @@ pub fn run(options: &SimOptions, progress: &(dyn Fn(u64) + Sync)) -> SimReport {
         progress(ended.fetch_add(1, Ordering::Relaxed) + 1);
         report
     };
-    let seeds: Vec<SeedReport> = (options.seed..options.seed + options.seeds).into_par_iter().map(one).collect();
-    let mut hasher = Sha256::new();
-    for seed in &seeds {
-        hasher.update(seed.trace);
-    }
-    let first = seeds.iter().find_map(|seed| seed.objection.clone().map(|objection| (seed.seed, objection)));
-    let reproduction = first.map(|(seed, objection)| reproduce(options, seed, objection));
-    SimReport { options: options.clone(), seeds, trace: hasher.finalize().into(), reproduction }
+    let pool = ThreadPoolBuilder::new().num_threads(jobs).build().expect("threads can be started");
+    let reports: Vec<SeedReport> = pool.install(|| seeds.into_par_iter().map(one).collect());
+    reports.iter().for_each(|report| totals.add(report));
+}
+
+/// The report of a campaign whose seeds were all run.
+#[must_use]
+pub fn report(options: &SimOptions, totals: Totals) -> SimReport {
+    let reproduction = totals.failures.first().map(|first| reproduce(options, first.seed, first.objection.clone()));
+    SimReport { options: options.clone(), totals, reproduction }
 }
 
 /// Runs one seed. A panic of the code under test is an objection like any other.
@@ -45,18 +65,22 @@ pub fn run_seed(options: &SimOptions, seed: u64) -> SeedReport {
     let objection = verdict.err().map(|(rule, sentence)| Objection {
         step: world.stats.steps,
         at_ms: world.now_ms,
-        rule,
+        rule: rule.to_owned(),
         sentence,
         last_events: world.trace.last_events(),
     });
-    SeedReport { seed, trace: world.trace.hash(), stats: world.stats.clone(), objection }
+    let nodes = world.nodes.len();
+    SeedReport { seed, nodes, trace: world.trace.hash(), stats: world.stats.clone(), objection }
 }
 
 /// Turns fault classes off one after another, keeping each off without which the seed still breaks the same rule.
 fn reproduce(options: &SimOptions, seed: u64, objection: Objection) -> Reproduction {
-    let mut best = Reproduction { options: SimOptions { seed, seeds: 1, ..options.clone() }, objection };
+    let mut best = Reproduction { options: options.of_seed(seed), objection };
     for fault in best.options.faults.iter() {
         let options = SimOptions { faults: best.options.faults.without(fault), ..best.options.clone() };
+        if options.check().is_err() {
+            continue;
+        }
         match run_seed(&options, seed).objection {
             Some(objection) if objection.rule == best.objection.rule => best = Reproduction { options, objection },
             Some(_) | None => {}

@@ -47,7 +47,7 @@ pub(crate) fn draw(
     }
     let (set, params) = (genesis.validator_set(), genesis.pbft().expect("the other engine was ruled out"));
     let mut dice = Dice::new(seed ^ LIES_SEED);
-    let mut nodes: Vec<usize> = (0..options.nodes).collect();
+    let mut nodes: Vec<usize> = (0..keys.len()).collect();
     let drawn = if set.f() == 0 { 0 } else { dice.between(1, set.f() as u64) };
     let count = options.liars.map_or(drawn, |count| count as u64);
     let mut lying = Vec::new();

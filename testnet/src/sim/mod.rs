@@ -6,9 +6,9 @@
 //! # A run
 //! 1. **Faults.** Messages are lost, late, doubled and overtaken; the net falls apart and together; nodes crash in the middle
 //!    of their effects and come back with what was durable; now and then all lose power at once. Users submit transfers,
-//!    some on top of unconfirmed ones, some in pairs that spend one coin at two nodes at the same moment. If asked for, up to
+//!    some on top of unconfirmed ones, some in pairs that spend one coin at two nodes at the same moment. Up to
 //!    f members lie ([`bezant_node_core::lies`]), for a while or for ever.
-//! 2. **Healing.** Links become perfect and every node runs. Within [`LIVENESS_MS_MAX`] every transaction, and exactly one of
+//! 2. **Healing.** Links become perfect and every node runs. Within [`liveness_ms_max`] every transaction, and exactly one of
 //!    each conflicting pair, must be final everywhere.
 //!
 //! # The executor
@@ -47,8 +47,8 @@ mod users;
 mod world;
 
 pub use bezant_node_core::lies::Mode as Lie;
-pub use campaign::{run, run_seed};
-pub use options::{Fault, Faults, NODES_MAX, STEPS_MAX, SimEngine, SimOptions, SimOptionsError};
+pub use campaign::{add_seeds, report, run, run_seed};
+pub use options::{Fault, Faults, NODES_DRAWN, NODES_MAX, STEPS_MAX, SimEngine, SimOptions, SimOptionsError};
 pub use plant::{Plant, ShellPlant};
-pub use report::{Objection, Reproduction, SeedReport, SeedStats, SimReport};
-pub use world::LIVENESS_MS_MAX;
+pub use report::{Failure, Objection, Reproduction, SeedReport, SeedStats, SimReport, Totals};
+pub use world::liveness_ms_max;

@@ -1,5 +1,6 @@
 //! What is simulated, with a text form that reproduces it.
 
+use crate::sim::dice::Dice;
 use crate::sim::plant::Plant;
 use bezant_node_core::lies::Mode;
 use std::fmt;
@@ -97,13 +98,13 @@ impl Fault {
     }
 }
 
-/// A set of fault classes. As text: names separated by commas, `all` for all but lies, or `none`.
+/// A set of fault classes. As text: names separated by commas, `all`, or `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faults(u16);
 
 impl Faults {
-    /// Every class but lies: what strikes honest nodes.
-    pub const ALL: Faults = Faults((1 << Fault::Lies as u16) - 1);
+    /// Every class. Under proof of work nobody lies, as said at [`Fault::Lies`].
+    pub const ALL: Faults = Faults((1 << Fault::ALL.len()) - 1);
     /// No class: a perfect network and nodes that never stop.
     pub const NONE: Faults = Faults(0);
 
@@ -121,7 +122,7 @@ impl Faults {
 
     /// The set without one class.
     #[must_use]
-    pub fn without(self, fault: Fault) -> Faults {
+    pub const fn without(self, fault: Fault) -> Faults {
         Faults(self.0 & !(1 << fault as u16))
     }
 
@@ -135,7 +136,6 @@ impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Faults::ALL => f.write_str("all"),
-            lies if lies == Faults::ALL.with(Fault::Lies) => f.write_str("all,lies"),
             Faults::NONE => f.write_str("none"),
             some => f.write_str(&some.iter().map(Fault::name).collect::<Vec<_>>().join(",")),
         }
@@ -165,8 +165,9 @@ impl FromStr for Faults {
 pub struct SimOptions {
     /// The engine.
     pub engine: SimEngine,
-    /// Nodes, 1 to [`NODES_MAX`]; under PBFT all are members, under proof of work all mine.
-    pub nodes: usize,
+    /// Nodes, 1 to [`NODES_MAX`]; under PBFT all are members, under proof of work all mine. `None`: each seed draws one of
+    /// [`NODES_DRAWN`].
+    pub nodes: Option<usize>,
     /// The first seed.
     pub seed: u64,
     /// How many seeds, one after another; at least 1.
@@ -185,6 +186,11 @@ pub struct SimOptions {
 
 /// Nodes in a simulation, at most.
 pub const NODES_MAX: usize = 64;
+/// Of how many nodes a net is, where the seed decides: alone; sizes that bear one liar, two, three and four; and two sizes that
+/// bear no more liars than one node less.
+pub const NODES_DRAWN: [usize; 7] = [1, 4, 5, 6, 7, 10, 13];
+/// Sets this draw apart from all others, so that a seed is the same run whether its size is drawn or said.
+const NODES_SEED: u64 = 0x6e6f_6465_73;
 /// Events of one seed, at most; a run that needs more does not come to an end.
 pub const STEPS_MAX: u64 = 2_000_000;
 
@@ -192,7 +198,7 @@ impl Default for SimOptions {
     fn default() -> SimOptions {
         SimOptions {
             engine: SimEngine::Pbft,
-            nodes: 4,
+            nodes: None,
             seed: 1,
             seeds: 1,
             faults: Faults::ALL,
@@ -205,14 +211,26 @@ impl Default for SimOptions {
 }
 
 impl SimOptions {
+    /// How many nodes the net of a seed has.
+    #[must_use]
+    pub fn nodes_of(&self, seed: u64) -> usize {
+        self.nodes.unwrap_or_else(|| NODES_DRAWN[Dice::new(seed ^ NODES_SEED).index(NODES_DRAWN.len())])
+    }
+
+    /// What is run of one seed alone: the command line that shows it again.
+    #[must_use]
+    pub fn of_seed(&self, seed: u64) -> SimOptions {
+        SimOptions { seed, seeds: 1, nodes: Some(self.nodes_of(seed)), ..self.clone() }
+    }
+
     /// Checks that the options make sense together.
     ///
     /// # Errors
     /// With a sentence for the user.
     pub fn check(&self) -> Result<(), SimOptionsError> {
         let fail = |text: String| Err(SimOptionsError(text));
-        if self.nodes == 0 || self.nodes > NODES_MAX {
-            return fail(format!("{} nodes: 1 to {NODES_MAX} can be simulated", self.nodes));
+        if let Some(nodes) = self.nodes.filter(|nodes| *nodes == 0 || *nodes > NODES_MAX) {
+            return fail(format!("{nodes} nodes: 1 to {NODES_MAX} can be simulated"));
         }
         if self.seeds == 0 || self.seed.checked_add(self.seeds).is_none() {
             return fail(format!("{} seeds from {}: at least one, below 2^64", self.seeds, self.seed));
@@ -223,8 +241,10 @@ impl SimOptions {
         if (self.lie.is_some() || self.liars.is_some()) && !self.faults.has(Fault::Lies) {
             return fail("how or how many members lie is said without the fault class lies".to_owned());
         }
-        if self.liars.is_some_and(|count| count > self.nodes) {
-            return fail("more liars than nodes".to_owned());
+        match (self.liars, self.nodes) {
+            (Some(_), None) => return fail("how many members lie is said without how many there are".to_owned()),
+            (Some(liars), Some(nodes)) if liars > nodes => return fail("more liars than nodes".to_owned()),
+            _ => {}
         }
         match self.plant {
             Some(plant) if !plant.engines().contains(&self.engine) => {
@@ -239,7 +259,11 @@ impl SimOptions {
 impl fmt::Display for SimOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let SimOptions { engine, nodes, seed, seeds, faults, steps, plant, lie, liars } = self;
-        write!(f, "bezant sim --engine {engine} --nodes {nodes} --seed {seed} --seeds {seeds} --faults {faults}")?;
+        write!(f, "bezant sim --engine {engine}")?;
+        if let Some(nodes) = nodes {
+            write!(f, " --nodes {nodes}")?;
+        }
+        write!(f, " --seed {seed} --seeds {seeds} --faults {faults}")?;
         if let Some(steps) = steps {
             write!(f, " --steps {steps}")?;
         }

@@ -1,16 +1,24 @@
 //! What a campaign found, for people and for programs.
 
 use crate::sim::options::SimOptions;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt;
 
-/// What happened in one seed.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+/// Failures of a campaign that are kept in words.
+const FAILURES_MAX: usize = 64;
+
+/// What happened in one seed, or in many together.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SeedStats {
     /// Events executed.
     pub steps: u64,
     /// Virtual milliseconds.
     pub virtual_ms: u64,
+    /// Virtual milliseconds from the end of all faults but lies until all was final everywhere; of many seeds, the most.
+    pub healing_ms: u64,
     /// Height of the highest block that is final everywhere.
     pub final_height: u64,
     /// Blocks that were connected on any node, on any branch.
@@ -41,11 +49,36 @@ pub struct SeedStats {
     pub finality_broken: u64,
 }
 
+impl SeedStats {
+    /// Takes in those of another seed.
+    fn add(&mut self, other: &SeedStats) {
+        self.steps += other.steps;
+        self.virtual_ms += other.virtual_ms;
+        self.healing_ms = self.healing_ms.max(other.healing_ms);
+        self.final_height += other.final_height;
+        self.blocks += other.blocks;
+        self.submitted += other.submitted;
+        self.final_transactions += other.final_transactions;
+        self.conflicts += other.conflicts;
+        self.sent += other.sent;
+        self.delivered += other.delivered;
+        self.lost += other.lost;
+        self.crashes += other.crashes;
+        self.partitions += other.partitions;
+        self.lies += other.lies;
+        self.transfers += other.transfers;
+        self.reorgs += other.reorgs;
+        self.finality_broken += other.finality_broken;
+    }
+}
+
 /// How one seed ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedReport {
     /// The seed.
     pub seed: u64,
+    /// Nodes of its net.
+    pub nodes: usize,
     /// SHA-256 over every event executed.
     pub trace: [u8; 32],
     /// Counts.
@@ -55,14 +88,14 @@ pub struct SeedReport {
 }
 
 /// What the referee objects to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Objection {
     /// The event after which it objected, counted from 1.
     pub step: u64,
     /// The virtual millisecond.
     pub at_ms: u64,
     /// A short stable name of the rule.
-    pub rule: &'static str,
+    pub rule: String,
     /// What is wrong, in a sentence.
     pub sentence: String,
     /// The last events before it, oldest first.
@@ -78,15 +111,56 @@ pub struct Reproduction {
     pub objection: Objection,
 }
 
+/// A seed that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// Nodes of its net.
+    pub nodes: usize,
+    /// What the referee objects to.
+    pub objection: Objection,
+}
+
+/// The sum of many seeds. It can be kept and added to later.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Run.
+    pub seeds: u64,
+    /// With an objection.
+    pub failed: u64,
+    /// The first that failed, [`FAILURES_MAX`] at most.
+    pub failures: Vec<Failure>,
+    /// Seeds by the number of nodes.
+    pub sizes: BTreeMap<usize, u64>,
+    /// Together.
+    pub stats: SeedStats,
+    /// Over the seeds' trace hashes, in order: SHA-256 of the one before and the seed's own, from 32 zero bytes on.
+    pub trace: [u8; 32],
+}
+
+impl Totals {
+    /// Takes in one seed more, the next in order.
+    pub fn add(&mut self, report: &SeedReport) {
+        self.seeds += 1;
+        *self.sizes.entry(report.nodes).or_default() += 1;
+        self.stats.add(&report.stats);
+        self.trace = Sha256::new().chain_update(self.trace).chain_update(report.trace).finalize().into();
+        let Some(objection) = report.objection.clone() else { return };
+        self.failed += 1;
+        if self.failures.len() < FAILURES_MAX {
+            self.failures.push(Failure { seed: report.seed, nodes: report.nodes, objection });
+        }
+    }
+}
+
 /// How a campaign ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimReport {
     /// What was asked.
     pub options: SimOptions,
-    /// Each seed, in order.
-    pub seeds: Vec<SeedReport>,
-    /// SHA-256 over the seeds' trace hashes, in order.
-    pub trace: [u8; 32],
+    /// What came of it.
+    pub totals: Totals,
     /// For the first seed that failed.
     pub reproduction: Option<Reproduction>,
 }
@@ -95,59 +169,31 @@ impl SimReport {
     /// Whether the referee had nothing to object to.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.seeds.iter().all(|seed| seed.objection.is_none())
+        self.totals.failed == 0
     }
 
     /// The trace hash as text.
     #[must_use]
     pub fn trace_hex(&self) -> String {
-        hex::encode(self.trace)
-    }
-
-    /// Sums over all seeds.
-    #[must_use]
-    pub fn totals(&self) -> SeedStats {
-        self.seeds.iter().fold(SeedStats::default(), |sum, seed| {
-            let s = &seed.stats;
-            SeedStats {
-                steps: sum.steps + s.steps,
-                virtual_ms: sum.virtual_ms + s.virtual_ms,
-                final_height: sum.final_height + s.final_height,
-                blocks: sum.blocks + s.blocks,
-                submitted: sum.submitted + s.submitted,
-                final_transactions: sum.final_transactions + s.final_transactions,
-                conflicts: sum.conflicts + s.conflicts,
-                sent: sum.sent + s.sent,
-                delivered: sum.delivered + s.delivered,
-                lost: sum.lost + s.lost,
-                crashes: sum.crashes + s.crashes,
-                partitions: sum.partitions + s.partitions,
-                lies: sum.lies + s.lies,
-                transfers: sum.transfers + s.transfers,
-                reorgs: sum.reorgs + s.reorgs,
-                finality_broken: sum.finality_broken + s.finality_broken,
-            }
-        })
+        hex::encode(self.totals.trace)
     }
 
     /// One JSON document.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let failures: Vec<Value> = self
-            .seeds
-            .iter()
-            .filter_map(|seed| seed.objection.as_ref().map(|objection| failure_json(seed.seed, objection)))
-            .collect();
+        let failures = self.totals.failures.iter().map(|it| failure_json(it.seed, it.nodes, &it.objection));
         json!({
             "options": options_json(&self.options),
             "passed": self.passed(),
-            "seeds": self.seeds.len(),
-            "totals": stats_json(&self.totals()),
-            "failures": failures,
+            "seeds": self.totals.seeds,
+            "failed": self.totals.failed,
+            "sizes": self.totals.sizes,
+            "totals": stats_json(&self.totals.stats),
+            "failures": failures.collect::<Vec<Value>>(),
             "reproduction": self.reproduction.as_ref().map(|found| json!({
                 "command": found.options.to_string(),
                 "options": options_json(&found.options),
-                "failure": failure_json(found.options.seed, &found.objection),
+                "failure": failure_json(found.options.seed, found.options.nodes_of(found.options.seed), &found.objection),
             })),
             "trace": self.trace_hex(),
         })
@@ -172,6 +218,7 @@ fn stats_json(stats: &SeedStats) -> Value {
     json!({
         "steps": stats.steps,
         "virtual_ms": stats.virtual_ms,
+        "healing_ms_max": stats.healing_ms,
         "final_heights": stats.final_height,
         "blocks": stats.blocks,
         "submitted": stats.submitted,
@@ -189,9 +236,10 @@ fn stats_json(stats: &SeedStats) -> Value {
     })
 }
 
-fn failure_json(seed: u64, objection: &Objection) -> Value {
+fn failure_json(seed: u64, nodes: usize, objection: &Objection) -> Value {
     json!({
         "seed": seed,
+        "nodes": nodes,
         "step": objection.step,
         "at_ms": objection.at_ms,
         "rule": objection.rule,
@@ -209,9 +257,15 @@ impl fmt::Display for Objection {
 /// The whole result as text. The last line is `trace HASH`. The options are not here: they are printed first, before the run.
 impl fmt::Display for SimReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let totals = self.totals();
-        let failed = self.seeds.iter().filter(|seed| seed.objection.is_some()).count();
-        writeln!(f, "{} seeds, {failed} failed", self.seeds.len())?;
+        let Totals { seeds, failed, failures, sizes, stats: totals, .. } = &self.totals;
+        writeln!(f, "{seeds} seeds, {failed} failed")?;
+        let sizes: Vec<String> = sizes.iter().map(|(nodes, seeds)| format!("{seeds} of {nodes}")).collect();
+        writeln!(
+            f,
+            "nodes: {}; final everywhere {} ms after healing at the latest",
+            sizes.join(", "),
+            totals.healing_ms
+        )?;
         writeln!(
             f,
             "{} events in {} virtual seconds; {} blocks, {} of {} transactions final ({} conflicting pairs)",
@@ -234,10 +288,11 @@ impl fmt::Display for SimReport {
             totals.reorgs,
             totals.finality_broken,
         )?;
-        for seed in &self.seeds {
-            if let Some(objection) = &seed.objection {
-                writeln!(f, "seed {} failed at {objection}", seed.seed)?;
-            }
+        for Failure { seed, nodes, objection } in failures {
+            writeln!(f, "seed {seed} of {nodes} nodes failed at {objection}")?;
+        }
+        if *failed > failures.len() as u64 {
+            writeln!(f, "and {} more", failed - failures.len() as u64)?;
         }
         if let Some(found) = &self.reproduction {
             for line in &found.objection.last_events {

@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 /// Second of the genesis block.
 pub(crate) const GENESIS_TIME_S: u32 = 1_750_000_000;
+/// How long a view has at most, however many have failed.
+pub(crate) const VIEW_TIMEOUT_MS_MAX: u32 = 60_000;
 /// By how much two clocks differ at most.
 const SKEW_MS_MAX: u64 = 1_500;
 /// A target that takes 256 hashes: real nonces, found in no time.
@@ -46,23 +48,31 @@ pub(crate) struct Setup {
 
 pub(crate) fn set_up(options: &SimOptions, seed: u64, dice: &mut Dice) -> Setup {
     let accounts = Accounts::new(dice);
-    let keys: Vec<SigningKey> = (0..options.nodes).map(|_| SigningKey::from_seed(&dice.bytes())).collect();
+    let count = options.nodes_of(seed);
+    let keys: Vec<SigningKey> = (0..count).map(|_| SigningKey::from_seed(&dice.bytes())).collect();
     let genesis = Arc::new(genesis(options, &accounts, &keys, dice));
     genesis.check().expect("the simulator makes a valid genesis");
     let verifier = Verifier::new(genesis.clone());
     let heal_ms = if options.faults.iter().next().is_some() { dice.between(8_000, 25_000) } else { 8_000 };
-    let planned = load::plan(&genesis, &verifier, &accounts, options.nodes, heal_ms, dice);
+    let planned = load::plan(&genesis, &verifier, &accounts, count, heal_ms, dice);
     let lying = lying::draw(options, seed, &genesis, &keys, &planned, heal_ms);
-    let network = Network::new(options.nodes, options.faults, dice);
+    let network = Network::new(count, options.faults, dice);
     let pace = dice.between(1, 3);
-    let nodes = keys.into_iter().map(|key| node(options, &genesis, key, pace, dice)).collect();
+    let nodes = keys.into_iter().map(|key| node(options, count, &genesis, key, pace, dice)).collect();
     // Some seeds have a slow disk, some flush rarely: then a crash forgets much.
     let disk_ms_max = [0, 5, 40][dice.index(3)];
     let flush_ms_max = [200, 2_000, 20_000][dice.index(3)];
     Setup { genesis, verifier, nodes, network, planned, lying, heal_ms, disk_ms_max, flush_ms_max }
 }
 
-fn node(options: &SimOptions, genesis: &Arc<Genesis>, key: SigningKey, pace: u64, dice: &mut Dice) -> Node {
+fn node(
+    options: &SimOptions,
+    count: usize,
+    genesis: &Arc<Genesis>,
+    key: SigningKey,
+    pace: u64,
+    dice: &mut Dice,
+) -> Node {
     let pow = options.engine == SimEngine::Pow;
     let payee = pow.then(|| Lock::Key(key.public()).hash());
     let engine = EngineConfig {
@@ -80,9 +90,9 @@ fn node(options: &SimOptions, genesis: &Arc<Genesis>, key: SigningKey, pace: u64
     let skew_ms = if options.faults.has(Fault::Clock) { dice.between(0, SKEW_MS_MAX) } else { 0 };
     // Together they find one block or more in each spacing, so that the target moves where it may; no two are equally fast.
     let spacing_s = genesis.pow().map_or(1, |params| u64::from(params.spacing_s));
-    let share = POW_HASHES * pace / (spacing_s * options.nodes as u64);
+    let share = POW_HASHES * pace / (spacing_s * count as u64);
     let hashes_per_second = dice.between((share / 2).max(1), share.max(1) * 3 / 2 + 1);
-    Node::new(config, Disk::new(genesis, plant), options.nodes, skew_ms, hashes_per_second)
+    Node::new(config, Disk::new(genesis, plant), count, skew_ms, hashes_per_second)
 }
 
 fn genesis(options: &SimOptions, accounts: &Accounts, keys: &[SigningKey], dice: &mut Dice) -> Genesis {
@@ -114,7 +124,7 @@ fn genesis(options: &SimOptions, accounts: &Accounts, keys: &[SigningKey], dice:
             depth: dice.between(1, 8) as u16,
             checkpoint_interval: if dice.chance(600) { dice.between(1, 6) as u32 } else { 64 },
             view_timeout_ms: 2_000,
-            view_timeout_max_ms: 60_000,
+            view_timeout_max_ms: VIEW_TIMEOUT_MS_MAX,
             drift_s: 10,
             block_time_ms,
             readmit_interval: 100,

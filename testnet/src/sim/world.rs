@@ -10,7 +10,7 @@ use crate::sim::options::{Fault as FaultClass, Faults, STEPS_MAX, SimEngine, Sim
 use crate::sim::plant::{Plant, ShellPlant};
 use crate::sim::referee::{Referee, Verdict};
 use crate::sim::report::SeedStats;
-use crate::sim::setup::{GENESIS_TIME_S, Setup, set_up};
+use crate::sim::setup::{GENESIS_TIME_S, Setup, VIEW_TIMEOUT_MS_MAX, set_up};
 use crate::sim::trace::Trace;
 use bezant_consensus::engine::Fault;
 use bezant_consensus::ledger::units::Time;
@@ -21,8 +21,18 @@ use bezant_node_core::io::Input;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// After all faults have ended, every transaction must be final everywhere within this virtual time.
-pub const LIVENESS_MS_MAX: u64 = 240_000;
+/// After all faults but lies have ended, every transaction must be final everywhere within this virtual time, in a net whose
+/// members bear so many `liars`.
+///
+/// It is the longest time-out of a view, once for the correct members to come to one view, whichever they were in; once for the
+/// block; once for what users hand in again; and once more for each liar, which may be the next primary. Never less than with
+/// one liar, so that proof of work has time to find its blocks.
+#[must_use]
+pub const fn liveness_ms_max(liars: usize) -> u64 {
+    let liars = if liars == 0 { 1 } else { liars as u64 };
+    VIEW_TIMEOUT_MS_MAX as u64 * (3 + liars)
+}
+
 /// The referee looks at every node this often.
 const CHECK_MS: u64 = 1_000;
 /// A node notices a dead connection after at most this.
@@ -59,6 +69,8 @@ pub(crate) struct World {
     /// Classes of faults that strike now: none in the second phase.
     pub(crate) faults: Faults,
     pub(crate) healed_ms: Option<u64>,
+    /// How long all may take after that.
+    liveness_ms: u64,
     pub(crate) disk_ms_max: u64,
     pub(crate) flush_ms_max: u64,
     is_done: bool,
@@ -70,9 +82,10 @@ impl World {
         let setup = set_up(options, seed, &mut dice);
         let Setup { genesis, verifier, nodes, network, planned, lying, heal_ms, disk_ms_max, flush_ms_max } = setup;
         let liars = lying.iter().map(|lying| lying.node).collect();
-        let referee = Referee::new(&genesis, options.nodes, liars);
+        let liveness_ms = liveness_ms_max(genesis.pbft().map_or(0, |_| genesis.validator_set().f()));
+        let referee = Referee::new(&genesis, nodes.len(), liars);
         let mut world = World {
-            options: SimOptions { seed, seeds: 1, ..options.clone() },
+            options: options.of_seed(seed),
             dice,
             agenda: Agenda::default(),
             now_ms: 0,
@@ -88,6 +101,7 @@ impl World {
             next_connection: 0,
             faults: options.faults,
             healed_ms: None,
+            liveness_ms,
             disk_ms_max,
             flush_ms_max,
             is_done: false,
@@ -445,11 +459,12 @@ impl World {
         let Some(healed_ms) = self.healed_ms else { return Ok(()) };
         if let Some(missing) = self.missing() {
             self.users_try_again();
-            if self.now_ms > healed_ms + LIVENESS_MS_MAX {
-                return Err(("liveness", format!("{missing}, {LIVENESS_MS_MAX} ms after all faults ended")));
+            if self.now_ms > healed_ms + self.liveness_ms {
+                return Err(("liveness", format!("{missing}, {} ms after all faults ended", self.liveness_ms)));
             }
             return Ok(());
         }
+        self.stats.healing_ms = self.now_ms - healed_ms;
         self.finish()
     }
 
