@@ -177,6 +177,31 @@ fn variables_stand_for_flags_and_flags_win() {
 }
 
 #[test]
+fn a_campaign_goes_on_from_its_file_and_from_no_other() {
+    let home = home();
+    let file = home.path().join("campaign.json");
+    let file = file.to_str().expect("a path in UTF-8");
+    let sim = |arguments: &[&str]| {
+        bezant(home.path(), &[&["sim", "--steps", "20", "--seeds", "120", "--resume", file], arguments].concat(), &[])
+    };
+    let first = sim(&[]);
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    assert_eq!(sim(&[]).stdout, first.stdout, "what is done is told again");
+    let kept = std::fs::read_to_string(file).expect("the state is kept");
+    for (is, was) in [("\"next\":120", "\"next\":100"), ("\"version\":\"", "\"version\":\"not ")] {
+        assert!(kept.contains(is), "{kept}");
+        std::fs::write(file, kept.replace(is, was)).expect("it is written");
+        let again = sim(&[]);
+        let expected = if was.starts_with("\"next") { 0 } else { 1 };
+        assert_eq!(again.status.code(), Some(expected), "{}", stderr(&again));
+    }
+    std::fs::write(file, &kept).expect("it is written");
+    let other = sim(&["--seed", "2"]);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(stderr(&other).contains("another campaign"), "{}", stderr(&other));
+}
+
+#[test]
 fn version_names_version_and_commit() {
     let home = home();
     let output = bezant(home.path(), &["--json", "version"], &[]);

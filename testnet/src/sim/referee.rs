@@ -3,7 +3,7 @@
 //! It believes nothing that a node says: blocks are replayed by the [`Oracle`], votes are noted as they leave, and what was
 //! reported final is remembered across crashes.
 
-use crate::sim::disk::Disk;
+use crate::sim::disk::{Disk, SharedDisk};
 use crate::sim::oracle::Oracle;
 use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::chain::{Chain, ChainUpdate, Link, Tip};
@@ -528,7 +528,7 @@ impl Referee {
     }
 
     /// After a restart, once the replica has decided what to make of its records.
-    pub(crate) fn restarted(&mut self, node: usize, chain: &mut Chain) -> Verdict {
+    pub(crate) fn restarted(&mut self, node: usize, chain: &mut Chain, disk: &SharedDisk) -> Verdict {
         let view = &mut self.views[node];
         if chain.tip().id != *view.active.last().expect("genesis is never disconnected") {
             return object("restart", format!("node {node} came back at another tip than its updates say"));
@@ -541,15 +541,19 @@ impl Referee {
             let (was, is) = (told.len() - 1, view.final_height);
             return object("final-lost", format!("node {node} had reported height {was} final and came back at {is}"));
         }
-        self.inspect(node, chain)?;
+        self.inspect(node, chain, disk)?;
         self.most_work(node)
     }
 
     /// Compares all that a node has with a replay of its chain from genesis.
-    pub(crate) fn inspect(&mut self, node: usize, chain: &mut Chain) -> Verdict {
+    pub(crate) fn inspect(&mut self, node: usize, chain: &mut Chain, disk: &SharedDisk) -> Verdict {
         let tip = self.tip(node);
         if chain.tip().id != tip {
             return object("chain-update", format!("the tip of node {node} is not the one that its updates led to"));
+        }
+        // The disk has switched to a snapshot, and the replica is about to be told; until then it connects nothing.
+        if disk.lock().base() != self.views[node].base {
+            return Ok(());
         }
         if let Err(why) = self.oracle.compare(&tip, &*chain) {
             return object("coin-set", format!("node {node} at height {}: {why}", chain.tip().height));

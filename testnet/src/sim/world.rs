@@ -388,8 +388,9 @@ impl World {
         self.nodes[node].replica = Some(replica);
         self.leave_out(node);
         self.take(node, outputs)?;
-        let replica = self.nodes[node].replica.as_mut().expect("it was just started");
-        self.referee.restarted(node, replica.chain_mut())?;
+        let Node { replica, disk, .. } = &mut self.nodes[node];
+        let replica = replica.as_mut().expect("it was just started");
+        self.referee.restarted(node, replica.chain_mut(), disk)?;
         self.set_alarm(node);
         for other in 0..self.nodes.len() {
             if other != node {
@@ -451,8 +452,9 @@ impl World {
 
     fn check(&mut self) -> Verdict {
         for node in 0..self.nodes.len() {
-            if let Some(replica) = &mut self.nodes[node].replica {
-                self.referee.inspect(node, replica.chain_mut())?;
+            let Node { replica, disk, .. } = &mut self.nodes[node];
+            if let Some(replica) = replica {
+                self.referee.inspect(node, replica.chain_mut(), disk)?;
             }
         }
         self.agenda.add(self.now_ms + CHECK_MS, Event::Check);

@@ -13,6 +13,7 @@ impl Liar {
     pub(super) fn mutate(&mut self, now: Time, to: To, message: Message) -> Vec<Outgoing> {
         let is_own = self.forger.is_own(&message);
         let old = if is_own { self.something_old().filter(|_| self.dice.below(4) == 0) } else { None };
+        let old = old.map(|old| self.replayed(old));
         if is_own {
             self.remember(&message);
         }
@@ -23,6 +24,18 @@ impl Liar {
         let changed = self.changed(message);
         let changed = if self.dice.below(4) > 0 { self.forger.signed_anew(changed) } else { changed };
         [truth, Some(changed), old].into_iter().flatten().map(|message| (now, to, message)).collect()
+    }
+
+    /// A message from before as it was, or a vote of one kind as one of another, with the signature of the first or one anew.
+    fn replayed(&mut self, mut message: Message) -> Message {
+        if self.dice.coin() {
+            return message;
+        }
+        let vote = self.forger.own_vote(&mut message).map(|vote| *vote);
+        let Some(mut vote) = vote else { return message };
+        vote.kind = self.another_kind(vote.kind);
+        let message = Message::Vote(vote);
+        if self.dice.coin() { self.forger.signed_anew(message) } else { message }
     }
 
     fn changed(&mut self, mut message: Message) -> Message {
@@ -57,8 +70,9 @@ impl Liar {
             Message::Checkpoint(vote) if vote.signer == self.forger.me => {
                 vote.checkpoint.height = Height(self.next_to(vote.checkpoint.height.0));
             }
-            Message::Checkpointed(certificate) => self.cut_short(&mut certificate.seals),
-            Message::Snapshot(Some(snapshot)) => self.cut_short(&mut snapshot.certificate.seals),
+            Message::Checkpointed(certificate) => self.cut_or_double(&mut certificate.seals),
+            Message::Snapshot(Some(snapshot)) if self.dice.coin() => self.cut_or_double(&mut snapshot.commit.commits),
+            Message::Snapshot(Some(snapshot)) => self.cut_or_double(&mut snapshot.certificate.seals),
             Message::Buckets(answer) => {
                 let which = self.dice.below(answer.parts.len().max(1) as u64) as usize;
                 if let Some(part) = answer.parts.get_mut(which) {
@@ -105,6 +119,9 @@ impl Liar {
         if self.dice.coin() {
             tip.final_height = Height(self.next_to(tip.final_height.0));
         }
+        if self.dice.coin() {
+            tip.stable = Height(self.next_to(tip.stable.0));
+        }
     }
 
     fn change_certified(&mut self, certified: &mut CertifiedBlock) {
@@ -119,7 +136,7 @@ impl Liar {
         match self.dice.below(6) {
             0 | 1 => change.view = View(self.next_to(change.view.0)),
             2 => strip(change),
-            3 => self.cut_or_double(change),
+            3 => self.cut_or_double_all(change),
             // The proof that something is prepared as one that it is committed, and the other way round.
             4 => {
                 change.committed = change.prepared.first().map(|prepared| {
@@ -139,7 +156,7 @@ impl Liar {
         }
     }
 
-    fn cut_or_double(&mut self, change: &mut ViewChange) {
+    fn cut_or_double_all(&mut self, change: &mut ViewChange) {
         let cut = self.dice.coin();
         let committed = change.committed.iter_mut().map(|it| &mut it.commits);
         let prepared = change.prepared.iter_mut().map(|it| &mut it.certificate.prepares);
@@ -148,12 +165,17 @@ impl Liar {
         }
     }
 
+    fn cut_or_double(&mut self, seals: &mut Vec<Seal>) {
+        if self.dice.coin() { self.cut_short(seals) } else { self.double(seals) }
+    }
+
     fn change_new_view(&mut self, new_view: &mut NewView) {
         let count = new_view.changes.len();
-        match self.dice.below(5) {
+        match self.dice.below(6) {
             0 | 1 => new_view.view = View(self.next_to(new_view.view.0)),
             2 => drop(new_view.changes.pop()),
-            3 if count > 1 => new_view.changes[1] = new_view.changes[0].clone(),
+            3 => new_view.changes.clear(),
+            4 if count > 1 => new_view.changes[1] = new_view.changes[0].clone(),
             _ => {
                 let me = self.forger.me;
                 if let Some(own) = new_view.changes.iter_mut().find(|change| change.signer == me) {

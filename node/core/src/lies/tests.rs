@@ -518,6 +518,60 @@ fn mutations_are_many_decodable_and_repeatable() {
     assert!(valid.len() > 10 && invalid.len() > 50, "{} valid, {} invalid", valid.len(), invalid.len());
 }
 
+/// What each mutation leaves of its message, signed anew or not.
+#[test]
+fn every_mutation_occurs() {
+    let world = World::new(4);
+    let examples = world.examples();
+    let mut liar = world.liar(Mode::Mutate, 0, 3);
+    let turns = 0..4_000;
+    let said: Vec<Message> = turns
+        .flat_map(|turn| liar.outgoing(NOW, To::Members, examples[turn % examples.len()].clone()))
+        .map(|(_, _, message)| message)
+        .collect();
+    let is_twice = |seals: &[Seal]| seals.windows(2).any(|pair| pair[0].signer == pair[1].signer);
+    let (change, new_view) = (world.view_change(0, 4), world.new_view());
+    let vote = |wanted: &dyn Fn(&Vote) -> bool| {
+        said.iter().any(|message| matches!(message, Message::Vote(vote) if vote.signer == 0 && wanted(vote)))
+    };
+    let changed = |wanted: &dyn Fn(&ViewChange) -> bool| {
+        said.iter().any(|message| matches!(message, Message::ViewChange(change) if wanted(change)))
+    };
+    let new = |wanted: &dyn Fn(&NewView) -> bool| {
+        said.iter().any(|message| matches!(message, Message::NewView(new_view) if wanted(new_view)))
+    };
+    let certified = |wanted: &dyn Fn(&[Seal]) -> bool| {
+        let wanted = |message: &Message| match message {
+            Message::Certified(blocks) => blocks.0.iter().any(|it| wanted(&it.certificate.commits)),
+            _ => false,
+        };
+        said.iter().any(wanted)
+    };
+    let is_valid = |message: Message| world.verdict(&message).is_ok();
+    // Of the votes among the examples, one is of view 3 and height 5.
+    for (view, height) in [(2, 5), (4, 5), (3, 4), (3, 6)] {
+        assert!(vote(&|it| (it.ballot.view, it.ballot.height) == (View(view), Height(height))), "{view}, {height}");
+    }
+    for is_signed in [true, false] {
+        let is_other = |vote: &Vote| vote.ballot.view == View(3) && vote.kind == VoteKind::Commit;
+        assert!(vote(&|it| is_other(it) && is_valid(Message::Vote(*it)) == is_signed), "signed: {is_signed}");
+    }
+    for view in [3, 5] {
+        assert!(changed(&|it| it.view == View(view)) && new(&|it| it.view == View(view)), "view {view}");
+    }
+    assert!(changed(&|it| it.committed.is_none() && it.prepared.is_empty()), "no proofs");
+    assert!(changed(&|it| it.prepared.iter().any(|it| it.certificate.prepares.len() == 1)), "cut short");
+    assert!(changed(&|it| it.prepared.iter().any(|it| is_twice(&it.certificate.prepares))), "a signer twice");
+    assert!(changed(&|it| it.prepared == change.prepared && it.committed != change.committed), "one proof as another");
+    assert!(new(&|it| it.changes.is_empty()) && new(&|it| it.changes.len() == 2), "fewer VIEW-CHANGEs");
+    assert!(new(&|it| it.changes.len() == 3 && it.changes[1] == it.changes[0]), "one VIEW-CHANGE twice");
+    assert!(
+        new(&|it| it.changes.get(1..) == new_view.changes.get(1..) && it.changes[0] != new_view.changes[0]),
+        "an own one"
+    );
+    assert!(certified(&|seals| seals.len() == 2) && certified(&is_twice), "certificates of blocks");
+}
+
 #[test]
 fn memories_are_bounded() {
     let world = World::new(4);
