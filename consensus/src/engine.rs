@@ -17,7 +17,7 @@ use crate::chain::snapshot::SnapshotStep;
 use crate::chain::{Chain, ChainUpdate};
 use crate::ledger::block::{Block, Header};
 use crate::ledger::genesis::Genesis;
-use crate::ledger::hash::{BlockId, CoinCommitment, LockHash};
+use crate::ledger::hash::{BlockId, CoinCommitment, LockHash, TxId};
 use crate::ledger::key::SigningKey;
 use crate::ledger::rules::context::Place;
 use crate::ledger::target::Work;
@@ -67,6 +67,8 @@ pub enum Event {
         from: Peer,
         /// What.
         message: Verified<Message>,
+        /// How long it has been here already, waiting and being verified.
+        waited_ms: u64,
     },
     /// A request to this peer will not be answered (time-out or refusal).
     Unanswered(Peer),
@@ -77,6 +79,15 @@ pub enum Event {
         /// Valid above the blocks that the request names, each after those it spends from.
         transactions: Vec<Transaction>,
     },
+    /// Answers [`Effect::WantOverdue`].
+    Overdue {
+        /// Of the request.
+        ticket: u64,
+        /// Since when the first of them has been due.
+        oldest: Option<Time>,
+        /// Those that have been due for the longest time first, each after those it spends from.
+        transactions: Vec<Transaction>,
+    },
     /// Answers [`Effect::Mine`]: the template with a nonce that meets its target.
     Solved {
         /// Of the template; a stale one is ignored.
@@ -84,7 +95,8 @@ pub enum Event {
         /// The block.
         block: Block,
     },
-    /// Since when the longest-waiting transaction has been due; `None` when none is.
+    /// Since when the longest-waiting transaction has been due; `None` when none is. A transaction is due while it is valid
+    /// and would be in the next block by this replica's own order; under proof of work, while it is valid.
     Pending {
         /// That moment.
         oldest: Option<Time>,
@@ -114,6 +126,18 @@ pub enum Effect {
     },
     /// Choose transactions for the next block; answered at once by [`Event::Payload`].
     WantPayload(PayloadRequest),
+    /// Choose transactions that have been due for too long; answered at once by [`Event::Overdue`].
+    WantOverdue(OverdueRequest),
+    /// Let in what a member handed over: whatever it pays and at the front of the order, as far as that member's share goes,
+    /// the rest like any other transaction.
+    Admit {
+        /// Who brought it.
+        peer: Peer,
+        /// Who has signed for it.
+        member: u16,
+        /// Each after those it spends from.
+        transactions: Vec<Transaction>,
+    },
     /// Search a nonce for this template instead of any before; `None` stops the search.
     Mine(Option<Template>),
     /// The active chain has changed.
@@ -156,6 +180,19 @@ pub struct PayloadRequest {
     /// Bytes that the transactions may take together.
     pub bytes_max: usize,
     /// Blocks above the tip on which it will stand, lowest first: what they hold or spend must not come again.
+    pub above: Vec<Arc<Block>>,
+}
+
+/// Which transactions are wanted because they have waited too long. At most
+/// [`OVERDUE_TRANSACTIONS_MAX`](crate::limits::OVERDUE_TRANSACTIONS_MAX) and
+/// [`OVERDUE_BYTES_MAX`](crate::limits::OVERDUE_BYTES_MAX).
+#[derive(Clone, Debug, PartialEq)]
+pub struct OverdueRequest {
+    /// Names the request.
+    pub ticket: u64,
+    /// Due since this moment or earlier.
+    pub due_until: Time,
+    /// Blocks under way: what they hold or spend is not kept waiting.
     pub above: Vec<Arc<Block>>,
 }
 
@@ -323,8 +360,29 @@ pub enum Trace {
         to: View,
         /// Its primary.
         primary: u16,
-        /// Why: `no progress`, `unfair`, `slow`, `no new view`, `joined`, `restart`.
+        /// Why: `no progress`, `unfair`, `slow`, `invalid block`, `unchosen block`, `two proposals`, `no new view`,
+        /// `joined`, or `start` for a node that stopped while it waited.
         reason: &'static str,
+        /// The transaction or the figures on which that rests, in words; empty when there are none.
+        detail: String,
+    },
+    /// Transactions that have been due for long were handed to the primary.
+    HandOver {
+        /// The primary.
+        primary: u16,
+        /// How many.
+        count: usize,
+        /// The one that has been due for the longest time.
+        first: TxId,
+        /// For how long, in this view.
+        waited_ms: u64,
+    },
+    /// This primary was handed transactions by another member.
+    HandedOver {
+        /// Who.
+        by: u16,
+        /// How many.
+        count: usize,
     },
     /// A VIEW-CHANGE was counted.
     ViewChange {
@@ -475,6 +533,10 @@ pub struct PbftStatus {
     pub failed_views: u32,
     /// How long the view has for what it owes.
     pub timeout_ms: u64,
+    /// How late this view's proposals come while work waits, on average.
+    pub delay_ms: u64,
+    /// How late they may come.
+    pub delay_allowed_ms: u64,
     /// When it is left unless something happens; `None` while nothing is owed.
     pub deadline: Option<Time>,
     /// Members.

@@ -79,6 +79,12 @@ pub const FUTURE_MESSAGES_PER_SENDER_MAX: usize = 256;
 pub const VIEW_MAX: u64 = 1 << 62;
 /// VIEW-CHANGEs that a PBFT replica keeps of one member.
 pub const CHANGES_PER_MEMBER_MAX: usize = 2;
+/// Room in a PBFT block for its header, the length of its list, and the coinbase with one output.
+pub const BLOCK_OVERHEAD_BYTES: usize = HEADER_BYTES + 4 + 128;
+/// Transactions that one member may hand to the primary at once, and that the primary prefers for its sake at any time ...
+pub const OVERDUE_TRANSACTIONS_MAX: usize = 64;
+/// ... and their bytes.
+pub const OVERDUE_BYTES_MAX: usize = 128 * 1024;
 /// Proofs that one member lied which a replica keeps of an epoch.
 pub const EVIDENCE_PER_MEMBER_MAX: usize = 16;
 /// Catch-up requests that a replica has open at once.
@@ -93,6 +99,8 @@ pub const WAITING_HEADERS_MAX: usize = 256;
 pub const LOW_WORK_HEADERS_MAX: usize = 4_096;
 
 const _: () = assert!(TRANSACTION_BYTES_MAX < BLOCK_BYTES_MAX);
+// Any transaction can be handed over.
+const _: () = assert!(TRANSACTION_BYTES_MAX < OVERDUE_BYTES_MAX && OVERDUE_BYTES_MAX + 1024 < MESSAGE_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX < ENCODING_BYTES_MAX);
 // An entry of a diff is 85 bytes, and a byte of a block makes at most 85 / 36 of them.

@@ -7,13 +7,14 @@ pub mod checkpoint;
 
 use crate::ledger::block::{Block, Header};
 use crate::ledger::codec::{encode, limited_decode};
-use crate::ledger::hash::{BlockId, NetworkId, tagged};
+use crate::ledger::hash::{BlockId, NetworkId, TxHash, tagged};
 use crate::ledger::key::{Signature, SigningKey};
 use crate::ledger::target::Work;
 use crate::ledger::transaction::{OutPoint, Transaction};
 use crate::ledger::units::{Epoch, Height, Incarnation, View};
 use crate::limits::{
-    BLOCKS_PER_MESSAGE_MAX, HEADERS_PER_MESSAGE_MAX, LOCATOR_ENTRIES_MAX, MEMBERS_MAX, WINDOW_DEPTH_MAX,
+    BLOCKS_PER_MESSAGE_MAX, HEADERS_PER_MESSAGE_MAX, LOCATOR_ENTRIES_MAX, MEMBERS_MAX, OVERDUE_TRANSACTIONS_MAX,
+    WINDOW_DEPTH_MAX,
 };
 use crate::plant::{Plant, armed};
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -212,6 +213,48 @@ impl NewView {
     }
 }
 
+/// Transactions that the primary keeps waiting, handed to it by a member before that member complains.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize)]
+pub struct Overdue {
+    /// Of the net.
+    pub incarnation: Incarnation,
+    /// The set that the signer belongs to.
+    pub epoch: Epoch,
+    /// The view whose primary is meant.
+    pub view: View,
+    /// Each after those it spends from; together at most [`OVERDUE_BYTES_MAX`](crate::limits::OVERDUE_BYTES_MAX).
+    pub transactions: Vec<Transaction>,
+    /// Index of the signer in the epoch's set.
+    pub signer: u16,
+    /// Its signature over [`Overdue::digest`].
+    pub signature: Signature,
+}
+limited_decode!(Overdue {
+    incarnation,
+    epoch,
+    view,
+    transactions: "transactions" <= OVERDUE_TRANSACTIONS_MAX,
+    signer,
+    signature,
+});
+
+impl Overdue {
+    /// What is signed: a tagged hash over network, incarnation, epoch, view, signer, and the full hashes of the transactions.
+    #[must_use]
+    pub fn digest(&self, network: &NetworkId) -> [u8; 32] {
+        let hashes: Vec<TxHash> = self.transactions.iter().map(Transaction::hash).collect();
+        let place = encode(&(self.incarnation, self.epoch, self.view, self.signer));
+        tagged("bezant/overdue", &[&network.0, &place, &encode(&hashes)])
+    }
+
+    /// Signs it, whatever signature it has.
+    #[must_use]
+    pub fn signed(mut self, network: &NetworkId, key: &SigningKey) -> Overdue {
+        self.signature = key.sign(&self.digest(network));
+        self
+    }
+}
+
 /// Proves that its signer lied: two votes of one kind, incarnation, epoch, view and height for different blocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Evidence {
@@ -296,6 +339,8 @@ pub enum Message {
     },
     /// PBFT: answers [`Message::GetBuckets`].
     Buckets(BucketParts),
+    /// PBFT: a member hands the primary what waits too long.
+    Overdue(Overdue),
 }
 
 macro_rules! bounded_lists {
@@ -352,6 +397,7 @@ impl Message {
             Message::Snapshot(_) => "snapshot",
             Message::GetBuckets { .. } => "get-buckets",
             Message::Buckets(_) => "buckets",
+            Message::Overdue(_) => "overdue",
         }
     }
 }

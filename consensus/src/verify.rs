@@ -13,11 +13,11 @@ use crate::ledger::sighash::epoch_change_digest;
 use crate::ledger::target::Target;
 use crate::ledger::transaction::{Body, EpochChange, Transaction, Witness};
 use crate::ledger::units::{Epoch, Height, View};
-use crate::limits::VIEW_MAX;
+use crate::limits::{OVERDUE_BYTES_MAX, VIEW_MAX};
 use crate::message::checkpoint::{Checkpoint, CheckpointCertificate, Snapshot};
 use crate::message::{
-    Ballot, CommitCertificate, Evidence, Message, NewView, PrePrepare, PreparedBlock, PreparedCertificate, Seal,
-    ViewChange, Vote, VoteKind, vote_digest,
+    Ballot, CommitCertificate, Evidence, Message, NewView, Overdue, PrePrepare, PreparedBlock, PreparedCertificate,
+    Seal, ViewChange, Vote, VoteKind, vote_digest,
 };
 use crate::plant::{Plant, armed};
 use rand_core::CryptoRng;
@@ -168,6 +168,7 @@ impl Verifier {
             Message::ViewChange(change) => self.check_view_change(change)?,
             Message::NewView(new_view) => self.check_new_view(new_view)?,
             Message::Evidence(evidence) => self.check_evidence(evidence)?,
+            Message::Overdue(overdue) => self.check_overdue(overdue, known)?,
             Message::Checkpoint(vote) => {
                 self.check_checkpoint(&vote.checkpoint, &Seal { signer: vote.signer, signature: vote.signature })?;
             }
@@ -197,6 +198,7 @@ impl Verifier {
             | Message::ViewChange(_)
             | Message::NewView(_)
             | Message::Evidence(_)
+            | Message::Overdue(_)
             | Message::Checkpoint(_)
             | Message::Checkpointed(_)
             | Message::GetSnapshot { .. }
@@ -465,6 +467,23 @@ impl Verifier {
         }
         self.check_vote(first)?;
         self.check_vote(second)
+    }
+
+    /// Checks the signature before any transaction, so that only members can have transactions checked this way.
+    fn check_overdue(&self, overdue: &Overdue, known: Known<'_>) -> Result<(), MessageError> {
+        self.check_epoch(overdue.epoch)?;
+        if overdue.transactions.is_empty() || overdue.signer == self.set.primary(overdue.view) {
+            return Err(MessageError::Inconsistent("nothing is handed over, or by the primary to itself"));
+        }
+        if overdue.transactions.iter().map(Transaction::bytes).sum::<usize>() > OVERDUE_BYTES_MAX {
+            return Err(MessageError::Inconsistent("too many bytes are handed over"));
+        }
+        let key = self.set.member(overdue.signer).ok_or(MessageError::Signer(overdue.signer))?;
+        if !crate::ledger::key::verify(key, &overdue.digest(&self.network), &overdue.signature) {
+            return Err(MessageError::Signature(overdue.signer));
+        }
+        let unknown = overdue.transactions.iter().filter(|transaction| !known(&transaction.hash()));
+        Ok(unknown.map(|transaction| self.check_transaction(transaction)).collect::<Result<(), TxError>>()?)
     }
 
     fn check_seals(&self, kind: VoteKind, ballot: &Ballot, seals: &[Seal]) -> Result<(), MessageError> {

@@ -329,12 +329,13 @@ impl Core {
                 self.peers.round_trip(peer, ms);
                 Step::default()
             }
-            Arrival::Message { from, message, reply } => {
+            Arrival::Message { from, message, since, reply } => {
+                let waited_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
                 self.lies.heard(message.get());
                 if let Message::Tip(tip) = message.get() {
                     self.peers.claims(from, tip.height);
                 }
-                let step = self.tell(Input::Message { from, message });
+                let step = self.tell(Input::Message { from, message, waited_ms });
                 Step { reply: reply.map(|reply| (from, reply)), ..step }
             }
             Arrival::Misbehaved { peer, fault } => self.tell(Input::Misbehaved { peer, fault }),

@@ -54,6 +54,8 @@ pub enum Arrival {
         from: Peer,
         /// What.
         message: Verified<Message>,
+        /// When it came to this node.
+        since: Instant,
         /// For a request, where the answer goes.
         reply: Option<Reply>,
     },
@@ -102,7 +104,8 @@ struct Queues {
 /// What waits of one peer. Invariant: it exists only while something waits or a thread works on it.
 #[derive(Debug, Default)]
 struct Queue {
-    events: VecDeque<NetEvent>,
+    /// With when each came.
+    events: VecDeque<(Instant, NetEvent)>,
     bytes: usize,
 }
 
@@ -168,7 +171,7 @@ impl VerifyPool {
             self.throw_away(event);
             return;
         }
-        queue.events.push_back(event);
+        queue.events.push_back((Instant::now(), event));
         queue.bytes += bytes;
         queues.bytes += bytes;
         drop(queues);
@@ -212,7 +215,7 @@ impl VerifyPool {
         for _ in 0..TURN_MESSAGES {
             let mut queues = self.lock_queues();
             let queue = queues.by_peer.get_mut(&peer).expect("a queue stays while a thread works on it");
-            let Some(event) = queue.events.pop_front() else {
+            let Some((since, event)) = queue.events.pop_front() else {
                 queues.by_peer.remove(&peer);
                 return;
             };
@@ -220,7 +223,7 @@ impl VerifyPool {
             queue.bytes -= bytes;
             queues.bytes -= bytes;
             drop(queues);
-            if let Some(arrival) = self.work(event) {
+            if let Some(arrival) = self.work(since, event) {
                 // Waits while the runtime is behind; fails when it has stopped, and then nothing matters any more.
                 let _ = self.0.out.blocking_send(arrival);
             }
@@ -228,7 +231,7 @@ impl VerifyPool {
         self.spawn_turn(peer);
     }
 
-    fn work(&self, event: NetEvent) -> Option<Arrival> {
+    fn work(&self, since: Instant, event: NetEvent) -> Option<Arrival> {
         Some(match event {
             NetEvent::Connected { peer, peer_id, address, outbound } => {
                 Arrival::Connected { peer, peer_id, address, outbound }
@@ -240,11 +243,13 @@ impl VerifyPool {
             }
             NetEvent::Unanswered(peer) => Arrival::Unanswered(peer),
             NetEvent::RoundTrip { peer, ms } => Arrival::RoundTrip { peer, ms },
-            NetEvent::Message { from, message, bytes: _, origin } => return self.verify(from, message, origin),
+            NetEvent::Message { from, message, bytes: _, origin } => {
+                return self.verify(since, from, message, origin);
+            }
         })
     }
 
-    fn verify(&self, from: Peer, message: Message, origin: Origin) -> Option<Arrival> {
+    fn verify(&self, since: Instant, from: Peer, message: Message, origin: Origin) -> Option<Arrival> {
         let metrics = &self.0.metrics;
         let kind = message.name();
         let began = Instant::now();
@@ -262,7 +267,7 @@ impl VerifyPool {
                         None
                     }
                 };
-                Some(Arrival::Message { from, message, reply })
+                Some(Arrival::Message { from, message, since, reply })
             }
             Err(error) => {
                 metrics.messages_refused.get_or_create(&Kind { kind }).inc();
@@ -315,6 +320,7 @@ impl VerifyPool {
             | Message::Snapshot(_)
             | Message::GetBuckets { .. }
             | Message::Buckets(_) => {}
+            Message::Overdue(overdue) => self.learn(overdue.transactions.iter().map(Transaction::hash)),
         }
     }
 

@@ -85,10 +85,8 @@ impl Pbft {
     /// The body of a height is valid: made durable, since votes may rest on it from now on.
     pub(super) fn accept(&mut self, height: Height, judged: Judged) {
         let view = self.view;
-        let now = self.now;
         let slot = self.slots.get_mut(&height).expect("the slot holds the body");
         let is_certified = slot.committed.is_some();
-        slot.accepted_at = Some(now);
         let body = slot.body.as_mut().expect("the body was judged");
         body.judged = judged;
         let (block, id) = (body.block.clone(), body.id);
@@ -107,7 +105,10 @@ impl Pbft {
         // More than f members lie, or we are wrong: going on could only make it worse.
         self.halted |= slot.is_committed_on(body.id);
         slot.body.as_mut().expect("the body was judged").judged = Judged::Refused;
-        self.suspect(self.view, "invalid block");
+        let proposed = slot.tally.vote(self.view, VoteKind::PrePrepare, self.set.primary(self.view));
+        if proposed.is_some_and(|vote| vote.ballot.block == body.id) {
+            self.suspect(self.view, "invalid block", format!("block {} at height {height}: {error}", body.id));
+        }
     }
 
     /// PREPARE, by a backup, for a valid and linked proposal of this view.
@@ -189,8 +190,9 @@ impl Pbft {
         match slot.and_then(|slot| slot.tally.committed(self.view, self.quorum)) {
             Some(certificate) => {
                 // What a quorum took; a certificate that came by other ways says nothing of that.
-                if let Some(accepted_at) = self.slots.get_mut(&height).and_then(|slot| slot.accepted_at.take()) {
-                    self.timer.took(self.now.since_ms(accepted_at));
+                let arrived_at = self.slots.get_mut(&height).and_then(|slot| slot.arrived_at.take());
+                if let Some(arrived_at) = arrived_at {
+                    self.timer.took(self.now.since_ms(arrived_at));
                 }
                 self.certify(height, certificate);
                 true
@@ -208,7 +210,7 @@ impl Pbft {
             self.highest = Some(certificate.clone());
         }
         let slot = self.slots.entry(height).or_default();
-        slot.accepted_at = None;
+        slot.arrived_at = None;
         slot.committed = Some(certificate);
         match &slot.body {
             Some(body) if body.id != block => {

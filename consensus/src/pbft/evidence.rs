@@ -86,7 +86,7 @@ impl Pbft {
             self.emit(Effect::Send { to: To::All, message: Message::Evidence(evidence) });
         }
         if second.kind == VoteKind::PrePrepare {
-            self.suspect(ballot.view, "two proposals");
+            self.suspect(ballot.view, "two proposals", format!("at height {}", ballot.height));
         }
     }
 }

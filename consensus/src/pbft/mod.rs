@@ -62,6 +62,10 @@
 //! committed rests on the linking rule: every PREPARE quorum at h + 1 contains, for every quorum that changes the view, a
 //! correct member that was prepared on h and says so.
 //!
+//! # Fairness
+//! A primary that ignores a transaction, or crawls, is replaced: `fairness` tells what a replica does about what waits too
+//! long, `timer` how long that is and what liars can do to the measure.
+//!
 //! # Not done here yet
 //! Changes of members: the epoch stays 0. So a member that lost its vote log must not be started again with its key.
 //!
@@ -73,6 +77,7 @@ mod catch_up;
 mod checkpoint;
 mod choose;
 mod evidence;
+mod fairness;
 mod future;
 pub mod light;
 mod propose;
@@ -103,6 +108,7 @@ use crate::sync::Peers;
 use checkpoint::Checkpoints;
 use choose::Choice;
 use evidence::Proofs;
+use fairness::Fairness;
 use future::Future;
 use propose::Proposer;
 use slot::Slot;
@@ -167,6 +173,7 @@ pub struct Pbft {
     recent: BTreeMap<Height, (u64, CommitCertificate)>,
     future: Future,
     proposer: Proposer,
+    fairness: Fairness,
     peers: Peers<Ask>,
     /// Since when, at which tip, some peer has been ahead.
     lag: Option<(Height, Time)>,
@@ -180,6 +187,8 @@ pub struct Pbft {
     announce: bool,
     /// The latest time told.
     now: Time,
+    /// How long the message in hand has been at this node.
+    waited_ms: u64,
     /// Set when a certified block breaks the ledger's rules: more than f members lie, or we are wrong. Nothing is done then.
     halted: bool,
     /// Effects of the event in hand.
@@ -194,9 +203,14 @@ impl Engine for Pbft {
             Event::Flushed { sequence } => self.on_flushed(sequence),
             Event::Connected(peer) => self.on_connected(peer),
             Event::Disconnected(peer) => self.on_disconnected(peer),
-            Event::Message { from, message } => self.on_message(from, message.into_inner()),
+            Event::Message { from, message, waited_ms } => {
+                self.waited_ms = waited_ms;
+                self.on_message(from, message.into_inner());
+                self.waited_ms = 0;
+            }
             Event::Unanswered(peer) => self.on_unanswered(peer),
             Event::Payload { ticket, transactions } => self.on_payload(ticket, transactions),
+            Event::Overdue { ticket, oldest, transactions } => self.on_overdue(ticket, oldest, transactions),
             Event::Pending { oldest } => self.proposer.on_pending(oldest),
             Event::BlockNow => self.on_block_now(),
             // Proof of work's.
@@ -212,6 +226,7 @@ impl Engine for Pbft {
             // Entering a view opens its slots for what waited.
             self.advance();
             self.propose();
+            self.look_for_overdue();
             self.fetch_bodies();
             self.send_change_again();
             self.send_again();
@@ -247,7 +262,7 @@ impl Engine for Pbft {
             .chain(self.checkpoints_at())
             .chain(view)
             .chain(self.behind_until())
-            .chain(self.unfair_at())
+            .chain(self.look_at())
             .chain(self.views.resend_at())
             .chain(self.views.ask_at());
         // What was due before now was done, or waits for something else than time.
@@ -280,6 +295,8 @@ impl Engine for Pbft {
             evidence: self.proofs.all().copied().collect(),
             failed_views: self.timer.failed(),
             timeout_ms: self.timer.timeout_ms(),
+            delay_ms: self.timer.delay_ms(),
+            delay_allowed_ms: self.timer.delay_allowed_ms(),
             deadline: self.timer.deadline(),
             slots: self.slots.iter().map(|(height, slot)| self.slot_status(*height, slot)).collect(),
         })
@@ -310,6 +327,7 @@ impl Engine for Pbft {
             | Message::ViewChange(_)
             | Message::NewView(_)
             | Message::Evidence(_)
+            | Message::Overdue(_)
             | Message::Checkpoint(_)
             | Message::Checkpointed(_)
             | Message::Snapshot(_)
@@ -336,6 +354,7 @@ impl Pbft {
             Message::Checkpointed(certificate) => self.on_checkpointed(certificate),
             Message::Snapshot(snapshot) => self.on_snapshot(from, snapshot),
             Message::Buckets(parts) => self.on_buckets(from, parts),
+            Message::Overdue(overdue) => self.on_handed_over(from, overdue),
             // Transactions are the mempool's; requests are answered by `answer`.
             Message::Transaction(_)
             | Message::GetCertified { .. }

@@ -11,19 +11,13 @@ use crate::ledger::hash::{BlockId, MerkleRoot};
 use crate::ledger::rules::BlockError;
 use crate::ledger::transaction::{Body as TxBody, Coinbase, Output, Transaction, Witness};
 use crate::ledger::units::{Height, Time};
-use crate::limits::{BLOCK_TRANSACTIONS_MAX, HEADER_BYTES};
+use crate::limits::{BLOCK_OVERHEAD_BYTES, BLOCK_TRANSACTIONS_MAX};
 use crate::message::VoteKind;
 use crate::plant::{Plant, armed};
 use std::sync::Arc;
 
-/// Room in a block for its header, the length of its list, and the coinbase with one output.
-const OVERHEAD_BYTES: usize = HEADER_BYTES + 4 + 128;
 /// So many transactions that turn out to be invalid are left out one by one; then the payload is given up.
 const BAD_TRANSACTIONS_MAX: usize = 16;
-
-/// A transaction that a primary passes over for so long, others being taken, is ignored on purpose. Long, since a transaction
-/// counts as due from its admission: behind a backlog an honest primary takes its time too.
-const UNFAIR_AFTER_MS: u64 = 10_000;
 
 /// An open request for a payload.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +97,7 @@ impl Pbft {
         let time = self.now.seconds().max(ground.parent.header.time);
         let ticket = self.proposer.tickets;
         self.proposer.asked = Some(Asked { ticket, height, parent: ground.parent.id, time });
-        let bytes_max = (self.chain.genesis().ledger.block_bytes_max as usize).saturating_sub(OVERHEAD_BYTES);
+        let bytes_max = (self.chain.genesis().ledger.block_bytes_max as usize).saturating_sub(BLOCK_OVERHEAD_BYTES);
         self.emit(Effect::WantPayload(PayloadRequest { ticket, height, time, bytes_max, above: ground.blocks }));
     }
 
@@ -155,9 +149,14 @@ impl Pbft {
     pub(super) fn note_pace(&mut self) {
         if let Some(pending) = self.proposer.pending {
             let possible_from = pending.max(self.entered_at).max(self.proposer.block_at.unwrap_or_default());
-            self.timer.proposed_after(self.now.since_ms(possible_from));
+            self.timer.proposed_after(self.arrived_at().since_ms(possible_from));
         }
         self.proposer.block_at = Some(self.now);
+    }
+
+    /// When the message in hand came to this node; now, if none is in hand.
+    pub(super) fn arrived_at(&self) -> Time {
+        Time(self.now.0.saturating_sub(self.waited_ms))
     }
 
     /// Whether the present view owes a block: something waits or is under way, and it is not this replica that is behind;
@@ -175,13 +174,6 @@ impl Pbft {
         let is_first_of_dev_net = self.chain.genesis().dev && tip == Height::GENESIS;
         let is_due = self.block_wanted_at().is_some_and(|due| due <= self.now);
         self.proposer.pending.is_some() || is_proposed || is_chosen || is_first_of_dev_net || is_due
-    }
-
-    /// When the longest-waiting transaction has waited for this primary so long that it must be ignored on purpose.
-    pub(super) fn unfair_at(&self) -> Option<Time> {
-        let pending = self.proposer.pending().filter(|_| self.is_active() && !self.is_primary())?;
-        let waited_from = pending.max(self.entered_at);
-        Some(waited_from.plus_ms(UNFAIR_AFTER_MS.max(2 * self.timer.timeout_ms())))
     }
 
     /// Whether a block is due at `height` even if there is nothing to put in it.
@@ -229,7 +221,9 @@ impl Pbft {
         self.proposer.block_at = Some(self.now);
         let body = Body::new(Arc::new(block), false);
         let id = body.id;
-        self.slots.entry(height).or_default().body = Some(body);
+        let slot = self.slots.entry(height).or_default();
+        slot.body = Some(body);
+        slot.arrived_at = Some(self.now);
         self.accept(height, Judged::Valid(Arc::new(diff)));
         self.cast(VoteKind::PrePrepare, height, id);
     }

@@ -67,6 +67,7 @@ impl Pbft {
             recent: BTreeMap::new(),
             future: super::future::Future::default(),
             proposer: super::propose::Proposer::default(),
+            fairness: super::fairness::Fairness::default(),
             peers: Peers::default(),
             lag: None,
             behind: None,
@@ -74,6 +75,7 @@ impl Pbft {
             announced_at: None,
             announce: false,
             now: Time(0),
+            waited_ms: 0,
             halted: false,
             out: Vec::new(),
         };
@@ -81,7 +83,7 @@ impl Pbft {
         let (view, primary) = (pbft.view, pbft.set.primary(pbft.view));
         match pbft.views.own.clone() {
             Some(change) => {
-                pbft.trace(Trace::Leave { from: view, to: view, primary, reason: "start" });
+                pbft.trace(Trace::Leave { from: view, to: view, primary, reason: "start", detail: String::new() });
                 pbft.emit(Effect::Send { to: To::Members, message: Message::ViewChange(change) });
             }
             None => pbft.trace(Trace::View { view, primary, reason: "start" }),

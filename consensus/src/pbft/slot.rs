@@ -61,8 +61,8 @@ pub(super) struct Slot {
     pub(super) committed: Option<CommitCertificate>,
     /// When own votes last left.
     pub(super) sent_at: Time,
-    /// When the body was accepted in this view; for the pace of the net.
-    pub(super) accepted_at: Option<Time>,
+    /// When the first proposal of this view came; for the pace of the net.
+    pub(super) arrived_at: Option<Time>,
 }
 
 impl Slot {
@@ -103,7 +103,7 @@ impl Slot {
     pub(super) fn forget_before(&mut self, view: View) {
         self.tally.forget_before(view);
         self.own.retain(|(of, _), _| *of >= view);
-        self.accepted_at = None;
+        self.arrived_at = None;
     }
 
     /// How far the height is.

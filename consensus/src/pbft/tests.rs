@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod cluster;
+mod fairness;
 mod forge;
 mod net;
 mod rules;

@@ -1,35 +1,60 @@
 //! How long a primary has. Progress is expected while a block is *owed*; what "long" means follows the net.
 //!
-//! The base is the larger of the genesis parameter and [`PACE_FACTOR`] times what a quorum needs from a proposal to its
-//! commit certificate, as last seen here: the highest of the recent heights, forgotten slowly. Only members other than the
-//! primary can lengthen that, and a quorum of them at that, so a slow primary cannot buy itself time. The base doubles with
-//! each view that failed, up to the cap, and all doublings are forgotten when a block becomes final.
+//! # Two figures
+//! For each of the last [`HEIGHTS_KEPT`] heights the replica remembers how long the net needed: from the proposal's arrival at
+//! this node (before it was verified, so that a loaded machine shows) to the commit certificate. From these it takes
+//! - the *long* time: the longest but one tenth, so that a single hiccup does not count once there are a few;
+//! - the *usual* time: the lower quartile.
+//!
+//! # Two bars
+//! - **Timeout**: [`PACE_FACTOR`] times the long time, at least the genesis parameter, at most [`STRETCH_MAX`] times that. It
+//!   doubles with each view that failed, up to the cap, and all doublings are forgotten when a block becomes final.
+//! - **Delay**: while work waits, a primary may let pass between the moment when it could have proposed and its proposal's
+//!   arrival, on average over [`JUDGED_HEIGHTS_MIN`] or more heights, a quarter of the genesis parameter or [`PACE_FACTOR`]
+//!   times the usual time, whichever is longer. That doubles with each primary found wanting, and halves again after
+//!   [`EASED_HEIGHTS`] heights without complaint.
+//!
+//! # What liars can do
+//! Backups cannot lengthen these times: the other members are a quorum, so what is measured is what correct members need. The
+//! primary can, by giving its proposal to some members long before the others: a member that has it early sees a quorum form
+//! late. Therefore the timeout is stretched only so far, and the delay is judged against the usual time, which with n = 4 a
+//! primary can lengthen for one member only, or for all at a third of the heights, too few for the quartile. In larger sets up
+//! to 2f − 1 members can be given it early always; a primary that does so can crawl at the stretched timeout, no slower.
 
 use crate::ledger::units::Time;
 use crate::plant::{Plant, armed};
+use std::collections::VecDeque;
 
-/// The timer is at least so many times what a quorum lately needed.
+/// Heights whose pace is remembered.
+const HEIGHTS_KEPT: usize = 32;
+/// So many times what the net lately needed is no fault.
 const PACE_FACTOR: u64 = 8;
-/// Doublings beyond which only the cap counts.
-const DOUBLINGS_MAX: u32 = 20;
+/// The pace alone stretches the timeout to at most so many times the genesis parameter.
+const STRETCH_MAX: u64 = 16;
 /// Before this replica has seen a quorum agree, since its start, the timer is so many times as long: others may be starting too.
 const START_FACTOR: u64 = 4;
-/// Of the sum of delays, what is kept with each height.
+/// Doublings beyond which only the cap counts.
+const DOUBLINGS_MAX: u32 = 20;
+/// Of the sum of delays, one part in so many is forgotten with each height.
 const SMOOTHING: u64 = 8;
 /// Heights of one primary after which its pace is judged.
 const JUDGED_HEIGHTS_MIN: u32 = 16;
+/// Heights of one primary after which one doubling of the delay is taken back.
+const EASED_HEIGHTS: u32 = 64;
+/// Doublings of the delay.
+const EASED_MAX: u32 = 6;
 
 /// The view timer of a replica.
 #[derive(Clone, Debug)]
 pub(super) struct Timer {
     least_ms: u64,
-    /// Whether a quorum was seen to agree since the start.
-    has_agreed: bool,
     cap_ms: u64,
     /// Views that failed since a block became final.
     failed: u32,
-    /// The longest recent time from an accepted proposal to its commit certificate.
-    quorum_ms: u64,
+    /// Primaries that this replica complained of though blocks became final, less those forgiven.
+    eased: u32,
+    /// What the last heights took, latest last. Invariant: at most [`HEIGHTS_KEPT`].
+    took_ms: VecDeque<u64>,
     /// Since when the present view has owed something, or a quorum has wanted it to begin.
     since: Option<Time>,
     /// Delay of this primary's proposals while work waited, [`SMOOTHING`]-fold.
@@ -41,21 +66,44 @@ pub(super) struct Timer {
 impl Timer {
     pub(super) fn new(least_ms: u32, cap_ms: u32) -> Timer {
         let (least_ms, cap_ms) = (u64::from(least_ms), u64::from(cap_ms));
-        Timer { least_ms, has_agreed: false, cap_ms, failed: 0, quorum_ms: 0, since: None, delays_ms: 0, judged: 0 }
+        let took_ms = VecDeque::new();
+        Timer { least_ms, cap_ms, failed: 0, eased: 0, took_ms, since: None, delays_ms: 0, judged: 0 }
     }
 
     /// How long the present view has.
     pub(super) fn timeout_ms(&self) -> u64 {
-        let base = self.base_ms();
-        if armed(Plant::NoDoubling) {
-            return base;
-        }
-        base.saturating_mul(1 << self.failed.min(DOUBLINGS_MAX)).min(self.cap_ms.max(base))
+        let doublings = if armed(Plant::NoDoubling) { 1 } else { 1 << self.failed.min(DOUBLINGS_MAX) };
+        self.base_ms().saturating_mul(doublings).min(self.cap_ms)
     }
 
     fn base_ms(&self) -> u64 {
-        let least_ms = if self.has_agreed { self.least_ms } else { START_FACTOR * self.least_ms };
-        least_ms.max(PACE_FACTOR * self.quorum_ms).min(self.cap_ms)
+        if self.took_ms.is_empty() {
+            return self.least_ms.saturating_mul(START_FACTOR).min(self.cap_ms);
+        }
+        let by_pace = PACE_FACTOR.saturating_mul(self.long_ms());
+        by_pace.clamp(self.least_ms, self.least_ms.saturating_mul(STRETCH_MAX)).min(self.cap_ms)
+    }
+
+    /// How long a transaction that is due may be passed over in the present view.
+    pub(super) fn patience_ms(&self) -> u64 {
+        let doublings = 1 << self.eased;
+        (2 * self.timeout_ms()).saturating_mul(doublings).min(self.cap_ms.max(2 * self.timeout_ms()))
+    }
+
+    fn long_ms(&self) -> u64 {
+        let count = self.took_ms.len();
+        let left_out = (count / 10).max(usize::from(count >= 4));
+        self.ranked(count.saturating_sub(1 + left_out))
+    }
+
+    fn usual_ms(&self) -> u64 {
+        self.ranked(self.took_ms.len() / 4)
+    }
+
+    fn ranked(&self, rank: usize) -> u64 {
+        let mut sorted: Vec<u64> = self.took_ms.iter().copied().collect();
+        sorted.sort_unstable();
+        sorted.get(rank).copied().unwrap_or(0)
     }
 
     /// Runs from now if it did not run, as long as it is `wanted`.
@@ -80,6 +128,11 @@ impl Timer {
         self.failed = if failed { self.failed.saturating_add(1) } else { self.failed };
     }
 
+    /// The primary was found wanting although blocks became final.
+    pub(super) fn complained(&mut self) {
+        self.eased = (self.eased + 1).min(EASED_MAX);
+    }
+
     /// A view begins.
     pub(super) fn entered(&mut self) {
         self.since = None;
@@ -88,20 +141,34 @@ impl Timer {
 
     /// A quorum took so long from a proposal to its commit certificate.
     pub(super) fn took(&mut self, ms: u64) {
-        self.has_agreed = true;
-        self.quorum_ms = ms.max(self.quorum_ms - self.quorum_ms.div_ceil(SMOOTHING));
+        if self.took_ms.len() == HEIGHTS_KEPT {
+            self.took_ms.pop_front();
+        }
+        self.took_ms.push_back(ms);
     }
 
     /// The primary's proposal came so long after it could have, while work waited.
     pub(super) fn proposed_after(&mut self, ms: u64) {
-        self.delays_ms = self.delays_ms - self.delays_ms / SMOOTHING + ms;
+        self.delays_ms = (self.delays_ms - self.delays_ms / SMOOTHING).saturating_add(ms);
         self.judged = self.judged.saturating_add(1);
+        if self.judged.is_multiple_of(EASED_HEIGHTS) {
+            self.eased = self.eased.saturating_sub(1);
+        }
     }
 
-    /// Whether this primary, over many heights, keeps what waits waiting far longer than a quorum needs to agree.
+    /// How late this primary's proposals come while work waits.
+    pub(super) fn delay_ms(&self) -> u64 {
+        self.delays_ms / SMOOTHING
+    }
+
+    /// How late they may come.
+    pub(super) fn delay_allowed_ms(&self) -> u64 {
+        (self.least_ms / 4).max(PACE_FACTOR.saturating_mul(self.usual_ms())).saturating_mul(1 << self.eased)
+    }
+
+    /// Whether this primary, over many heights, keeps what waits waiting far longer than the net needs to agree.
     pub(super) fn is_slow(&self) -> bool {
-        let bar = (self.base_ms() / 4).saturating_mul(1 << self.failed.min(DOUBLINGS_MAX));
-        self.judged >= JUDGED_HEIGHTS_MIN && self.delays_ms / SMOOTHING > bar
+        self.judged >= JUDGED_HEIGHTS_MIN && self.delay_ms() > self.delay_allowed_ms()
     }
 
     /// Views that failed since a block became final.
@@ -109,3 +176,6 @@ impl Timer {
         self.failed
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,14 +158,16 @@ impl Pbft {
         if self.me.is_some() {
             if self.timer.deadline().is_some_and(|deadline| deadline <= now) {
                 let reason = if self.is_active() { "no progress" } else { "no new view" };
-                self.leave(self.view.next(), reason);
-            } else if self.is_active() && self.unfair_at().is_some_and(|at| at <= now) {
-                self.leave(self.view.next(), "unfair");
+                let detail = format!("within {} ms", self.timer.timeout_ms());
+                self.leave(self.view.next(), reason, detail);
             } else if self.is_active() && owed && !self.is_primary() && self.timer.is_slow() {
-                self.leave(self.view.next(), "slow");
+                let (delay_ms, allowed_ms) = (self.timer.delay_ms(), self.timer.delay_allowed_ms());
+                let detail = format!("proposals come after {delay_ms} ms, {allowed_ms} are allowed");
+                self.timer.complained();
+                self.leave(self.view.next(), "slow", detail);
             }
             while let Some(view) = self.joined_view() {
-                self.leave(view, "joined");
+                self.leave(view, "joined", String::new());
             }
             self.begin();
         }
@@ -182,14 +184,14 @@ impl Pbft {
     }
 
     /// The primary is seen to break a rule: its view is left at once.
-    pub(super) fn suspect(&mut self, view: View, reason: &'static str) {
+    pub(super) fn suspect(&mut self, view: View, reason: &'static str, detail: String) {
         if self.me.is_some() && self.is_active() && view == self.view && !self.is_primary() && !self.is_stopped() {
-            self.leave(self.view.next(), reason);
+            self.leave(self.view.next(), reason, detail);
         }
     }
 
     /// Leaves the view for good.
-    pub(super) fn leave(&mut self, view: View, reason: &'static str) {
+    pub(super) fn leave(&mut self, view: View, reason: &'static str, detail: String) {
         if view.0 > VIEW_MAX {
             // Only liars beyond what the protocol bears lead here; there is nowhere to go.
             return;
@@ -213,7 +215,7 @@ impl Pbft {
         self.proposer.forget_request();
         self.views.own = Some(change.clone());
         self.views.sent_at = self.now;
-        self.trace(Trace::Leave { from, to: view, primary: self.set.primary(view), reason });
+        self.trace(Trace::Leave { from, to: view, primary: self.set.primary(view), reason, detail });
         self.emit(Effect::Persist(Record::ViewChange(change.clone())));
         self.emit(Effect::Send { to: To::Members, message: Message::ViewChange(change.clone()) });
         self.note_change(change);
@@ -278,6 +280,7 @@ impl Pbft {
         self.timer.entered();
         self.progressed = false;
         self.entered_at = self.now;
+        self.fairness.entered();
         self.proposer.forget_request();
     }
 

@@ -52,12 +52,15 @@ impl Pbft {
             }
             Timing::Present => {
                 self.count(from, vote);
-                let view = self.view;
+                let (view, arrived_at) = (self.view, self.arrived_at());
                 let slot = self.slots.entry(ballot.height).or_default();
                 let is_first =
                     slot.tally.vote(view, VoteKind::PrePrepare, vote.signer).map(|first| first.ballot) == Some(ballot);
                 let is_free = slot.bound_to(view).is_none_or(|block| block == ballot.block);
                 let is_certified = slot.committed.as_ref().is_none_or(|it| it.ballot.block == ballot.block);
+                if is_first {
+                    slot.arrived_at.get_or_insert(arrived_at);
+                }
                 if slot.body.is_none() && is_first && is_free && is_certified {
                     slot.body = Some(Body::new(Arc::new(proposal.block), false));
                     self.note_pace();
@@ -93,7 +96,8 @@ impl Pbft {
         if vote.ballot.height > self.choice.base {
             let reason = "it is not what the view began with".to_owned();
             self.emit(Effect::Blame { peer: from, fault: Fault::Invalid { what: "pre-prepare", reason } });
-            self.suspect(vote.ballot.view, "unchosen block");
+            let detail = format!("block {} at height {}", vote.ballot.block, vote.ballot.height);
+            self.suspect(vote.ballot.view, "unchosen block", detail);
         }
     }
 

@@ -95,9 +95,11 @@ impl Engine for Pow {
         match event {
             Event::Connected(peer) => self.on_connected(peer),
             Event::Disconnected(peer) => self.on_disconnected(peer),
-            Event::Message { from, message } => self.on_message(from, message.into_inner()),
+            Event::Message { from, message, waited_ms: _ } => self.on_message(from, message.into_inner()),
             Event::Unanswered(peer) => self.on_unanswered(peer),
             Event::Payload { ticket, transactions } => self.on_payload(ticket, transactions),
+            // PBFT's.
+            Event::Overdue { .. } => {}
             Event::Solved { ticket, block } => self.on_solved(ticket, block),
             Event::Pending { oldest } => self.mining.set_pending(oldest.is_some()),
             Event::Flushed { sequence } => self.chain.flushed(sequence),
@@ -174,6 +176,7 @@ impl Pow {
             | Message::ViewChange(_)
             | Message::NewView(_)
             | Message::Evidence(_)
+            | Message::Overdue(_)
             | Message::Checkpoint(_)
             | Message::Checkpointed(_)
             | Message::GetSnapshot { .. }

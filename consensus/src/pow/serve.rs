@@ -25,6 +25,7 @@ impl Pow {
             | Message::ViewChange(_)
             | Message::NewView(_)
             | Message::Evidence(_)
+            | Message::Overdue(_)
             | Message::Checkpoint(_)
             | Message::Checkpointed(_)
             | Message::GetSnapshot { .. }

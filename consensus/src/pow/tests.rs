@@ -288,6 +288,7 @@ impl World {
                     let transactions = node.pool.clone();
                     self.tell(index, Event::Payload { ticket: request.ticket, transactions });
                 }
+                Effect::WantOverdue(_) | Effect::Admit { .. } => panic!("proof of work complains of nobody"),
                 Effect::Mine(template) => node.template = template,
                 Effect::Snapshot(_) => panic!("there are no checkpoints"),
                 Effect::Chain(update) => {
@@ -331,7 +332,7 @@ impl World {
             self.queue.push_back((to, from, answer));
         }
         let message = self.verified(message);
-        self.tell(to, Event::Message { from: Peer(from as u64), message });
+        self.tell(to, Event::Message { from: Peer(from as u64), message, waited_ms: 0 });
     }
 
     /// Delivers until nothing is under way.

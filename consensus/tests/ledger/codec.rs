@@ -138,6 +138,10 @@ fn every_list_has_a_limit() {
     limited(&Message::Headers(Headers::default()), 1, "headers", limits::HEADERS_PER_MESSAGE_MAX);
     limited(&Message::GetBlocks(BlockIds::default()), 1, "block ids", limits::BLOCKS_PER_MESSAGE_MAX);
     limited(&Message::Blocks(Blocks::default()), 1, "blocks", limits::BLOCKS_PER_MESSAGE_MAX);
+    let (incarnation, epoch, view) = Default::default();
+    let signature = key(1).sign(b"x");
+    let overdue = Overdue { incarnation, epoch, view, transactions: vec![], signer: 0, signature };
+    limited(&overdue, 20, "transactions", limits::OVERDUE_TRANSACTIONS_MAX);
 }
 
 #[test]

@@ -21,7 +21,8 @@ use bezant_consensus::message::checkpoint::{
 };
 use bezant_consensus::message::{
     Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Locator, Message,
-    NewView, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind, vote_digest,
+    NewView, Overdue, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind,
+    vote_digest,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::fmt::Debug;
@@ -224,6 +225,7 @@ fn digests(vectors: &mut Vectors) {
     }
     vectors.bytes("VIEW-CHANGE digest", &view_change().digest(&NETWORK));
     vectors.bytes("NEW-VIEW digest", &new_view().digest(&NETWORK));
+    vectors.bytes("OVERDUE digest", &overdue().digest(&NETWORK));
 }
 
 pub(crate) fn ballot() -> Ballot {
@@ -315,6 +317,12 @@ fn bucket_part() -> BucketPart {
     BucketPart { bucket: 8, coins: vec![(outpoint(4), coin)], is_last: true }
 }
 
+fn overdue() -> Overdue {
+    let (incarnation, epoch, view) = (Incarnation(1), Epoch(2), View(4));
+    let signature = vote(VoteKind::Commit, 3).signature;
+    Overdue { incarnation, epoch, view, transactions: vec![payment()], signer: 3, signature }.signed(&NETWORK, &key(4))
+}
+
 fn messages(vectors: &mut Vectors) {
     let block = || block(vec![coinbase(4, &[])]);
     let work = Target::from_compact(0x1d00_ffff).expect("a target").work();
@@ -343,6 +351,7 @@ fn messages(vectors: &mut Vectors) {
         Message::Snapshot(Some(Box::new(snapshot()))),
         Message::GetBuckets { height: Height(64), first: 8, last: 15, after: Some(outpoint(3)) },
         Message::Buckets(BucketParts { height: Height(64), parts: vec![bucket_part()] }),
+        Message::Overdue(overdue()),
     ];
     for message in all {
         vectors.value(&format!("message {}", message.name()), &message);

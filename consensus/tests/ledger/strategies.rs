@@ -22,7 +22,7 @@ use bezant_consensus::message::checkpoint::{
 };
 use bezant_consensus::message::{
     Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Locator, Message,
-    NewView, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind,
+    NewView, Overdue, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -272,6 +272,15 @@ fn bucket_part() -> impl Strategy<Value = BucketPart> {
     })
 }
 
+pub(crate) fn overdue() -> impl Strategy<Value = Overdue> {
+    (ballot(), vec(transaction(), 1..3), any::<u16>(), signature()).prop_map(
+        |(ballot, transactions, signer, signature)| {
+            let Ballot { incarnation, epoch, view, .. } = ballot;
+            Overdue { incarnation, epoch, view, transactions, signer, signature }
+        },
+    )
+}
+
 pub(crate) fn message() -> impl Strategy<Value = Message> {
     let ids = || vec(bytes32().prop_map(BlockId), 0..5);
     let certified = (block(), committed()).prop_map(|(block, certificate)| CertifiedBlock { block, certificate });
@@ -298,6 +307,7 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
             .prop_map(|(height, first, last, after)| Message::GetBuckets { height, first, last, after }),
         (height(), vec(bucket_part(), 0..3))
             .prop_map(|(height, parts)| Message::Buckets(BucketParts { height, parts })),
+        overdue().prop_map(Message::Overdue),
     ]
 }
 

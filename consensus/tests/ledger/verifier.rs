@@ -10,7 +10,7 @@ use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::{Body, EpochChange, MemberList, Transaction, Witness};
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
 use bezant_consensus::message::{
-    Ballot, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Message, NewView,
+    Ballot, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Message, NewView, Overdue,
     PrePrepare, PreparedBlock, PreparedCertificate, Seal, ViewChange, Vote, VoteKind,
 };
 use bezant_consensus::pbft::light::{Proof, ProofError};
@@ -430,4 +430,38 @@ fn light_proofs() {
     other.salt = [9; 32];
     let other = Verifier::new(Arc::new(other));
     assert!(matches!(proof.verify(&other), Err(ProofError::Certificate(_))), "of another net");
+}
+
+#[test]
+fn what_is_handed_over_is_signed_by_a_member_and_bounded() {
+    let verifier = pbft();
+    let net = verifier.set().network;
+    let transfer = |number: u8| payment(&verifier, number);
+    let overdue = |view: u64, signer: u16, transactions: Vec<Transaction>| {
+        let (incarnation, epoch, signature) = (Incarnation(0), Epoch(0), Signature([0; 64]));
+        Overdue { incarnation, epoch, view: View(view), transactions, signer, signature }
+            .signed(&net, &key(signer as u8 + 1))
+    };
+    let verdict = |overdue: Overdue| judge(&verifier, Message::Overdue(overdue));
+    assert_eq!(verdict(overdue(0, 1, vec![transfer(0), transfer(1)])), Ok(()));
+    assert!(matches!(verdict(overdue(0, 1, vec![])), Err(MessageError::Inconsistent(_))));
+    assert!(matches!(verdict(overdue(5, 1, vec![transfer(0)])), Err(MessageError::Inconsistent(_))), "to itself");
+    let mut stolen = overdue(0, 1, vec![transfer(0)]);
+    stolen.signer = 2;
+    assert_eq!(verdict(stolen), Err(MessageError::Signature(2)));
+    let mut exchanged = overdue(0, 1, vec![transfer(0)]);
+    exchanged.transactions[0] = transfer(1);
+    assert_eq!(verdict(exchanged), Err(MessageError::Signature(1)));
+    let mut moved = overdue(0, 1, vec![transfer(0)]);
+    moved.view = View(2);
+    assert_eq!(verdict(moved), Err(MessageError::Signature(1)));
+    let nobody = overdue(0, 4, vec![transfer(0)]);
+    assert_eq!(verdict(nobody), Err(MessageError::Signer(4)));
+    let mut unsigned = transfer(0);
+    unsigned.witnesses.clear();
+    assert!(matches!(verdict(overdue(0, 1, vec![unsigned])), Err(MessageError::Transaction(_))));
+    assert!(matches!(
+        judge(&pow(), Message::Overdue(overdue(0, 1, vec![transfer(0)]))),
+        Err(MessageError::WrongEngine("overdue"))
+    ));
 }

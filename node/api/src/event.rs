@@ -58,6 +58,26 @@ pub enum EventKind {
         /// Why: `no progress`, `unfair`, `slow`, `invalid block`, `unchosen block`, `two proposals`, `no new view`,
         /// `joined`, or `start` for a node that stopped while it waited.
         reason: String,
+        /// The transaction, block or figures on which that rests, in words; empty when there are none.
+        detail: String,
+    },
+    /// PBFT: transactions that have waited too long were handed to the primary.
+    HandOver {
+        /// The primary.
+        primary: u16,
+        /// How many.
+        count: usize,
+        /// The one that has been due for the longest time.
+        txid: String,
+        /// For how long, in this view.
+        waited_ms: u64,
+    },
+    /// PBFT: this primary was handed transactions, which it puts before all others.
+    HandedOver {
+        /// By which member.
+        by: u16,
+        /// How many.
+        count: usize,
     },
     /// PBFT: a VIEW-CHANGE was counted.
     ViewChange {

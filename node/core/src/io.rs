@@ -25,6 +25,8 @@ pub enum Input {
         from: Peer,
         /// What.
         message: Verified<Message>,
+        /// How long it has been here already, waiting and being verified.
+        waited_ms: u64,
     },
     /// A peer broke a rule that was checked before a replica is told: undecodable bytes, an invalid signature, too much.
     Misbehaved {

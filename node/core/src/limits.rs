@@ -4,7 +4,7 @@
 pub const MEMPOOL_BYTES_MAX_DEFAULT: usize = 64 * 1024 * 1024;
 /// Transactions in the mempool, unless configured.
 pub const MEMPOOL_COUNT_MAX_DEFAULT: usize = 100_000;
-/// How long a transaction may wait after it became due, unless configured: three days.
+/// How long a transaction may wait after it became ready, unless configured: three days.
 pub const MEMPOOL_EXPIRY_MS_DEFAULT: u64 = 3 * 24 * 60 * 60 * 1_000;
 /// Unconfirmed transactions that may depend on each other, unless configured.
 pub const MEMPOOL_CHAIN_MAX_DEFAULT: usize = 25;

@@ -17,9 +17,11 @@ use crate::peers::Conduct;
 use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::chain::{Base, Chain, Store, Tip};
 use bezant_consensus::engine::{
-    Effect, Engine, EngineConfig, Event, Fault, PayloadRequest, Peer, Record, Status as EngineStatus, To,
+    Effect, Engine, EngineConfig, Event, Fault, OverdueRequest, PayloadRequest, Peer, Record, Status as EngineStatus,
+    To,
 };
 use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::genesis::{EngineParams, Genesis};
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::transaction::Transaction;
@@ -76,7 +78,7 @@ pub struct Replica {
     oldest_told: Option<Time>,
     /// Transactions are not sent again before.
     announce_from: Time,
-    /// What the blocks of the last payload request hold, so that each is read once.
+    /// What the blocks of the last question hold, so that each is read once.
     above: BTreeMap<BlockId, Arc<Taken>>,
     /// What the blocks made here go without.
     left_out: Option<Target>,
@@ -93,7 +95,19 @@ struct Call {
     now: Time,
     outputs: Vec<Output>,
     effects: VecDeque<Effect>,
-    questions: VecDeque<PayloadRequest>,
+    questions: VecDeque<Question>,
+}
+
+/// What waits until the mempool is in line with the chain.
+enum Question {
+    Payload(PayloadRequest),
+    Overdue(OverdueRequest),
+    /// No question, but answered by the mempool all the same.
+    Admit {
+        peer: Peer,
+        member: u16,
+        transactions: Vec<Transaction>,
+    },
 }
 
 impl Replica {
@@ -145,10 +159,10 @@ impl Replica {
         };
         let mut replica = Replica {
             engine,
+            mempool: Mempool::new(mempool, order, &genesis.ledger),
             genesis,
             order,
             drift_ms,
-            mempool: Mempool::new(mempool),
             conduct: Conduct::default(),
             oldest_told: None,
             announce_from: Time(0),
@@ -175,7 +189,7 @@ impl Replica {
                 self.mempool.disconnected(peer);
                 self.tell(&mut call, Event::Disconnected(peer));
             }
-            Input::Message { from, message } => self.take_message(&mut call, from, message),
+            Input::Message { from, message, waited_ms } => self.take_message(&mut call, from, message, waited_ms),
             Input::Misbehaved { peer, fault } => self.blame(&mut call, peer, fault),
             Input::Unanswered(peer) => self.tell(&mut call, Event::Unanswered(peer)),
             Input::Submit { request, transaction } => self.submit(&mut call, request, transaction),
@@ -256,7 +270,7 @@ impl Replica {
         call.effects.extend(self.engine.handle(call.now, event));
     }
 
-    fn take_message(&mut self, call: &mut Call, from: Peer, message: Verified<Message>) {
+    fn take_message(&mut self, call: &mut Call, from: Peer, message: Verified<Message>, waited_ms: u64) {
         if self.conduct.is_banned(from) {
             return;
         }
@@ -287,10 +301,11 @@ impl Replica {
             | Message::ViewChange(_)
             | Message::NewView(_)
             | Message::Evidence(_)
+            | Message::Overdue(_)
             | Message::Checkpoint(_)
             | Message::Checkpointed(_)
             | Message::Snapshot(_)
-            | Message::Buckets(_) => self.tell(call, Event::Message { from, message }),
+            | Message::Buckets(_) => self.tell(call, Event::Message { from, message, waited_ms }),
         }
     }
 
@@ -344,9 +359,8 @@ impl Replica {
                 self.mempool.reconcile(next, &mut notices);
                 call.notice(notices);
             }
-            if let Some(request) = call.questions.pop_front() {
-                let transactions = self.payload(&request);
-                self.tell(call, Event::Payload { ticket: request.ticket, transactions });
+            if let Some(question) = call.questions.pop_front() {
+                self.answer(call, question);
             } else if let Some(event) = self.pending(call.now) {
                 self.tell(call, event);
             } else {
@@ -359,7 +373,11 @@ impl Replica {
         match effect {
             Effect::Persist(record) => call.outputs.push(Output::Persist(record)),
             Effect::Send { to, message } => call.outputs.push(Output::Send { to, message }),
-            Effect::WantPayload(request) => call.questions.push_back(request),
+            Effect::WantPayload(request) => call.questions.push_back(Question::Payload(request)),
+            Effect::WantOverdue(request) => call.questions.push_back(Question::Overdue(request)),
+            Effect::Admit { peer, member, transactions } => {
+                call.questions.push_back(Question::Admit { peer, member, transactions });
+            }
             Effect::Mine(template) => call.outputs.push(Output::Mine(template)),
             Effect::Chain(update) => {
                 let mut notices = Vec::new();
@@ -378,16 +396,38 @@ impl Replica {
         }
     }
 
-    fn payload(&mut self, request: &PayloadRequest) -> Vec<Transaction> {
+    fn answer(&mut self, call: &mut Call, question: Question) {
+        match question {
+            Question::Payload(request) => {
+                let above = self.taken(&request.above);
+                let transactions = self.mempool.select(self.order, &request, &above, self.left_out);
+                self.tell(call, Event::Payload { ticket: request.ticket, transactions });
+            }
+            Question::Overdue(request) => {
+                let above = self.taken(&request.above);
+                let (oldest, transactions) = self.mempool.overdue(request.due_until, &above);
+                self.tell(call, Event::Overdue { ticket: request.ticket, oldest, transactions });
+            }
+            Question::Admit { peer, member, transactions } => {
+                let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);
+                let mut notices = Vec::new();
+                self.mempool.admit_handed(next, peer, member, transactions, &mut notices);
+                call.notice(notices);
+            }
+        }
+    }
+
+    /// What these blocks hold and spend.
+    fn taken(&mut self, blocks: &[Arc<Block>]) -> Vec<Arc<Taken>> {
         let mut before = std::mem::take(&mut self.above);
-        let mut above = Vec::with_capacity(request.above.len());
-        for block in &request.above {
+        let mut above = Vec::with_capacity(blocks.len());
+        for block in blocks {
             let id = block.id();
             let taken = before.remove(&id).unwrap_or_else(|| Arc::new(Taken::of(block)));
             self.above.insert(id, taken.clone());
             above.push(taken);
         }
-        self.mempool.select(self.order, request, &above, self.left_out)
+        above
     }
 
     /// What is due has changed since the engine was told.

@@ -36,6 +36,7 @@ pub(super) fn answer_name(request: &Message) -> &'static str {
         | Message::ViewChange(_)
         | Message::NewView(_)
         | Message::Evidence(_)
+        | Message::Overdue(_)
         | Message::Checkpoint(_)
         | Message::Checkpointed(_)
         | Message::Snapshot(_)

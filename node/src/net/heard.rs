@@ -158,6 +158,7 @@ impl Driver {
             | Message::ViewChange(_)
             | Message::NewView(_)
             | Message::Evidence(_)
+            | Message::Overdue(_)
             | Message::Checkpoint(_)
             | Message::Checkpointed(_) => &self.names.votes,
             Message::GetCertified { .. }

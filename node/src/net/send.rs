@@ -65,6 +65,7 @@ impl Driver {
                 self.publish(&topic, message, &frame)
             }
             Message::Tip(_)
+            | Message::Overdue(_)
             | Message::ViewChange(_)
             | Message::NewView(_)
             | Message::PrePrepare(_)

@@ -193,6 +193,8 @@ fn pbft_view(status: PbftStatus) -> PbftView {
         liars: liars.into_iter().collect(),
         failed_views: status.failed_views,
         timeout_ms: status.timeout_ms,
+        delay_ms: status.delay_ms,
+        delay_allowed_ms: status.delay_allowed_ms,
         deadline_ms: status.deadline.map(|deadline| deadline.0),
         slots: status.slots.into_iter().map(slot).collect(),
     }

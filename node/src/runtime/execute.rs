@@ -168,6 +168,7 @@ fn is_answer(message: &Message) -> bool {
         | Message::ViewChange(_)
         | Message::NewView(_)
         | Message::Evidence(_)
+        | Message::Overdue(_)
         | Message::Checkpoint(_)
         | Message::Checkpointed(_)
         | Message::GetSnapshot { .. }

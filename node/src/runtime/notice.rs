@@ -61,8 +61,14 @@ impl Core {
                 self.metrics.view.set(i64::try_from(view.0).unwrap_or(i64::MAX));
                 tracing::info!(view = view.0, primary, reason, "view");
             }
-            Trace::Leave { from, to, primary, reason } => {
-                tracing::warn!(from = from.0, to = to.0, primary, reason, "left the view");
+            Trace::Leave { from, to, primary, reason, detail } => {
+                tracing::warn!(from = from.0, to = to.0, primary, reason, detail, "left the view");
+            }
+            Trace::HandOver { primary, count, first, waited_ms } => {
+                tracing::info!(primary, count, %first, waited_ms, "handed transactions to the primary");
+            }
+            Trace::HandedOver { by, count } => {
+                tracing::info!(by, count, "was handed transactions");
             }
             Trace::Equivocation { first, .. } => {
                 let ballot = &first.ballot;
@@ -125,9 +131,13 @@ fn event_of(trace: Trace) -> EventKind {
             block: block.to_string(),
         },
         Trace::View { view, primary, reason } => EventKind::View { view: view.0, primary, reason: reason.to_owned() },
-        Trace::Leave { from, to, primary, reason } => {
-            EventKind::Leave { from: from.0, to: to.0, primary, reason: reason.to_owned() }
+        Trace::Leave { from, to, primary, reason, detail } => {
+            EventKind::Leave { from: from.0, to: to.0, primary, reason: reason.to_owned(), detail }
         }
+        Trace::HandOver { primary, count, first, waited_ms } => {
+            EventKind::HandOver { primary, count, txid: first.to_string(), waited_ms }
+        }
+        Trace::HandedOver { by, count } => EventKind::HandedOver { by, count },
         Trace::ViewChange { signer, view, votes, quorum } => {
             EventKind::ViewChange { signer, view: view.0, votes, quorum }
         }

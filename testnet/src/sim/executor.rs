@@ -7,7 +7,7 @@ use crate::sim::referee::Verdict;
 use crate::sim::world::{Opened, Refused, World};
 use bezant_consensus::chain::ChainUpdate;
 use bezant_consensus::chain::snapshot::SnapshotStep;
-use bezant_consensus::engine::{Template, To};
+use bezant_consensus::engine::{Template, To, Trace};
 use bezant_consensus::ledger::codec::{decode, encode};
 use bezant_consensus::ledger::target::Target;
 use bezant_consensus::message::Message;
@@ -81,6 +81,10 @@ impl World {
                 return self.referee.blamed(node, of, &fault, ban);
             }
             Output::Notice(Notice::Dropped { txid, .. }) => self.dropped(node, txid),
+            Output::Notice(Notice::Engine(Trace::Leave { reason, .. })) => {
+                self.stats.views_left += 1;
+                self.stats.complaints += u64::from(matches!(reason, "unfair" | "slow"));
+            }
             Output::Notice(Notice::Engine(_) | Notice::Pooled { .. }) => {}
         }
         Ok(())

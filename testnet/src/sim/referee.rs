@@ -319,6 +319,7 @@ impl Referee {
             | Message::GetBuckets { .. }
             | Message::Buckets(_)
             | Message::Transaction(_)
+            | Message::Overdue(_)
             | Message::Tip(_)
             | Message::GetCertified { .. }
             | Message::GetHeaders(_)

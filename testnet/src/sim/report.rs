@@ -43,6 +43,10 @@ pub struct SeedStats {
     pub lies: u64,
     /// PBFT: times a node went on from a snapshot.
     pub transfers: u64,
+    /// Times that a replica left its view.
+    pub views_left: u64,
+    /// Times that it did because the primary was unfair or slow.
+    pub complaints: u64,
     /// Proof of work: times an active chain was left for another.
     pub reorgs: u64,
     /// Proof of work: times finality was withdrawn.
@@ -67,6 +71,8 @@ impl SeedStats {
         self.partitions += other.partitions;
         self.lies += other.lies;
         self.transfers += other.transfers;
+        self.views_left += other.views_left;
+        self.complaints += other.complaints;
         self.reorgs += other.reorgs;
         self.finality_broken += other.finality_broken;
     }
@@ -231,6 +237,8 @@ fn stats_json(stats: &SeedStats) -> Value {
         "partitions": stats.partitions,
         "lies": stats.lies,
         "transfers": stats.transfers,
+        "views_left": stats.views_left,
+        "complaints": stats.complaints,
         "reorgs": stats.reorgs,
         "finality_broken": stats.finality_broken,
     })
@@ -278,13 +286,16 @@ impl fmt::Display for SimReport {
         )?;
         writeln!(
             f,
-            "{} messages sent, {} lost; {} crashes, {} partitions, {} lies, {} snapshots, {} reorgs, finality broken {} times",
+            "{} messages sent, {} lost; {} crashes, {} partitions, {} lies, {} snapshots, {} views left ({} as unfair or slow), \
+             {} reorgs, finality broken {} times",
             totals.sent,
             totals.lost,
             totals.crashes,
             totals.partitions,
             totals.lies,
             totals.transfers,
+            totals.views_left,
+            totals.complaints,
             totals.reorgs,
             totals.finality_broken,
         )?;

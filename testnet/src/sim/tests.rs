@@ -72,6 +72,24 @@ fn lies(mode: Lie, seeds: u64) -> SeedStats {
     report.totals.stats
 }
 
+/// (A primary that crawls is judged over more blocks than a seed makes; that is tested with the replica.)
+#[test]
+fn unfair_primaries_are_complained_of() {
+    let totals = lies(Lie::Censor, 12);
+    assert!(totals.complaints > 0, "{totals:?}");
+}
+
+/// Nobody is complained of when nobody lies and the net works.
+#[test]
+fn honest_primaries_stay() {
+    for nodes in [4, 7] {
+        let options = SimOptions { nodes: Some(nodes), seeds: 8, faults: Faults::NONE, ..SimOptions::default() };
+        let report = run(&options, &|_| {});
+        assert!(report.passed(), "{options}\n{report}");
+        assert_eq!(report.totals.stats.complaints, 0, "{report}");
+    }
+}
+
 macro_rules! each_lie {
     ($($name:ident: $mode:ident, $is_told:literal;)*) => {$(
         #[test]

@@ -267,7 +267,7 @@ impl World {
         match self.open(parcel) {
             Ok(message) => {
                 self.heard(to, message.get());
-                self.tell(to, Input::Message { from: end.peer, message })
+                self.tell(to, Input::Message { from: end.peer, message, waited_ms: 0 })
             }
             Err(refused) if self.is_liar(from) => {
                 if !refused.is_fault {

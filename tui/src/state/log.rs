@@ -33,9 +33,15 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
         EventKind::View { view, primary, reason } => {
             (format!("entered view {view} with primary {primary} ({reason})"), Tone::Warn)
         }
-        EventKind::Leave { from, to, primary, reason } => {
-            (format!("left view {from} for view {to} with primary {primary} ({reason})"), Tone::Warn)
+        EventKind::Leave { from, to, primary, reason, detail } => {
+            let why = if detail.is_empty() { reason.clone() } else { format!("{reason}: {detail}") };
+            (format!("left view {from} for view {to} with primary {primary} ({why})"), Tone::Warn)
         }
+        EventKind::HandOver { primary, count, txid, waited_ms } => {
+            let what = if *count == 1 { "transaction".to_owned() } else { format!("{count} transactions, first") };
+            (format!("handed primary {primary} {what} {}, due for {waited_ms} ms", short(txid)), Tone::Warn)
+        }
+        EventKind::HandedOver { by, count } => (format!("was handed {count} transactions by member {by}"), Tone::Plain),
         EventKind::Vote { .. }
         | EventKind::CheckpointVote { .. }
         | EventKind::ViewChange { .. }

@@ -240,6 +240,8 @@ impl Model {
             | EventKind::Checkpoint { .. }
             | EventKind::Diverged { .. }
             | EventKind::Transfer { .. }
+            | EventKind::HandOver { .. }
+            | EventKind::HandedOver { .. }
             | EventKind::Equivocation { .. }
             | EventKind::Refused { .. }
             | EventKind::Dropped { .. }

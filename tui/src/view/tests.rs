@@ -37,6 +37,8 @@ fn status(engine: EngineName, node: usize) -> NodeStatus {
             changes: Vec::new(),
             liars: Vec::new(),
             failed_views: 0,
+            delay_ms: 0,
+            delay_allowed_ms: 0,
             timeout_ms: 1_000,
             deadline_ms: None,
             slots: Vec::new(),

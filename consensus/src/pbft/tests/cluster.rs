@@ -3,7 +3,9 @@
 
 use crate::chain::snapshot::{BucketPage, SnapshotStep, Switch};
 use crate::chain::{Archive, Base, ChainUpdate, Tip};
-use crate::engine::{Effect, Engine, EngineConfig, Event, Fault, PayloadRequest, Peer, Record, Status, To, Trace};
+use crate::engine::{
+    Effect, Engine, EngineConfig, Event, Fault, OverdueRequest, PayloadRequest, Peer, Record, Status, To, Trace,
+};
 use crate::ledger::amount::Amount;
 use crate::ledger::block::{Block, Header};
 use crate::ledger::codec::{decode, encode};
@@ -160,6 +162,12 @@ pub(crate) struct Node {
     pub(crate) engine: Option<Pbft>,
     pub(crate) disk: Arc<Mutex<Disk>>,
     pub(crate) mempool: Vec<Transaction>,
+    /// Since when what waits has been due.
+    due: BTreeMap<TxId, Time>,
+    /// As primary it never includes these.
+    pub(crate) censored: BTreeSet<TxId>,
+    /// As primary it holds its proposals back for so long.
+    pub(crate) held_ms: u64,
     /// Blocks that it called final, by height.
     pub(crate) finals: BTreeMap<Height, BlockId>,
     pub(crate) traces: Vec<Trace>,
@@ -220,6 +228,8 @@ pub(crate) struct World {
     pub(crate) genesis: Arc<Genesis>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) queue: VecDeque<Packet>,
+    /// What is held back, and until when.
+    held: Vec<(Time, Packet)>,
     pub(crate) now: Time,
     /// Links on which everything is lost: from, to.
     pub(crate) cuts: BTreeSet<(usize, usize)>,
@@ -316,6 +326,7 @@ impl World {
             genesis,
             nodes,
             queue,
+            held: Vec::new(),
             now,
             cuts,
             certified,
@@ -423,6 +434,8 @@ impl World {
                 }
                 Effect::Send { to, message } => self.send(index, to, message),
                 Effect::WantPayload(request) => later.push(self.payload(index, &request)),
+                Effect::WantOverdue(request) => later.push(self.overdue(index, &request)),
+                Effect::Admit { transactions, .. } => later.push(self.admit(index, transactions)),
                 Effect::Chain(update) => later.extend(self.switched(index, &update)),
                 Effect::Blame { peer, fault } => self.nodes[index].blamed.push((peer, fault)),
                 Effect::Trace(trace) => self.nodes[index].traces.push(trace),
@@ -482,7 +495,7 @@ impl World {
             self.disk(index, |disk| disk.flush(update));
             Event::Flushed { sequence: update.sequence }
         });
-        let oldest = if self.nodes[index].mempool.is_empty() { None } else { Some(self.clock(index)) };
+        let oldest = self.oldest(index);
         flushed.into_iter().chain([Event::Pending { oldest }]).collect()
     }
 
@@ -508,6 +521,31 @@ impl World {
         None
     }
 
+    fn oldest(&self, index: usize) -> Option<Time> {
+        let node = &self.nodes[index];
+        node.mempool.iter().map(|waiting| node.due.get(&waiting.id()).copied().unwrap_or(self.clock(index))).min()
+    }
+
+    fn overdue(&self, index: usize, request: &OverdueRequest) -> Event {
+        let node = &self.nodes[index];
+        let is_under_way = |waiting: &Transaction| request.above.iter().any(|it| it.transactions.contains(waiting));
+        let due = |waiting: &Transaction| node.due.get(&waiting.id()).copied().unwrap_or(self.clock(index));
+        let mut transactions: Vec<Transaction> =
+            node.mempool.iter().filter(|it| due(it) <= request.due_until && !is_under_way(it)).cloned().collect();
+        transactions.sort_by_key(due);
+        Event::Overdue { ticket: request.ticket, oldest: transactions.first().map(due), transactions }
+    }
+
+    fn admit(&mut self, index: usize, transactions: Vec<Transaction>) -> Event {
+        let now = self.clock(index);
+        for transaction in transactions.into_iter().rev() {
+            self.nodes[index].mempool.retain(|waiting| *waiting != transaction);
+            self.nodes[index].due.entry(transaction.id()).or_insert(now);
+            self.nodes[index].mempool.insert(0, transaction);
+        }
+        Event::Pending { oldest: self.oldest(index) }
+    }
+
     fn payload(&self, index: usize, request: &PayloadRequest) -> Event {
         let node = &self.nodes[index];
         let engine = node.engine.as_ref().expect("it asks");
@@ -523,7 +561,7 @@ impl World {
         let mut bytes_left = request.bytes_max;
         let mut transactions = Vec::new();
         for transaction in &node.mempool {
-            let fits = transaction.bytes() <= bytes_left;
+            let fits = transaction.bytes() <= bytes_left && !node.censored.contains(&transaction.id());
             let is_valid = check_transaction(transaction, &view, place, &self.genesis.ledger).is_ok();
             if self.careless {
                 transactions.push(transaction.clone());
@@ -549,7 +587,13 @@ impl World {
             }
             *self.counts.entry(message.name()).or_insert(0) += 1;
             if self.nodes[from].linked && self.nodes[to].linked && self.is_up(to) && !self.cuts.contains(&(from, to)) {
-                self.queue.push_back(Packet { from, to, message: message.clone() });
+                let packet = Packet { from, to, message: message.clone() };
+                match (&message, self.nodes[from].held_ms) {
+                    (Message::PrePrepare(_), held_ms) if held_ms > 0 => {
+                        self.held.push((self.now.plus_ms(held_ms), packet));
+                    }
+                    _ => self.queue.push_back(packet),
+                }
             }
         }
     }
@@ -605,6 +649,11 @@ impl World {
 
     /// Hands a message to a replica as if `from` had brought it.
     pub(crate) fn inject(&mut self, from: usize, to: usize, message: Message) {
+        self.inject_after(from, to, message, 0);
+    }
+
+    /// The same with a message that has been at that node for so long already.
+    pub(crate) fn inject_after(&mut self, from: usize, to: usize, message: Message, waited_ms: u64) {
         writeln!(self.log, "{to} < {from} {}", describe(&message)).expect("writing to a string");
         let is_request = matches!(
             message,
@@ -620,7 +669,7 @@ impl World {
             return;
         }
         let message = self.verified(message).expect("what replicas say can be verified");
-        self.told(to, Event::Message { from: Peer(from as u64), message });
+        self.told(to, Event::Message { from: Peer(from as u64), message, waited_ms });
     }
 
     /// What a node's shell does with a message: decodes it within its limits, and verifies it.
@@ -709,6 +758,8 @@ impl World {
         let until = self.now.plus_ms(ms);
         while self.now < until {
             self.now = self.now.plus_ms(50);
+            let now = self.now;
+            self.queue.extend(self.held.extract_if(.., |(until, _)| *until <= now).map(|(_, packet)| packet));
             for index in 0..self.nodes.len() {
                 let clock = self.clock(index);
                 let is_due = |engine: &Pbft| engine.deadline().is_some_and(|due| due <= clock);
@@ -723,11 +774,16 @@ impl World {
     /// A transfer of the test account's coin number `index`, known to every mempool.
     pub(crate) fn submit(&mut self, index: u32) -> Transaction {
         let transaction = self.transfer(index);
-        for node in 0..self.nodes.len() {
-            self.nodes[node].mempool.push(transaction.clone());
-            self.told(node, Event::Pending { oldest: Some(self.clock(node)) });
-        }
+        (0..self.nodes.len()).for_each(|node| self.give(node, &transaction));
         transaction
+    }
+
+    /// A transaction that reaches one mempool only.
+    pub(crate) fn give(&mut self, node: usize, transaction: &Transaction) {
+        self.nodes[node].mempool.push(transaction.clone());
+        let now = self.clock(node);
+        self.nodes[node].due.entry(transaction.id()).or_insert(now);
+        self.told(node, Event::Pending { oldest: self.oldest(node) });
     }
 
     /// A transfer of the test account's coin number `index`, with a fee of 1000 grains.
@@ -821,6 +877,8 @@ impl World {
             Effect::Persist(record) => format!("persist {record:?}"),
             Effect::Send { to, message } => format!("send {to:?} {}", describe(message)),
             Effect::WantPayload(request) => format!("want payload {} above {}", request.height, request.above.len()),
+            Effect::WantOverdue(_) => "want overdue".to_owned(),
+            Effect::Admit { member, transactions, .. } => format!("admit {} of {member}", transactions.len()),
             Effect::Mine(_) => "mine".to_owned(),
             Effect::Snapshot(step) => describe_step(step),
             Effect::Chain(update) => format!("chain +{} tip {}", update.connected.len(), update.tip.height),
@@ -884,6 +942,7 @@ fn describe(message: &Message) -> String {
         Message::Buckets(it) => {
             format!("Buckets at {}: {:?}", it.height, it.parts.iter().map(|part| part.bucket).collect::<Vec<_>>())
         }
+        Message::Overdue(overdue) => format!("Overdue {} of {}", overdue.transactions.len(), overdue.signer),
         Message::Evidence(evidence) => format!("Evidence against {}", evidence.first.signer),
         other => other.name().to_owned(),
     }
@@ -899,6 +958,9 @@ impl Node {
             engine: None,
             disk: Arc::new(Mutex::new(disk)),
             mempool: Vec::new(),
+            due: BTreeMap::new(),
+            censored: BTreeSet::new(),
+            held_ms: 0,
             finals: BTreeMap::new(),
             traces: Vec::new(),
             blamed: Vec::new(),

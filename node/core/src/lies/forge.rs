@@ -51,6 +51,7 @@ impl Forger {
             | Message::ViewChange(_)
             | Message::NewView(_)
             | Message::Evidence(_)
+            | Message::Overdue(_)
             | Message::Checkpoint(_)
             | Message::Checkpointed(_)
             | Message::GetSnapshot { .. }
@@ -70,6 +71,7 @@ impl Forger {
             Message::ViewChange(change) => Some(&mut change.signature),
             Message::NewView(new_view) => Some(&mut new_view.signature),
             Message::Checkpoint(vote) => Some(&mut vote.signature),
+            Message::Overdue(overdue) => Some(&mut overdue.signature),
             other => self.own_vote(other).map(|vote| &mut vote.signature),
         }
     }
@@ -93,6 +95,7 @@ impl Forger {
             Message::ViewChange(change) => change.signer == self.me,
             Message::NewView(new_view) => new_view.signer == self.me,
             Message::Checkpoint(vote) => vote.signer == self.me,
+            Message::Overdue(overdue) => overdue.signer == self.me,
             Message::Transaction(_)
             | Message::Tip(_)
             | Message::GetCertified { .. }
@@ -139,6 +142,11 @@ impl Forger {
             && new_view.signer == self.me
         {
             *new_view = new_view.clone().signed(&self.set.network, &self.key);
+        }
+        if let Message::Overdue(overdue) = &mut message
+            && overdue.signer == self.me
+        {
+            *overdue = overdue.clone().signed(&self.set.network, &self.key);
         }
         message
     }

@@ -67,6 +67,9 @@ impl Liar {
             Message::ViewChange(change) if change.signer == self.forger.me => self.change_change(change),
             Message::NewView(new_view) if new_view.signer == self.forger.me => self.change_new_view(new_view),
             Message::Evidence(evidence) => self.change_ballot(&mut evidence.second.ballot),
+            Message::Overdue(overdue) if overdue.signer == self.forger.me => {
+                overdue.view = View(self.next_to(overdue.view.0));
+            }
             Message::Checkpoint(vote) if vote.signer == self.forger.me => {
                 vote.checkpoint.height = Height(self.next_to(vote.checkpoint.height.0));
             }
@@ -81,6 +84,7 @@ impl Liar {
             }
             Message::ViewChange(_)
             | Message::NewView(_)
+            | Message::Overdue(_)
             | Message::Checkpoint(_)
             | Message::GetSnapshot { .. }
             | Message::Snapshot(None)

@@ -24,6 +24,7 @@ impl Liar {
             Message::ViewChange(_)
             | Message::NewView(_)
             | Message::Evidence(_)
+            | Message::Overdue(_)
             | Message::Checkpoint(_)
             | Message::GetSnapshot { .. }
             | Message::GetBuckets { .. }

@@ -15,6 +15,7 @@ use bezant_consensus::ledger::rules::TxError;
 use bezant_consensus::ledger::rules::context::{self, Place};
 use bezant_consensus::ledger::transaction::{Body, OutPoint, Transaction, Witness};
 use bezant_consensus::ledger::units::{Height, Time};
+use bezant_consensus::limits::BLOCK_OVERHEAD_BYTES;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -36,13 +37,21 @@ pub(super) struct Judged {
     bytes: usize,
     fee: Amount,
     opens: Opens,
-    due: Time,
+    ready: Time,
     parents: BTreeSet<TxId>,
 }
 
 impl Judged {
     pub(super) fn fee(&self) -> Amount {
         self.fee
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn parents(&self) -> &BTreeSet<TxId> {
+        &self.parents
     }
 }
 
@@ -145,19 +154,28 @@ impl Mempool {
         }
         self.last += 1;
         let fee = judged.fee;
-        self.insert_judged(next.now, self.last, transaction, judged);
+        self.insert_judged(next.now, self.last, transaction, judged, None);
         self.recluster();
         notices.push(Notice::Pooled { txid, fee, held: self.len() });
         Ok(Admitted { txid, known: false })
     }
 
-    pub(super) fn insert_judged(&mut self, now: Time, arrival: i64, transaction: Arc<Transaction>, judged: Judged) {
+    pub(super) fn insert_judged(
+        &mut self,
+        now: Time,
+        arrival: i64,
+        transaction: Arc<Transaction>,
+        judged: Judged,
+        handed_by: Option<u16>,
+    ) {
         let entry = Entry {
             hash: transaction.hash(),
             transaction,
             bytes: judged.bytes,
             fee: judged.fee,
-            due: judged.due,
+            ready: judged.ready,
+            due: None,
+            handed_by,
             announced: now,
             arrival,
             opens: judged.opens,
@@ -165,13 +183,17 @@ impl Mempool {
             children: BTreeSet::new(),
             cluster: 0,
         };
-        self.insert(judged.txid, entry);
+        self.insert(now, judged.txid, entry);
     }
 
     /// The rules of the ledger in the next block's place, and that nobody here spends the same coin.
     pub(super) fn judge(&self, next: Next<'_>, transaction: &Transaction) -> Result<Judged, Refusal> {
         let txid = transaction.id();
         let coins = PoolCoins { pool: self, chain: next.coins, height: next.place.height };
+        let (bytes, allowed) = (transaction.bytes(), room_in_block(next.params));
+        if bytes > allowed {
+            return Err(TxError::TooLarge { actual: bytes, allowed }.into());
+        }
         let fee = context::check_transaction(transaction, &coins, next.place, next.params)?;
         for outpoint in transaction.inputs() {
             if let Some(by) = self.spender(outpoint).filter(|by| *by != txid) {
@@ -185,8 +207,8 @@ impl Mempool {
             0 => next.now,
             time => Time::from_seconds(time).plus_ms(next.drift_ms),
         };
-        let due = parents.iter().map(|parent| self.entries[parent].due).fold(unlocked.max(next.now), Time::max);
-        Ok(Judged { txid, bytes: transaction.bytes(), fee, opens, due, parents })
+        let ready = parents.iter().map(|parent| self.entries[parent].ready).fold(unlocked.max(next.now), Time::max);
+        Ok(Judged { txid, bytes, fee, opens, ready, parents })
     }
 
     /// The same locks as in [`context::check_transaction`], as the first place that passes. A coin made here counts for
@@ -234,10 +256,12 @@ impl Mempool {
         Ok(())
     }
 
-    /// Whom to drop for it: the worst chunks, as long as they pay less and it does not depend on them.
+    /// Whom to drop for it: the worst chunks, as long as they pay less and it does not depend on them. What members handed over
+    /// takes no room from others and does not yield.
     fn room_for(&self, judged: &Judged) -> Result<Vec<TxId>, Refusal> {
         let rate = super::FeeRate { fee: judged.fee.grains(), bytes: judged.bytes as u64 };
-        let (mut bytes, mut count) = (self.bytes + judged.bytes, self.len() + 1);
+        let (handed_count, handed_bytes) = self.shares.total();
+        let (mut bytes, mut count) = (self.bytes - handed_bytes + judged.bytes, self.len() - handed_count + 1);
         if bytes <= self.config.bytes_max && count <= self.config.count_max {
             return Ok(Vec::new());
         }
@@ -246,6 +270,9 @@ impl Mempool {
         for (key, txids) in &self.by_rate {
             if bytes <= self.config.bytes_max && count <= self.config.count_max {
                 break;
+            }
+            if txids.iter().any(|txid| self.entries[txid].handed_by.is_some()) {
+                continue;
             }
             if key.rate >= rate || txids.iter().any(|txid| family.contains(txid)) {
                 return Err(Refusal::Full);
@@ -257,7 +284,7 @@ impl Mempool {
         if bytes <= self.config.bytes_max && count <= self.config.count_max { Ok(victims) } else { Err(Refusal::Full) }
     }
 
-    fn ancestors(&self, parents: &BTreeSet<TxId>) -> BTreeSet<TxId> {
+    pub(super) fn ancestors(&self, parents: &BTreeSet<TxId>) -> BTreeSet<TxId> {
         let mut found = parents.clone();
         let mut open: Vec<TxId> = parents.iter().copied().collect();
         while let Some(next) = open.pop() {
@@ -265,6 +292,11 @@ impl Mempool {
         }
         found
     }
+}
+
+/// The most that a transaction may take in a block.
+pub(super) fn room_in_block(params: &LedgerParams) -> usize {
+    (params.block_bytes_max as usize).saturating_sub(BLOCK_OVERHEAD_BYTES)
 }
 
 /// Whether a coin that it made is there.

@@ -86,7 +86,7 @@ impl Mempool {
             match self.judge(next, &transaction) {
                 Ok(judged) => {
                     let fee = judged.fee();
-                    self.insert_judged(next.now, arrival, transaction, judged);
+                    self.insert_judged(next.now, arrival, transaction, judged, None);
                     notices.push(Notice::Pooled { txid, fee, held: self.len() });
                 }
                 Err(Refusal::Rule(TxError::MissingCoin(_)) | Refusal::Conflict { .. }) => {

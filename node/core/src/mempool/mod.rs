@@ -9,6 +9,8 @@
 //! | admission, refusals, transactions that came before their parents | `admit`, `memory`, `orphans` |
 //! | what a change of the active chain does | `follow` |
 //! | what goes into a block | `select` |
+//! | what would be in the next block, and since when | `head` |
+//! | what a member handed over | `handed` |
 //! | what depends on each other, and what is evicted first | `cluster` |
 //!
 //! Not here yet: replacing a transaction by a better paying one, and estimates of rates.
@@ -16,6 +18,8 @@
 mod admit;
 mod cluster;
 mod follow;
+mod handed;
+mod head;
 mod memory;
 mod orphans;
 mod select;
@@ -33,6 +37,7 @@ use crate::limits::{
 };
 use bezant_consensus::engine::Peer;
 use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::genesis::LedgerParams;
 use bezant_consensus::ledger::hash::{TxHash, TxId};
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use bezant_consensus::ledger::units::{Height, Time};
@@ -50,7 +55,7 @@ pub struct MempoolConfig {
     pub count_max: usize,
     /// Least fee in grains per 1,000 bytes; the genesis' `relay_fee_rate_min` unless given.
     pub fee_rate_min: Option<u64>,
-    /// How long a transaction may wait after it became due, in milliseconds, at least 1. Default three days.
+    /// How long a transaction may wait after it became ready, in milliseconds, at least 1. Default three days.
     pub expiry_ms: u64,
     /// Unconfirmed transactions that may depend on each other, directly or not; 1 to [`CLUSTER_ORDERED_MAX`]. Default 25.
     pub chain_max: usize,
@@ -112,9 +117,14 @@ pub struct Entry {
     pub bytes: usize,
     /// What it pays.
     pub fee: Amount,
-    /// Since when, or from when, it has a claim to be in the next block: its admission, or later when a time lock of it (or of
-    /// one that it spends from) may not be reached yet on clocks that are behind.
-    pub due: Time,
+    /// From when every clock allows it: its admission, or later when a time lock of it (or of one that it spends from) may not
+    /// be reached yet on clocks that are behind.
+    pub ready: Time,
+    /// Since when, or from when, it has a claim to be in the next block: when it is ready and came to the head of the order.
+    /// `None` while it would not be in the next block. Under proof of work all are at the head.
+    pub due: Option<Time>,
+    /// The member that handed it over, when it has that member's preference.
+    handed_by: Option<u16>,
     /// When it was sent last.
     announced: Time,
     /// Place in the order of arrival; lower than that of all that spend from it.
@@ -158,7 +168,7 @@ pub struct Mempool {
     // Invariant: each of these indices holds every entry once, and nothing else.
     by_hash: BTreeMap<TxHash, TxId>,
     by_arrival: BTreeMap<i64, TxId>,
-    by_due: BTreeSet<(Time, i64)>,
+    by_ready: BTreeSet<(Time, i64)>,
     by_announced: BTreeSet<(Time, i64)>,
     /// Invariant: every input of every entry, once.
     spenders: BTreeMap<OutPoint, TxId>,
@@ -168,9 +178,13 @@ pub struct Mempool {
     /// Entries whose cluster is to be put in order again.
     loose: BTreeSet<TxId>,
     last_cluster: u64,
-    /// Arrivals used so far: `first..=last`.
+    /// Arrivals used so far: `first..=last`, and below them all up to `last_handed`.
     first: i64,
     last: i64,
+    last_handed: i64,
+    head: head::Head,
+    /// What each member's handing over has to its credit here.
+    shares: handed::Shares,
     /// Whether entries came or went since [`Mempool::take_changed`].
     changed: bool,
     orphans: orphans::Orphans,
@@ -185,14 +199,15 @@ pub struct Mempool {
 }
 
 impl Mempool {
-    pub(crate) fn new(config: MempoolConfig) -> Mempool {
+    /// Filled into blocks of `params` in this order.
+    pub(crate) fn new(config: MempoolConfig, order: Order, params: &LedgerParams) -> Mempool {
         Mempool {
             config,
             entries: BTreeMap::new(),
             bytes: 0,
             by_hash: BTreeMap::new(),
             by_arrival: BTreeMap::new(),
-            by_due: BTreeSet::new(),
+            by_ready: BTreeSet::new(),
             by_announced: BTreeSet::new(),
             spenders: BTreeMap::new(),
             by_rate: BTreeMap::new(),
@@ -201,6 +216,9 @@ impl Mempool {
             last_cluster: 0,
             first: 0,
             last: -1,
+            last_handed: i64::MIN,
+            head: head::Head::new(order, params),
+            shares: handed::Shares::default(),
             changed: false,
             orphans: orphans::Orphans::default(),
             refusals: memory::Refusals::default(),
@@ -264,18 +282,8 @@ impl Mempool {
         self.by_arrival.values().map(|txid| (txid, &self.entries[txid]))
     }
 
-    /// Since when the longest-waiting transaction has been due.
-    #[must_use]
-    pub fn oldest_due(&self, now: Time) -> Option<Time> {
-        self.next_due().filter(|due| *due <= now)
-    }
-
-    pub(crate) fn next_due(&self) -> Option<Time> {
-        self.by_due.first().map(|(due, _)| *due)
-    }
-
     pub(crate) fn next_expiry(&self) -> Option<Time> {
-        self.next_due().map(|due| due.plus_ms(self.config.expiry_ms))
+        self.by_ready.first().map(|(ready, _)| ready.plus_ms(self.config.expiry_ms))
     }
 
     pub(crate) fn take_changed(&mut self) -> bool {
@@ -289,7 +297,7 @@ impl Mempool {
     /// Drops what has waited too long.
     pub(crate) fn expire(&mut self, now: Time, notices: &mut Vec<Notice>) {
         while self.next_expiry().is_some_and(|until| until <= now) {
-            let (_, arrival) = *self.by_due.first().expect("something expires");
+            let (_, arrival) = *self.by_ready.first().expect("something expires");
             let txid = self.by_arrival[&arrival];
             self.drop_with_descendants(&txid, DropReason::Expired, notices);
         }
@@ -322,7 +330,7 @@ impl Mempool {
         again
     }
 
-    fn insert(&mut self, txid: TxId, mut entry: Entry) {
+    fn insert(&mut self, now: Time, txid: TxId, mut entry: Entry) {
         let outpoints = (0..entry.transaction.outputs().len()).map(|index| OutPoint { txid, index: index as u32 });
         entry.children = outpoints.filter_map(|outpoint| self.spender(&outpoint)).collect();
         entry.parents =
@@ -343,10 +351,13 @@ impl Mempool {
         self.bytes += entry.bytes;
         self.by_hash.insert(entry.hash, txid);
         self.by_arrival.insert(entry.arrival, txid);
-        self.by_due.insert((entry.due, entry.arrival));
+        self.by_ready.insert((entry.ready, entry.arrival));
         self.by_announced.insert((entry.announced, entry.arrival));
         self.loose.insert(txid);
+        self.shares.insert(&entry);
+        let arrival = entry.arrival;
         self.entries.insert(txid, entry);
+        self.enter_head(now, arrival);
         self.changed = true;
     }
 
@@ -357,7 +368,9 @@ impl Mempool {
         }
         self.loosen_cluster_of(txid);
         self.loose.remove(txid);
+        self.leave_head(txid);
         let entry = self.entries.remove(txid)?;
+        self.shares.remove(&entry);
         for parent in &entry.parents {
             self.entries.get_mut(parent).expect("parents are entries").children.remove(txid);
         }
@@ -370,7 +383,7 @@ impl Mempool {
         self.bytes -= entry.bytes;
         self.by_hash.remove(&entry.hash);
         self.by_arrival.remove(&entry.arrival);
-        self.by_due.remove(&(entry.due, entry.arrival));
+        self.by_ready.remove(&(entry.ready, entry.arrival));
         self.by_announced.remove(&(entry.announced, entry.arrival));
         self.changed = true;
         Some(entry)
@@ -463,7 +476,10 @@ impl Mempool {
         let count = self.entries.len();
         assert!(self.loose.is_empty(), "all clusters are in order between calls");
         assert_eq!(self.bytes, self.entries.values().map(|entry| entry.bytes).sum::<usize>());
-        assert_eq!([count; 4], [self.by_hash.len(), self.by_arrival.len(), self.by_due.len(), self.by_announced.len()]);
+        assert_eq!(
+            [count; 4],
+            [self.by_hash.len(), self.by_arrival.len(), self.by_ready.len(), self.by_announced.len()]
+        );
         assert_eq!(count, self.by_rate.values().map(Vec::len).sum::<usize>());
         assert_eq!(
             self.spenders.len(),
@@ -480,5 +496,7 @@ impl Mempool {
                 assert_eq!(self.contains(&input.txid), entry.parents.contains(&input.txid));
             }
         }
+        self.check_head();
+        self.check_shares();
     }
 }

@@ -36,6 +36,13 @@ impl Taken {
     }
 }
 
+impl Taken {
+    /// Whether a transaction is in the block, or can never follow it.
+    pub(super) fn settles(&self, txid: &TxId, transaction: &Transaction) -> bool {
+        self.ids.contains(txid) || transaction.inputs().iter().any(|input| self.spent.contains(input))
+    }
+}
+
 struct Selection<'a> {
     pool: &'a Mempool,
     request: &'a PayloadRequest,

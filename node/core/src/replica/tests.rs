@@ -21,6 +21,8 @@ use rand_chacha::rand_core::SeedableRng;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+mod fairness;
+
 const NOW: Time = Time(2_000_000);
 
 fn store(genesis: &Genesis) -> (Box<GenesisStore>, Base) {
@@ -45,7 +47,7 @@ fn submit(genesis: &Arc<Genesis>, request: u64, transaction: &Transaction) -> In
 }
 
 fn from_peer(genesis: &Arc<Genesis>, peer: u64, message: Message) -> Input {
-    Input::Message { from: Peer(peer), message: verified(genesis, message) }
+    Input::Message { from: Peer(peer), message: verified(genesis, message), waited_ms: 0 }
 }
 
 fn sent_to_all(outputs: &[Output]) -> Vec<TxId> {
@@ -354,6 +356,8 @@ impl Engine for Script {
             evidence: Vec::new(),
             failed_views: 0,
             timeout_ms: 0,
+            delay_ms: 0,
+            delay_allowed_ms: 0,
             deadline: None,
             n: 0,
             quorum: 0,

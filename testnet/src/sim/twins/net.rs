@@ -221,7 +221,7 @@ impl Net {
                     self.send(to, &[from], &answer)?;
                 }
             } else {
-                self.tell(to, Event::Message { from: Peer(from as u64), message: (*message).clone() })?;
+                self.tell(to, Event::Message { from: Peer(from as u64), message: (*message).clone(), waited_ms: 0 })?;
             }
         }
         for index in 0..self.replicas.len() {
@@ -308,7 +308,11 @@ impl Net {
                     return Err(("evidence", format!("member {} is correct", second.signer)));
                 }
             }
-            Effect::Trace(_) | Effect::Mine(_) => {}
+            Effect::WantOverdue(request) => {
+                let (ticket, oldest) = (request.ticket, None);
+                return Ok(Some(Event::Overdue { ticket, oldest, transactions: Vec::new() }));
+            }
+            Effect::Trace(_) | Effect::Mine(_) | Effect::Admit { .. } => {}
         }
         Ok(None)
     }

@@ -1,0 +1,122 @@
+use super::{EASED_HEIGHTS, HEIGHTS_KEPT, JUDGED_HEIGHTS_MIN, PACE_FACTOR, START_FACTOR, STRETCH_MAX, Timer};
+use crate::ledger::units::Time;
+
+const LEAST_MS: u64 = 300;
+const CAP_MS: u64 = 60_000;
+
+fn timer() -> Timer {
+    Timer::new(LEAST_MS as u32, CAP_MS as u32)
+}
+
+fn after(heights: &[u64]) -> Timer {
+    let mut timer = timer();
+    heights.iter().for_each(|ms| timer.took(*ms));
+    timer
+}
+
+#[test]
+fn the_timeout_follows_what_the_net_needed() {
+    assert_eq!(timer().timeout_ms(), LEAST_MS * START_FACTOR, "nothing is known yet, perhaps others are just starting");
+    assert_eq!(after(&[10; 40]).timeout_ms(), LEAST_MS, "a quick net");
+    assert_eq!(after(&[100]).timeout_ms(), 100 * PACE_FACTOR);
+    assert_eq!(after(&[100; 40]).timeout_ms(), 100 * PACE_FACTOR);
+    let recovered = [[100; 40], [5; 40]].concat();
+    assert_eq!(after(&recovered).timeout_ms(), LEAST_MS, "what is long ago is forgotten");
+}
+
+#[test]
+fn one_hiccup_does_not_count_but_several_do() {
+    let mut heights = [5; HEIGHTS_KEPT];
+    heights[3] = 4_000;
+    heights[20] = 4_000;
+    assert_eq!(after(&heights).timeout_ms(), LEAST_MS);
+    (heights[7], heights[8]) = (100, 90);
+    assert_eq!(after(&heights).timeout_ms(), 90 * PACE_FACTOR, "all but the three longest of 32");
+    assert_eq!(after(&[4_000, 5]).timeout_ms(), LEAST_MS * STRETCH_MAX, "of few all count");
+}
+
+#[test]
+fn the_pace_stretches_the_timeout_so_far_and_doublings_up_to_the_cap() {
+    let mut timer = after(&[u64::MAX; 40]);
+    assert_eq!(timer.timeout_ms(), LEAST_MS * STRETCH_MAX);
+    let mut last = 0;
+    for _ in 0..100 {
+        timer.left(true);
+        assert!(timer.timeout_ms() >= last && timer.timeout_ms() <= CAP_MS);
+        last = timer.timeout_ms();
+    }
+    assert_eq!(last, CAP_MS);
+    timer.left(false);
+    assert_eq!(timer.timeout_ms(), CAP_MS, "a view that made progress did not fail, and is no progress by itself");
+    timer.progress();
+    assert_eq!(timer.timeout_ms(), LEAST_MS * STRETCH_MAX, "back at the base after one block");
+}
+
+#[test]
+fn the_timer_runs_while_it_is_wanted() {
+    let mut timer = after(&[5]);
+    timer.run(Time(1_000), true);
+    timer.run(Time(1_100), true);
+    assert_eq!(timer.deadline(), Some(Time(1_000 + LEAST_MS)), "from when it began to run");
+    timer.run(Time(1_200), false);
+    assert_eq!(timer.deadline(), None);
+    timer.run(Time(1_300), true);
+    timer.progress();
+    timer.run(Time(1_400), true);
+    assert_eq!(timer.deadline(), Some(Time(1_400 + LEAST_MS)));
+}
+
+#[test]
+fn a_primary_is_slow_over_many_heights_only() {
+    let mut timer = after(&[5; 40]);
+    for _ in 1..JUDGED_HEIGHTS_MIN {
+        timer.proposed_after(LEAST_MS * 9 / 10);
+        assert!(!timer.is_slow());
+    }
+    timer.proposed_after(LEAST_MS * 9 / 10);
+    assert!(timer.is_slow());
+    timer.entered();
+    assert!(!timer.is_slow(), "the next one begins anew");
+    for _ in 0..200 {
+        timer.proposed_after(LEAST_MS / 4);
+    }
+    assert!(!timer.is_slow(), "a quarter is allowed");
+}
+
+#[test]
+fn on_a_slow_net_more_is_allowed() {
+    let mut timer = after(&[200; 40]);
+    for _ in 0..200 {
+        timer.proposed_after(200 * PACE_FACTOR);
+    }
+    assert!(!timer.is_slow());
+}
+
+#[test]
+fn what_a_primary_stretches_at_a_third_of_the_heights_does_not_hide_its_delay() {
+    // It gives its proposal to each of three backups in turn long before the others.
+    let mut timer = timer();
+    let late_ms = 2_000;
+    for height in 0..60 {
+        let is_early_here = height % 3 == 0;
+        timer.took(if is_early_here { late_ms } else { 10 });
+        timer.proposed_after(if is_early_here { 10 } else { late_ms });
+    }
+    assert!(timer.is_slow());
+}
+
+#[test]
+fn complaints_ease_both_bars_and_quiet_heights_take_that_back() {
+    let mut timer = after(&[5; 40]);
+    let (allowed_ms, patience_ms) = (timer.delay_allowed_ms(), timer.patience_ms());
+    assert_eq!(patience_ms, 2 * timer.timeout_ms());
+    timer.complained();
+    timer.complained();
+    assert_eq!((timer.delay_allowed_ms(), timer.patience_ms()), (4 * allowed_ms, 4 * patience_ms));
+    for _ in 0..2 * EASED_HEIGHTS {
+        timer.proposed_after(1);
+    }
+    assert_eq!((timer.delay_allowed_ms(), timer.patience_ms()), (allowed_ms, patience_ms));
+    (0..100).for_each(|_| timer.complained());
+    assert!(timer.patience_ms() <= CAP_MS);
+}
