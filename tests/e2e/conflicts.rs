@@ -1,61 +1,17 @@
 //! Double spends: two transfers of one coin, handed to two nodes at the same moment.
 
+use crate::coins::{COIN_GRAINS, FEE_GRAINS, fund, grains, hex_of, network, to};
 use crate::net::{LIMIT, Net, client, until};
 use bezant_api::client::Client;
-use bezant_api::types::{CoinsParams, TxState};
-use bezant_consensus::ledger::amount::Amount;
-use bezant_consensus::ledger::codec::encode;
-use bezant_consensus::ledger::hash::NetworkId;
+use bezant_api::types::TxState;
 use bezant_consensus::ledger::key::SigningKey;
-use bezant_consensus::ledger::lock::Lock;
-use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction};
-use bezant_testnet::net::spec::faucet_key;
+use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use bezant_wallet::build::{KeyCoin, transfer};
 
 /// Pairs of each engine.
 const PAIRS: usize = 200;
 /// Pairs on their way at the same time.
 const TOGETHER: usize = 20;
-const COIN_GRAINS: u64 = 1_000_000;
-const FEE_GRAINS: u64 = 1_000;
-
-fn grains(grains: u64) -> Amount {
-    Amount::from_grains(grains).expect("far below the supply")
-}
-
-fn to(key: &SigningKey, amount: u64) -> Output {
-    Output { amount: grains(amount), lock: Lock::Key(key.public()).hash() }
-}
-
-fn hex_of(transaction: &Transaction) -> String {
-    hex::encode(encode(transaction))
-}
-
-/// Splits a coin of the faucet into one coin for each pair; returns them once every node has them.
-fn fund(net: &Net, network: &NetworkId, owner: &SigningKey) -> Vec<OutPoint> {
-    let manifest = net.manifest();
-    let faucet = faucet_key(manifest.seed);
-    let locks = vec![Lock::Key(faucet.public()).hash().to_string()];
-    let coins = net.client(0);
-    let coins = net.block_on(coins.coins_page(&CoinsParams { locks, limit: Some(1), after: None }));
-    let coin = coins.expect("the node answers").coins.remove(0);
-    let (txid, index) = coin.outpoint.split_once(':').expect("TXID:N");
-    let outpoint = OutPoint { txid: txid.parse().expect("an id"), index: index.parse().expect("an index") };
-    let amount: u64 = coin.amount.parse().expect("grains");
-    let mut outputs = vec![to(owner, COIN_GRAINS); PAIRS];
-    outputs.push(to(&faucet, amount - PAIRS as u64 * COIN_GRAINS - 50 * FEE_GRAINS));
-    let funding = transfer(network, &[KeyCoin { outpoint, amount: grains(amount), key: &faucet }], outputs);
-    net.block_on(net.client(0).submit(hex_of(&funding))).expect("the funding is taken");
-    let txid = funding.id();
-    for node in 0..4 {
-        until(&format!("node{node} has the coins"), LIMIT, || {
-            let status = net.tx_status(node, &txid.to_string());
-            // Under proof of work the last blocks may yet be exchanged for others.
-            (status.state == TxState::Final || status.confirmations >= 3).then_some(())
-        });
-    }
-    (0..PAIRS).map(|index| OutPoint { txid, index: u32::try_from(index).expect("few") }).collect()
-}
 
 /// Of each pair, what became of both halves at one node.
 async fn states(client: &Client, pairs: &[[String; 2]]) -> Vec<[TxState; 2]> {
@@ -73,9 +29,9 @@ async fn states(client: &Client, pairs: &[[String; 2]]) -> Vec<[TxState; 2]> {
 fn exactly_one_of_each_pair_is_final(options: &[&str]) {
     let net = Net::up(options);
     let manifest = net.manifest();
-    let network: NetworkId = manifest.network_id.parse().expect("the manifest names the net");
+    let network = network(&net);
     let [owner, left, right] = [1, 2, 3].map(|seed| SigningKey::from_seed(&[seed; 32]));
-    let coins = fund(&net, &network, &owner);
+    let coins = fund(&net, &owner, PAIRS);
     let clients: Vec<Client> = manifest.nodes.iter().map(client).collect();
     let half = |outpoint: &OutPoint, key: &SigningKey| {
         let coin = KeyCoin { outpoint: *outpoint, amount: grains(COIN_GRAINS), key: &owner };

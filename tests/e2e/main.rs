@@ -2,7 +2,10 @@
 //! and files, as its users drive it. One binary, so that it is linked once; a few nets at a time, since machines are small.
 
 mod byzantine;
+mod coins;
 mod conflicts;
+mod copied_key;
+mod faults;
 mod files;
 mod input;
 mod lifecycle;
@@ -11,5 +14,6 @@ mod pbft;
 mod pow;
 mod power_cut;
 mod screen;
+mod stream;
 mod unsynced;
 mod view;

@@ -3,7 +3,7 @@
 use crate::net::{LIMIT, Net, text, until};
 
 /// The view's primary, as node `seen_by` sees it.
-fn primary(net: &Net, seen_by: usize) -> (u64, usize) {
+pub(crate) fn primary(net: &Net, seen_by: usize) -> (u64, usize) {
     let client = net.client(seen_by);
     let pbft = net.block_on(client.status()).expect("the node answers").pbft.expect("this is PBFT");
     (pbft.view, usize::from(pbft.primary))
