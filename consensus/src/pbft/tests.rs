@@ -5,6 +5,7 @@ mod cluster;
 mod fairness;
 mod forge;
 mod net;
+mod parts;
 mod rules;
 mod traces;
 mod transcripts;
