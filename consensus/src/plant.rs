@@ -46,6 +46,16 @@ pub enum Plant {
     JoinAnyone,
     /// PBFT: of the views that others want the highest is joined, not the smallest.
     JoinHighest,
+    /// PBFT: a primary may pass a transaction over for ever.
+    EndlessPatience,
+    /// PBFT: what waits too long is held against the primary without being handed to it first.
+    NoHandOver,
+    /// PBFT: a primary may crawl just below the timeout.
+    BearCrawling,
+    /// PBFT: an invalid block is not held against its primary.
+    BearInvalid,
+    /// PBFT: all that waits is due, whether or not there is room for it in the next block.
+    BacklogDue,
     /// PBFT: a view has as long as the one before it that failed.
     NoDoubling,
     /// PBFT: a replica that is behind in views is not told of the present one.
@@ -64,7 +74,7 @@ pub enum Plant {
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Plant; 27] = [
+    pub const ALL: [Plant; 32] = [
         Plant::ForgetVotes,
         Plant::SmallQuorum,
         Plant::PersistAfterSend,
@@ -85,6 +95,11 @@ impl Plant {
         Plant::UncountedChanges,
         Plant::JoinAnyone,
         Plant::JoinHighest,
+        Plant::EndlessPatience,
+        Plant::NoHandOver,
+        Plant::BearCrawling,
+        Plant::BearInvalid,
+        Plant::BacklogDue,
         Plant::NoDoubling,
         Plant::NoNewViewAnswer,
         Plant::NoResend,
@@ -118,6 +133,11 @@ impl Plant {
             Plant::UncountedChanges => "uncounted-changes",
             Plant::JoinAnyone => "join-anyone",
             Plant::JoinHighest => "join-highest",
+            Plant::EndlessPatience => "endless-patience",
+            Plant::NoHandOver => "no-hand-over",
+            Plant::BearCrawling => "bear-crawling",
+            Plant::BearInvalid => "bear-invalid",
+            Plant::BacklogDue => "backlog-due",
             Plant::NoDoubling => "no-doubling",
             Plant::NoNewViewAnswer => "no-new-view-answer",
             Plant::NoResend => "no-resend",
@@ -152,6 +172,11 @@ impl Plant {
             | Plant::UncountedChanges
             | Plant::JoinAnyone
             | Plant::JoinHighest
+            | Plant::EndlessPatience
+            | Plant::NoHandOver
+            | Plant::BearCrawling
+            | Plant::BearInvalid
+            | Plant::BacklogDue
             | Plant::NoDoubling
             | Plant::NoNewViewAnswer
             | Plant::NoResend

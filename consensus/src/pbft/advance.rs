@@ -106,7 +106,7 @@ impl Pbft {
         self.halted |= slot.is_committed_on(body.id);
         slot.body.as_mut().expect("the body was judged").judged = Judged::Refused;
         let proposed = slot.tally.vote(self.view, VoteKind::PrePrepare, self.set.primary(self.view));
-        if proposed.is_some_and(|vote| vote.ballot.block == body.id) {
+        if proposed.is_some_and(|vote| vote.ballot.block == body.id) && !armed(Plant::BearInvalid) {
             self.suspect(self.view, "invalid block", format!("block {} at height {height}: {error}", body.id));
         }
     }

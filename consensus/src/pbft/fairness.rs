@@ -19,6 +19,7 @@ use crate::ledger::transaction::Transaction;
 use crate::ledger::units::Time;
 use crate::limits::OVERDUE_TRANSACTIONS_MAX;
 use crate::message::{Message, Overdue};
+use crate::plant::{Plant, armed};
 use std::collections::BTreeMap;
 
 /// A primary takes what a member hands over at most once in this time.
@@ -94,13 +95,16 @@ impl Pbft {
         };
         let (waited_ms, allowed_ms) = (now.since_ms(oldest.max(self.entered_at)), self.timer.patience_ms());
         let handed_ms = now.since_ms(self.fairness.handed[&first]);
-        if waited_ms >= allowed_ms && handed_ms >= self.overdue_ms() {
+        let is_over = waited_ms >= allowed_ms && !armed(Plant::EndlessPatience);
+        if is_over && handed_ms >= self.overdue_ms() {
             let detail = format!("transaction {first} was passed over for {waited_ms} of {allowed_ms} ms");
             self.timer.complained();
             self.leave(self.view.next(), "unfair", detail);
             return;
         }
-        self.hand_over(transactions, first, waited_ms);
+        if !armed(Plant::NoHandOver) {
+            self.hand_over(transactions, first, waited_ms);
+        }
     }
 
     fn hand_over(&mut self, transactions: Vec<Transaction>, first: TxId, waited_ms: u64) {

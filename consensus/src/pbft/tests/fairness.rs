@@ -1,9 +1,11 @@
 //! Primaries that are unfair or slow, and honest ones that must not be taken for such. The timer's base is two seconds.
 
 use super::cluster::{COINS, Setup, World};
+use super::forge::guards;
 use crate::engine::{Engine, Event, Status, Trace};
 use crate::ledger::units::{Height, View};
 use crate::message::{Message, PrePrepare, VoteKind};
+use crate::plant::Plant;
 
 fn view(world: &World, index: usize) -> View {
     let Status::Pbft(status) = world.engine(index).status() else { panic!("this is PBFT") };
@@ -29,6 +31,10 @@ fn has_nothing_left(world: &World) -> bool {
 
 #[test]
 fn a_primary_that_censors_one_transaction_while_others_go_on_is_replaced() {
+    guards(Plant::EndlessPatience, " ms", a_censor_goes);
+}
+
+fn a_censor_goes() {
     for (n, depth) in [(4, 1), (4, 4), (7, 4)] {
         let mut world = World::new(Setup { depth, ..Setup::of(n) });
         let victim = world.transfer(0);
@@ -60,6 +66,10 @@ fn a_primary_that_censors_one_transaction_while_others_go_on_is_replaced() {
 
 #[test]
 fn a_primary_that_never_heard_of_a_transaction_is_told_and_stays() {
+    guards(Plant::NoHandOver, "has_nothing_left", who_never_heard_stays);
+}
+
+fn who_never_heard_stays() {
     let mut world = World::new(Setup::of(4));
     let missed = world.transfer(0);
     (1..4).for_each(|node| world.give(node, &missed));
@@ -81,6 +91,10 @@ fn a_primary_that_never_heard_of_a_transaction_is_told_and_stays() {
 
 #[test]
 fn a_primary_that_crawls_just_below_the_timeout_is_replaced() {
+    guards(Plant::BearCrawling, "depth 1", a_crawler_goes);
+}
+
+fn a_crawler_goes() {
     for depth in [1, 4] {
         let mut world = World::new(Setup { depth, ..Setup::of(4) });
         world.nodes[0].held_ms = 1_800;
@@ -113,6 +127,10 @@ fn the_reason_and_figures_of_a_slow_primary_are_told() {
 
 #[test]
 fn a_primary_that_proposes_an_invalid_block_is_replaced_at_once() {
+    guards(Plant::BearInvalid, "before any timer", who_proposes_an_invalid_block_goes);
+}
+
+fn who_proposes_an_invalid_block_goes() {
     let mut world = World::new(Setup::of(4));
     let parent = world.engine(0).chain().tip().header;
     let mut block = world.block(&parent, 1, &[]);
@@ -129,6 +147,10 @@ fn a_primary_that_proposes_an_invalid_block_is_replaced_at_once() {
 
 #[test]
 fn a_primary_that_sends_empty_blocks_while_work_waits_is_replaced() {
+    guards(Plant::EndlessPatience, "View(1)", who_sends_empty_blocks_goes);
+}
+
+fn who_sends_empty_blocks_goes() {
     let mut world = World::new(Setup { block_time_ms: 100, ..Setup::of(4) });
     for index in 0..5 {
         let transaction = world.transfer(index);

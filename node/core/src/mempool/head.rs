@@ -14,6 +14,7 @@ use bezant_consensus::ledger::hash::TxId;
 use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::ledger::units::Time;
 use bezant_consensus::limits::{BLOCK_TRANSACTIONS_MAX, OVERDUE_BYTES_MAX, OVERDUE_TRANSACTIONS_MAX};
+use bezant_consensus::plant::{Plant, armed};
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub(super) struct Head {
 impl Head {
     pub(super) fn new(order: Order, params: &LedgerParams) -> Head {
         let (bytes_max, count_max) = match order {
+            Order::Arrival if armed(Plant::BacklogDue) => (usize::MAX, usize::MAX),
             Order::Arrival => (super::admit::room_in_block(params), BLOCK_TRANSACTIONS_MAX - 1),
             Order::FeeRate => (usize::MAX, usize::MAX),
         };

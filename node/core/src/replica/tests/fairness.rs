@@ -1,9 +1,12 @@
 //! Whole replicas over virtual time: honest primaries under load stay, unfair ones go.
 
 use super::*;
-use crate::lies::Target;
-use crate::testing::Input as Coin;
+use crate::lies::{Liar, Mode, Target};
+use crate::testing::{Input as Coin, key};
+use bezant_consensus::ledger::genesis::EngineParams;
+use bezant_consensus::plant::{Plant, arm};
 use std::collections::BTreeMap;
+use std::panic::catch_unwind;
 
 /// Transactions that one block of these nets takes, roughly.
 const BLOCK_COUNT: usize = 35;
@@ -18,8 +21,8 @@ struct Net {
     queue: BTreeMap<(Time, u64), (usize, usize, Message)>,
     sent: u64,
     hop_ms: u64,
-    /// How much later proposals of node 0 leave.
-    held_ms: u64,
+    /// What node 0 says instead.
+    liar: Option<Liar>,
     leaves: Vec<(usize, &'static str, String)>,
     handed_over: usize,
     /// Coins to be spent: those of blocks that are final at node 0.
@@ -42,7 +45,7 @@ impl Net {
             queue: BTreeMap::new(),
             sent: 0,
             hop_ms,
-            held_ms: 0,
+            liar: None,
             leaves: Vec::new(),
             handed_over: 0,
             is_final: Vec::new(),
@@ -60,7 +63,12 @@ impl Net {
         let outputs = self.replicas[node].handle(self.now, input);
         for output in outputs {
             match output {
-                Output::Send { to, message } => self.send(node, to, &message),
+                Output::Send { to, message } => {
+                    let liar = self.liar.as_mut().filter(|_| node == 0);
+                    let truth = (self.now, to, message.clone());
+                    let said = liar.map_or_else(|| vec![truth], |liar| liar.outgoing(self.now, to, message));
+                    said.into_iter().for_each(|(at, to, message)| self.send(node, at, to, &message));
+                }
                 Output::Chain(update) if node == 0 => {
                     for transaction in update.connected.iter().flat_map(|link| &link.block.transactions[1..]) {
                         self.is_final.push(transaction.id());
@@ -77,7 +85,7 @@ impl Net {
         }
     }
 
-    fn send(&mut self, from: usize, to: To, message: &Message) {
+    fn send(&mut self, from: usize, at: Time, to: To, message: &Message) {
         let targets = match to {
             To::All | To::Members => (0..4).filter(|node| *node != from).collect(),
             To::Member(index) => vec![usize::from(index)],
@@ -88,10 +96,9 @@ impl Net {
             let more_ms = match message {
                 // No two replicas see transactions in the same order.
                 Message::Transaction(_) => self.sent * 7_919 % (4 * self.hop_ms),
-                Message::PrePrepare(_) if from == 0 => self.held_ms,
                 _ => 0,
             };
-            let at = self.now.plus_ms(self.hop_ms + more_ms);
+            let at = at.plus_ms(self.hop_ms + more_ms);
             self.queue.insert((at, self.sent), (from, to, message.clone()));
         }
     }
@@ -146,6 +153,18 @@ impl Net {
         }
     }
 
+    /// Node 0 lies from now on.
+    fn lie(&mut self, mode: Mode) {
+        let EngineParams::Pbft(params) = &self.genesis.engine else { panic!("this is PBFT") };
+        let timeout_ms = u64::from(params.view_timeout_ms);
+        self.liar = Some(Liar::new(mode, key(0), self.genesis.validator_set(), 0, timeout_ms, 1));
+    }
+
+    fn view(&self, node: usize) -> View {
+        let Status::Pbft(status) = self.replicas[node].status().engine else { panic!("this is PBFT") };
+        status.view
+    }
+
     fn reasons(&self) -> Vec<&'static str> {
         self.leaves.iter().map(|(_, reason, _)| *reason).collect()
     }
@@ -155,6 +174,18 @@ impl Net {
     }
 }
 
+/// The check passes as long as the rule is in, and objects in these words when it is taken out.
+fn guards(plant: Plant, words: &str, check: fn()) {
+    check();
+    arm(Some(plant));
+    let result = catch_unwind(check);
+    arm(None);
+    let panic = result.expect_err("the check does not see that its rule is out");
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
+    assert!(text.contains(words), "without the rule ({plant:?}) it says: {text}");
+}
+
 fn owned(transaction: &Transaction, index: u32) -> Coin {
     Coin { lock: allocation(&pbft_genesis(1), 0).lock, ..output_of(transaction, index) }
 }
@@ -162,7 +193,11 @@ fn owned(transaction: &Transaction, index: u32) -> Coin {
 /// A backlog far longer than the timer, at every replica in another order.
 #[test]
 fn an_honest_primary_under_a_long_backlog_is_never_replaced() {
-    for hop_ms in [20, 300] {
+    guards(Plant::BacklogDue, "unfair", an_honest_primary_stays_under_a_backlog);
+}
+
+fn an_honest_primary_stays_under_a_backlog() {
+    for hop_ms in [300, 20] {
         let mut net = Net::new(hop_ms);
         net.split(25);
         let begin = (net.now, net.heights()[0]);
@@ -190,6 +225,10 @@ fn an_honest_primary_under_a_long_backlog_is_never_replaced() {
 
 #[test]
 fn a_censor_is_replaced_and_the_one_that_it_ignored_becomes_final() {
+    guards(Plant::EndlessPatience, "victim", a_censor_goes);
+}
+
+fn a_censor_goes() {
     let mut net = Net::new(20);
     net.split(5);
     let coin = net.coins.pop_front().expect("some were made");
@@ -208,27 +247,37 @@ fn a_censor_is_replaced_and_the_one_that_it_ignored_becomes_final() {
             .any(|(_, reason, detail)| { *reason == "unfair" && detail.contains(&victim.id().to_string()) })
     );
     assert!(net.reasons().iter().all(|reason| ["unfair", "joined"].contains(reason)), "{:?}", net.leaves);
-    let Status::Pbft(status) = net.replicas[1].status().engine else { panic!("this is PBFT") };
-    assert_eq!(status.view, View(1), "and that one change was enough");
+    assert_eq!(net.view(1), View(1), "and that one change was enough");
 }
 
 #[test]
 fn a_crawling_primary_is_replaced() {
+    guards(Plant::BearCrawling, "after 120 s: []", a_crawler_goes);
+}
+
+fn a_crawler_goes() {
     let mut net = Net::new(20);
     net.split(5);
-    net.held_ms = 1_700;
-    for _ in 0..60 {
+    let before = net.heights()[1];
+    net.lie(Mode::Delay);
+    let mut passed_s = 0;
+    while net.view(1) == View(0) && passed_s < 120 {
         net.pay(2);
         net.pass(1_000);
+        passed_s += 1;
     }
-    assert!(net.reasons().contains(&"slow"), "{:?}", net.leaves);
-    let Status::Pbft(status) = net.replicas[1].status().engine else { panic!("this is PBFT") };
-    assert_eq!(status.view, View(1));
+    assert!(net.heights()[1] - before >= 12, "it kept just below the timeout: {:?}", net.leaves);
+    assert!(net.reasons().contains(&"slow"), "after {passed_s} s: {:?}", net.leaves);
+    assert_eq!(net.view(1), View(1));
 }
 
 /// It did not hear of it, has no room for what pays so little, or pays attention to another that spends the same coin.
 #[test]
 fn a_primary_that_could_not_know_is_told_and_stays() {
+    guards(Plant::NoHandOver, "no progress", who_could_not_know_stays);
+}
+
+fn who_could_not_know_stays() {
     let mut net = Net::new(20);
     net.split(2);
     let (free, contested) = (net.coins.pop_front().expect("made"), net.coins.pop_front().expect("made"));
