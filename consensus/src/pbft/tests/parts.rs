@@ -2,12 +2,19 @@
 //! stand for a mutant that the runs of whole nets left alive.
 
 use super::super::choose::choose;
+use super::super::evidence::Proofs;
+use super::super::future::Future;
+use super::super::slot::{Body, Judged, Slot};
 use super::super::tally::{Counted, Tally};
 use super::cluster::{Setup, World};
 use crate::chain::Tip;
+use crate::engine::{Peer, Phase};
 use crate::ledger::block::Block;
-use crate::ledger::units::{Height, View};
-use crate::message::VoteKind;
+use crate::ledger::coins::Diff;
+use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
+use crate::limits::{EVIDENCE_PER_MEMBER_MAX, FUTURE_MESSAGES_PER_SENDER_MAX, WINDOW_DEPTH_MAX};
+use crate::message::{Ballot, Evidence, VoteKind};
+use std::sync::Arc;
 
 /// Empty blocks 1 to `count`, one above the other.
 fn blocks(world: &World, count: u64) -> Vec<Block> {
@@ -60,4 +67,145 @@ fn a_tally_forgets_earlier_views_and_only_those() {
         assert!(tally.prepared(ballot(view, &block), 3).is_some() && tally.committed(View(view), 3).is_some());
     }
     assert_eq!(tally.add(lie), Counted::Known, "reported already");
+}
+
+#[test]
+fn a_slot_says_how_far_it_is() {
+    let world = World::new(Setup::of(4));
+    let block = blocks(&world, 1).remove(0);
+    let other = world.other(&block);
+    let mut slot = Slot::default();
+    assert_eq!((slot.block(), slot.phase(View(1))), (None, Phase::Idle));
+    for (judged, phase) in [
+        (Judged::Waiting, Phase::Idle),
+        (Judged::Refused, Phase::Idle),
+        (Judged::Valid(Arc::new(Diff::default())), Phase::PrePrepared),
+    ] {
+        slot.body = Some(Body { judged, ..Body::new(Arc::new(block.clone()), true) });
+        assert_eq!((slot.block(), slot.phase(View(1))), (Some(block.id()), phase));
+        assert_eq!(slot.valid().is_some(), phase == Phase::PrePrepared);
+    }
+    slot.prepared = Some(world.prepared_in(1, 1, &block, &[2, 3]));
+    let phases = [0, 1, 2].map(|view| slot.phase(View(view)));
+    assert_eq!(phases, [Phase::PrePrepared, Phase::Prepared, Phase::PrePrepared]);
+    let prepared = [(1, &block), (0, &block), (2, &block), (1, &other)];
+    let prepared = prepared.map(|(view, block)| slot.is_prepared_in(View(view), block.id()));
+    assert_eq!(prepared, [true, false, false, false], "on this block, in this view");
+    slot.committed = Some(world.committed_in(2, 1, &other, &[0, 1, 2]));
+    assert_eq!((slot.block(), slot.phase(View(1))), (Some(other.id()), Phase::Committed), "what is certified counts");
+    assert_eq!([&other, &block].map(|block| slot.is_committed_on(block.id())), [true, false]);
+}
+
+#[test]
+fn a_slot_is_bound_by_its_votes_in_a_view_and_forgets_those_before() {
+    let world = World::new(Setup::of(4));
+    let block = blocks(&world, 1).remove(0);
+    let other = world.other(&block);
+    let mut slot = Slot { arrived_at: Some(Time(7)), ..Slot::default() };
+    for (view, block) in [(1, &block), (2, &other), (3, &block)] {
+        let vote = world.vote(VoteKind::Prepare, 0, world.ballot_in(view, 1, block.id()));
+        slot.own.insert((View(view), VoteKind::Prepare), vote);
+        slot.tally.add(vote);
+    }
+    let bound = |slot: &Slot| [0, 1, 2, 3, 4].map(|view| slot.bound_to(View(view)));
+    assert_eq!(bound(&slot), [None, Some(block.id()), Some(other.id()), Some(block.id()), None]);
+    slot.forget_before(View(2));
+    assert_eq!(bound(&slot), [None, None, Some(other.id()), Some(block.id()), None]);
+    assert!(slot.tally.vote(View(1), VoteKind::Prepare, 0).is_none() && slot.arrived_at.is_none());
+}
+
+/// What waits in a view at a height, told apart by the peer that brought it.
+fn keep(future: &mut Future, world: &World, signer: u16, view: u64, height: u64, kind: VoteKind, from: u64) {
+    let block = world.genesis.block();
+    let message = world.vote_in(kind, usize::from(signer), view, height, &block);
+    future.keep(signer, (View(view), Height(height), kind), Peer(from), message);
+}
+
+fn taken(future: &mut Future, view: u64, top: u64) -> Vec<u64> {
+    future.ready(View(view), Height(top)).into_iter().map(|(from, _)| from.0).collect()
+}
+
+#[test]
+fn what_was_early_is_taken_up_by_height_proposals_first_and_older_views_are_forgotten() {
+    use VoteKind::{Commit, PrePrepare, Prepare};
+    let world = World::new(Setup::of(4));
+    let mut future = Future::default();
+    for (signer, view, height, kind, from) in [
+        (1, 1, 5, Commit, 1),
+        (1, 1, 4, Commit, 2),
+        (2, 1, 5, PrePrepare, 3),
+        (3, 1, 5, Prepare, 4),
+        (3, 1, 6, PrePrepare, 5),
+        (3, 1, 7, PrePrepare, 6),
+        (1, 0, 5, Prepare, 7),
+        (2, 2, 5, Prepare, 8),
+        // A second one of its key.
+        (3, 1, 5, Prepare, 9),
+    ] {
+        keep(&mut future, &world, signer, view, height, kind, from);
+    }
+    assert_eq!(taken(&mut future, 1, 6), [2, 3, 4, 1, 5], "of this view, at or below the top");
+    assert_eq!(future.sizes().collect::<Vec<_>>(), [1, 1], "of members 2 and 3; view 0 is over");
+    assert_eq!(taken(&mut future, 1, 7), [6]);
+    assert_eq!(taken(&mut future, 2, 5), [8]);
+    assert_eq!(future.sizes().count(), 0);
+}
+
+#[test]
+fn of_what_is_early_the_lowest_goes_when_there_is_too_much_and_proposals_have_a_bound_of_their_own() {
+    let world = World::new(Setup::of(4));
+    let mut future = Future::default();
+    keep(&mut future, &world, 1, 0, 1, VoteKind::Commit, 1);
+    let first = 10;
+    for height in first..first + WINDOW_DEPTH_MAX {
+        keep(&mut future, &world, 1, 0, height, VoteKind::PrePrepare, height);
+    }
+    assert_eq!(future.sizes().sum::<usize>() as u64, WINDOW_DEPTH_MAX + 1, "as many as may");
+    keep(&mut future, &world, 1, 0, first + WINDOW_DEPTH_MAX, VoteKind::PrePrepare, 99);
+    let expected: Vec<u64> = [1].into_iter().chain(first + 1..first + WINDOW_DEPTH_MAX).chain([99]).collect();
+    assert_eq!(taken(&mut future, 0, 1_000), expected, "the lowest proposal is gone, the vote below it stays");
+    let count = FUTURE_MESSAGES_PER_SENDER_MAX as u64;
+    for height in 0..count {
+        keep(&mut future, &world, 2, 0, height, VoteKind::Commit, height);
+    }
+    assert_eq!(future.sizes().sum::<usize>() as u64, count, "as many as may");
+    keep(&mut future, &world, 2, 0, count, VoteKind::Commit, count);
+    assert_eq!(taken(&mut future, 0, 1_000), (1..=count).collect::<Vec<_>>(), "the lowest is gone");
+}
+
+#[test]
+fn of_each_member_so_much_evidence_is_kept_each_place_once() {
+    let world = World::new(Setup::of(4));
+    let block = blocks(&world, 1).remove(0);
+    let other = world.other(&block);
+    let evidence = |signer: usize, view: u64| {
+        let vote = |block: &Block| world.vote(VoteKind::Commit, signer, world.ballot_in(view, 1, block.id()));
+        Evidence { first: vote(&block), second: vote(&other) }
+    };
+    let mut proofs = Proofs::default();
+    for view in 0..EVIDENCE_PER_MEMBER_MAX as u64 {
+        assert!(proofs.keep(evidence(2, view)) && !proofs.keep(evidence(2, view)), "once");
+    }
+    assert!(!proofs.keep(evidence(2, 99)), "enough against this one");
+    assert!(proofs.keep(evidence(1, 99)), "another member");
+    assert_eq!(proofs.all().count(), EVIDENCE_PER_MEMBER_MAX + 1);
+    assert_eq!(proofs.all().next().map(|it| it.first.signer), Some(1));
+}
+
+#[test]
+fn evidence_of_another_epoch_or_incarnation_is_not_kept() {
+    let mut world = World::new(Setup::of(4));
+    let block = blocks(&world, 1).remove(0);
+    let other = world.other(&block);
+    for (epoch, incarnation, kept) in [(1, 0, 0), (0, 1, 0), (1, 1, 0), (0, 0, 1)] {
+        let vote = |block: &Block| {
+            let ballot = world.ballot_in(0, 1, block.id());
+            let (epoch, incarnation) = (Epoch(epoch), Incarnation(incarnation));
+            world.vote(VoteKind::Commit, 2, Ballot { epoch, incarnation, ..ballot })
+        };
+        let evidence = Evidence { first: vote(&block), second: vote(&other) };
+        let engine = world.nodes[1].engine.as_mut().expect("it is up");
+        engine.on_evidence(evidence);
+        assert_eq!(world.status(1).evidence.len(), kept, "epoch {epoch}, incarnation {incarnation}");
+    }
 }
