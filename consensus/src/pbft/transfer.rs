@@ -20,8 +20,8 @@
 //! 3. Coins follow each other in strictly ascending order of names that belong to their bucket, and the sum of the complete bucket
 //!    is the one of the manifest. Order and belonging are looked at *before* anything is added up: 65,536 copies of an invented
 //!    coin add up to nothing. Whoever sends anything else is blamed and rests, its bucket is discarded, and another peer is
-//!    asked. Whoever says that it serves the snapshot no more is not asked again; when nobody does, the transfer starts over
-//!    with a newer one.
+//!    asked. Whoever says that it serves the snapshot no more is not asked again; when some say so and nobody else is of use, the
+//!    transfer starts over with a newer one.
 //! 4. When all buckets are here, the certificates are persisted and the executor switches ([`SnapshotStep`]), in one
 //!    transaction. From then until it reports the switch, nothing is voted on or connected.
 //! 5. The chain goes on from the checkpoint's block. What lies above is connected again from what is stored, or fetched.
@@ -97,6 +97,8 @@ struct Fetch {
     jobs: BTreeMap<Peer, Job>,
     /// Empty answers of each peer. Invariant: connected peers only.
     empty: BTreeMap<Peer, u32>,
+    /// Peers that gave no answer, or a wrong one, when they were asked last. Invariant: connected peers only.
+    useless: BTreeSet<Peer>,
 }
 
 /// What one peer is asked for.
@@ -288,6 +290,7 @@ impl Pbft {
             todo: (0..=u8::MAX).collect(),
             jobs: BTreeMap::new(),
             empty: BTreeMap::new(),
+            useless: BTreeSet::new(),
         });
     }
 
@@ -317,13 +320,15 @@ impl Pbft {
         }
     }
 
-    /// Whether every peer that claims the checkpoint or a later one has said that it does not serve it.
+    /// Whether of the peers that claim the checkpoint or a later one some have said that they do not serve it, and the others are
+    /// of no use: a liar that claims it and says nothing shall not keep this replica waiting for it.
     fn nobody_serves(&self) -> bool {
         let Some(fetch) = &self.transfer.fetch else {
             return false;
         };
-        let mut claiming = self.peers.claims().filter(|(_, info)| info.stable >= fetch.height()).peekable();
-        claiming.peek().is_some() && claiming.all(|(peer, _)| fetch.is_empty_handed(peer))
+        let claiming = || self.peers.claims().filter(|(_, info)| info.stable >= fetch.height());
+        claiming().any(|(peer, _)| fetch.is_empty_handed(peer))
+            && claiming().all(|(peer, _)| fetch.is_empty_handed(peer) || fetch.useless.contains(&peer))
     }
 
     /// Buckets that were asked for. What comes too late is of no use and no fault.
@@ -356,12 +361,17 @@ impl Pbft {
         }
         let (height, buckets) = (fetch.height(), fetch.sums.len());
         self.trace(Trace::Transfer { height, buckets, done: false });
+        if fault.is_none()
+            && let Some(fetch) = &mut self.transfer.fetch
+        {
+            fetch.useless.remove(&from);
+        }
         if let Some(reason) = fault {
             // What came of the bucket before is the same peer's.
             let fault = Fault::Invalid { what: "buckets", reason: reason.to_owned() };
             self.emit(Effect::Blame { peer: from, fault });
             self.peers.rest(self.now, from);
-            return self.release(job);
+            return self.give_up(from, job);
         }
         if job.next > u16::from(job.last) {
             return;
@@ -389,7 +399,15 @@ impl Pbft {
     /// A peer will not answer what it was asked.
     pub(super) fn unanswered(&mut self, peer: Peer) {
         let job = self.transfer.fetch.as_mut().and_then(|fetch| fetch.jobs.remove(&peer));
-        job.into_iter().for_each(|job| self.release(job));
+        job.into_iter().for_each(|job| self.give_up(peer, job));
+    }
+
+    /// A peer was of no use for its job.
+    fn give_up(&mut self, peer: Peer, job: Job) {
+        if let Some(fetch) = &mut self.transfer.fetch {
+            fetch.useless.insert(peer);
+        }
+        self.release(job);
     }
 
     /// A peer is gone.
@@ -397,6 +415,7 @@ impl Pbft {
         self.unanswered(peer);
         if let Some(fetch) = &mut self.transfer.fetch {
             fetch.empty.remove(&peer);
+            fetch.useless.remove(&peer);
         }
     }
 

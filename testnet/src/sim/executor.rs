@@ -78,7 +78,10 @@ impl World {
             Output::Submitted { request, result } => return self.answered(node, request as usize, &result),
             Output::Blame { peer, fault, ban } => {
                 let of = self.nodes[node].names.get(&peer).copied();
-                return self.referee.blamed(node, of, &fault, ban);
+                self.referee.blamed(node, of, &fault, ban)?;
+                if let Some(of) = of.filter(|_| ban) {
+                    self.ban(node, of);
+                }
             }
             Output::Notice(Notice::Dropped { txid, .. }) => self.dropped(node, txid),
             Output::Notice(Notice::Engine(Trace::Leave { reason, .. })) => {

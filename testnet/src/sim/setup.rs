@@ -24,6 +24,10 @@ use std::sync::Arc;
 pub(crate) const GENESIS_TIME_S: u32 = 1_750_000_000;
 /// How long a view has at most, however many have failed.
 pub(crate) const VIEW_TIMEOUT_MS_MAX: u32 = 60_000;
+/// How long a view has at least, in one net or another: where it is short, honest primaries are replaced too.
+const VIEW_TIMEOUTS_MS: [u32; 4] = [500, 1_000, 2_000, 2_000];
+/// Sets the draw of these apart from all others.
+const VIEW_TIMEOUT_SEED: u64 = 0x7469_6d65;
 /// By how much two clocks differ at most.
 const SKEW_MS_MAX: u64 = 1_500;
 /// A target that takes 256 hashes: real nonces, found in no time.
@@ -50,7 +54,8 @@ pub(crate) fn set_up(options: &SimOptions, seed: u64, dice: &mut Dice) -> Setup 
     let accounts = Accounts::new(dice);
     let count = options.nodes_of(seed);
     let keys: Vec<SigningKey> = (0..count).map(|_| SigningKey::from_seed(&dice.bytes())).collect();
-    let genesis = Arc::new(genesis(options, &accounts, &keys, dice));
+    let view_timeout_ms = VIEW_TIMEOUTS_MS[Dice::new(seed ^ VIEW_TIMEOUT_SEED).index(VIEW_TIMEOUTS_MS.len())];
+    let genesis = Arc::new(genesis(options, view_timeout_ms, &accounts, &keys, dice));
     genesis.check().expect("the simulator makes a valid genesis");
     let verifier = Verifier::new(genesis.clone());
     let heal_ms = if options.faults.iter().next().is_some() { dice.between(8_000, 25_000) } else { 8_000 };
@@ -95,7 +100,13 @@ fn node(
     Node::new(config, Disk::new(genesis, plant), count, skew_ms, hashes_per_second)
 }
 
-fn genesis(options: &SimOptions, accounts: &Accounts, keys: &[SigningKey], dice: &mut Dice) -> Genesis {
+fn genesis(
+    options: &SimOptions,
+    view_timeout_ms: u32,
+    accounts: &Accounts,
+    keys: &[SigningKey],
+    dice: &mut Dice,
+) -> Genesis {
     let pow = options.engine == SimEngine::Pow;
     let dev = dice.chance(500);
     let difficulty = if dice.chance(500) {
@@ -123,7 +134,7 @@ fn genesis(options: &SimOptions, accounts: &Accounts, keys: &[SigningKey], dice:
         EngineParams::Pbft(PbftParams {
             depth: dice.between(1, 8) as u16,
             checkpoint_interval: if dice.chance(600) { dice.between(1, 6) as u32 } else { 64 },
-            view_timeout_ms: 2_000,
+            view_timeout_ms,
             view_timeout_max_ms: VIEW_TIMEOUT_MS_MAX,
             drift_s: 10,
             block_time_ms,

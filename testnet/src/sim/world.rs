@@ -35,6 +35,8 @@ pub const fn liveness_ms_max(liars: usize) -> u64 {
 
 /// The referee looks at every node this often.
 const CHECK_MS: u64 = 1_000;
+/// So long a node has no connection with a peer that it banned.
+const BAN_MS: u64 = 60_000;
 /// A node notices a dead connection after at most this.
 const HANG_UP_MS_MAX: u64 = 600;
 
@@ -66,6 +68,8 @@ pub(crate) struct World {
     /// By the hash of their bytes.
     pub(crate) opened: BTreeMap<[u8; 32], Opened>,
     pub(crate) next_connection: u64,
+    /// Until when two nodes do not connect since one has banned the other; the lower one first.
+    banned: BTreeMap<(usize, usize), u64>,
     /// Classes of faults that strike now: none in the second phase.
     pub(crate) faults: Faults,
     pub(crate) healed_ms: Option<u64>,
@@ -99,6 +103,7 @@ impl World {
             verifier,
             opened: BTreeMap::new(),
             next_connection: 0,
+            banned: BTreeMap::new(),
             faults: options.faults,
             healed_ms: None,
             liveness_ms,
@@ -286,6 +291,10 @@ impl World {
     /// Two nodes connect, if both run and nothing is cut between them; else they try again.
     fn connect(&mut self, a: usize, b: usize) -> Verdict {
         let is_open = |world: &World, a: usize, b: usize| world.nodes[a].ends[b].map(|end| end.connection);
+        if self.banned.get(&(a.min(b), a.max(b))).is_some_and(|until| *until > self.now_ms) {
+            // They connect when it ends.
+            return Ok(());
+        }
         let both_up = self.nodes[a].is_up() && self.nodes[b].is_up();
         let (here, there) = (is_open(self, a, b), is_open(self, b, a));
         if !both_up || (here.is_some() && here == there) {
@@ -308,6 +317,20 @@ impl World {
             self.tell(node, Input::Connected(peer))?;
         }
         Ok(())
+    }
+
+    /// A node closes its connection with another, and accepts no new one for a while.
+    pub(crate) fn ban(&mut self, node: usize, other: usize) {
+        let until = self.now_ms + BAN_MS;
+        let (a, b) = (node.min(other), node.max(other));
+        self.banned.insert((a, b), until);
+        for (node, of) in [(a, b), (b, a)] {
+            if let Some(end) = self.nodes[node].ends[of] {
+                let at = self.now_ms + self.dice.between(0, HANG_UP_MS_MAX);
+                self.agenda.add(at, Event::HangUp { node, of, connection: end.connection });
+            }
+        }
+        self.agenda.add(until, Event::Connect { a, b });
     }
 
     fn hang_up(&mut self, node: usize, of: usize, connection: u64) -> Verdict {

@@ -535,6 +535,33 @@ fn a_peer_that_vanishes_in_the_middle_costs_nothing_but_time() {
     assert_eq!(world.height(3), 9);
 }
 
+/// Found by the simulator: the snapshot is served no more, and one member that lies goes on claiming it and says nothing.
+#[test]
+fn a_silent_peer_does_not_keep_a_transfer_waiting_that_nobody_serves() {
+    let mut world = World::new(EVERY_2);
+    blocks(&mut world, 0..1);
+    world.kill(3);
+    blocks(&mut world, 1..9);
+    world.start(3);
+    // No help comes by itself, so that only another snapshot is left.
+    let mut change = |packet: &mut Packet| {
+        let silence = Message::Certified(Default::default());
+        match &mut packet.message {
+            _ if packet.to != 3 => {}
+            Message::Certified(_) => packet.message = silence,
+            Message::Buckets(_) if packet.from == 0 => packet.message = silence,
+            Message::Buckets(answer) if answer.height == Height(8) => answer.parts.clear(),
+            _ => {}
+        }
+    };
+    run_changed(&mut world, &mut change);
+    blocks(&mut world, 9..13);
+    pass_changed(&mut world, 40_000, &mut change);
+    assert_eq!(world.nodes[3].switched, [12]);
+    world.pass(3_000);
+    world.assert_agreed(13);
+}
+
 #[test]
 fn a_crash_at_any_point_of_a_transfer_leaves_the_old_state_or_the_new_one() {
     for effects in (0..120).step_by(8) {
