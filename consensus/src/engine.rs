@@ -377,6 +377,17 @@ pub enum Trace {
         /// For how long, in this view.
         waited_ms: u64,
     },
+    /// What a member measured has moved its bars by a quarter or more, or this primary's delay to the other side of half its bar.
+    Pace {
+        /// How long the view has for what it owes.
+        timeout_ms: u64,
+        /// How long one due transaction may be passed over.
+        patience_ms: u64,
+        /// How late this view's proposals come while work waits, on average.
+        delay_ms: u64,
+        /// How late they may come.
+        delay_allowed_ms: u64,
+    },
     /// This primary was handed transactions by another member.
     HandedOver {
         /// Who.

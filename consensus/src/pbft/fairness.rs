@@ -12,6 +12,7 @@
 //! to complain. A backlog does not matter: what would not be in the next block is not due.
 
 use super::Pbft;
+use super::timer::Pace;
 use crate::engine::{Effect, OverdueRequest, Peer, To, Trace};
 use crate::ledger::hash::TxId;
 use crate::ledger::key::Signature;
@@ -64,6 +65,16 @@ impl Pbft {
 
     fn may_complain(&self) -> bool {
         self.me.is_some() && self.is_active() && !self.is_primary() && !self.is_behind() && !self.is_stopped()
+    }
+
+    /// Tells what is measured of the net and of its primary, when that has moved.
+    pub(super) fn tell_pace(&mut self) {
+        if self.me.is_none() {
+            return;
+        }
+        if let Some(Pace { timeout_ms, patience_ms, delay_ms, delay_allowed_ms }) = self.timer.news() {
+            self.trace(Trace::Pace { timeout_ms, patience_ms, delay_ms, delay_allowed_ms });
+        }
     }
 
     /// Looks for what is overdue, when it is time to.

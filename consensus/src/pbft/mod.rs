@@ -231,6 +231,7 @@ impl Engine for Pbft {
             self.send_change_again();
             self.send_again();
             self.send_checkpoints_again();
+            self.tell_pace();
         }
         if !self.halted {
             self.expire();

@@ -61,13 +61,38 @@ pub(super) struct Timer {
     delays_ms: u64,
     /// Heights in it.
     judged: u32,
+    /// What was told last, and whether anything was measured since.
+    told: Option<Pace>,
+    measured: bool,
+}
+
+/// What a replica measured and what follows for the primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pace {
+    pub(super) timeout_ms: u64,
+    pub(super) patience_ms: u64,
+    pub(super) delay_ms: u64,
+    pub(super) delay_allowed_ms: u64,
+}
+
+impl Pace {
+    /// Whether somebody who knows `other` ought to hear of it.
+    fn is_news_after(&self, other: &Pace) -> bool {
+        let moved = |now: u64, then: u64| now.abs_diff(then) >= (then / 4).max(1);
+        let is_late = |pace: &Pace| pace.delay_ms > pace.delay_allowed_ms / 2;
+        moved(self.timeout_ms, other.timeout_ms)
+            || moved(self.patience_ms, other.patience_ms)
+            || moved(self.delay_allowed_ms, other.delay_allowed_ms)
+            || is_late(self) != is_late(other)
+    }
 }
 
 impl Timer {
     pub(super) fn new(least_ms: u32, cap_ms: u32) -> Timer {
         let (least_ms, cap_ms) = (u64::from(least_ms), u64::from(cap_ms));
         let took_ms = VecDeque::new();
-        Timer { least_ms, cap_ms, failed: 0, eased: 0, took_ms, since: None, delays_ms: 0, judged: 0 }
+        let (told, measured) = (None, true);
+        Timer { least_ms, cap_ms, failed: 0, eased: 0, took_ms, since: None, delays_ms: 0, judged: 0, told, measured }
     }
 
     /// How long the present view has.
@@ -116,20 +141,39 @@ impl Timer {
         self.since.map(|since| since.plus_ms(self.timeout_ms()))
     }
 
+    /// The figures, when they have moved enough since they were told last.
+    pub(super) fn news(&mut self) -> Option<Pace> {
+        if !std::mem::take(&mut self.measured) {
+            return None;
+        }
+        let pace = Pace {
+            timeout_ms: self.timeout_ms(),
+            patience_ms: self.patience_ms(),
+            delay_ms: self.delay_ms(),
+            delay_allowed_ms: self.delay_allowed_ms(),
+        };
+        let is_news = self.told.is_none_or(|told| pace.is_news_after(&told));
+        self.told = if is_news { Some(pace) } else { self.told };
+        is_news.then_some(pace)
+    }
+
     /// A block became final: the next is owed from now.
     pub(super) fn progress(&mut self) {
         self.since = None;
+        self.measured |= self.failed > 0;
         self.failed = 0;
     }
 
     /// The present view was left; `failed` when it made no block final.
     pub(super) fn left(&mut self, failed: bool) {
         self.since = None;
+        self.measured = true;
         self.failed = if failed { self.failed.saturating_add(1) } else { self.failed };
     }
 
     /// The primary was found wanting although blocks became final.
     pub(super) fn complained(&mut self) {
+        self.measured = true;
         self.eased = (self.eased + 1).min(EASED_MAX);
     }
 
@@ -137,6 +181,7 @@ impl Timer {
     pub(super) fn entered(&mut self) {
         self.since = None;
         (self.delays_ms, self.judged) = (0, 0);
+        self.measured = true;
     }
 
     /// A quorum took so long from a proposal to its commit certificate.
@@ -145,12 +190,14 @@ impl Timer {
             self.took_ms.pop_front();
         }
         self.took_ms.push_back(ms);
+        self.measured = true;
     }
 
     /// The primary's proposal came so long after it could have, while work waited.
     pub(super) fn proposed_after(&mut self, ms: u64) {
         self.delays_ms = (self.delays_ms - self.delays_ms / SMOOTHING).saturating_add(ms);
         self.judged = self.judged.saturating_add(1);
+        self.measured = true;
         if self.judged.is_multiple_of(EASED_HEIGHTS) {
             self.eased = self.eased.saturating_sub(1);
         }

@@ -72,6 +72,18 @@ pub enum EventKind {
         /// For how long, in this view.
         waited_ms: u64,
     },
+    /// PBFT: what a member measured has moved its bars by a quarter or more, or its primary's delay to the other side of half
+    /// of what is allowed.
+    Pace {
+        /// How long the view has for what it owes.
+        timeout_ms: u64,
+        /// How long one due transaction may be passed over.
+        patience_ms: u64,
+        /// How late this view's proposals come while work waits, on average.
+        delay_ms: u64,
+        /// How late they may come.
+        delay_allowed_ms: u64,
+    },
     /// PBFT: this primary was handed transactions, which it puts before all others.
     HandedOver {
         /// By which member.

@@ -67,6 +67,9 @@ impl Core {
             Trace::HandOver { primary, count, first, waited_ms } => {
                 tracing::info!(primary, count, %first, waited_ms, "handed transactions to the primary");
             }
+            Trace::Pace { timeout_ms, patience_ms, delay_ms, delay_allowed_ms } => {
+                tracing::debug!(timeout_ms, patience_ms, delay_ms, delay_allowed_ms, "pace");
+            }
             Trace::HandedOver { by, count } => {
                 tracing::info!(by, count, "was handed transactions");
             }
@@ -136,6 +139,9 @@ fn event_of(trace: Trace) -> EventKind {
         }
         Trace::HandOver { primary, count, first, waited_ms } => {
             EventKind::HandOver { primary, count, txid: first.to_string(), waited_ms }
+        }
+        Trace::Pace { timeout_ms, patience_ms, delay_ms, delay_allowed_ms } => {
+            EventKind::Pace { timeout_ms, patience_ms, delay_ms, delay_allowed_ms }
         }
         Trace::HandedOver { by, count } => EventKind::HandedOver { by, count },
         Trace::ViewChange { signer, view, votes, quorum } => {

@@ -45,6 +45,7 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
         EventKind::Vote { .. }
         | EventKind::CheckpointVote { .. }
         | EventKind::ViewChange { .. }
+        | EventKind::Pace { .. }
         | EventKind::Phase { .. }
         | EventKind::Header { .. } => return None,
         EventKind::Checkpoint { height, .. } => (format!("checkpoint {height} is stable"), Tone::Plain),

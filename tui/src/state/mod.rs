@@ -240,6 +240,7 @@ impl Model {
             | EventKind::Checkpoint { .. }
             | EventKind::Diverged { .. }
             | EventKind::Transfer { .. }
+            | EventKind::Pace { .. }
             | EventKind::HandOver { .. }
             | EventKind::HandedOver { .. }
             | EventKind::Equivocation { .. }

@@ -120,6 +120,11 @@ fn the_reason_and_figures_of_a_slow_primary_are_told() {
         world.submit(index);
         world.pass(1_600);
     }
+    let late = world.nodes[1].traces.iter().position(
+        |it| matches!(it, Trace::Pace { delay_ms, delay_allowed_ms, .. } if delay_ms > &(delay_allowed_ms / 2)),
+    );
+    let left = world.nodes[1].traces.iter().position(|it| matches!(it, Trace::Leave { .. }));
+    assert!(late.is_some() && late < left, "the delay is told before it is held against the primary");
     let slow = (1..4).filter(|index| reasons(&world, *index).contains(&"slow")).count();
     assert!(slow >= 2, "{slow} replicas called it slow");
     assert!(view(&world, 1) > View(0));
@@ -173,6 +178,8 @@ fn an_honest_primary_stays_for_as_long_as_it_serves() {
         }
         assert!((0..4).all(|index| reasons(&world, index).is_empty()), "depth {depth}");
         assert!((0..4).all(|index| hand_overs(&world, index) == 0), "nothing was overdue");
+        let paces = world.nodes[1].traces.iter().filter(|it| matches!(it, Trace::Pace { .. })).count();
+        assert!((1..4).contains(&paces), "depth {depth}: {paces} times told of a pace that stays as it is");
         world.assert_agreed(u64::from(COINS));
     }
 }
