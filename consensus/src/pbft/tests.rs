@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod cluster;
+mod edges;
 mod fairness;
 mod forge;
 mod net;

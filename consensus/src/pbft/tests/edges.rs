@@ -1,0 +1,196 @@
+//! View changes at the edges of their guards and times: what is just within, and what is just beyond.
+
+use super::super::RESEND_MS;
+use super::cluster::{Setup, World};
+use crate::engine::{Event, Peer};
+use crate::ledger::block::Block;
+use crate::ledger::units::{Epoch, Height, Incarnation, View};
+use crate::limits::{SLOTS_MAX, VIEW_MAX};
+use crate::message::{Blocks, CertifiedBlocks, Evidence, Message, NewView, ViewChange, VoteKind};
+use crate::pbft::Pbft;
+
+fn net() -> World {
+    World::new(Setup::of(4))
+}
+
+/// An empty block of height 1.
+fn block(world: &World) -> Block {
+    world.block(&world.genesis.block().header, 1, &[])
+}
+
+fn engine(world: &mut World, index: usize) -> &mut Pbft {
+    world.nodes[index].engine.as_mut().expect("it is up")
+}
+
+/// The NEW-VIEW of a view in which nobody was prepared on anything.
+fn empty_view(world: &World, view: u64) -> Message {
+    world.new_view(view, (1..4).map(|signer| world.change(signer, view, None, vec![])).collect())
+}
+
+/// A NEW-VIEW in which one member was prepared on this block in view 0.
+fn view_with(world: &World, view: u64, block: &Block) -> Message {
+    let prepared = vec![world.prepared_in(0, 1, block, &[1, 3])];
+    let changes = [world.change(0, view, None, prepared), world.change(1, view, None, vec![])];
+    world.new_view(view, changes.into_iter().chain([world.change(3, view, None, vec![])]).collect())
+}
+
+/// Messages under way from one node to another.
+fn under_way(world: &World, from: usize, to: usize, wanted: impl Fn(&Message) -> bool) -> usize {
+    world.queue.iter().filter(|it| it.from == from && it.to == to && wanted(&it.message)).count()
+}
+
+/// Lets a node's clock go on, and wakes it.
+fn wake_after(world: &mut World, index: usize, ms: u64) {
+    world.nodes[index].ahead_ms += ms;
+    world.told(index, Event::Wake);
+}
+
+#[test]
+fn a_view_change_and_a_new_view_of_another_epoch_or_incarnation_change_nothing() {
+    for (epoch, incarnation, counts) in [(1, 0, false), (0, 1, false), (1, 1, false), (0, 0, true)] {
+        let (epoch, incarnation) = (Epoch(epoch), Incarnation(incarnation));
+        let mut world = net();
+        let change = ViewChange { epoch, incarnation, ..world.change(3, 1, None, vec![]) };
+        let Message::NewView(new_view) = empty_view(&world, 1) else { panic!("made above") };
+        engine(&mut world, 2).on_view_change(Peer(3), change);
+        let signers = engine(&mut world, 2).views.signers(View(1));
+        assert_eq!(signers, if counts { vec![3] } else { vec![] }, "{epoch:?} {incarnation:?}");
+        engine(&mut world, 2).on_new_view(Peer(1), NewView { epoch, incarnation, ..new_view });
+        assert_eq!(world.view(2), u64::from(counts), "{epoch:?} {incarnation:?}");
+    }
+}
+
+#[test]
+fn a_peer_is_told_of_the_view_again_after_a_while_and_when_it_is_back() {
+    let mut world = net();
+    let new_view = empty_view(&world, 1);
+    world.inject(1, 2, new_view);
+    world.lose_all();
+    let told = |world: &World| under_way(world, 2, 3, |it| matches!(it, Message::NewView(_)));
+    let behind = Message::ViewChange(world.change(3, 1, None, vec![]));
+    world.inject(3, 2, behind.clone());
+    world.inject(3, 2, behind.clone());
+    assert_eq!(told(&world), 1, "once");
+    world.nodes[2].ahead_ms += RESEND_MS / 2 - 1;
+    world.inject(3, 2, behind.clone());
+    assert_eq!(told(&world), 1, "too early");
+    world.nodes[2].ahead_ms += 1;
+    world.inject(3, 2, behind.clone());
+    assert_eq!(told(&world), 2);
+    world.told(2, Event::Disconnected(Peer(3)));
+    world.lose_all();
+    world.told(2, Event::Connected(Peer(3)));
+    world.inject(3, 2, behind);
+    assert!(told(&world) > 0, "it may have lost what it was told");
+}
+
+#[test]
+fn the_own_view_change_is_sent_again_when_it_is_time_and_not_before() {
+    let mut world = net();
+    world.submit(0);
+    world.lose_all();
+    world.time_out(2);
+    let sent = |world: &World| under_way(world, 2, 3, |it| matches!(it, Message::ViewChange(_)));
+    assert_eq!(sent(&world), 1);
+    wake_after(&mut world, 2, RESEND_MS - 1);
+    assert_eq!(sent(&world), 1, "too early");
+    wake_after(&mut world, 2, 1);
+    assert_eq!(sent(&world), 2);
+}
+
+#[test]
+fn the_primary_asks_for_a_missing_body_again_when_it_is_time_and_nobody_else_asks() {
+    let mut world = net();
+    world.kill(1);
+    let block = block(&world);
+    let new_view = view_with(&world, 2, &block);
+    let asked = |world: &World, from: usize| -> usize {
+        (0..4).map(|to| under_way(world, from, to, |it| matches!(it, Message::GetBlocks(_)))).sum()
+    };
+    world.inject(2, 3, new_view.clone());
+    assert_eq!((world.view(3), asked(&world, 3)), (2, 0), "a backup waits for the proposal");
+    // Its turn comes, but its view has not begun: what the last one chose is not its affair any more.
+    world.time_out(3);
+    assert_eq!((world.view(3), world.status(3).is_active, asked(&world, 3)), (3, false, 0));
+    world.inject(2, 2, new_view);
+    assert_eq!(asked(&world, 2), 1);
+    wake_after(&mut world, 2, RESEND_MS / 2 - 1);
+    assert_eq!(asked(&world, 2), 1, "too early");
+    wake_after(&mut world, 2, 1);
+    assert_eq!(asked(&world, 2), 2);
+}
+
+#[test]
+fn a_body_that_comes_when_its_height_is_final_already_is_of_no_use() {
+    let mut world = net();
+    let block = block(&world);
+    let new_view = view_with(&world, 2, &block);
+    world.inject(2, 2, new_view);
+    let certified = world.certified(1, &block, &[0, 1, 3]);
+    world.inject(0, 2, Message::Certified(CertifiedBlocks(vec![certified])));
+    assert_eq!(world.height(2), 1);
+    world.inject(0, 2, Message::Blocks(Blocks(vec![block])));
+    assert!(world.engine(2).slots.is_empty());
+}
+
+#[test]
+fn who_leaves_with_all_that_is_final_needs_no_help() {
+    for (has_all, helped) in [(false, 1), (true, 0)] {
+        let mut world = net();
+        let block = block(&world);
+        let certified = world.certified(1, &block, &[0, 1, 3]);
+        world.inject(0, 2, Message::Certified(CertifiedBlocks(vec![certified])));
+        world.lose_all();
+        let helps = |world: &World| under_way(world, 2, 3, |it| matches!(it, Message::Certified(_)));
+        let committed = world.committed_in(0, 1, &block, &[0, 1, 3]);
+        let change = world.change(3, 1, has_all.then_some(committed), vec![]);
+        world.inject(3, 2, Message::ViewChange(change));
+        assert_eq!(helps(&world), helped);
+        // A vote says that it did not have all after all.
+        let vote = world.vote_in(VoteKind::Commit, 3, 0, 1, &block);
+        world.inject(3, 2, vote.clone());
+        world.inject(3, 2, vote);
+        assert_eq!(helps(&world), 1, "it was not helped before, so it is now");
+    }
+}
+
+#[test]
+fn evidence_of_an_earlier_view_moves_nobody_out_of_the_present_one() {
+    let mut world = net();
+    let new_view = empty_view(&world, 1);
+    world.inject(1, 2, new_view);
+    let block = block(&world);
+    let vote = |block: &Block| world.vote(VoteKind::PrePrepare, 0, world.ballot(1, block.id()));
+    let evidence = Evidence { first: vote(&block), second: vote(&world.other(&block)) };
+    world.inject(3, 2, Message::Evidence(evidence));
+    assert_eq!((world.view(2), world.status(2).is_active), (1, true));
+    assert_eq!(world.status(2).evidence.len(), 1, "kept");
+}
+
+#[test]
+fn views_end_at_the_last_one() {
+    let mut world = net();
+    engine(&mut world, 2).leave(View(VIEW_MAX + 1), "beyond", String::new());
+    assert_eq!((world.view(2), world.status(2).is_active), (0, true), "there is no such view");
+    engine(&mut world, 2).leave(View(VIEW_MAX), "last", String::new());
+    assert_eq!((world.view(2), world.status(2).is_active), (VIEW_MAX, false));
+}
+
+#[test]
+fn of_certificates_without_blocks_those_near_fill_slots_and_of_those_far_off_the_highest_counts() {
+    let mut world = net();
+    let block = block(&world);
+    let certificate = |height| world.committed_in(0, height, &block, &[0, 1, 2]);
+    let heights = [0, SLOTS_MAX, SLOTS_MAX, SLOTS_MAX + 3, SLOTS_MAX + 3, SLOTS_MAX + 2, SLOTS_MAX + 4];
+    let certificates = heights.map(certificate);
+    let engine = engine(&mut world, 2);
+    let mut learnt = Vec::new();
+    for certificate in certificates {
+        let before = engine.out.len();
+        engine.learn(certificate);
+        learnt.push(engine.out.len() > before);
+    }
+    assert_eq!(learnt, [false, true, false, true, false, false, true]);
+    assert_eq!(engine.slots.keys().copied().collect::<Vec<_>>(), [Height(SLOTS_MAX)]);
+    assert_eq!(engine.highest_height(), Height(SLOTS_MAX + 4));
+}
