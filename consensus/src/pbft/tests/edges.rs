@@ -194,3 +194,68 @@ fn of_certificates_without_blocks_those_near_fill_slots_and_of_those_far_off_the
     assert_eq!(engine.slots.keys().copied().collect::<Vec<_>>(), [Height(SLOTS_MAX)]);
     assert_eq!(engine.highest_height(), Height(SLOTS_MAX + 4));
 }
+
+#[test]
+fn another_block_than_the_view_chose_costs_its_primary_the_view_and_a_backup_nothing() {
+    for (kind, signer, is_lie) in
+        [(VoteKind::PrePrepare, 1, true), (VoteKind::Prepare, 3, false), (VoteKind::Commit, 3, false)]
+    {
+        for is_chosen in [true, false] {
+            let mut world = net();
+            let block = block(&world);
+            let new_view = view_with(&world, 1, &block);
+            world.inject(1, 2, new_view);
+            let voted = if is_chosen { block } else { world.other(&block) };
+            let vote = world.vote_in(kind, signer, 1, 1, &voted);
+            world.inject(signer, 2, vote);
+            let expected = if is_lie && !is_chosen { (2, 1, false) } else { (1, 0, true) };
+            let slot = world.engine(2).slots.get(&Height(1));
+            let is_counted = slot.is_some_and(|slot| slot.tally.vote(View(1), kind, signer as u16).is_some());
+            assert_eq!((world.view(2), world.nodes[2].blamed.len(), is_counted), expected, "{kind:?}, {is_chosen}");
+        }
+    }
+}
+
+#[test]
+fn a_proposal_at_or_below_the_base_is_of_no_use_and_no_lie() {
+    for height in [1, 2, 3] {
+        let mut world = net();
+        let chain = [1, 2, 3].map(|height| world.block(&world.genesis.block().header, height, &[]));
+        // The base is height 2, of which node 2 has no block.
+        let committed = world.committed_in(0, 2, &chain[1], &[0, 1, 3]);
+        let changes = [0, 1, 3].map(|signer| world.change(signer, 1, Some(committed.clone()), vec![]));
+        let new_view = world.new_view(1, changes.to_vec());
+        world.inject(1, 2, new_view);
+        let block = world.other(&chain[height - 1]);
+        let proposal = world.proposal_in(1, height as u64, &block);
+        world.inject(1, 2, proposal);
+        assert_eq!((world.view(2), world.nodes[2].blamed.len()), (1, 0), "height {height}");
+        assert_eq!(world.in_flight(2, height as u64).is_some(), height == 3, "height {height}");
+    }
+}
+
+#[test]
+fn only_who_is_in_its_view_tells_others_of_it() {
+    let mut world = net();
+    let new_view = empty_view(&world, 1);
+    world.inject(1, 2, new_view);
+    let block = block(&world);
+    let told = |world: &World| under_way(world, 2, 3, |it| matches!(it, Message::NewView(_)));
+    world.lose_all();
+    world.submit(0);
+    world.lose_all();
+    world.time_out(2);
+    for message in [world.vote_in(VoteKind::Commit, 3, 0, 1, &block), world.proposal_in(0, 1, &block)] {
+        world.inject(3, 2, message);
+    }
+    assert_eq!(told(&world), 0, "it waits for view 2 itself");
+    let new_view = empty_view(&world, 3);
+    world.inject(3, 2, new_view);
+    for (message, count) in
+        [(world.vote_in(VoteKind::Commit, 3, 0, 1, &block), 1), (world.proposal_in(0, 1, &block), 2)]
+    {
+        world.nodes[2].ahead_ms += RESEND_MS;
+        world.inject(3, 2, message);
+        assert_eq!(told(&world), count);
+    }
+}
