@@ -2,7 +2,7 @@
 
 use super::super::RESEND_MS;
 use super::cluster::{Setup, World};
-use crate::engine::{Event, Peer};
+use crate::engine::{Event, Peer, Trace};
 use crate::ledger::block::Block;
 use crate::ledger::units::{Epoch, Height, Incarnation, View};
 use crate::limits::{SLOTS_MAX, VIEW_MAX};
@@ -258,4 +258,37 @@ fn only_who_is_in_its_view_tells_others_of_it() {
         world.inject(3, 2, message);
         assert_eq!(told(&world), count);
     }
+}
+
+#[test]
+fn every_vote_that_counts_is_told_with_how_many_there_are() {
+    let mut world = net();
+    let block = block(&world);
+    let proposal = world.proposal(1, &block);
+    world.inject(0, 1, proposal);
+    for (kind, signers) in [(VoteKind::Prepare, [2, 2, 3]), (VoteKind::Commit, [0, 2, 3])] {
+        for signer in signers {
+            let vote = world.vote_in(kind, signer, 0, 1, &block);
+            world.inject(signer, 1, vote);
+        }
+    }
+    let told = |trace: &Trace| match trace {
+        Trace::Vote { kind, signer, view: View(0), height: Height(1), votes, quorum: 3 } => {
+            Some((*kind, *signer, *votes))
+        }
+        _ => None,
+    };
+    let told: Vec<_> = world.nodes[1].traces.iter().filter_map(told).collect();
+    let expected = [
+        (VoteKind::PrePrepare, 0, 1),
+        (VoteKind::Prepare, 1, 2),
+        (VoteKind::Prepare, 2, 3),
+        (VoteKind::Commit, 1, 1),
+        (VoteKind::Prepare, 3, 4),
+        (VoteKind::Commit, 0, 2),
+        (VoteKind::Commit, 2, 3),
+        // The height is final by now; who votes for it is still of interest.
+        (VoteKind::Commit, 3, 4),
+    ];
+    assert_eq!(told, expected);
 }
