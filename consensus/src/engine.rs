@@ -16,14 +16,16 @@
 use crate::chain::snapshot::SnapshotStep;
 use crate::chain::{Chain, ChainUpdate};
 use crate::ledger::block::{Block, Header};
-use crate::ledger::genesis::Genesis;
+use crate::ledger::genesis::{Genesis, ValidatorSet};
 use crate::ledger::hash::{BlockId, CoinCommitment, LockHash, TxId};
 use crate::ledger::key::SigningKey;
+use crate::ledger::rules::TxError;
 use crate::ledger::rules::context::Place;
 use crate::ledger::target::Work;
 use crate::ledger::transaction::Transaction;
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
 use crate::message::checkpoint::{CheckpointCertificate, CheckpointState, CheckpointVote};
+use crate::message::epoch::Succession;
 use crate::message::{CommitCertificate, Evidence, Message, NewView, PreparedBlock, ViewChange, Vote, VoteKind};
 use crate::verify::Verified;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -48,6 +50,11 @@ pub trait Engine: Send {
     fn tip_info(&self) -> crate::message::TipInfo;
     /// Answers a peer's request from what is stored; `None` for messages that are no requests.
     fn answer(&self, request: &Message) -> Option<Message>;
+    /// PBFT: whether a change of members may wait for a block here.
+    ///
+    /// # Errors
+    /// Why not; always under proof of work.
+    fn admits_change(&self, change: &Transaction) -> Result<(), TxError>;
 }
 
 /// A connection to another node, as the executor numbers them. Never reused within a run.
@@ -106,6 +113,9 @@ pub enum Event {
         /// Of [`ChainUpdate`].
         sequence: u64,
     },
+    /// PBFT: a change of members, or a request to be re-admitted, of this node's user or from a peer. It waits here, not in the
+    /// mempool, if [`Engine::admits_change`] says so; otherwise it is forgotten.
+    Change(Verified<Transaction>),
     /// Dev nets: mine or propose a block now even if there is nothing to put in it.
     BlockNow,
     /// Time has passed.
@@ -144,6 +154,13 @@ pub enum Effect {
     Chain(ChainUpdate),
     /// PBFT: a snapshot of the coin set arrives, or those that are served change.
     Snapshot(SnapshotStep),
+    /// PBFT: the members of an epoch are known, so that what they sign can be checked from now on.
+    Members {
+        /// With the epoch's number.
+        set: ValidatorSet,
+        /// Whether that epoch has begun here: [`To::Members`] and [`To::Member`] mean this set from now on.
+        is_present: bool,
+    },
     /// A peer broke a rule.
     Blame {
         /// Who.
@@ -235,6 +252,8 @@ pub enum Record {
     CheckpointState(CheckpointState),
     /// PBFT: a checkpoint that is stable, before its snapshot is served, or switched to. See [`Record::superseded`].
     Stable(CheckpointCertificate),
+    /// PBFT: how an epoch began, before anything is signed in it. Kept for ever, for whoever joins.
+    Epoch(Succession),
 }
 
 impl Record {
@@ -254,7 +273,8 @@ impl Record {
             | Record::Evidence(_)
             | Record::Checkpoint(_)
             | Record::CheckpointState(_)
-            | Record::Stable(_) => None,
+            | Record::Stable(_)
+            | Record::Epoch(_) => None,
         }
     }
 
@@ -274,7 +294,8 @@ impl Record {
             | Record::Invalid(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
-            | Record::Evidence(_) => false,
+            | Record::Evidence(_)
+            | Record::Epoch(_) => false,
         }
     }
 }
@@ -349,8 +370,17 @@ pub enum Trace {
         view: View,
         /// Its primary.
         primary: u16,
-        /// Why: `start`, `new view`.
+        /// Why: `start`, `new view`, `new epoch`.
         reason: &'static str,
+    },
+    /// An epoch has begun.
+    Epoch {
+        /// Which.
+        epoch: Epoch,
+        /// How many members it has.
+        members: usize,
+        /// The last height of the epoch before.
+        start: Height,
     },
     /// The present view was left; the next begins when a quorum wants it and its primary says so.
     Leave {
@@ -499,6 +529,19 @@ pub enum Trace {
     },
 }
 
+/// PBFT: what is known of the log in which a key's votes are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoteLog {
+    /// It is the one that was begun with the key: whatever the key signed is in the records.
+    Original,
+    /// It was begun because an earlier one was lost: the key may have signed what nobody here remembers, and signs nothing more
+    /// until an epoch opens with its re-admission under this nonce.
+    Begun {
+        /// Made for this log.
+        nonce: [u8; 32],
+    },
+}
+
 /// How an engine is set up; the same for the whole of a run.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -506,6 +549,8 @@ pub struct EngineConfig {
     pub genesis: Arc<Genesis>,
     /// PBFT: this replica's key; without it, or when it is no member's, the replica only follows.
     pub key: Option<SigningKey>,
+    /// PBFT: whether the records hold all that the key ever signed.
+    pub log: VoteLog,
     /// Who is paid by the blocks made here; under PBFT by default the member's own key.
     pub payee: Option<LockHash>,
     /// Of the net.
@@ -534,6 +579,8 @@ pub struct PbftStatus {
     pub primary: u16,
     /// This replica's index, if it is a member.
     pub me: Option<u16>,
+    /// Whether this replica is a member without its old vote log, and says nothing until it is re-admitted.
+    pub is_mute: bool,
     /// Whether the view has begun here; otherwise its NEW-VIEW is awaited.
     pub is_active: bool,
     /// While it is awaited: who wants it.

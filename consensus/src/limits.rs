@@ -46,6 +46,9 @@ pub const MEMBERS_MAX: usize = 256;
 /// Buckets of the coin-set commitment.
 pub const COMMITMENT_BUCKETS: usize = 256;
 
+/// Successions of epochs in one message.
+pub const SUCCESSIONS_PER_MESSAGE_MAX: usize = 16;
+
 /// Coins in one message.
 pub const SNAPSHOT_COINS_PER_MESSAGE_MAX: usize = 8_192;
 /// Buckets of a snapshot that one peer is asked for at a time.
@@ -115,5 +118,7 @@ const _: () = assert!(BLOCKS_PER_MESSAGE_MAX <= UNCONNECTED_BODIES_MAX);
 // A coin is 85 bytes with its name.
 const _: () = assert!(85 * SNAPSHOT_COINS_PER_MESSAGE_MAX + 1024 + 8 * COMMITMENT_BUCKETS < MESSAGE_BYTES_MAX);
 const _: () = assert!(COMMITMENT_BUCKETS.is_multiple_of(BUCKETS_PER_REQUEST) && SNAPSHOTS_HELD >= 2);
+// A succession of the largest set: seals of 66 bytes, members of 32, re-admissions of 72.
+const _: () = assert!(SUCCESSIONS_PER_MESSAGE_MAX * (MEMBERS_MAX * (66 + 32 + 72) + 512) < MESSAGE_BYTES_MAX);
 // A certificate of the largest set (signer 2 + signature 64 bytes each) fits beside a full block.
 const _: () = assert!(MEMBERS_MAX * 66 + 1024 <= MESSAGE_BYTES_MAX - BLOCK_BYTES_MAX);

@@ -4,6 +4,7 @@
 //! block id), so that no vote serves another kind, net, incarnation, epoch, view, height or block.
 
 pub mod checkpoint;
+pub mod epoch;
 
 use crate::ledger::block::{Block, Header};
 use crate::ledger::codec::{encode, limited_decode};
@@ -19,6 +20,7 @@ use crate::limits::{
 use crate::plant::{Plant, armed};
 use borsh::{BorshDeserialize, BorshSerialize};
 use checkpoint::{BucketParts, CheckpointCertificate, CheckpointVote, Snapshot};
+use epoch::Successions;
 
 /// What a PBFT vote is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, BorshSerialize, BorshDeserialize)]
@@ -277,6 +279,8 @@ pub struct TipInfo {
     pub work: Work,
     /// PBFT: its latest stable checkpoint, whose snapshot it serves; 0 while there is none.
     pub stable: Height,
+    /// PBFT: the epoch that decides the heights above its tip.
+    pub epoch: Epoch,
 }
 
 /// Everything that one peer says to another.
@@ -341,6 +345,13 @@ pub enum Message {
     Buckets(BucketParts),
     /// PBFT: a member hands the primary what waits too long.
     Overdue(Overdue),
+    /// PBFT: asks how this epoch and those after it began.
+    GetSuccessions {
+        /// The first epoch wanted, above 0.
+        from: Epoch,
+    },
+    /// PBFT: answers [`Message::GetSuccessions`]; also tells a peer that is behind in epochs.
+    Successions(Successions),
 }
 
 macro_rules! bounded_lists {
@@ -398,6 +409,8 @@ impl Message {
             Message::GetBuckets { .. } => "get-buckets",
             Message::Buckets(_) => "buckets",
             Message::Overdue(_) => "overdue",
+            Message::GetSuccessions { .. } => "get-successions",
+            Message::Successions(_) => "successions",
         }
     }
 }

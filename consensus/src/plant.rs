@@ -64,6 +64,12 @@ pub enum Plant {
     NoResend,
     /// PBFT: a replica votes in a view whose NEW-VIEW it has not seen.
     EagerView,
+    /// PBFT: blocks above an epoch's last height are valid.
+    EndlessEpoch,
+    /// PBFT: a change of members serves any epoch.
+    ReplayedChange,
+    /// PBFT: a member that lost its vote log votes on at once.
+    AmnesiacVotes,
     /// Proof of work: the longest chain wins, not the one with the most work.
     TipByHeight,
     /// Proof of work: final blocks are withdrawn without a word.
@@ -74,7 +80,7 @@ pub enum Plant {
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Plant; 32] = [
+    pub const ALL: [Plant; 35] = [
         Plant::ForgetVotes,
         Plant::SmallQuorum,
         Plant::PersistAfterSend,
@@ -104,6 +110,9 @@ impl Plant {
         Plant::NoNewViewAnswer,
         Plant::NoResend,
         Plant::EagerView,
+        Plant::EndlessEpoch,
+        Plant::ReplayedChange,
+        Plant::AmnesiacVotes,
         Plant::TipByHeight,
         Plant::SilentReorg,
         Plant::UndoOrder,
@@ -142,6 +151,9 @@ impl Plant {
             Plant::NoNewViewAnswer => "no-new-view-answer",
             Plant::NoResend => "no-resend",
             Plant::EagerView => "eager-view",
+            Plant::EndlessEpoch => "endless-epoch",
+            Plant::ReplayedChange => "replayed-change",
+            Plant::AmnesiacVotes => "amnesiac-votes",
             Plant::TipByHeight => "tip-by-height",
             Plant::SilentReorg => "silent-reorg",
             Plant::UndoOrder => "undo-order",
@@ -180,7 +192,10 @@ impl Plant {
             | Plant::NoDoubling
             | Plant::NoNewViewAnswer
             | Plant::NoResend
-            | Plant::EagerView => true,
+            | Plant::EagerView
+            | Plant::EndlessEpoch
+            | Plant::ReplayedChange
+            | Plant::AmnesiacVotes => true,
             Plant::TipByHeight | Plant::SilentReorg | Plant::UndoOrder => false,
         }
     }

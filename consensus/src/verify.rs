@@ -2,11 +2,12 @@
 //!
 //! [`Verified`] has no other constructor than the functions here. A transaction is verified *given the coins its witnesses
 //! state*; connecting compares these with the real coins. A vote or certificate was checked against the members of the epoch
-//! that it names; the engine refuses any but the present one.
+//! that it names; which epoch is the present one is the engine's to judge. The verifier knows the members of genesis, and those
+//! of later epochs once it was told ([`Verifier::learn`]).
 
 use crate::ledger::block::{Block, Header};
 use crate::ledger::genesis::{Genesis, ValidatorSet};
-use crate::ledger::hash::{NetworkId, TxHash};
+use crate::ledger::hash::{NetworkId, SetHash, TxHash};
 use crate::ledger::key::{SignedItem, verify_batch};
 use crate::ledger::rules::{BlockError, TxError, isolated};
 use crate::ledger::sighash::epoch_change_digest;
@@ -15,12 +16,14 @@ use crate::ledger::transaction::{Body, EpochChange, Transaction, Witness};
 use crate::ledger::units::{Epoch, Height, View};
 use crate::limits::{OVERDUE_BYTES_MAX, VIEW_MAX};
 use crate::message::checkpoint::{Checkpoint, CheckpointCertificate, Snapshot};
+use crate::message::epoch::{Opening, Succession};
 use crate::message::{
     Ballot, CommitCertificate, Evidence, Message, NewView, Overdue, PrePrepare, PreparedBlock, PreparedCertificate,
     Seal, ViewChange, Vote, VoteKind, vote_digest,
 };
 use crate::plant::{Plant, armed};
 use rand_core::CryptoRng;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A value that stood up to all checks that need no chain state.
@@ -74,7 +77,8 @@ impl MessageError {
     /// Whether no correct peer could have sent the message.
     #[must_use]
     pub fn is_fault(&self) -> bool {
-        !matches!(self, MessageError::UnknownEpoch(_))
+        // A change of members that serves another epoch was right when it was made, or will be.
+        !matches!(self, MessageError::UnknownEpoch(_) | MessageError::Transaction(TxError::OtherEpoch))
     }
 }
 
@@ -83,7 +87,21 @@ impl MessageError {
 pub struct Verifier {
     genesis: Arc<Genesis>,
     network: NetworkId,
-    set: Arc<ValidatorSet>,
+    sets: Arc<Sets>,
+}
+
+/// The members of all epochs that are known. Grows by one for each epoch that a quorum of the one before has sealed.
+#[derive(Clone, Debug, Default)]
+struct Sets {
+    by_epoch: BTreeMap<Epoch, Arc<ValidatorSet>>,
+    by_hash: BTreeMap<SetHash, Epoch>,
+}
+
+impl Sets {
+    fn learn(&mut self, set: ValidatorSet) {
+        self.by_hash.insert(set.hash(), set.epoch);
+        self.by_epoch.insert(set.epoch, Arc::new(set));
+    }
 }
 
 /// Answers whether a transaction of this hash was verified here before, so that its signatures need not be checked again.
@@ -93,14 +111,37 @@ impl Verifier {
     /// For the net of this genesis.
     #[must_use]
     pub fn new(genesis: Arc<Genesis>) -> Verifier {
-        let set = Arc::new(genesis.validator_set());
-        Verifier { network: set.network, genesis, set }
+        let set = genesis.validator_set();
+        let (network, mut sets) = (set.network, Sets::default());
+        sets.learn(set);
+        Verifier { network, genesis, sets: Arc::new(sets) }
     }
 
-    /// The members against whom votes are checked.
-    #[must_use]
-    pub fn set(&self) -> &Arc<ValidatorSet> {
-        &self.set
+    /// The members of one more epoch are known: from a succession that was verified, or found in final blocks.
+    pub fn learn(&mut self, set: ValidatorSet) {
+        if self.sets.by_epoch.get(&set.epoch).is_none_or(|known| **known != set) {
+            Arc::make_mut(&mut self.sets).learn(set);
+        }
+    }
+
+    /// Learns how epochs began, one after another.
+    ///
+    /// # Errors
+    /// When one of them proves nothing; those before it are known then.
+    pub fn follow(&mut self, successions: &[Succession]) -> Result<(), MessageError> {
+        for succession in successions {
+            self.check_succession(succession)?;
+            self.learn(succession.opening.set(&self.network));
+        }
+        Ok(())
+    }
+
+    /// The members of an epoch, against whom its votes are checked.
+    ///
+    /// # Errors
+    /// [`MessageError::UnknownEpoch`] when they are not known here.
+    pub fn set_of(&self, epoch: Epoch) -> Result<&Arc<ValidatorSet>, MessageError> {
+        self.sets.by_epoch.get(&epoch).ok_or(MessageError::UnknownEpoch(epoch))
     }
 
     /// Checks a transaction that stands alone.
@@ -174,6 +215,7 @@ impl Verifier {
             }
             Message::Checkpointed(certificate) => self.check_checkpoint_certificate(certificate)?,
             Message::Snapshot(Some(snapshot)) => self.check_snapshot(snapshot)?,
+            Message::Successions(successions) => self.clone().follow(&successions.0)?,
             // Buckets are judged beside the manifest that was asked for.
             Message::Tip(_)
             | Message::GetCertified { .. }
@@ -182,6 +224,7 @@ impl Verifier {
             | Message::GetSnapshot { .. }
             | Message::Snapshot(None)
             | Message::GetBuckets { .. }
+            | Message::GetSuccessions { .. }
             | Message::Buckets(_) => {}
         }
         Ok(Verified(message))
@@ -204,6 +247,8 @@ impl Verifier {
             | Message::GetSnapshot { .. }
             | Message::Snapshot(_)
             | Message::GetBuckets { .. }
+            | Message::GetSuccessions { .. }
+            | Message::Successions(_)
             | Message::Buckets(_) => pbft,
             Message::GetHeaders(_) | Message::Headers(_) | Message::NewBlock(_) => !pbft,
         };
@@ -262,16 +307,15 @@ impl Verifier {
         let Body::Epoch(change) = &transaction.body else {
             return Ok(());
         };
-        let signers = match change {
-            EpochChange::Members { set, .. } if *set != self.set.hash() => {
-                return Err(TxError::EpochChange("it is for another set of members"));
-            }
-            EpochChange::Readmit { epoch, .. } if *epoch != self.set.epoch => {
-                return Err(TxError::EpochChange("it is for another epoch"));
-            }
-            EpochChange::Members { .. } => self.set.quorum(),
-            EpochChange::Readmit { .. } => 1,
+        if self.genesis.pbft().is_none() {
+            return Err(TxError::EpochChange("proof of work has no members"));
+        }
+        let (epoch, signers) = match change {
+            EpochChange::Members { set, .. } => (self.sets.by_hash.get(set).copied(), None),
+            EpochChange::Readmit { epoch, .. } => (Some(*epoch), Some(1)),
         };
+        let set = epoch.and_then(|epoch| self.set_of(epoch).ok()).ok_or(TxError::OtherEpoch)?;
+        let signers = signers.unwrap_or(set.quorum());
         if transaction.witnesses.len() != signers {
             return Err(TxError::EpochChange("not exactly as many signers as are needed"));
         }
@@ -280,7 +324,7 @@ impl Verifier {
             let Witness::Member { member, signature } = witness else {
                 return Err(TxError::EpochChange("a witness is not a member's signature"));
             };
-            let key = self.set.member(*member).ok_or(TxError::EpochChange("a signer is no member"))?;
+            let key = set.member(*member).ok_or(TxError::EpochChange("a signer is no member"))?;
             if matches!(change, EpochChange::Readmit { member, .. } if member != key) {
                 return Err(TxError::EpochChange("a re-admission is signed by the member alone"));
             }
@@ -291,13 +335,10 @@ impl Verifier {
         Ok(())
     }
 
-    fn check_epoch(&self, epoch: Epoch) -> Result<(), MessageError> {
-        if epoch == self.set.epoch { Ok(()) } else { Err(MessageError::UnknownEpoch(epoch)) }
-    }
-
     fn check_seal(&self, kind: VoteKind, ballot: &Ballot, seal: &Seal) -> Result<(), MessageError> {
-        let key = self.set.member(seal.signer).ok_or(MessageError::Signer(seal.signer))?;
-        let is_primary = seal.signer == self.set.primary(ballot.view);
+        let set = self.set_of(ballot.epoch)?;
+        let key = set.member(seal.signer).ok_or(MessageError::Signer(seal.signer))?;
+        let is_primary = seal.signer == set.primary(ballot.view);
         let may = match kind {
             VoteKind::PrePrepare => is_primary,
             VoteKind::Prepare => !is_primary,
@@ -312,7 +353,6 @@ impl Verifier {
     }
 
     fn check_vote(&self, vote: &Vote) -> Result<(), MessageError> {
-        self.check_epoch(vote.ballot.epoch)?;
         self.check_seal(vote.kind, &vote.ballot, &Seal { signer: vote.signer, signature: vote.signature })
     }
 
@@ -328,8 +368,7 @@ impl Verifier {
     /// # Errors
     /// When the certificate proves nothing.
     pub fn check_commit_certificate(&self, certificate: &CommitCertificate) -> Result<(), MessageError> {
-        self.check_epoch(certificate.ballot.epoch)?;
-        if certificate.commits.len() != self.set.quorum() {
+        if certificate.commits.len() != self.set_of(certificate.ballot.epoch)?.quorum() {
             return Err(MessageError::Certificate("not exactly q commits"));
         }
         self.check_seals(VoteKind::Commit, &certificate.ballot, &certificate.commits)
@@ -340,8 +379,8 @@ impl Verifier {
     /// # Errors
     /// When the certificate proves nothing.
     pub fn check_prepared_certificate(&self, certificate: &PreparedCertificate) -> Result<(), MessageError> {
-        self.check_epoch(certificate.ballot.epoch)?;
-        if certificate.prepares.len() + 1 != self.set.quorum() && !armed(Plant::UncountedPrepares) {
+        let quorum = self.set_of(certificate.ballot.epoch)?.quorum();
+        if certificate.prepares.len() + 1 != quorum && !armed(Plant::UncountedPrepares) {
             return Err(MessageError::Certificate("not exactly q − 1 prepares"));
         }
         self.check_seal(VoteKind::PrePrepare, &certificate.ballot, &certificate.pre_prepare)?;
@@ -350,12 +389,12 @@ impl Verifier {
 
     /// Checks that a member signed what can be a checkpoint.
     fn check_checkpoint(&self, checkpoint: &Checkpoint, seal: &Seal) -> Result<(), MessageError> {
-        self.check_epoch(checkpoint.epoch)?;
+        let set = self.set_of(checkpoint.epoch)?;
         let interval = self.genesis.pbft().map_or(1, |params| u64::from(params.checkpoint_interval));
         if checkpoint.height == Height::GENESIS || !checkpoint.height.0.is_multiple_of(interval) {
             return Err(MessageError::Inconsistent("there is no checkpoint at this height"));
         }
-        let key = self.set.member(seal.signer).ok_or(MessageError::Signer(seal.signer))?;
+        let key = set.member(seal.signer).ok_or(MessageError::Signer(seal.signer))?;
         let is_valid = crate::ledger::key::verify(key, &checkpoint.digest(&self.network), &seal.signature);
         if is_valid { Ok(()) } else { Err(MessageError::Signature(seal.signer)) }
     }
@@ -365,14 +404,31 @@ impl Verifier {
     /// # Errors
     /// When the certificate proves nothing.
     pub fn check_checkpoint_certificate(&self, certificate: &CheckpointCertificate) -> Result<(), MessageError> {
-        self.check_epoch(certificate.checkpoint.epoch)?;
-        if certificate.seals.len() != self.set.quorum() {
+        if certificate.seals.len() != self.set_of(certificate.checkpoint.epoch)?.quorum() {
             return Err(MessageError::Certificate("not exactly q checkpoint votes"));
         }
         if !certificate.seals.windows(2).all(|pair| pair[0].signer < pair[1].signer) {
             return Err(MessageError::Certificate("signers must be in ascending order, none twice"));
         }
         certificate.seals.iter().try_for_each(|seal| self.check_checkpoint(&certificate.checkpoint, seal))
+    }
+
+    /// Checks that a quorum of one epoch sealed with what the next begins.
+    fn check_succession(&self, succession: &Succession) -> Result<(), MessageError> {
+        let Succession { certificate, header, opening } = succession;
+        let checkpoint = &certificate.checkpoint;
+        self.check_checkpoint_certificate(certificate)?;
+        if header.id() != checkpoint.block || checkpoint.epoch.next() != Some(opening.epoch) {
+            return Err(MessageError::Inconsistent("header or epoch are not those of the checkpoint"));
+        }
+        self.check_opening(checkpoint, opening)
+    }
+
+    fn check_opening(&self, checkpoint: &Checkpoint, opening: &Opening) -> Result<(), MessageError> {
+        if opening.hash(&self.network) != checkpoint.next || opening.members.0.is_empty() {
+            return Err(MessageError::Inconsistent("the opening is not the one of the checkpoint"));
+        }
+        Ok(())
     }
 
     /// Checks both certificates of a manifest, and that header and buckets are the ones that they name.
@@ -385,6 +441,10 @@ impl Verifier {
         if snapshot.header.id() != block || snapshot.buckets.commitment() != coins {
             return Err(MessageError::Inconsistent("header or buckets are not those of the checkpoint"));
         }
+        if snapshot.next.epoch != epoch && Some(snapshot.next.epoch) != epoch.next() {
+            return Err(MessageError::Inconsistent("the next set is of another epoch"));
+        }
+        self.check_opening(&snapshot.certificate.checkpoint, &snapshot.next)?;
         self.check_checkpoint_certificate(&snapshot.certificate)?;
         self.check_commit_certificate(&snapshot.commit)
     }
@@ -393,11 +453,11 @@ impl Verifier {
     /// view or a later one, each beside the header that it names.
     fn check_view_change(&self, change: &ViewChange) -> Result<(), MessageError> {
         let place = (change.incarnation, change.epoch);
-        self.check_epoch(change.epoch)?;
+        let set = self.set_of(change.epoch)?;
         if change.view == View(0) || change.view.0 > VIEW_MAX {
             return Err(MessageError::Inconsistent("view 0 begins without a VIEW-CHANGE, and none follows the last"));
         }
-        let key = self.set.member(change.signer).ok_or(MessageError::Signer(change.signer))?;
+        let key = set.member(change.signer).ok_or(MessageError::Signer(change.signer))?;
         if !crate::ledger::key::verify(key, &change.digest(&self.network), &change.signature) {
             return Err(MessageError::Signature(change.signer));
         }
@@ -431,15 +491,15 @@ impl Verifier {
 
     /// Checks the primary's signature and each of exactly q VIEW-CHANGEs.
     fn check_new_view(&self, new_view: &NewView) -> Result<(), MessageError> {
-        self.check_epoch(new_view.epoch)?;
-        if new_view.signer != self.set.primary(new_view.view) {
+        let set = self.set_of(new_view.epoch)?;
+        if new_view.signer != set.primary(new_view.view) {
             return Err(MessageError::Signer(new_view.signer));
         }
-        let key = self.set.member(new_view.signer).ok_or(MessageError::Signer(new_view.signer))?;
+        let key = set.member(new_view.signer).ok_or(MessageError::Signer(new_view.signer))?;
         if !crate::ledger::key::verify(key, &new_view.digest(&self.network), &new_view.signature) {
             return Err(MessageError::Signature(new_view.signer));
         }
-        if new_view.changes.len() != self.set.quorum() && !armed(Plant::UncountedChanges) {
+        if new_view.changes.len() != set.quorum() && !armed(Plant::UncountedChanges) {
             return Err(MessageError::Certificate("not exactly q view changes"));
         }
         if !new_view.changes.windows(2).all(|pair| pair[0].signer < pair[1].signer) {

@@ -108,4 +108,6 @@ hash_types! {
     CoinCommitment;
     /// Tagged hash of a validator set: network, epoch number and members in order.
     SetHash;
+    /// Tagged hash of what an epoch begins with: its members, and who was re-admitted.
+    OpeningHash;
 }

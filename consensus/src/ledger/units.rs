@@ -58,6 +58,14 @@ impl View {
     }
 }
 
+impl Epoch {
+    /// One more; `None` after the last.
+    #[must_use]
+    pub fn next(self) -> Option<Epoch> {
+        self.0.checked_add(1).map(Epoch)
+    }
+}
+
 impl Time {
     /// This many milliseconds later, staying at the largest number.
     #[must_use]

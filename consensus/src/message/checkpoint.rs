@@ -5,12 +5,13 @@
 //! seals for one checkpoint. Since the coins are committed to by 256 buckets, whoever holds the list of bucket hashes can
 //! judge each bucket alone, whoever sends it; the buckets hang on the certificate, the block on its commit certificate.
 
+use super::epoch::Opening;
 use super::{CommitCertificate, Seal};
 use crate::ledger::block::Header;
 use crate::ledger::codec::{encode, invalid, limited_decode, read_list};
 use crate::ledger::coins::Coin;
 use crate::ledger::commitment::{Buckets, commitment_of};
-use crate::ledger::hash::{BlockId, CoinCommitment, NetworkId, SetHash, tagged};
+use crate::ledger::hash::{BlockId, CoinCommitment, NetworkId, OpeningHash, tagged};
 use crate::ledger::key::{Signature, SigningKey};
 use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::{Epoch, Height, Incarnation};
@@ -31,8 +32,8 @@ pub struct Checkpoint {
     pub block: BlockId,
     /// The coins after that block.
     pub coins: CoinCommitment,
-    /// The set that decides the heights above.
-    pub next_set: SetHash,
+    /// With what the epoch that decides the heights above begins, or began.
+    pub next: OpeningHash,
 }
 
 impl Checkpoint {
@@ -125,6 +126,8 @@ pub struct Snapshot {
     pub commit: CommitCertificate,
     /// They make the checkpoint's commitment.
     pub buckets: BucketHashes,
+    /// The one that the checkpoint names: of its own epoch, or of the next if that is the epoch's last checkpoint.
+    pub next: Opening,
 }
 
 /// Some coins of one bucket: they follow in strictly ascending order on those asked for after.

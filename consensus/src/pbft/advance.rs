@@ -74,6 +74,7 @@ impl Pbft {
             return false;
         }
         let verdict = check_header(&body.block.header, &ground.parent)
+            .and_then(|()| self.check_changes(&ground, &body.block))
             .and_then(|()| self.chain.judge_above(&ground.diffs, &body.block, body.block.header.time));
         match verdict {
             Ok(diff) => self.accept(height, Judged::Valid(Arc::new(diff))),
@@ -237,6 +238,7 @@ impl Pbft {
             let body = slot.body.expect("it is valid");
             let diff = body.diff().expect("it is valid").clone();
             let link = self.chain.connect(body.block, diff);
+            self.note_changes(link.height, &link.block);
             if let Some(certificate) = slot.committed {
                 self.recent.insert(link.height, (self.next_sequence, certificate));
             }

@@ -12,7 +12,8 @@ use crate::message::{Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate,
 use std::sync::Arc;
 
 impl Pbft {
-    /// Blocks with their certificates, from a height up, as many as there are, are wanted, and fit one message.
+    /// Blocks with their certificates, from a height up, as many as there are, are wanted, and fit one message. All are of one
+    /// epoch: whoever is behind learns how the next one began before it can judge what lies above.
     pub(super) fn certified_from(&self, from: Height, count: u32) -> Message {
         let last =
             Height(from.0.saturating_add(u64::from(count)).min(from.0.saturating_add(BLOCKS_PER_MESSAGE_MAX as u64)));
@@ -21,6 +22,10 @@ impl Pbft {
         let mut height = from.max(Height(1));
         while height < last {
             let Some(certified) = self.certified_at(height) else { break };
+            let epoch_of = |it: &CertifiedBlock| it.certificate.ballot.epoch;
+            if blocks.last().is_some_and(|last| epoch_of(last) != epoch_of(&certified)) {
+                break;
+            }
             let bytes = certified.block.bytes() + encode(&certified.certificate).len();
             if bytes > bytes_left {
                 break;
@@ -86,6 +91,7 @@ impl Pbft {
         self.helped_at.remove(&peer);
         self.views.disconnected(peer);
         self.checkpoints.disconnected(peer);
+        self.epochs.disconnected(peer);
     }
 
     pub(super) fn on_unanswered(&mut self, peer: Peer) {
@@ -99,8 +105,15 @@ impl Pbft {
         let heights: Vec<Height> = blocks.iter().map(|certified| certified.certificate.ballot.height).collect();
         let asked = self.peers.open().find_map(|(peer, ask)| match ask {
             Ask::Blocks(wanted) if peer == from => Some(*wanted),
-            Ask::Blocks(_) | Ask::Snapshot | Ask::Buckets => None,
+            Ask::Blocks(_) | Ask::Snapshot | Ask::Buckets | Ask::Successions => None,
         });
+        if blocks.iter().any(|certified| certified.certificate.ballot.epoch > self.set.epoch) {
+            // Help that came before the epoch has begun here.
+            if asked.is_some() {
+                self.peers.answered(from);
+            }
+            return;
+        }
         // Help that crosses a request is no answer to it.
         let answered = asked.filter(|wanted| heights.is_empty() || heights.contains(wanted));
         if answered.is_some() {
@@ -169,7 +182,7 @@ impl Pbft {
 
     /// Asks a peer for what is missing, if one claims to have it and it did not come by itself.
     pub(super) fn catch_up(&mut self) {
-        if self.is_stopped() || self.transfer.is_fetching() || self.is_far_behind() {
+        if self.is_stopped() || self.transfer.is_fetching() || self.is_far_behind() || self.is_complete() {
             self.lag = None;
             return;
         }

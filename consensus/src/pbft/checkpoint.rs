@@ -20,7 +20,6 @@
 use super::{Pbft, RESEND_MS};
 use crate::chain::snapshot::SnapshotStep;
 use crate::engine::{Effect, Fault, Peer, Record, To, Trace};
-use crate::ledger::hash::SetHash;
 use crate::ledger::units::{Height, Time};
 use crate::limits::{CHECKPOINTS_PER_MEMBER_MAX, SNAPSHOTS_HELD};
 use crate::message::checkpoint::{BucketHashes, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote};
@@ -106,6 +105,20 @@ impl Checkpoints {
         self.prune();
     }
 
+    /// A certificate that others made.
+    pub(super) fn expect(&mut self, certificate: CheckpointCertificate) {
+        let height = certificate.checkpoint.height;
+        if height > self.stable() {
+            self.waiting.entry(height).or_insert(certificate);
+        }
+    }
+
+    /// Votes of the epoch that is over count no more.
+    pub(super) fn begin_epoch(&mut self) {
+        self.votes.clear();
+        self.reported.clear();
+    }
+
     /// Forgets what a stable checkpoint makes useless, and what is too much.
     fn prune(&mut self) {
         while self.held.len() > SNAPSHOTS_HELD {
@@ -159,11 +172,6 @@ impl Pbft {
         height > Height::GENESIS && height.0.is_multiple_of(u64::from(self.params.checkpoint_interval))
     }
 
-    /// The set that decides the heights above a checkpoint.
-    fn next_set(&self) -> SetHash {
-        self.set.hash()
-    }
-
     pub(super) fn is_present(&self, checkpoint: &Checkpoint) -> bool {
         checkpoint.incarnation == self.incarnation && checkpoint.epoch == self.set.epoch
     }
@@ -178,7 +186,7 @@ impl Pbft {
             height: tip.height,
             block: tip.id,
             coins: buckets.commitment(),
-            next_set: self.next_set(),
+            next: self.next_opening().hash(&self.set.network),
         };
         CheckpointState { checkpoint, header: tip.header, buckets }
     }
@@ -186,6 +194,10 @@ impl Pbft {
     /// A block was connected, and none above it yet. At a checkpoint this replica looks at what it has.
     pub(super) fn look(&mut self) {
         let height = self.chain.tip().height;
+        if height <= self.start.height {
+            // The last checkpoint of the epoch before.
+            return self.compare();
+        }
         if !self.is_checkpoint(height) {
             return;
         }
@@ -194,6 +206,7 @@ impl Pbft {
             self.emit(Effect::Persist(Record::CheckpointState(state.clone())));
             self.checkpoints.states.insert(height, state.clone());
         }
+        self.note_end();
         self.compare();
         self.vote_checkpoint(state.checkpoint);
         self.checkpoints.prune();
@@ -214,6 +227,9 @@ impl Pbft {
 
     /// A member's vote.
     pub(super) fn on_checkpoint(&mut self, from: Peer, vote: CheckpointVote) {
+        if vote.checkpoint.incarnation == self.incarnation && vote.checkpoint.epoch < self.set.epoch {
+            self.tell_epoch(from, vote.checkpoint.epoch);
+        }
         if !self.is_present(&vote.checkpoint) {
             return;
         }
@@ -257,7 +273,7 @@ impl Pbft {
     }
 
     /// Compares what is certified with what was found here.
-    fn compare(&mut self) {
+    pub(super) fn compare(&mut self) {
         let tip = self.chain.tip().height;
         while let Some((&height, _)) = self.checkpoints.waiting.first_key_value().filter(|(height, _)| **height <= tip)
         {
@@ -278,10 +294,14 @@ impl Pbft {
         let Checkpoint { height, coins, .. } = certificate.checkpoint;
         self.emit(Effect::Persist(Record::Stable(certificate.clone())));
         self.trace(Trace::Stable { height, coins });
-        self.checkpoints.hold(certificate);
+        self.checkpoints.hold(certificate.clone());
         self.announce = true;
         let lowest = self.checkpoints.held.first_key_value().map_or(height, |(lowest, _)| *lowest);
         self.emit(Effect::Snapshot(SnapshotStep::Keep { from: lowest }));
+        let is_present = self.is_present(&certificate.checkpoint);
+        if is_present && certificate.checkpoint.next != self.epochs.opening().hash(&self.set.network) {
+            self.open_epoch(certificate);
+        }
     }
 
     fn diverge(&mut self, ours: Checkpoint, certificate: CheckpointCertificate) {
@@ -337,20 +357,16 @@ impl Pbft {
         (highest > self.checkpoints.stable()).then(|| self.checkpoints.sent_at.plus_ms(RESEND_MS))
     }
 
-    /// Takes up what was persisted, before anything is connected again: what was found up to the tip, own votes, and what was
-    /// stable.
-    pub(super) fn take_back_checkpoints(&mut self, recorded: Recorded) {
+    /// Takes up what was persisted, before anything is connected again: what was found up to the tip, how far votes went, and
+    /// what was stable.
+    pub(super) fn take_back_checkpoints(&mut self, recorded: &mut Recorded) {
         let tip = self.chain.tip();
-        let me = self.me.as_ref().map(|member| member.index);
-        for vote in recorded.votes.into_iter().filter(|vote| Some(vote.signer) == me) {
-            if self.is_present(&vote.checkpoint) && !armed(Plant::ForgetVotes) {
-                self.checkpoints.voted_to = self.checkpoints.voted_to.max(vote.checkpoint.height);
-                self.checkpoints.add(vote);
-            }
+        if !armed(Plant::ForgetVotes) {
+            let voted_to = recorded.votes.iter().map(|vote| vote.checkpoint.height).max();
+            self.checkpoints.voted_to = voted_to.unwrap_or(Height::GENESIS);
         }
-        self.checkpoints.states = recorded.states;
-        let stable = recorded.stable.into_iter().filter(|(_, it)| self.is_present(&it.checkpoint));
-        for (height, certificate) in stable.collect::<Vec<_>>() {
+        self.checkpoints.states = std::mem::take(&mut recorded.states);
+        for (height, certificate) in std::mem::take(&mut recorded.stable) {
             let found = self.checkpoints.states.get(&height).map(|state| state.checkpoint);
             match found.filter(|_| height < tip.height) {
                 Some(ours) if ours == certificate.checkpoint => self.checkpoints.hold(certificate),
@@ -361,6 +377,16 @@ impl Pbft {
         }
         self.look();
         self.checkpoints.prune();
+    }
+
+    /// Takes up own votes, once the present epoch is known.
+    pub(super) fn take_back_checkpoint_votes(&mut self, recorded: Recorded) {
+        let me = self.me.as_ref().map(|member| member.index);
+        for vote in recorded.votes.into_iter().filter(|vote| Some(vote.signer) == me) {
+            if self.is_present(&vote.checkpoint) && !armed(Plant::ForgetVotes) {
+                self.checkpoints.add(vote);
+            }
+        }
     }
 
     /// The chain goes on from a snapshot: what was found before may be wrong, and older snapshots cannot be read any more.

@@ -6,7 +6,7 @@
 
 use super::Pbft;
 use crate::engine::{Effect, Fault, Peer, Record, To, Trace};
-use crate::ledger::units::{Height, View};
+use crate::ledger::units::{Epoch, Height, View};
 use crate::limits::EVIDENCE_PER_MEMBER_MAX;
 use crate::message::{Ballot, CommitCertificate, Evidence, Message, Seal, Vote, VoteKind};
 use std::collections::BTreeMap;
@@ -14,18 +14,18 @@ use std::collections::BTreeMap;
 /// What a member is proved to have done, by where it did it.
 type Place = (VoteKind, View, Height);
 
-/// The evidence of an epoch, by member.
+/// The evidence of all epochs, by epoch and member.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Proofs {
     /// Invariant: at most [`EVIDENCE_PER_MEMBER_MAX`] of each.
-    by_member: BTreeMap<u16, BTreeMap<Place, Evidence>>,
+    by_member: BTreeMap<(Epoch, u16), BTreeMap<Place, Evidence>>,
 }
 
 impl Proofs {
     /// Keeps it; false when it was known, or when there is enough against its signer.
     pub(super) fn keep(&mut self, evidence: Evidence) -> bool {
         let ballot = evidence.first.ballot;
-        let of_member = self.by_member.entry(evidence.first.signer).or_default();
+        let of_member = self.by_member.entry((ballot.epoch, evidence.first.signer)).or_default();
         let place = (evidence.first.kind, ballot.view, ballot.height);
         let is_new = !of_member.contains_key(&place) && of_member.len() < EVIDENCE_PER_MEMBER_MAX;
         if is_new {
@@ -34,7 +34,7 @@ impl Proofs {
         is_new
     }
 
-    /// All, by member and place.
+    /// All, by epoch, member and place.
     pub(super) fn all(&self) -> impl Iterator<Item = &Evidence> {
         self.by_member.values().flat_map(BTreeMap::values)
     }
@@ -75,7 +75,7 @@ impl Pbft {
     pub(super) fn on_evidence(&mut self, evidence: Evidence) {
         let Evidence { first, second } = evidence;
         let ballot = second.ballot;
-        if ballot.incarnation != self.incarnation || ballot.epoch != self.set.epoch {
+        if ballot.incarnation != self.incarnation || ballot.epoch > self.set.epoch {
             return;
         }
         if self.proofs.keep(evidence) {
@@ -85,7 +85,7 @@ impl Pbft {
             }
             self.emit(Effect::Send { to: To::All, message: Message::Evidence(evidence) });
         }
-        if second.kind == VoteKind::PrePrepare {
+        if second.kind == VoteKind::PrePrepare && ballot.epoch == self.set.epoch {
             self.suspect(ballot.view, "two proposals", format!("at height {}", ballot.height));
         }
     }

@@ -7,7 +7,7 @@ use crate::message::{Message, VoteKind};
 use std::collections::BTreeMap;
 
 /// Sorted by what they wait for.
-type Key = (View, Height, VoteKind);
+pub(super) type Key = (View, Height, VoteKind);
 
 /// What waits, by who signed it.
 #[derive(Clone, Debug, Default)]

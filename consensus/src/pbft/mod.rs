@@ -35,7 +35,8 @@
 //! - Of several proposals of a view for a height the first is taken; a replica that voted already takes only the block that it
 //!   voted for. If another one is certified, it replaces the body held, and what stands above it is judged anew.
 //! - A member that is seen to vote for two blocks is reported, once; its first vote counts.
-//! - Messages of another incarnation or epoch are dropped.
+//! - Messages of another incarnation are dropped. Votes of the next epoch wait for it; whoever speaks in an epoch that is over is
+//!   told how the present one began (`epoch.rs`).
 //! - At or below the base of the view a height without a certificate of its own is voted on for the ancestor of what is
 //!   certified above it, and for nothing else (`ancestors.rs`).
 //!
@@ -62,12 +63,11 @@
 //! committed rests on the linking rule: every PREPARE quorum at h + 1 contains, for every quorum that changes the view, a
 //! correct member that was prepared on h and says so.
 //!
+//! Between epochs nothing has to be kept: the last block of an epoch is final before the next begins.
+//!
 //! # Fairness
 //! A primary that ignores a transaction, or crawls, is replaced: `fairness` tells what a replica does about what waits too
 //! long, `timer` how long that is and what liars can do to the measure.
-//!
-//! # Not done here yet
-//! Changes of members: the epoch stays 0. So a member that lost its vote log must not be started again with its key.
 //!
 #![doc = include_str!("RULES.md")]
 
@@ -76,6 +76,7 @@ mod ancestors;
 mod catch_up;
 mod checkpoint;
 mod choose;
+mod epoch;
 mod evidence;
 mod fairness;
 mod future;
@@ -94,12 +95,14 @@ mod view;
 mod vote;
 
 use crate::chain::{Chain, Tip};
-use crate::engine::{Effect, Engine, Event, PbftStatus, Peer, SlotStatus, Status, Trace};
+use crate::engine::{Effect, Engine, Event, PbftStatus, Peer, SlotStatus, Status, Trace, VoteLog};
 use crate::ledger::genesis::{PbftParams, ValidatorSet};
 use crate::ledger::hash::{BlockId, LockHash};
 use crate::ledger::key::SigningKey;
+use crate::ledger::rules::TxError;
 use crate::ledger::rules::context::Place;
 use crate::ledger::target::Work;
+use crate::ledger::transaction::Transaction;
 use crate::ledger::units::{Height, Incarnation, Time, View};
 use crate::limits::{FUTURE_MESSAGES_PER_SENDER_MAX, SLOTS_MAX, WINDOW_DEPTH_MAX};
 use crate::message::{Ballot, CommitCertificate, Message, PreparedBlock, TipInfo, VoteKind};
@@ -107,6 +110,8 @@ use crate::plant::{Plant, armed};
 use crate::sync::Peers;
 use checkpoint::Checkpoints;
 use choose::Choice;
+use epoch::Epochs;
+pub use epoch::change_of_members;
 use evidence::Proofs;
 use fairness::Fairness;
 use future::Future;
@@ -137,11 +142,16 @@ struct Member {
 /// A PBFT replica, or without a member's key one that follows.
 #[derive(Debug)]
 pub struct Pbft {
+    /// Its place among the members, if it may vote.
     me: Option<Member>,
+    key: Option<SigningKey>,
+    log: VoteLog,
     payee: LockHash,
     params: PbftParams,
     incarnation: Incarnation,
+    /// The members of the present epoch.
     set: ValidatorSet,
+    epochs: Epochs,
     /// Votes that make a certificate.
     quorum: usize,
     chain: Chain,
@@ -212,6 +222,7 @@ impl Engine for Pbft {
             Event::Payload { ticket, transactions } => self.on_payload(ticket, transactions),
             Event::Overdue { ticket, oldest, transactions } => self.on_overdue(ticket, oldest, transactions),
             Event::Pending { oldest } => self.proposer.on_pending(oldest),
+            Event::Change(change) => self.on_change(change.into_inner()),
             Event::BlockNow => self.on_block_now(),
             // Proof of work's.
             Event::Solved { .. } => {}
@@ -231,10 +242,12 @@ impl Engine for Pbft {
             self.send_change_again();
             self.send_again();
             self.send_checkpoints_again();
+            self.send_changes_again();
             self.tell_pace();
         }
         if !self.halted {
             self.expire();
+            self.ask_for_successions();
             self.transfer();
             self.catch_up();
             self.announce();
@@ -261,6 +274,7 @@ impl Engine for Pbft {
         let view = self.timer.deadline().filter(|_| self.me.is_some());
         let all = all
             .chain(self.checkpoints_at())
+            .chain(self.changes_at())
             .chain(view)
             .chain(self.behind_until())
             .chain(self.look_at())
@@ -288,9 +302,10 @@ impl Engine for Pbft {
             epoch: self.set.epoch,
             view: self.view,
             primary: self.set.primary(self.view),
-            me: self.me.as_ref().map(|member| member.index),
+            me: self.key.as_ref().and_then(|key| self.set.index_of(&key.public())),
             n: self.set.n(),
             quorum: self.quorum,
+            is_mute: self.mute().is_some(),
             is_active: self.is_active(),
             changes: if self.is_active() { Vec::new() } else { self.views.signers(self.view) },
             evidence: self.proofs.all().copied().collect(),
@@ -306,7 +321,8 @@ impl Engine for Pbft {
     fn tip_info(&self) -> TipInfo {
         let tip = self.chain.tip();
         let (final_height, stable) = (self.chain.final_height(), self.served());
-        TipInfo { height: tip.height, id: tip.id, final_height, work: Work::default(), stable }
+        let epoch = self.set.epoch;
+        TipInfo { height: tip.height, id: tip.id, final_height, work: Work::default(), stable, epoch }
     }
 
     /// Answers GET-CERTIFIED and GET-BLOCKS; [`Engine::handle`] ignores them.
@@ -316,6 +332,7 @@ impl Engine for Pbft {
             Message::GetBlocks(ids) => Some(self.bodies_of(&ids.0)),
             Message::GetSnapshot { height } => Some(self.snapshot_from(*height)),
             Message::GetBuckets { height, first, last, after } => Some(self.buckets_of(*height, *first, *last, *after)),
+            Message::GetSuccessions { from } => Some(self.successions_from(*from)),
             Message::Transaction(_)
             | Message::PrePrepare(_)
             | Message::Vote(_)
@@ -332,8 +349,13 @@ impl Engine for Pbft {
             | Message::Checkpoint(_)
             | Message::Checkpointed(_)
             | Message::Snapshot(_)
+            | Message::Successions(_)
             | Message::Buckets(_) => None,
         }
+    }
+
+    fn admits_change(&self, change: &Transaction) -> Result<(), TxError> {
+        Pbft::admits_change(self, change)
     }
 }
 
@@ -356,11 +378,13 @@ impl Pbft {
             Message::Snapshot(snapshot) => self.on_snapshot(from, snapshot),
             Message::Buckets(parts) => self.on_buckets(from, parts),
             Message::Overdue(overdue) => self.on_handed_over(from, overdue),
-            // Transactions are the mempool's; requests are answered by `answer`.
+            Message::Successions(successions) => self.on_successions(from, successions.0),
+            // Transactions are the mempool's, changes of members come as events of their own; requests are answered by `answer`.
             Message::Transaction(_)
             | Message::GetCertified { .. }
             | Message::GetBlocks(_)
             | Message::GetSnapshot { .. }
+            | Message::GetSuccessions { .. }
             | Message::GetBuckets { .. } => {}
             // Of the other engine, which the verifier refuses.
             Message::GetHeaders(_) | Message::Headers(_) | Message::NewBlock(_) => {}
@@ -429,6 +453,7 @@ impl Pbft {
             self.slots.keys().all(|height| *height > tip && height.0 <= tip.0 + SLOTS_MAX),
             "slots lie above the tip"
         );
+        assert!(self.last_height().is_none_or(|last| tip <= last), "nothing is connected above an epoch's last height");
         for (height, slot) in &self.slots {
             assert!(
                 slot.own.values().all(|vote| vote.ballot.height == *height),

@@ -90,14 +90,16 @@ impl Pbft {
             return;
         };
         let is_wanted = self.proposer.pending.is_some() && !self.proposer.idle;
-        if !is_wanted && !self.wants_empty(height) {
+        let is_filler = self.last_height_on(&ground).is_some();
+        let changes = self.changes_for(&ground, self.payload_bytes_max());
+        if !is_wanted && !is_filler && changes.is_empty() && !self.wants_empty(height) {
             return;
         }
         self.proposer.tickets += 1;
         let time = self.now.seconds().max(ground.parent.header.time);
         let ticket = self.proposer.tickets;
         self.proposer.asked = Some(Asked { ticket, height, parent: ground.parent.id, time });
-        let bytes_max = (self.chain.genesis().ledger.block_bytes_max as usize).saturating_sub(BLOCK_OVERHEAD_BYTES);
+        let bytes_max = self.payload_bytes_max() - changes.iter().map(Transaction::bytes).sum::<usize>();
         self.emit(Effect::WantPayload(PayloadRequest { ticket, height, time, bytes_max, above: ground.blocks }));
     }
 
@@ -107,7 +109,14 @@ impl Pbft {
         let height = self.next_height()?;
         let is_new = self.choice.at(height).is_none() && self.slots.get(&height).is_none_or(|slot| slot.body.is_none());
         let may = is_new && self.highest_height() < height && height <= self.window_top() && self.may_link(height);
-        if may { self.ground(height).map(|ground| (height, ground)) } else { None }
+        let ground = self.ground(height).filter(|_| may)?;
+        let is_within = self.last_height_on(&ground).is_none_or(|last| height <= last) || armed(Plant::EndlessEpoch);
+        is_within.then_some((height, ground))
+    }
+
+    /// Bytes that the transactions of a block may take together.
+    pub(super) fn payload_bytes_max(&self) -> usize {
+        (self.chain.genesis().ledger.block_bytes_max as usize).saturating_sub(BLOCK_OVERHEAD_BYTES)
     }
 
     /// The primary binds itself as it binds the backups: its PRE-PREPARE is one of the q votes that rest on the parent.
@@ -163,7 +172,7 @@ impl Pbft {
     /// unless nobody has what it lacks, which only a view can mend.
     pub(super) fn is_owed(&self) -> bool {
         let tip = self.chain.tip().height;
-        if self.me.is_none() {
+        if self.me.is_none() || self.is_complete() {
             return false;
         }
         if self.is_behind() {
@@ -173,7 +182,8 @@ impl Pbft {
         let is_chosen = self.choice.chosen.keys().any(|height| *height > tip);
         let is_first_of_dev_net = self.chain.genesis().dev && tip == Height::GENESIS;
         let is_due = self.block_wanted_at().is_some_and(|due| due <= self.now);
-        self.proposer.pending.is_some() || is_proposed || is_chosen || is_first_of_dev_net || is_due
+        let is_waiting = self.proposer.pending.is_some() || self.is_change_owed();
+        is_waiting || is_proposed || is_chosen || is_first_of_dev_net || is_due
     }
 
     /// Whether a block is due at `height` even if there is nothing to put in it.
@@ -207,8 +217,10 @@ impl Pbft {
         if height != asked.height || ground.parent.id != asked.parent {
             return;
         }
-        let (block, diff) = self.build(&asked, &ground, transactions);
-        let is_empty = block.transactions.len() == 1;
+        let mut all = self.changes_for(&ground, self.payload_bytes_max());
+        all.extend(transactions);
+        let (block, diff) = self.build(&asked, &ground, all);
+        let is_empty = block.transactions.len() == 1 && self.last_height_on(&ground).is_none();
         if is_empty && !self.wants_empty(height) {
             self.proposer.idle = true;
             return;
@@ -256,6 +268,7 @@ impl Pbft {
         if actual > allowed {
             return Err(BlockError::TooLarge { actual, allowed });
         }
+        self.check_changes(ground, block)?;
         self.chain.judge_above(&ground.diffs, block, block.header.time)
     }
 

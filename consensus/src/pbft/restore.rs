@@ -1,8 +1,9 @@
 //! Starting: the chain as it was flushed, and what was persisted beyond it.
 
+use super::Pbft;
+use super::advance::Ground;
 use super::checkpoint::Recorded;
 use super::slot::{Body, Slot};
-use super::{Member, Pbft};
 use crate::chain::{Base, Chain, Store};
 use crate::engine::{Effect, EngineConfig, Record, To, Trace};
 use crate::ledger::block::Block;
@@ -10,7 +11,8 @@ use crate::ledger::hash::{BlockId, LockHash};
 use crate::ledger::lock::Lock;
 use crate::ledger::units::{Height, Time, View};
 use crate::limits::SLOTS_MAX;
-use crate::message::{Ballot, CommitCertificate, Message, NewView, PreparedBlock, ViewChange, Vote, VoteKind};
+use crate::message::epoch::Succession;
+use crate::message::{Ballot, CommitCertificate, Message, PreparedBlock, ViewChange, Vote, VoteKind};
 use crate::plant::{Plant, armed};
 use crate::sync::Peers;
 use std::collections::BTreeMap;
@@ -35,19 +37,19 @@ impl Pbft {
     ) -> (Pbft, Vec<Effect>) {
         let params = config.genesis.pbft().expect("a PBFT engine is made for PBFT nets only").clone();
         let set = config.genesis.validator_set();
-        let of_key =
-            |key: crate::ledger::key::SigningKey| set.index_of(&key.public()).map(|index| Member { index, key });
-        let me = config.key.and_then(of_key);
-        let own_lock = me.as_ref().map(|member| Lock::Key(member.key.public()).hash());
-        let quorum = if armed(Plant::SmallQuorum) { (set.quorum() - 1).max(1) } else { set.quorum() };
+        let own_lock = config.key.as_ref().map(|key| Lock::Key(key.public()).hash());
+        let (quorum, epochs) = (super::epoch::quorum_of(&set), super::epoch::Epochs::new(&set));
         let start = Base::genesis(&config.genesis).0.tip;
         let timer = super::timer::Timer::new(params.view_timeout_ms, params.view_timeout_max_ms);
         let mut pbft = Pbft {
-            me,
+            me: None,
+            key: config.key,
+            log: config.log,
             payee: config.payee.or(own_lock).unwrap_or(LockHash([0; 32])),
             params,
             incarnation: config.incarnation,
             set,
+            epochs,
             quorum,
             highest: None,
             start,
@@ -79,6 +81,7 @@ impl Pbft {
             halted: false,
             out: Vec::new(),
         };
+        pbft.me = pbft.seat();
         pbft.take_back(records);
         let (view, primary) = (pbft.view, pbft.set.primary(pbft.view));
         match pbft.views.own.clone() {
@@ -98,32 +101,45 @@ impl Pbft {
         let mut bodies: BTreeMap<BlockId, Block> = BTreeMap::new();
         let mut certificates: BTreeMap<Height, CommitCertificate> = BTreeMap::new();
         let (mut votes, mut prepared) = (Vec::new(), Vec::new());
+        let (mut changes, mut new_views, mut successions) = (Vec::new(), Vec::new(), BTreeMap::new());
         let mut checkpoints = Recorded::default();
-        let (mut change, mut new_view): (Option<ViewChange>, Option<NewView>) = (None, None);
+        let incarnation = self.incarnation;
+        let is_ours = |ballot: &Ballot| ballot.incarnation == incarnation;
         for record in records {
             match record {
                 Record::Body(block) => drop(bodies.insert(block.id(), block)),
-                Record::Committed(it) if self.is_ours(&it.ballot) => drop(certificates.insert(it.ballot.height, it)),
-                Record::Vote(vote) if self.is_ours(&vote.ballot) => votes.push(vote),
-                Record::Prepared(it) if self.is_ours(&it.certificate.ballot) => prepared.push(it),
-                Record::Vote(_) | Record::Prepared(_) | Record::Committed(_) => {}
-                Record::ViewChange(it) if (it.incarnation, it.epoch) == (self.incarnation, self.set.epoch) => {
-                    change = change.filter(|held| held.view > it.view).or(Some(it));
-                }
-                Record::NewView(it) if (it.incarnation, it.epoch) == (self.incarnation, self.set.epoch) => {
-                    new_view = new_view.filter(|held| held.view > it.view).or(Some(it));
-                }
-                Record::Evidence(it) if self.is_ours(&it.first.ballot) => drop(self.proofs.keep(it)),
-                Record::ViewChange(_) | Record::NewView(_) | Record::Evidence(_) => {}
+                Record::Committed(it) if is_ours(&it.ballot) => drop(certificates.insert(it.ballot.height, it)),
+                Record::Vote(vote) => votes.push(vote),
+                Record::Prepared(it) => prepared.push(it),
+                Record::Committed(_) => {}
+                Record::ViewChange(it) => changes.push(it),
+                Record::NewView(it) => new_views.push(it),
+                Record::Evidence(it) if is_ours(&it.first.ballot) => drop(self.proofs.keep(it)),
+                Record::Evidence(_) => {}
                 Record::Checkpoint(vote) => checkpoints.votes.push(vote),
                 Record::CheckpointState(it) => drop(checkpoints.states.insert(it.checkpoint.height, it)),
                 Record::Stable(it) => drop(checkpoints.stable.insert(it.checkpoint.height, it)),
+                Record::Epoch(it) if it.certificate.checkpoint.incarnation == incarnation => {
+                    successions.insert(it.epoch(), it);
+                }
+                Record::Epoch(_) => {}
                 // Proof of work's.
                 Record::Header(_) | Record::Invalid(_) => {}
             }
         }
-        self.take_back_checkpoints(checkpoints);
+        self.take_back_epochs(successions.into_values());
+        self.take_back_changes();
+        self.take_back_checkpoints(&mut checkpoints);
         self.connect_again(&mut bodies, &mut certificates);
+        self.take_back_checkpoint_votes(checkpoints);
+        // What was signed in an epoch that is over counts no more.
+        let place = (incarnation, self.set.epoch);
+        changes.retain(|it| (it.incarnation, it.epoch) == place && self.is_own(it));
+        new_views.retain(|it| (it.incarnation, it.epoch) == place);
+        votes.retain(|vote| self.is_ours(&vote.ballot));
+        prepared.retain(|it| self.is_ours(&it.certificate.ballot));
+        let change = changes.into_iter().max_by_key(|it| it.view);
+        let new_view = new_views.into_iter().max_by_key(|it| it.view);
         let tip = self.chain.tip().height;
         let of_tip = self.recent.get(&tip).map(|(_, certificate)| certificate.clone());
         self.highest = of_tip.or_else(|| self.chain.archive().certificate(tip));
@@ -136,7 +152,7 @@ impl Pbft {
             }
         }
         if !armed(Plant::ForgetViews) {
-            self.take_back_view(change.filter(|it| self.is_own(it)), new_view);
+            self.take_back_view(change, new_view);
             // The power may have gone between the NEW-VIEW and the certificate that it brought.
             if let Some(certificate) = self.choice.certificate.clone() {
                 self.learn(certificate);
@@ -149,12 +165,24 @@ impl Pbft {
         self.take_back_bodies(bodies);
     }
 
+    /// The epoch of the flushed tip is the present one; later ones are opened as blocks are connected again.
+    fn take_back_epochs(&mut self, successions: impl Iterator<Item = Succession>) {
+        for succession in successions {
+            let set = succession.opening.set(&self.set.network);
+            if self.epochs.learn(succession) {
+                self.emit(Effect::Members { set, is_present: false });
+            }
+        }
+        let present = self.epochs.at(self.chain.tip().height).cloned();
+        present.into_iter().for_each(|it| self.move_to(&it));
+    }
+
     fn is_own(&self, change: &ViewChange) -> bool {
         self.me.as_ref().is_some_and(|member| member.index == change.signer)
     }
 
     /// The view that was active when the node stopped, or the one that it waited for.
-    fn take_back_view(&mut self, change: Option<ViewChange>, new_view: Option<NewView>) {
+    fn take_back_view(&mut self, change: Option<ViewChange>, new_view: Option<crate::message::NewView>) {
         let left = change.as_ref().map_or(View(0), |it| it.view);
         match new_view {
             Some(new_view) if new_view.view >= left => self.adopt(new_view),
@@ -191,10 +219,13 @@ impl Pbft {
                 certificates.insert(height, certificate);
                 break;
             };
-            let verdict = super::advance::check_header(&block.header, &self.chain.tip())
+            let ground = Ground { parent: self.chain.tip(), diffs: Vec::new(), blocks: Vec::new() };
+            let verdict = super::advance::check_header(&block.header, &ground.parent)
+                .and_then(|()| self.check_changes(&ground, &block))
                 .and_then(|()| self.chain.judge(&block, block.header.time));
             match verdict {
                 Ok(diff) => {
+                    self.note_changes(height, &block);
                     connected.push(self.chain.connect(block, Arc::new(diff)));
                     self.look();
                 }

@@ -8,7 +8,8 @@ use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::Height;
 use crate::limits::{BUCKETS_PER_REQUEST, SNAPSHOT_COINS_PER_MESSAGE_MAX};
 use crate::message::Message;
-use crate::message::checkpoint::{BucketPart, BucketParts, Snapshot};
+use crate::message::checkpoint::{BucketPart, BucketParts, CheckpointCertificate, Snapshot};
+use crate::message::epoch::Opening;
 
 impl Pbft {
     /// The latest stable checkpoint whose coins the store can read; 0 while there is none.
@@ -33,7 +34,16 @@ impl Pbft {
             header: state.header,
             commit,
             buckets: state.buckets.clone(),
+            next: self.opening_after(certificate)?,
         })
+    }
+
+    /// The opening that a certificate names by its hash.
+    fn opening_after(&self, certificate: &CheckpointCertificate) -> Option<Opening> {
+        let is_it = |opening: &&Opening| opening.hash(&self.set.network) == certificate.checkpoint.next;
+        let genesis = Opening::genesis(&self.chain.genesis().validator_set());
+        let known = self.epochs.known_from(certificate.checkpoint.epoch).take(2).map(|succession| &succession.opening);
+        std::iter::once(&genesis).chain(known).find(is_it).cloned()
     }
 
     /// Coins of these buckets, as many as fit one message.

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod cluster;
 mod edges;
+mod epochs;
 mod fairness;
 mod forge;
 mod net;

@@ -41,14 +41,17 @@
 //! bucket; coins go on to the executor as they come.
 
 use super::Pbft;
+use super::advance::Ground;
 use crate::chain::snapshot::{SnapshotStep, Switch};
 use crate::chain::{Base, Tip};
 use crate::engine::{Effect, Fault, Peer, Record, To, Trace};
+use crate::ledger::block::Header;
 use crate::ledger::commitment::{Bucket, Buckets, bucket_of};
 use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::Height;
 use crate::limits::{BUCKET_COINS_MAX, BUCKETS_PER_REQUEST, COMMITMENT_BUCKETS, SLOTS_MAX};
 use crate::message::checkpoint::{BucketPart, BucketParts, CheckpointCertificate, Snapshot};
+use crate::message::epoch::{Opening, Succession};
 use crate::message::{CommitCertificate, Message, TipInfo};
 use crate::plant::{Plant, armed};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,6 +73,8 @@ pub(super) enum Ask {
     Snapshot,
     /// Buckets of the snapshot that is being fetched.
     Buckets,
+    /// How epochs began.
+    Successions,
 }
 
 /// A transfer, if there is one.
@@ -236,7 +241,10 @@ impl Pbft {
         let far = self.two_intervals_above(tip);
         let is_needed = self.transfer.is_needed_at == Some(tip);
         let may = tip >= self.transfer.not_below;
+        let last_known = self.epochs.last_known();
         let willing = self.peers.askable(self.now, |info| match diverged {
+            // Whoever is in an epoch that is not known here may answer with what cannot be judged here.
+            _ if info.epoch > last_known => false,
             Some(height) => info.stable >= height,
             None => info.stable > tip && (is_needed || (may && info.final_height > far)),
         });
@@ -272,7 +280,8 @@ impl Pbft {
         let diverged = self.checkpoints.diverged.as_ref().map(|it| it.checkpoint.height);
         let is_of_use = |snapshot: &Snapshot| {
             let checkpoint = &snapshot.certificate.checkpoint;
-            self.is_present(checkpoint)
+            checkpoint.incarnation == self.incarnation
+                && checkpoint.epoch >= self.set.epoch
                 && diverged.map_or(checkpoint.height > tip, |height| checkpoint.height >= height)
         };
         let Some(manifest) = snapshot.filter(|snapshot| is_of_use(snapshot)) else {
@@ -425,15 +434,30 @@ impl Pbft {
             return;
         };
         let buckets = Buckets::from_list(sums.into_values().collect()).expect("all buckets are here");
-        let Snapshot { certificate, header, commit, .. } = manifest;
+        let Snapshot { certificate, header, commit, next, .. } = manifest;
         let tip = Tip { height: certificate.checkpoint.height, id: certificate.checkpoint.block, header };
         self.emit(Effect::Persist(Record::Committed(commit.clone())));
         self.emit(Effect::Persist(Record::Stable(certificate.clone())));
+        self.persist_epochs(&certificate, header, next);
         let sequence = self.chain.begin_rebase();
         self.next_sequence = sequence + 1;
         let switch = Switch { sequence, tip, buckets: buckets.clone() };
         self.emit(Effect::Snapshot(SnapshotStep::Switch(Box::new(switch))));
         self.transfer.switching = Some(Switching { sequence, base: Base { tip, buckets }, certificate, commit });
+    }
+
+    /// What a start after the switch needs to know in which epoch it is.
+    fn persist_epochs(&mut self, certificate: &CheckpointCertificate, header: Header, next: Opening) {
+        if next.epoch > certificate.checkpoint.epoch {
+            let set = next.set(&self.set.network);
+            let succession = Succession { certificate: certificate.clone(), header, opening: next };
+            if self.epochs.learn(succession) {
+                self.emit(Effect::Members { set, is_present: false });
+            }
+        }
+        let after = self.set.epoch.next().unwrap_or(self.set.epoch);
+        let known: Vec<Succession> = self.epochs.known_from(after).cloned().collect();
+        self.out.extend(known.into_iter().map(|it| Effect::Persist(Record::Epoch(it))));
     }
 
     /// The store shows what was handed out up to this number: the switch may be among it.
@@ -453,6 +477,13 @@ impl Pbft {
         self.slots.retain(|height, _| *height > tip.height);
         self.judge_anew_above(tip.height);
         self.emit(Effect::Snapshot(SnapshotStep::Switched(tip)));
+        let succession = self.epochs.known_from(certificate.checkpoint.epoch).next().cloned();
+        let is_later = |it: &Succession| it.epoch() == certificate.checkpoint.epoch && it.epoch() > self.set.epoch;
+        if let Some(succession) = succession.filter(is_later) {
+            self.move_to(&succession);
+            self.trace_epoch();
+        }
+        self.take_back_changes();
         self.trace(Trace::Transfer { height: tip.height, buckets: COMMITMENT_BUCKETS, done: true });
         self.checkpoints_rebased(certificate);
         self.connect_stored(before);
@@ -473,7 +504,9 @@ impl Pbft {
             let stored =
                 certificate.and_then(|it| self.chain.archive().block(&it.ballot.block).map(|block| (it, block)));
             let judged = stored.and_then(|(certificate, block)| {
-                super::advance::check_header(&block.header, &self.chain.tip()).ok()?;
+                let ground = Ground { parent: self.chain.tip(), diffs: Vec::new(), blocks: Vec::new() };
+                super::advance::check_header(&block.header, &ground.parent).ok()?;
+                self.check_changes(&ground, &block).ok()?;
                 let diff = self.chain.judge(&block, block.header.time).ok()?;
                 Some((certificate, block, diff))
             });
@@ -483,6 +516,7 @@ impl Pbft {
                 self.halted = true;
                 break;
             };
+            self.note_changes(height, &block);
             connected.push(self.chain.connect(block, Arc::new(diff)));
             self.recent.insert(height, (self.next_sequence, certificate));
             self.look();

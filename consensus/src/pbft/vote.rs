@@ -1,4 +1,5 @@
-//! What comes in: PRE-PREPAREs and votes, guarded in one order: another net's past → dropped; over → answered; of an older
+//! What comes in: PRE-PREPAREs and votes, guarded in one order: another net's past → dropped; of an epoch
+//! that is over → told; of the next epoch → kept for it; over → answered; of an older
 //! view → dropped; too early → kept; then counted.
 
 use super::Pbft;
@@ -12,8 +13,12 @@ use std::sync::Arc;
 /// What the guards say of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timing {
-    /// Of another incarnation or epoch.
+    /// Of another incarnation, or of an epoch that nothing is known of here.
     Foreign,
+    /// Of an epoch that is over.
+    Past,
+    /// Of the epoch after the present one.
+    Next,
     /// Of a height that is final here.
     Over,
     /// Of a view that was left.
@@ -26,8 +31,12 @@ enum Timing {
 
 impl Pbft {
     fn timing(&self, ballot: &Ballot) -> Timing {
-        if ballot.incarnation != self.incarnation || ballot.epoch != self.set.epoch {
+        if ballot.incarnation != self.incarnation || ballot.epoch.0 > self.set.epoch.0.saturating_add(1) {
             Timing::Foreign
+        } else if ballot.epoch < self.set.epoch {
+            Timing::Past
+        } else if ballot.epoch > self.set.epoch {
+            Timing::Next
         } else if ballot.height <= self.chain.tip().height {
             Timing::Over
         } else if ballot.view < self.view {
@@ -44,6 +53,8 @@ impl Pbft {
         let (vote, ballot) = (proposal.vote, proposal.vote.ballot);
         match self.timing(&ballot) {
             Timing::Foreign => {}
+            Timing::Past => self.tell_epoch(from, ballot.epoch),
+            Timing::Next => self.keep_for_next(from, vote, Message::PrePrepare(proposal)),
             Timing::Over => self.on_over(from, vote),
             Timing::Behind => self.tell_view_when_active(from),
             Timing::Early => self.keep(from, vote, Message::PrePrepare(proposal)),
@@ -73,6 +84,8 @@ impl Pbft {
     pub(super) fn on_vote(&mut self, from: Peer, vote: Vote) {
         match self.timing(&vote.ballot) {
             Timing::Foreign => {}
+            Timing::Past => self.tell_epoch(from, vote.ballot.epoch),
+            Timing::Next => self.keep_for_next(from, vote, Message::Vote(vote)),
             Timing::Over => self.on_over(from, vote),
             Timing::Behind => self.tell_view_when_active(from),
             Timing::Early => self.keep(from, vote, Message::Vote(vote)),
@@ -103,6 +116,10 @@ impl Pbft {
 
     fn keep(&mut self, from: Peer, vote: Vote, message: Message) {
         self.future.keep(vote.signer, (vote.ballot.view, vote.ballot.height, vote.kind), from, message);
+    }
+
+    fn keep_for_next(&mut self, from: Peer, vote: Vote, message: Message) {
+        self.epochs.keep(vote.signer, (vote.ballot.view, vote.ballot.height, vote.kind), from, message);
     }
 
     /// Takes up what waited, as far as the window has come. True if there was anything.

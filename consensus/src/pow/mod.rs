@@ -43,8 +43,10 @@ use crate::engine::{Effect, Engine, EngineConfig, Event, Fault, Peer, PowStatus,
 use crate::ledger::block::Header;
 use crate::ledger::genesis::PowParams;
 use crate::ledger::hash::BlockId;
+use crate::ledger::rules::TxError;
 use crate::ledger::rules::context::Place;
-use crate::ledger::units::{Height, Time};
+use crate::ledger::transaction::Transaction;
+use crate::ledger::units::{Epoch, Height, Time};
 use crate::message::{Message, TipInfo};
 use crate::sync::Peers;
 use bodies::Bodies;
@@ -104,6 +106,8 @@ impl Engine for Pow {
             Event::Pending { oldest } => self.mining.set_pending(oldest.is_some()),
             Event::Flushed { sequence } => self.chain.flushed(sequence),
             Event::BlockNow => self.mining.force(),
+            // PBFT's.
+            Event::Change(_) => {}
             Event::Wake => {}
         }
         self.release_waiting();
@@ -151,11 +155,15 @@ impl Engine for Pow {
         let tip = self.chain.tip();
         let work = self.tree.node(&tip.id).work;
         let (final_height, stable) = (self.chain.final_height(), Height::GENESIS);
-        TipInfo { height: tip.height, id: tip.id, final_height, work, stable }
+        TipInfo { height: tip.height, id: tip.id, final_height, work, stable, epoch: Epoch(0) }
     }
 
     fn answer(&self, request: &Message) -> Option<Message> {
         self.answer_request(request)
+    }
+
+    fn admits_change(&self, _: &Transaction) -> Result<(), TxError> {
+        Err(TxError::EpochChange("proof of work has no members"))
     }
 }
 
@@ -182,6 +190,8 @@ impl Pow {
             | Message::GetSnapshot { .. }
             | Message::Snapshot(_)
             | Message::GetBuckets { .. }
+            | Message::GetSuccessions { .. }
+            | Message::Successions(_)
             | Message::Buckets(_) => {}
         }
     }

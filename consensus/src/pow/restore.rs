@@ -87,7 +87,8 @@ fn replay(tree: &mut Tree, records: Vec<Record>) {
             | Record::Evidence(_)
             | Record::Checkpoint(_)
             | Record::CheckpointState(_)
-            | Record::Stable(_) => {}
+            | Record::Stable(_)
+            | Record::Epoch(_) => {}
         }
     }
 }

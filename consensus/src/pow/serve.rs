@@ -32,6 +32,8 @@ impl Pow {
             | Message::Snapshot(_)
             | Message::GetBuckets { .. }
             | Message::Buckets(_)
+            | Message::GetSuccessions { .. }
+            | Message::Successions(_)
             | Message::Headers(_)
             | Message::Blocks(_)
             | Message::NewBlock(_) => None,

@@ -5,7 +5,7 @@ use super::tree::Status;
 use crate::engine::{Engine, Peer, To};
 use crate::ledger::hash::BlockId;
 use crate::ledger::target::Work;
-use crate::ledger::units::Height;
+use crate::ledger::units::{Epoch, Height};
 use crate::limits::{BLOCKS_PER_MESSAGE_MAX, BODY_WINDOW_BLOCKS};
 use crate::message::{BlockIds, Locator, Message, TipInfo};
 use std::collections::BTreeSet;
@@ -69,6 +69,7 @@ impl Pow {
                 final_height: Height::GENESIS,
                 work: Work::ZERO,
                 stable: Height::GENESIS,
+                epoch: Epoch(0),
             },
         );
     }
@@ -77,7 +78,7 @@ impl Pow {
     pub(super) fn proved(&mut self, peer: Peer, id: &BlockId, at_most: bool) {
         let Some(node) = self.tree.get(id) else { return };
         let (final_height, stable) = (Height::GENESIS, Height::GENESIS);
-        let shown = TipInfo { height: node.height, id: *id, final_height, work: node.work, stable };
+        let shown = TipInfo { height: node.height, id: *id, final_height, work: node.work, stable, epoch: Epoch(0) };
         if at_most || self.peers.claim(peer).is_none_or(|claim| claim.work < shown.work) {
             self.peers.claimed(peer, shown);
         }

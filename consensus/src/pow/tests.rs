@@ -10,7 +10,7 @@ mod tree;
 
 use super::Pow;
 use crate::chain::{Archive, Base, ChainUpdate};
-use crate::engine::{Effect, Engine, EngineConfig, Event, Fault, Peer, Record, Template, To, Trace};
+use crate::engine::{Effect, Engine, EngineConfig, Event, Fault, Peer, Record, Template, To, Trace, VoteLog};
 use crate::ledger::amount::Amount;
 use crate::ledger::block::Block;
 use crate::ledger::coins::{Coin, Coins, Diff};
@@ -213,6 +213,7 @@ impl World {
         let config = EngineConfig {
             genesis: self.genesis.clone(),
             key: None,
+            log: VoteLog::Original,
             payee: Some(lock(100 + index as u8).hash()),
             incarnation: Incarnation(0),
             mine: false,
@@ -290,7 +291,7 @@ impl World {
                 }
                 Effect::WantOverdue(_) | Effect::Admit { .. } => panic!("proof of work complains of nobody"),
                 Effect::Mine(template) => node.template = template,
-                Effect::Snapshot(_) => panic!("there are no checkpoints"),
+                Effect::Snapshot(_) | Effect::Members { .. } => panic!("there are no checkpoints"),
                 Effect::Chain(update) => {
                     node.updates.push(update.clone());
                     if !node.flushing {

@@ -88,6 +88,9 @@ pub enum TxError {
     /// An epoch change that does not stand up to the rules.
     #[error("epoch change: {0}")]
     EpochChange(&'static str),
+    /// A change of members for an epoch other than those known here.
+    #[error("the change of members is for another epoch")]
+    OtherEpoch,
     /// A coin that is not there: never was, or is spent.
     #[error("coin {0} does not exist or is spent")]
     MissingCoin(OutPoint),
@@ -131,6 +134,7 @@ impl TxError {
             TxError::BadSignature(_) => "tx-bad-signature",
             TxError::Coinbase => "tx-coinbase",
             TxError::EpochChange(_) => "tx-epoch-change",
+            TxError::OtherEpoch => "tx-other-epoch",
             TxError::MissingCoin(_) => "tx-missing-coin",
             TxError::CoinMismatch(_) => "tx-coin-mismatch",
             TxError::Immature { .. } => "tx-immature",

@@ -4,14 +4,14 @@
 use crate::chain::snapshot::{BucketPage, SnapshotStep, Switch};
 use crate::chain::{Archive, Base, ChainUpdate, Tip};
 use crate::engine::{
-    Effect, Engine, EngineConfig, Event, Fault, OverdueRequest, PayloadRequest, Peer, Record, Status, To, Trace,
+    Effect, Engine, EngineConfig, Event, Fault, OverdueRequest, PayloadRequest, Peer, Record, Status, To, Trace, VoteLog,
 };
 use crate::ledger::amount::Amount;
 use crate::ledger::block::{Block, Header};
 use crate::ledger::codec::{decode, encode};
 use crate::ledger::coins::{Coin, Coins, Diff};
 use crate::ledger::commitment::{Buckets, bucket_of};
-use crate::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams};
+use crate::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams, ValidatorSet};
 use crate::ledger::hash::{BlockId, LockHash, MerkleRoot, TxId};
 use crate::ledger::key::SigningKey;
 use crate::ledger::lock::{Lock, LockTime};
@@ -67,6 +67,7 @@ impl Disk {
             | Record::Checkpoint(_)
             | Record::CheckpointState(_)
             | Record::Stable(_)
+            | Record::Epoch(_)
             | Record::Header(_)
             | Record::Invalid(_) => {}
         }
@@ -173,7 +174,14 @@ pub(crate) struct Node {
     pub(crate) traces: Vec<Trace>,
     pub(crate) blamed: Vec<(Peer, Fault)>,
     /// Every vote it ever sent.
-    sent: BTreeSet<(VoteKind, View, Height, BlockId)>,
+    sent: BTreeSet<(VoteKind, View, Height, BlockId, Epoch)>,
+    /// Its key, and what is known of the log of its votes.
+    pub(crate) key: SigningKey,
+    pub(crate) log: VoteLog,
+    /// Checks what comes.
+    verifier: Verifier,
+    /// The members as it knows them.
+    pub(crate) set: ValidatorSet,
     /// Heights of the snapshots that it went on from.
     pub(crate) switched: Vec<u64>,
     /// A switch that did not reach the disk.
@@ -249,6 +257,7 @@ pub(crate) struct World {
     pub(crate) careless: bool,
     /// Whether the referee looks at forks only, and lets pass what leads to one.
     pub(crate) forks_only: bool,
+    /// Knows every set that any replica has learned of.
     pub(super) verifier: Verifier,
 }
 
@@ -316,7 +325,7 @@ impl World {
         let genesis = Arc::new(genesis(setup));
         genesis.check().expect("test nets can be run");
         let verifier = Verifier::new(genesis.clone());
-        let nodes = (0..setup.n + setup.followers).map(|_| Node::new(&genesis)).collect();
+        let nodes = (0..setup.n + setup.followers).map(|index| Node::new(&genesis, index)).collect();
         let now = Time::from_seconds(START_S);
         let (queue, counts, log) = (VecDeque::new(), BTreeMap::new(), String::new());
         let (cut, careless, forks_only) = (None, false, false);
@@ -354,7 +363,8 @@ impl World {
         };
         let config = EngineConfig {
             genesis: self.genesis.clone(),
-            key: Some(key(index)),
+            key: Some(node.key.clone()),
+            log: node.log,
             payee: None,
             incarnation: Incarnation(0),
             mine: false,
@@ -367,6 +377,24 @@ impl World {
         for other in others {
             self.told(index, Event::Connected(Peer(other as u64)));
             self.told(other, Event::Connected(Peer(index as u64)));
+        }
+    }
+
+    /// What a node's shell does after it lost everything but its key: the log of its votes is a new one.
+    pub(crate) fn empty(&mut self, index: usize, nonce: u8) {
+        let log = VoteLog::Begun { nonce: [nonce; 32] };
+        let empty = Node { log, ..Node::new(&self.genesis, index) };
+        let before = std::mem::replace(&mut self.nodes[index], empty);
+        // What the others have heard of it stays.
+        (self.nodes[index].key, self.nodes[index].sent) = (before.key, before.sent);
+    }
+
+    /// A change of members that every replica hears of.
+    pub(crate) fn submit_change(&mut self, change: &Transaction) {
+        for index in 0..self.nodes.len() {
+            if let Ok(change) = self.nodes[index].verifier.transaction(change.clone()) {
+                self.told(index, Event::Change(change));
+            }
         }
     }
 
@@ -440,6 +468,13 @@ impl World {
                 Effect::Blame { peer, fault } => self.nodes[index].blamed.push((peer, fault)),
                 Effect::Trace(trace) => self.nodes[index].traces.push(trace),
                 Effect::Snapshot(step) => later.extend(self.snapshot(index, step)),
+                Effect::Members { set, is_present } => {
+                    self.verifier.learn(set.clone());
+                    self.nodes[index].verifier.learn(set.clone());
+                    if is_present {
+                        self.nodes[index].set = set;
+                    }
+                }
                 Effect::Mine(_) => panic!("PBFT does not mine"),
             }
         }
@@ -577,8 +612,12 @@ impl World {
         self.judge_sent(from, &message);
         let targets: Vec<usize> = match to {
             To::All => (0..self.nodes.len()).collect(),
-            To::Members => (0..self.setup.n).collect(),
-            To::Member(index) => vec![usize::from(index)],
+            To::Members => (0..self.nodes.len()).filter(|to| self.is_member_for(from, *to)).collect(),
+            To::Member(index) => {
+                let wanted = self.nodes[from].set.member(index).copied();
+                let found = self.nodes.iter().position(|node| Some(node.key.public()) == wanted);
+                found.into_iter().collect()
+            }
             To::Peer(peer) => vec![peer.0 as usize],
         };
         for to in targets {
@@ -596,6 +635,11 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether a replica belongs to the members as another one knows them.
+    fn is_member_for(&self, knower: usize, other: usize) -> bool {
+        self.nodes[knower].set.index_of(&self.nodes[other].key.public()).is_some()
     }
 
     /// The referee: what must be durable before a vote leaves, and one vote per kind, view and height, for ever.
@@ -621,7 +665,7 @@ impl World {
             let links = |it: &Record| match it {
                 Record::Prepared(it) => {
                     let linked = it.certificate.ballot;
-                    linked.block == parent && linked.view == ballot.view
+                    linked.block == parent && (linked.epoch, linked.view) == (ballot.epoch, ballot.view)
                 }
                 Record::Committed(it) => it.ballot.block == parent,
                 _ => false,
@@ -630,9 +674,10 @@ impl World {
             assert!(is_linked, "the parent's certificate is durable before what links to it");
         }
         let node = &mut self.nodes[from];
-        let others = node.sent.iter().filter(|it| (it.0, it.1, it.2) == (vote.kind, ballot.view, ballot.height));
+        let place = (vote.kind, ballot.view, ballot.height, ballot.epoch);
+        let others = node.sent.iter().filter(|it| (it.0, it.1, it.2, it.4) == place);
         assert!(others.clone().all(|it| it.3 == ballot.block), "one vote per kind, view and height");
-        node.sent.insert((vote.kind, ballot.view, ballot.height, ballot.block));
+        node.sent.insert((vote.kind, ballot.view, ballot.height, ballot.block, ballot.epoch));
     }
 
     fn parent_of(&self, index: usize, block: BlockId) -> BlockId {
@@ -660,6 +705,7 @@ impl World {
             Message::GetCertified { .. }
                 | Message::GetBlocks(_)
                 | Message::GetSnapshot { .. }
+                | Message::GetSuccessions { .. }
                 | Message::GetBuckets { .. }
         );
         if is_request {
@@ -668,8 +714,16 @@ impl World {
             }
             return;
         }
-        let message = self.verified(message).expect("what replicas say can be verified");
-        self.told(to, Event::Message { from: Peer(from as u64), message, waited_ms });
+        let verified = self.verified(message.clone()).expect("what replicas say can be verified");
+        let known = self.nodes[to].verifier.message(message.clone(), &|_| false, ChaCha20Rng::seed_from_u64(1));
+        match (known, message) {
+            (Err(error), _) => assert!(!error.is_fault(), "it is only not known there yet: {error}"),
+            (Ok(_), Message::Transaction(change)) if matches!(change.body, Body::Epoch(_)) => {
+                let change = self.verifier.transaction(change).expect("it was verified");
+                self.told(to, Event::Change(change));
+            }
+            (Ok(_), _) => self.told(to, Event::Message { from: Peer(from as u64), message: verified, waited_ms }),
+        }
     }
 
     /// What a node's shell does with a message: decodes it within its limits, and verifies it.
@@ -874,7 +928,10 @@ impl World {
             Effect::Persist(Record::Checkpoint(it)) => format!("persist checkpoint {}", it.checkpoint.height),
             Effect::Persist(Record::CheckpointState(it)) => format!("persist state {}", it.checkpoint.height),
             Effect::Persist(Record::Stable(it)) => format!("persist stable {}", it.checkpoint.height),
+            Effect::Persist(Record::Epoch(it)) => format!("persist epoch {}", it.epoch()),
             Effect::Persist(record) => format!("persist {record:?}"),
+            Effect::Members { set, is_present: true } => format!("epoch {} of {} members", set.epoch, set.n()),
+            Effect::Members { set, .. } => format!("the {} members of epoch {} are known", set.n(), set.epoch),
             Effect::Send { to, message } => format!("send {to:?} {}", describe(message)),
             Effect::WantPayload(request) => format!("want payload {} above {}", request.height, request.above.len()),
             Effect::WantOverdue(_) => "want overdue".to_owned(),
@@ -944,13 +1001,22 @@ fn describe(message: &Message) -> String {
             format!("Buckets at {}: {:?}", it.height, it.parts.iter().map(|part| part.bucket).collect::<Vec<_>>())
         }
         Message::Overdue(overdue) => format!("Overdue {} of {}", overdue.transactions.len(), overdue.signer),
+        Message::Successions(it) => {
+            format!("Successions {:?}", it.0.iter().map(|it| it.epoch().0).collect::<Vec<_>>())
+        }
+        Message::GetSuccessions { from } => format!("GetSuccessions {from}"),
         Message::Evidence(evidence) => format!("Evidence against {}", evidence.first.signer),
         other => other.name().to_owned(),
     }
 }
 
 impl Node {
-    fn new(genesis: &Genesis) -> Node {
+    /// How many different votes it ever sent.
+    pub(crate) fn sent_count(&self) -> usize {
+        self.sent.len()
+    }
+
+    fn new(genesis: &Arc<Genesis>, index: usize) -> Node {
         let (base, diff) = Base::genesis(genesis);
         let mut disk = Disk { base: Some((base.tip, base.buckets)), ..Disk::default() };
         diff.apply(&mut disk.coins).expect("genesis fits no coins");
@@ -966,6 +1032,10 @@ impl Node {
             traces: Vec::new(),
             blamed: Vec::new(),
             sent: BTreeSet::new(),
+            key: key(index),
+            log: VoteLog::Original,
+            verifier: Verifier::new(genesis.clone()),
+            set: genesis.validator_set(),
             switched: Vec::new(),
             unswitched: None,
             linked: true,

@@ -1,0 +1,567 @@
+//! Epochs: how the members change.
+//!
+//! # What changes them
+//! A transaction of its own kind, signed by q of the members of the present epoch whose set it names (so it serves that one
+//! epoch only), replaces the members: one at most in an epoch. A member that lost its vote log asks, by a transaction that it
+//! signs itself, to be re-admitted with a new one: once in an epoch, and once in `readmit_interval` blocks.
+//!
+//! # When
+//! The first change in an epoch fixes the epoch's last height: the next checkpoint at or above the change. The primary fills
+//! up to there with empty blocks. A block above is invalid in this epoch, so nobody prepares it, and no view change has
+//! authority there. At the last height the members sign, as at every checkpoint, with what the next epoch opens
+//! ([`Opening`]); once q have, that certificate is the [`Succession`], and the next epoch begins: height goes on, the view is 0
+//! again, a quorum is one of the new members. Nothing that was voted in the epoch before counts in this one, and since the
+//! block at the last height is final nothing needs to.
+//!
+//! While the checkpoint at the last height is not stable nothing is owed: a new primary could do no better.
+//!
+//! # Who learns of it
+//! Whoever connects the last block computes the opening itself, so it can check votes of the next epoch before it has begun
+//! here; those wait, bounded for each signer. A replica that says something in an epoch that is over is answered with the
+//! successions that it lacks; one that hears of a later epoch asks for them. A joining member follows first: it counts from the
+//! moment at which it has connected all blocks up to the epoch's beginning, or has switched to a snapshot at or above it.
+//!
+//! # A key without its vote log
+//! Its replica follows and says nothing until an epoch opens with its re-admission under the nonce of its new log. It cannot know
+//! what it signed in earlier epochs, and nothing that it signed there counts in that one. It asks again every few seconds, also on
+//! a net without any other work. More than n − q such members cannot be helped by the protocol: nothing becomes final.
+//!
+//! # Bounds
+//! One change of members and one re-admission of each member wait here, whoever sends how many.
+
+use super::advance::Ground;
+use super::future::Future;
+use super::transfer::Ask;
+use super::{Member, Pbft, RESEND_MS};
+use crate::chain::Tip;
+use crate::engine::{Effect, Peer, Record, To, Trace, VoteLog};
+use crate::ledger::block::Block;
+use crate::ledger::genesis::{PbftParams, ValidatorSet, new_view_fits};
+use crate::ledger::hash::SetHash;
+use crate::ledger::key::PublicKey;
+use crate::ledger::rules::{BlockError, TxError};
+use crate::ledger::sighash::epoch_change_digest;
+use crate::ledger::transaction::{Body, EpochChange, MemberList, Transaction, Witness};
+use crate::ledger::units::{Epoch, Height, Time, View};
+use crate::limits::SUCCESSIONS_PER_MESSAGE_MAX;
+use crate::message::Message;
+use crate::message::checkpoint::CheckpointCertificate;
+use crate::message::epoch::{Opening, Readmission, Succession, Successions};
+use crate::plant::{Plant, armed};
+use std::collections::BTreeMap;
+
+/// After so long a change that still waits is sent again.
+const CHANGE_RESEND_MS: u64 = 5_000;
+
+/// What a change of members must fit.
+#[derive(Clone, Copy, Debug)]
+struct Terms<'a> {
+    opening: &'a Opening,
+    set: SetHash,
+    params: &'a PbftParams,
+}
+
+/// What blocks of one epoch change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Changes {
+    /// The lowest height with a change.
+    first: Option<Height>,
+    members: Option<MemberList>,
+    readmitted: BTreeMap<PublicKey, Readmission>,
+}
+
+impl Changes {
+    /// The epoch's last height, once something changes.
+    fn last_height(&self, params: &PbftParams) -> Option<Height> {
+        let interval = u64::from(params.checkpoint_interval);
+        self.first.map(|first| Height(first.0.div_ceil(interval) * interval))
+    }
+
+    /// Takes the changes of the block at a height.
+    fn take(&mut self, terms: Terms<'_>, height: Height, block: &Block) -> Result<(), BlockError> {
+        if let Some(last) = self.last_height(terms.params).filter(|last| *last < height)
+            && !armed(Plant::EndlessEpoch)
+        {
+            return Err(BlockError::Header(format!("the epoch ends at height {last}")));
+        }
+        for (index, transaction) in block.transactions.iter().enumerate() {
+            if let Body::Epoch(change) = &transaction.body {
+                let fail = |error| BlockError::Transaction { index: index as u32, error };
+                self.admit(terms, height, change).map_err(fail)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one change, if it is one for this epoch and its turn.
+    fn admit(&mut self, terms: Terms<'_>, height: Height, change: &EpochChange) -> Result<(), TxError> {
+        let Terms { opening, set, params } = terms;
+        let fail = |reason| Err(TxError::EpochChange(reason));
+        match change {
+            EpochChange::Members { set: of, .. } if *of != set && !armed(Plant::ReplayedChange) => {
+                return Err(TxError::OtherEpoch);
+            }
+            EpochChange::Readmit { epoch, .. } if *epoch != opening.epoch => return Err(TxError::OtherEpoch),
+            EpochChange::Members { .. } if self.members.is_some() => {
+                return fail("the members change once in an epoch at most");
+            }
+            EpochChange::Members { members, .. } if !new_view_fits(members.0.len(), u64::from(params.depth)) => {
+                return fail("with so many members a NEW-VIEW would not fit one message");
+            }
+            EpochChange::Members { members, .. } => self.members = Some(members.clone()),
+            EpochChange::Readmit { member, .. } if !opening.members.0.contains(member) => {
+                return fail("only members are re-admitted");
+            }
+            EpochChange::Readmit { member, nonce, .. } => {
+                let again = |it: &Readmission| it.member == *member && is_recent(it, height, params);
+                if self.readmitted.contains_key(member) || opening.readmitted.iter().any(again) {
+                    return fail("a member is re-admitted once in readmit_interval blocks at most");
+                }
+                self.readmitted.insert(*member, Readmission { member: *member, nonce: *nonce, height });
+            }
+        }
+        self.first.get_or_insert(height);
+        Ok(())
+    }
+
+    /// With what the epoch after these changes opens, at its last height.
+    fn opening(&self, before: &Opening, last: Height, params: &PbftParams) -> Opening {
+        let members = self.members.clone().unwrap_or_else(|| before.members.clone());
+        let recent = before.readmitted.iter().filter(|it| is_recent(it, last, params));
+        let all = recent.chain(self.readmitted.values()).map(|it| (it.member, *it));
+        let all: BTreeMap<PublicKey, Readmission> = all.filter(|(member, _)| members.0.contains(member)).collect();
+        Opening { epoch: Epoch(before.epoch.0 + 1), members, readmitted: all.into_values().collect() }
+    }
+}
+
+/// Whether a member that was re-admitted so must wait at this height.
+fn is_recent(readmission: &Readmission, height: Height, params: &PbftParams) -> bool {
+    readmission.height.0.saturating_add(u64::from(params.readmit_interval)) > height.0
+}
+
+/// What a replica knows of epochs.
+#[derive(Clone, Debug)]
+pub(super) struct Epochs {
+    /// With what the present one began.
+    opening: Opening,
+    /// Of the blocks connected in it.
+    changes: Changes,
+    /// How epochs began, as far as that is proved; perhaps further than blocks are connected. Invariant: consecutive from 1.
+    known: BTreeMap<Epoch, Succession>,
+    /// A change of members that waits for a block. Invariant: it may stand above the tip.
+    members: Option<Transaction>,
+    /// Requests for re-admission that wait for a block. Invariant: they may stand above the tip.
+    readmissions: BTreeMap<PublicKey, Transaction>,
+    /// When those were last sent.
+    sent_at: Time,
+    /// Votes of the next epoch.
+    future: Future,
+    /// When a peer was last told how an epoch began. Invariant: connected peers only.
+    told_at: BTreeMap<Peer, Time>,
+}
+
+impl Epochs {
+    pub(super) fn new(set: &ValidatorSet) -> Epochs {
+        Epochs {
+            opening: Opening::genesis(set),
+            changes: Changes::default(),
+            known: BTreeMap::new(),
+            members: None,
+            readmissions: BTreeMap::new(),
+            sent_at: Time(0),
+            future: Future::default(),
+            told_at: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a proved beginning if it is the next; false when it is of no use.
+    pub(super) fn learn(&mut self, succession: Succession) -> bool {
+        let is_next = Some(succession.epoch()) == self.last_known().next();
+        if is_next {
+            self.known.insert(succession.epoch(), succession);
+        }
+        is_next
+    }
+
+    /// The last epoch whose members are known.
+    pub(super) fn last_known(&self) -> Epoch {
+        self.known.last_key_value().map_or(Epoch(0), |(epoch, _)| *epoch)
+    }
+
+    /// How epochs began, from this one on.
+    pub(super) fn known_from(&self, from: Epoch) -> impl Iterator<Item = &Succession> {
+        self.known.range(from..).map(|(_, succession)| succession)
+    }
+
+    /// The last epoch that begins at or below this height.
+    pub(super) fn at(&self, height: Height) -> Option<&Succession> {
+        self.known.values().rev().find(|it| it.height() <= height)
+    }
+
+    /// With what the present one began.
+    pub(super) fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// The nonces with which a member was re-admitted up to an epoch.
+    fn has_readmitted(&self, member: &PublicKey, nonce: &[u8; 32], up_to: Epoch) -> bool {
+        let is_it = |it: &Readmission| it.member == *member && it.nonce == *nonce;
+        self.known.range(..=up_to).any(|(_, succession)| succession.opening.readmitted.iter().any(is_it))
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = &Transaction> {
+        self.members.iter().chain(self.readmissions.values())
+    }
+
+    /// Votes of the next epoch wait until it has begun.
+    pub(super) fn keep(&mut self, signer: u16, key: super::future::Key, from: Peer, message: Message) {
+        self.future.keep(signer, key, from, message);
+    }
+
+    /// A peer is gone.
+    pub(super) fn disconnected(&mut self, peer: Peer) {
+        self.told_at.remove(&peer);
+    }
+}
+
+fn change_of(transaction: &Transaction) -> Option<&EpochChange> {
+    match &transaction.body {
+        Body::Epoch(change) => Some(change),
+        Body::Transfer(_) | Body::Coinbase(_) => None,
+    }
+}
+
+impl Pbft {
+    fn terms(&self) -> Terms<'_> {
+        Terms { opening: &self.epochs.opening, set: self.set.hash(), params: &self.params }
+    }
+
+    /// The last height of the present epoch, once a final block changes something.
+    pub(super) fn last_height(&self) -> Option<Height> {
+        self.epochs.changes.last_height(&self.params)
+    }
+
+    /// Whether all blocks of the epoch are here, and it only waits for its last checkpoint.
+    pub(super) fn is_complete(&self) -> bool {
+        self.last_height().is_some_and(|last| last <= self.chain.tip().height)
+    }
+
+    /// Whether final blocks, or changes that wait for a block, make the present primary owe blocks.
+    pub(super) fn is_change_owed(&self) -> bool {
+        self.last_height().is_some() || self.epochs.waiting().next().is_some()
+    }
+
+    fn changes_on(&self, ground: &Ground) -> Result<Changes, BlockError> {
+        let mut changes = self.epochs.changes.clone();
+        let heights = (self.chain.tip().height.next().0..).map(Height);
+        for (height, block) in heights.zip(&ground.blocks) {
+            changes.take(self.terms(), height, block)?;
+        }
+        Ok(changes)
+    }
+
+    /// The rules of epochs for a block on some ground.
+    pub(super) fn check_changes(&self, ground: &Ground, block: &Block) -> Result<(), BlockError> {
+        self.changes_on(ground)?.take(self.terms(), ground.parent.height.next(), block)
+    }
+
+    /// The last height of the epoch on some ground.
+    pub(super) fn last_height_on(&self, ground: &Ground) -> Option<Height> {
+        self.changes_on(ground).ok().and_then(|changes| changes.last_height(&self.params))
+    }
+
+    /// What waits and may go into the next block on some ground, as much as fits.
+    pub(super) fn changes_for(&self, ground: &Ground, bytes_max: usize) -> Vec<Transaction> {
+        let (Ok(mut changes), height) = (self.changes_on(ground), ground.parent.height.next()) else {
+            return Vec::new();
+        };
+        let mut chosen = Vec::new();
+        let mut room = bytes_max;
+        for transaction in self.epochs.waiting() {
+            let (Some(change), Some(left)) = (change_of(transaction), room.checked_sub(transaction.bytes())) else {
+                continue;
+            };
+            if changes.admit(self.terms(), height, change).is_ok() {
+                room = left;
+                chosen.push(transaction.clone());
+            }
+        }
+        chosen
+    }
+
+    /// A block was connected: what it changes counts.
+    pub(super) fn note_changes(&mut self, height: Height, block: &Block) {
+        let mut changes = std::mem::take(&mut self.epochs.changes);
+        let result = changes.take(self.terms(), height, block);
+        assert!(result.is_ok(), "a block was judged before it is connected: {result:?}");
+        self.epochs.changes = changes;
+        let waiting: Vec<Transaction> = self.epochs.waiting().cloned().collect();
+        self.epochs.members = None;
+        self.epochs.readmissions.clear();
+        waiting.into_iter().for_each(|transaction| drop(self.wait_for_block(transaction)));
+    }
+
+    /// The changes of the epoch are those of these blocks above its last checkpoint: a start finds them in the store.
+    pub(super) fn take_back_changes(&mut self) {
+        self.epochs.changes = Changes::default();
+        let tip = self.chain.tip().height;
+        let interval = u64::from(self.params.checkpoint_interval);
+        let checkpoint = Height(tip.0.saturating_sub(1) / interval * interval).max(self.start.height);
+        for height in (checkpoint.next().0..=tip.0).map(Height) {
+            let block = self.chain.active_at(height).and_then(|id| self.chain.block(&id));
+            // Below the snapshot that it began with a replica has no blocks, and needs none.
+            if let Some(block) = block {
+                self.note_changes(height, &block);
+            }
+        }
+    }
+
+    /// Whether a change of members may wait for a block here.
+    pub(super) fn admits_change(&self, transaction: &Transaction) -> Result<(), TxError> {
+        let change = change_of(transaction).ok_or(TxError::EpochChange("it changes no members"))?;
+        let is_known = self.epochs.waiting().any(|waiting| waiting.hash() == transaction.hash());
+        let is_taken = match change {
+            EpochChange::Members { .. } => self.epochs.members.is_some(),
+            EpochChange::Readmit { member, .. } => self.epochs.readmissions.contains_key(member),
+        };
+        if is_taken && !is_known {
+            return Err(TxError::EpochChange("another change waits already"));
+        }
+        if transaction.bytes() > self.payload_bytes_max() {
+            return Err(TxError::EpochChange("it does not fit a block of this net"));
+        }
+        self.epochs.changes.clone().admit(self.terms(), self.chain.tip().height.next(), change)
+    }
+
+    fn wait_for_block(&mut self, transaction: Transaction) -> Result<(), TxError> {
+        self.admits_change(&transaction)?;
+        match change_of(&transaction) {
+            Some(EpochChange::Members { .. }) => self.epochs.members = Some(transaction),
+            Some(EpochChange::Readmit { member, .. }) => {
+                drop(self.epochs.readmissions.insert(*member, transaction));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// A change of members, of this node's user or from a peer, whose signatures were verified. One that cannot be taken is of
+    /// another time, and nobody's fault.
+    pub(super) fn on_change(&mut self, transaction: Transaction) {
+        if self.wait_for_block(transaction).is_ok() {
+            self.epochs.sent_at = self.now;
+        }
+    }
+
+    /// Sends again what still waits.
+    pub(super) fn send_changes_again(&mut self) {
+        self.ask_for_readmission();
+        if self.changes_at().is_some_and(|at| at <= self.now) && self.epochs.waiting().next().is_some() {
+            self.epochs.sent_at = self.now;
+            let waiting: Vec<Transaction> = self.epochs.waiting().cloned().collect();
+            self.out
+                .extend(waiting.into_iter().map(|it| Effect::Send { to: To::All, message: Message::Transaction(it) }));
+        }
+    }
+
+    /// When that is to be done.
+    pub(super) fn changes_at(&self) -> Option<Time> {
+        let is_due = self.epochs.waiting().next().is_some() || self.mute().is_some();
+        is_due.then(|| self.epochs.sent_at.plus_ms(CHANGE_RESEND_MS))
+    }
+
+    /// The nonce of the new vote log under which this member waits to be re-admitted.
+    pub(super) fn mute(&self) -> Option<[u8; 32]> {
+        let VoteLog::Begun { nonce } = self.log else {
+            return None;
+        };
+        let is_member = self.key.as_ref().is_some_and(|key| self.set.index_of(&key.public()).is_some());
+        (is_member && self.me.is_none()).then_some(nonce)
+    }
+
+    /// A member without its old vote log asks to be re-admitted, once it knows the present epoch.
+    fn ask_for_readmission(&mut self) {
+        let (Some(nonce), Some(key)) = (self.mute(), self.key.clone()) else {
+            return;
+        };
+        let is_due = self.epochs.sent_at.plus_ms(CHANGE_RESEND_MS) <= self.now;
+        let is_behind = |(_, info): (Peer, &crate::message::TipInfo)| info.epoch > self.set.epoch;
+        if !is_due || self.peers.claims().any(is_behind) || self.is_complete() {
+            return;
+        }
+        self.epochs.sent_at = self.now;
+        let member = key.public();
+        let body = Body::Epoch(EpochChange::Readmit { epoch: self.set.epoch, member, nonce });
+        let index = self.set.index_of(&member).expect("only members are mute");
+        let signature = key.sign(&epoch_change_digest(&self.set.network, &body));
+        let transaction = Transaction { body, witnesses: vec![Witness::Member { member: index, signature }] };
+        if self.wait_for_block(transaction.clone()).is_ok() {
+            self.emit(Effect::Send { to: To::All, message: Message::Transaction(transaction) });
+        }
+    }
+
+    /// With what the heights above the tip's checkpoint go on.
+    pub(super) fn next_opening(&self) -> Opening {
+        let (tip, opening) = (self.chain.tip().height, &self.epochs.opening);
+        let after = opening.epoch.next().and_then(|epoch| self.epochs.known.get(&epoch));
+        match self.last_height() {
+            Some(last) if last == tip => self.epochs.changes.opening(opening, last, &self.params),
+            Some(_) => opening.clone(),
+            // Switched to by a snapshot: the blocks that changed something are not here.
+            None => after.filter(|it| it.height() == tip).map_or(opening, |it| &it.opening).clone(),
+        }
+    }
+
+    /// The checkpoint at the tip was looked at: what is known of the epoch's end comes to bear.
+    pub(super) fn note_end(&mut self) {
+        let tip = self.chain.tip().height;
+        let next = self.next_opening();
+        if next.epoch != self.set.epoch {
+            let set = next.set(&self.set.network);
+            self.emit(Effect::Members { set, is_present: false });
+        }
+        let proved = self.set.epoch.next().and_then(|epoch| self.epochs.known.get(&epoch));
+        if let Some(certificate) = proved.filter(|it| it.height() == tip).map(|it| it.certificate.clone()) {
+            self.checkpoints.expect(certificate);
+        }
+    }
+
+    /// The last checkpoint of the present epoch is stable, and found here too: the next epoch begins.
+    pub(super) fn open_epoch(&mut self, certificate: CheckpointCertificate) {
+        let tip = self.chain.tip();
+        let opening = self.next_opening();
+        assert_eq!(opening.hash(&self.set.network), certificate.checkpoint.next, "what was found here was compared");
+        assert_eq!(tip.height, certificate.checkpoint.height, "nothing is connected above an epoch's last height");
+        let succession = Succession { certificate, header: tip.header, opening };
+        self.emit(Effect::Persist(Record::Epoch(succession.clone())));
+        let opening = succession.opening.clone();
+        self.epochs.learn(succession);
+        self.begin_epoch(opening, tip);
+        self.announce = true;
+        self.trace_epoch();
+    }
+
+    pub(super) fn trace_epoch(&mut self) {
+        let (epoch, members, start) = (self.set.epoch, self.set.n(), self.start.height);
+        self.trace(Trace::Epoch { epoch, members, start });
+        let (view, primary) = (self.view, self.set.primary(self.view));
+        self.trace(Trace::View { view, primary, reason: "new epoch" });
+    }
+
+    /// The present epoch is the one that begins so.
+    pub(super) fn move_to(&mut self, succession: &Succession) {
+        let Succession { certificate, header, opening } = succession;
+        let start = Tip { height: succession.height(), id: certificate.checkpoint.block, header: *header };
+        self.begin_epoch(opening.clone(), start);
+    }
+
+    /// The present epoch is this one from now on. Nothing of the one before counts in it.
+    pub(super) fn begin_epoch(&mut self, opening: Opening, start: Tip) {
+        self.set = opening.set(&self.set.network);
+        self.quorum = quorum_of(&self.set);
+        self.epochs.opening = opening;
+        self.epochs.changes = Changes::default();
+        self.epochs.members = None;
+        self.epochs.readmissions.clear();
+        self.me = self.seat();
+        self.start = start;
+        self.highest = None;
+        self.view = View(0);
+        self.choice = super::choose::Choice::start(start.height);
+        self.views = super::view::Views::default();
+        self.slots.clear();
+        self.over.clear();
+        self.future = std::mem::take(&mut self.epochs.future);
+        self.checkpoints.begin_epoch();
+        self.behind = None;
+        self.entered_at = self.now;
+        self.progressed = false;
+        self.timer.progress();
+        self.timer.entered();
+        self.proposer.forget_request();
+        let set = self.set.clone();
+        self.emit(Effect::Members { set, is_present: true });
+    }
+
+    /// This replica's place in the present set, if it may vote there.
+    pub(super) fn seat(&self) -> Option<Member> {
+        let key = self.key.clone()?;
+        let index = self.set.index_of(&key.public())?;
+        let may_vote = match &self.log {
+            VoteLog::Original => true,
+            VoteLog::Begun { nonce } => {
+                self.epochs.has_readmitted(&key.public(), nonce, self.set.epoch) || armed(Plant::AmnesiacVotes)
+            }
+        };
+        may_vote.then_some(Member { index, key })
+    }
+
+    /// How this epoch and those after it began, as many as fit one message.
+    pub(super) fn successions_from(&self, from: Epoch) -> Message {
+        let known = self.epochs.known_from(from.max(Epoch(1)));
+        let is_asked = from <= self.epochs.last_known();
+        let all = known.take(if is_asked { SUCCESSIONS_PER_MESSAGE_MAX } else { 0 });
+        Message::Successions(Successions(all.cloned().collect()))
+    }
+
+    /// Answers a peer that speaks in an epoch that is over; not too often.
+    pub(super) fn tell_epoch(&mut self, peer: Peer, epoch: Epoch) {
+        let is_recent = self.epochs.told_at.get(&peer).is_some_and(|at| at.plus_ms(RESEND_MS / 2) > self.now);
+        let (Some(next), true, false) = (epoch.next(), self.peers.is_connected(peer), is_recent) else {
+            return;
+        };
+        self.epochs.told_at.insert(peer, self.now);
+        let message = self.successions_from(next);
+        self.emit(Effect::Send { to: To::Peer(peer), message });
+    }
+
+    /// How epochs began, which the verifier has followed from one that is known here.
+    pub(super) fn on_successions(&mut self, from: Peer, successions: Vec<Succession>) {
+        let was_asked = self.peers.open().any(|(peer, ask)| peer == from && *ask == Ask::Successions);
+        if was_asked {
+            self.peers.answered(from);
+        }
+        let mut is_useful = false;
+        for succession in successions {
+            let set = succession.opening.set(&self.set.network);
+            if self.epochs.learn(succession) {
+                is_useful = true;
+                self.emit(Effect::Members { set, is_present: false });
+            }
+        }
+        if was_asked && !is_useful {
+            self.peers.rest(self.now, from);
+        }
+        if is_useful {
+            self.note_end();
+            self.compare();
+        }
+    }
+
+    /// Asks one peer that claims to be in an epoch that is not known here.
+    pub(super) fn ask_for_successions(&mut self) {
+        let last = self.epochs.last_known();
+        if self.peers.open().any(|(_, ask)| *ask == Ask::Successions) {
+            return;
+        }
+        let ahead = self.peers.askable(self.now, |info| info.epoch > last);
+        let chosen = ahead.get((self.chain.tip().height.0 % ahead.len().max(1) as u64) as usize).copied();
+        if let (Some(peer), Some(from)) = (chosen, last.next()) {
+            self.peers.asked(self.now, peer, Ask::Successions);
+            self.emit(Effect::Send { to: To::Peer(peer), message: Message::GetSuccessions { from } });
+        }
+    }
+}
+
+/// Votes that make a certificate of this set.
+pub(super) fn quorum_of(set: &ValidatorSet) -> usize {
+    if armed(Plant::SmallQuorum) { (set.quorum() - 1).max(1) } else { set.quorum() }
+}
+
+/// The transaction that replaces the members of a set, without signatures; and what q of its members sign.
+#[must_use]
+pub fn change_of_members(set: &ValidatorSet, members: Vec<PublicKey>) -> (Body, [u8; 32]) {
+    let body = Body::Epoch(EpochChange::Members { set: set.hash(), members: MemberList(members) });
+    let digest = epoch_change_digest(&set.network, &body);
+    (body, digest)
+}

@@ -1,0 +1,443 @@
+//! Changes of members, and members that lost their vote logs. Traces 8, 9 and 10 of what weaker rules allow are here.
+//!
+//! Nodes 0 to 3 are the members of genesis; those above follow until they are made members.
+
+use super::super::change_of_members;
+use super::cluster::{Cut, Packet, Setup, World, key};
+use super::forge::guards;
+use crate::engine::{Engine, Event, Peer, Record, Trace};
+use crate::ledger::genesis::ValidatorSet;
+use crate::ledger::key::PublicKey;
+use crate::ledger::sighash::epoch_change_digest;
+use crate::ledger::transaction::{Body, EpochChange, Transaction, Witness};
+use crate::ledger::units::{Epoch, Height};
+use crate::message::checkpoint::CheckpointVote;
+use crate::message::{Ballot, Message, VoteKind};
+use crate::plant::Plant;
+use VoteKind::{Commit, PrePrepare, Prepare};
+
+fn setup(followers: usize) -> Setup {
+    Setup { followers, checkpoint_interval: 4, ..Setup::of(4) }
+}
+
+fn keys(indices: impl IntoIterator<Item = usize>) -> Vec<PublicKey> {
+    indices.into_iter().map(|index| key(index).public()).collect()
+}
+
+/// The change of a set's members into these, signed by exactly these.
+fn change(set: &ValidatorSet, into: &[usize], signers: &[usize]) -> Transaction {
+    let (body, digest) = change_of_members(set, keys(into.iter().copied()));
+    let sign = |signer: &usize| {
+        let member = set.index_of(&key(*signer).public()).expect("the test chooses members");
+        Witness::Member { member, signature: key(*signer).sign(&digest) }
+    };
+    Transaction { body, witnesses: signers.iter().map(sign).collect() }
+}
+
+fn readmission(world: &World, of: usize, epoch: u64, nonce: u8) -> Transaction {
+    let member = key(of).public();
+    let body = Body::Epoch(EpochChange::Readmit { epoch: Epoch(epoch), member, nonce: [nonce; 32] });
+    let signature = key(of).sign(&epoch_change_digest(&world.genesis.network_id(), &body));
+    let index = world.nodes[0].set.index_of(&member).expect("the test chooses members");
+    Transaction { body, witnesses: vec![Witness::Member { member: index, signature }] }
+}
+
+fn epochs(world: &World) -> Vec<u64> {
+    (0..world.nodes.len()).filter(|index| world.is_up(*index)).map(|index| world.status(index).epoch.0).collect()
+}
+
+/// Makes a change, and waits until everybody who is up is in the epoch that it opens.
+fn change_to(world: &mut World, into: &[usize], signers: &[usize]) {
+    let set = world.nodes[signers[0]].set.clone();
+    let change = change(&set, into, signers);
+    world.submit_change(&change);
+    wait_for_epoch(world, set.epoch.0 + 1);
+}
+
+fn wait_for_epoch(world: &mut World, epoch: u64) {
+    for _ in 0..100 {
+        if epochs(world).iter().all(|it| *it == epoch) {
+            return;
+        }
+        world.pass(500);
+    }
+    panic!("epoch {epoch} is not reached: {:?} at {:?}", epochs(world), world.heights());
+}
+
+fn blocks(world: &mut World, coins: std::ops::Range<u32>) {
+    for index in coins {
+        world.submit(index);
+        world.pass(200);
+    }
+}
+
+#[test]
+fn four_become_seven_and_four_again_with_f_liars_of_the_larger_set() {
+    let mut world = World::new(setup(3));
+    blocks(&mut world, 0..1);
+    change_to(&mut world, &[0, 1, 2, 3, 4, 5, 6], &[0, 1, 2]);
+    assert_eq!(world.height(0), 4, "filled up to the checkpoint with empty blocks");
+    assert_eq!((world.status(6).n, world.status(6).quorum, world.status(6).me), (7, 5, Some(6)));
+    // Member (1 + 0) mod 7 is the primary now; it and another one fail, which four could not bear.
+    world.kill(1);
+    world.kill(5);
+    world.submit(1);
+    world.pass(10_000);
+    assert!(world.status(0).view.0 > 0, "the primary was one of them");
+    assert!(world.nodes[0].mempool.is_empty());
+    world.kill(6);
+    world.submit(2);
+    world.pass(10_000);
+    assert!(!world.nodes[0].mempool.is_empty(), "four of seven decide nothing");
+    [1, 5, 6].iter().for_each(|index| world.start(*index));
+    world.pass(20_000);
+    assert!(world.nodes[0].mempool.is_empty());
+    change_to(&mut world, &[0, 1, 2, 6], &[0, 1, 2, 3, 4]);
+    world.kill(3);
+    world.kill(4);
+    world.kill(5);
+    blocks(&mut world, 3..5);
+    world.pass(3_000);
+    let height = world.height(0);
+    assert!(height > 8 && world.nodes[0].mempool.is_empty());
+    world.assert_agreed(height);
+}
+
+#[test]
+fn a_change_takes_effect_at_the_checkpoint_and_nothing_above_is_proposed_before_it_is_stable() {
+    let mut world = World::new(setup(1));
+    world.submit_change(&change(&world.nodes[0].set.clone(), &[0, 1, 2, 3, 4], &[0, 1, 3]));
+    for _ in 0..20 {
+        // Nobody hears of anybody's checkpoint.
+        world.deliver_if(|packet: &Packet| !matches!(packet.message, Message::Checkpoint(_)));
+        world.queue.retain(|packet| !matches!(packet.message, Message::Checkpoint(_)));
+        world.now = world.now.plus_ms(50);
+        (0..5).for_each(|index| world.told(index, Event::Wake));
+    }
+    world.submit(0);
+    world.deliver_if(|packet: &Packet| !matches!(packet.message, Message::Checkpoint(_)));
+    assert!(!world.has_sent(0, PrePrepare, 5), "proposed above the last height");
+    assert!(world.has_sent(0, PrePrepare, 4) && world.heights().iter().all(|height| *height == 4));
+    assert!((0..4).all(|index| world.status(index).deadline.is_none()), "nobody owes anything");
+    assert_eq!(epochs(&world), [0; 5]);
+    world.pass(3_000);
+    assert_eq!(epochs(&world), [1; 5], "once it is stable the epoch begins, and work goes on");
+    assert!(world.height(0) > 4 && world.nodes[0].mempool.is_empty());
+}
+
+#[test]
+fn trace_9_a_block_above_the_last_height_is_prepared_by_nobody() {
+    guards(Plant::EndlessEpoch, "last height", || {
+        let mut world = World::new(setup(1));
+        world.kill(0);
+        world.submit_change(&change(&world.nodes[1].set.clone(), &[0, 1, 2, 3, 4], &[0, 1, 3]));
+        world.lose_all();
+        // The liar proposes the change at height 4, and at once a block above, whatever it is told of the rule.
+        let mut parent = world.genesis.block().header;
+        for height in 1..=5 {
+            let content = match height {
+                4 => vec![change(&world.nodes[1].set.clone(), &[0, 1, 2, 3, 4], &[0, 1, 3])],
+                _ => Vec::new(),
+            };
+            let block = world.block(&parent, height, &content);
+            let proposal = world.proposal(height, &block);
+            (1..4).for_each(|to| world.inject(0, to, proposal.clone()));
+            world.deliver_if(|packet: &Packet| !matches!(packet.message, Message::Checkpoint(_)));
+            parent = block.header;
+        }
+        assert!(world.has_sent(1, Prepare, 4), "the last one is fine");
+        assert!((1..4).all(|index| !world.has_sent(index, Prepare, 5)), "prepared above the last height");
+        assert!((1..4).all(|index| !world.has_sent(index, Commit, 5)));
+    });
+}
+
+#[test]
+fn trace_10_a_change_serves_one_epoch_only() {
+    guards(Plant::ReplayedChange, "the old change", || {
+        let mut world = World::new(setup(1));
+        let old = change(&world.nodes[0].set.clone(), &[0, 1, 2, 4], &[0, 1, 2]);
+        change_to(&mut world, &[0, 1, 2, 3, 4], &[0, 1, 2]);
+        change_to(&mut world, &[0, 1, 2, 3], &[0, 1, 2, 3]);
+        // The same four again, so that the signatures fit; but another epoch.
+        world.submit_change(&old);
+        blocks(&mut world, 0..1);
+        world.pass(3_000);
+        assert_eq!(epochs(&world), [2; 5], "the old change was taken");
+        assert!(world.height(0) > 8 && world.nodes[0].mempool.is_empty());
+    });
+}
+
+#[test]
+fn trace_8_an_emptied_member_says_nothing_until_it_is_re_admitted() {
+    guards(Plant::AmnesiacVotes, "one vote per kind", || {
+        let mut world = World::new(setup(0));
+        // Member 3 has prepared a block that the others do not know of.
+        let header = world.genesis.block().header;
+        let (first, second) = (world.block(&header, 1, &[]), world.block(&header, 1, &[world.transfer(0)]));
+        let proposal = world.proposal(1, &first);
+        world.isolate(&[3]);
+        world.inject(0, 3, proposal);
+        assert!(world.has_sent(3, Prepare, 1));
+        world.heal();
+        world.kill(3);
+        world.empty(3, 1);
+        world.start(3);
+        // The primary lies: here comes another one. It was not sent before, so member 0 may sign it.
+        world.lose_all();
+        let proposal = world.proposal(1, &second);
+        (1..4).for_each(|to| world.inject(0, to, proposal.clone()));
+        world.run();
+        world.pass(60_000);
+        assert_eq!(epochs(&world), [1; 4], "on an idle net too");
+        assert!(!world.status(3).is_mute);
+        // It counts again: without it there is no quorum now.
+        world.kill(2);
+        let height = world.height(3);
+        world.submit(1);
+        world.pass(20_000);
+        assert!(world.height(3) > height);
+    });
+}
+
+#[test]
+fn a_new_log_stays_mute_through_restarts_and_epochs_of_other_nonces() {
+    let mut world = World::new(setup(1));
+    blocks(&mut world, 0..1);
+    world.kill(3);
+    world.empty(3, 1);
+    world.isolate(&[3]);
+    world.start(3);
+    // Another epoch opens meanwhile: without its nonce that is none of its business.
+    change_to_without(&mut world, &[0, 1, 2, 3, 4], &[0, 1, 2], 3);
+    world.kill(3);
+    world.start(3);
+    world.cuts.clear();
+    assert!(world.status(3).is_mute);
+    world.pass(1_000);
+    let sent = world.nodes[3].sent_count();
+    wait_for_epoch(&mut world, 2);
+    assert_eq!(world.nodes[3].sent_count(), sent, "no vote before");
+    assert!(!world.status(3).is_mute);
+    blocks(&mut world, 1..2);
+    world.pass(1_000);
+    assert!(world.nodes[3].sent_count() > sent, "it votes again");
+    world.kill(3);
+    world.start(3);
+    assert!(!world.status(3).is_mute, "it stays re-admitted");
+}
+
+fn change_to_without(world: &mut World, into: &[usize], signers: &[usize], without: usize) {
+    let set = world.nodes[signers[0]].set.clone();
+    world.submit_change(&change(&set, into, signers));
+    for _ in 0..40 {
+        world.pass(500);
+    }
+    let others = (0..world.nodes.len()).filter(|index| *index != without);
+    assert!(others.clone().all(|index| world.status(index).epoch > set.epoch), "{:?}", epochs(world));
+}
+
+#[test]
+fn requests_for_re_admission_are_taken_once_in_an_interval() {
+    let mut world = World::new(setup(0));
+    let admits = |world: &World, change: &Transaction| world.engine(0).admits_change(change);
+    assert!(admits(&world, &readmission(&world, 3, 0, 1)).is_ok());
+    assert!(admits(&world, &readmission(&world, 3, 1, 1)).is_err(), "of another epoch");
+    world.submit_change(&readmission(&world, 3, 0, 1));
+    assert!(admits(&world, &readmission(&world, 3, 0, 1)).is_ok(), "the same again");
+    assert!(admits(&world, &readmission(&world, 3, 0, 2)).is_err(), "another waits");
+    assert!(admits(&world, &readmission(&world, 2, 0, 2)).is_ok());
+    wait_for_epoch(&mut world, 1);
+    assert!(admits(&world, &readmission(&world, 3, 1, 2)).is_err(), "1000 blocks are to pass");
+    assert!(admits(&world, &readmission(&world, 2, 1, 2)).is_ok());
+    assert!(admits(&world, &world.transfer(0)).is_err(), "no change of members at all");
+}
+
+#[test]
+fn one_change_of_members_waits_and_one_is_made_in_an_epoch() {
+    let mut world = World::new(setup(2));
+    let set = world.nodes[0].set.clone();
+    let (one, other) = (change(&set, &[0, 1, 2, 3, 4], &[0, 1, 2]), change(&set, &[0, 1, 2, 3, 5], &[0, 1, 3]));
+    world.submit_change(&one);
+    assert!(world.engine(0).admits_change(&other).is_err());
+    assert!(world.engine(0).admits_change(&one).is_ok());
+    while world.height(0) < 1 {
+        world.deliver(0);
+    }
+    assert!(world.engine(0).admits_change(&other).is_err(), "one was made");
+    world.submit_change(&readmission(&world, 3, 0, 7));
+    wait_for_epoch(&mut world, 1);
+    assert_eq!(world.status(4).me, Some(4), "the first");
+    let succession = world.engine(0).epochs.known_from(Epoch(1)).next().expect("epoch 1 began").clone();
+    assert_eq!(succession.opening.readmitted.len(), 1, "re-admissions are added to it");
+    assert!(world.engine(0).admits_change(&other).is_err(), "its epoch is over");
+}
+
+#[test]
+fn a_change_survives_its_primary_and_every_order_of_messages() {
+    for seed in 0..12 {
+        let mut world = World::new(setup(3));
+        world.submit(0);
+        world.submit_change(&change(&world.nodes[0].set.clone(), &[0, 1, 2, 3, 4, 5, 6], &[1, 2, 3]));
+        for _ in 0..(seed * 5) {
+            if !world.queue.is_empty() {
+                world.deliver(0);
+            }
+        }
+        world.kill(0);
+        world.run_shuffled(seed);
+        wait_for_epoch(&mut world, 1);
+        world.start(0);
+        world.submit(1);
+        world.pass(5_000);
+        wait_for_epoch(&mut world, 1);
+        let height = world.height(1);
+        world.assert_agreed(height);
+        assert!(world.nodes[1].mempool.is_empty(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_power_cut_between_any_two_effects_of_a_change_loses_nothing() {
+    for effects in (0..120).step_by(3) {
+        let flushes = effects % 2 == 0;
+        let mut world = World::new(Setup { checkpoint_interval: 2, flushes, ..setup(1) });
+        world.cut = Some(Cut { victim: 1, effects, pulled: effects % 4 });
+        world.submit(0);
+        world.submit_change(&change(&world.nodes[0].set.clone(), &[0, 1, 2, 3, 4], &[0, 2, 3]));
+        world.run();
+        if world.cut.take().is_none() {
+            world.nodes[1].mempool.clear();
+            world.start(1);
+        }
+        wait_for_epoch(&mut world, 1);
+        // One of five may be missing, and everybody else is needed.
+        world.kill(4);
+        world.submit(1);
+        world.pass(15_000);
+        let height = world.height(0);
+        world.assert_agreed(height);
+        assert!(height > 2 && world.nodes[0].mempool.is_empty(), "after {effects} effects");
+        world.kill(1);
+        world.start(1);
+        assert_eq!((world.height(1), world.status(1).epoch), (height, Epoch(1)), "after {effects} effects");
+    }
+}
+
+#[test]
+fn one_that_missed_epochs_comes_back_by_blocks_or_by_a_snapshot() {
+    for (down_for, by_snapshot) in [(1, false), (9, true)] {
+        let mut world = World::new(setup(2));
+        world.kill(3);
+        change_to(&mut world, &[0, 1, 2, 3, 4], &[0, 1, 2]);
+        if down_for > 1 {
+            change_to(&mut world, &[0, 1, 2, 3, 5], &[0, 1, 2, 4]);
+            blocks(&mut world, 0..down_for);
+        }
+        world.start(3);
+        world.pass(10_000);
+        let (height, epoch) = (world.height(0), world.status(0).epoch);
+        assert_eq!((world.height(3), world.status(3).epoch), (height, epoch));
+        assert_eq!(!world.nodes[3].switched.is_empty(), by_snapshot, "{:?}", world.nodes[3].switched);
+        world.kill(1);
+        blocks(&mut world, 20..22);
+        world.pass(10_000);
+        assert!(world.height(0) > height && world.nodes[0].mempool.is_empty(), "it is needed, and it is there");
+        world.kill(3);
+        world.start(3);
+        assert_eq!((world.height(3), world.status(3).epoch), (world.height(0), epoch), "and a restart finds all that");
+    }
+}
+
+#[test]
+fn a_snapshot_at_the_very_end_of_an_epoch_leads_into_the_next() {
+    let mut world = World::new(setup(2));
+    world.kill(5);
+    blocks(&mut world, 0..10);
+    change_to(&mut world, &[0, 1, 2, 3, 4], &[0, 1, 2]);
+    assert_eq!(world.height(0), 12);
+    world.start(5);
+    world.pass(5_000);
+    assert_eq!(world.nodes[5].switched, [12]);
+    assert_eq!((world.height(5), world.status(5).epoch), (12, Epoch(1)));
+    blocks(&mut world, 10..12);
+    world.assert_agreed(14);
+}
+
+#[test]
+fn votes_of_the_next_epoch_wait_for_it() {
+    let mut world = World::new(setup(1));
+    let change = change(&world.nodes[0].set.clone(), &[0, 1, 2, 3, 4], &[0, 1, 2]);
+    world.submit_change(&change);
+    // Node 4 hears no checkpoint votes; everybody else goes on without it.
+    let is_late = |packet: &Packet| packet.to == 4 && matches!(packet.message, Message::Successions(_));
+    world.submit(0);
+    while let Some(place) = world.queue.iter().position(|packet| !is_late(packet)) {
+        world.deliver(place);
+    }
+    assert_eq!(epochs(&world)[..4], [1; 4]);
+    world.submit(1);
+    while let Some(place) = world.queue.iter().position(|packet| !is_late(packet)) {
+        world.deliver(place);
+    }
+    assert!(world.height(0) > 4);
+    world.pass(2_000);
+    let height = world.height(0);
+    world.assert_agreed(height);
+}
+
+#[test]
+fn what_was_signed_in_an_epoch_that_is_over_counts_no_more_and_its_bringer_is_told() {
+    let mut world = World::new(setup(1));
+    let old = world.nodes[0].set.clone();
+    change_to(&mut world, &[0, 1, 2, 3, 4], &[0, 1, 2]);
+    let block = world.block(&world.engine(0).chain().tip().header, 5, &[]);
+    let before = world.counts.clone();
+    let ballot = Ballot { epoch: old.epoch, ..world.ballot(5, block.id()) };
+    for message in [world.proposal(5, &block), Message::Vote(world.vote(Commit, 2, ballot))] {
+        world.now = world.now.plus_ms(1_000);
+        world.inject(2, 1, message);
+    }
+    world.run();
+    let told = |counts: &std::collections::BTreeMap<&str, usize>| counts.get("successions").copied().unwrap_or(0);
+    assert_eq!(told(&world.counts), told(&before) + 2);
+    assert!(world.status(1).slots.is_empty() && world.nodes[1].blamed.is_empty());
+    // A checkpoint vote of the old epoch too.
+    let found = world.disk(0, |disk| {
+        disk.records.iter().rev().find_map(|record| match record {
+            Record::Checkpoint(vote) => Some(vote.checkpoint),
+            _ => None,
+        })
+    });
+    let vote = CheckpointVote::sign(&world.genesis.network_id(), found.expect("it voted at the end"), 2, &key(2));
+    world.now = world.now.plus_ms(1_000);
+    world.inject(2, 1, Message::Checkpoint(vote));
+    assert_eq!(told(&world.counts), told(&before) + 3);
+}
+
+#[test]
+fn a_liar_who_claims_epochs_that_never_began_is_asked_once_in_a_while() {
+    let mut world = World::new(setup(0));
+    let claim = crate::message::TipInfo { epoch: Epoch(u64::MAX), ..world.engine(1).tip_info() };
+    for _ in 0..20 {
+        world.now = world.now.plus_ms(100);
+        world.inject(1, 0, Message::Tip(claim));
+        world.run();
+    }
+    assert_eq!(world.counts.get("get-successions"), Some(&1));
+    world.submit(0);
+    world.pass(1_000);
+    world.assert_agreed(1);
+}
+
+#[test]
+fn the_epoch_is_seen_in_traces_and_a_removed_member_follows() {
+    let mut world = World::new(setup(0));
+    change_to(&mut world, &[0, 1, 2], &[0, 1, 2]);
+    let begun = |trace: &Trace| matches!(trace, Trace::Epoch { epoch: Epoch(1), members: 3, start: Height(4) });
+    assert!((0..4).all(|index| world.nodes[index].traces.iter().any(begun)));
+    assert_eq!(world.status(3).me, None);
+    blocks(&mut world, 0..3);
+    world.pass(2_000);
+    world.assert_agreed(7);
+    assert!(world.nodes[3].blamed.iter().all(|(peer, _)| *peer != Peer(0)));
+}
