@@ -5,7 +5,7 @@
 //! snapshot of the last checkpoint from the first. Both verify everything and keep everything in SQLite, synced as in a node;
 //! what a network costs is left out of both. A figure ends when the coins are flushed.
 
-use bezant_consensus::engine::{Effect, Engine, EngineConfig, Event, Peer, To};
+use bezant_consensus::engine::{Effect, Engine, EngineConfig, Event, Peer, To, VoteLog};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams};
@@ -140,6 +140,7 @@ impl Side {
             genesis: genesis.clone(),
             key: member,
             payee: None,
+            log: VoteLog::Original,
             incarnation: Incarnation(0),
             mine: false,
         };

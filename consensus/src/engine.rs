@@ -585,7 +585,7 @@ pub struct PbftStatus {
     pub is_active: bool,
     /// While it is awaited: who wants it.
     pub changes: Vec<u16>,
-    /// Proofs that members lied in this epoch.
+    /// Proofs that members lied, of all epochs.
     pub evidence: Vec<Evidence>,
     /// Views that failed since a block became final.
     pub failed_views: u32,

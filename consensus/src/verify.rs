@@ -44,6 +44,19 @@ impl<T> Verified<T> {
     }
 }
 
+impl Verified<Message> {
+    /// The change of members that the message carries, if it carries one.
+    #[must_use]
+    pub fn change(&self) -> Option<Verified<Transaction>> {
+        match &self.0 {
+            Message::Transaction(transaction) if matches!(transaction.body, Body::Epoch(_)) => {
+                Some(Verified(transaction.clone()))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Why a message is refused before an engine sees it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {

@@ -1,6 +1,12 @@
-//! A node's keys: its libp2p identity, made on the first start, and a validator's key, which is only ever read.
+//! A node's keys: its libp2p identity, made on the first start, and a validator's key.
+//!
+//! A validator's key file has the seed in its first line. The first start with it adds a second one, `vote-log` and the number
+//! of the log in which the node records what the key signs. So whoever starts with the key and without that log is recognised, and
+//! says nothing until it is re-admitted ([`bezant_consensus::engine::VoteLog`]); nothing else is ever changed in the file.
 
 use crate::error::NodeError;
+use crate::store::{Facts, VoteLogNumber};
+use bezant_consensus::engine::VoteLog;
 use bezant_consensus::ledger::key::SigningKey;
 use libp2p::identity::{Keypair, ed25519};
 use std::fs::{File, OpenOptions};
@@ -32,7 +38,7 @@ pub fn node_identity(data_dir: &Path) -> Result<Keypair, NodeError> {
         read_seed(&path, "delete it, and the node makes a new identity")?
     } else {
         let seed: [u8; 32] = rand::random();
-        write_seed(&path, &seed).map_err(|error| NodeError::File { path: path.clone(), error })?;
+        write_private(&path, &format!("{}\n", hex::encode(seed))).map_err(|error| NodeError::File { path: path.clone(), error })?;
         seed
     };
     let secret = ed25519::SecretKey::try_from_bytes(seed).map_err(|error| NodeError::Key {
@@ -41,6 +47,47 @@ pub fn node_identity(data_dir: &Path) -> Result<Keypair, NodeError> {
         advice: "delete it".to_owned(),
     })?;
     Ok(ed25519::Keypair::from(secret).into())
+}
+
+/// What stands before the number of a vote log.
+const VOTE_LOG: &str = "vote-log ";
+
+/// Finds out whether the vote log of a data directory is the one that was begun with the key, and begins one if there is none.
+/// The directory knows its log before the key does, so that a crash in between leaves a key that is mute for nothing at worst.
+///
+/// # Errors
+/// When either cannot be read or written.
+pub fn vote_log(path: &Path, facts: &mut Facts) -> Result<VoteLog, NodeError> {
+    let text = std::fs::read_to_string(path).map_err(|error| NodeError::File { path: path.to_owned(), error })?;
+    let marks = text.lines().filter_map(|line| line.strip_prefix(VOTE_LOG));
+    let mark = marks.last().map(str::trim).map(str::to_owned);
+    let held = facts.vote_log()?;
+    let log = match (&mark, held) {
+        (Some(mark), Some(held)) if *mark == hex::encode(held.number) => held,
+        (None, Some(held)) => held,
+        (None, None) => VoteLogNumber { number: rand::random(), is_original: true },
+        (Some(_), Some(_) | None) => VoteLogNumber { number: rand::random(), is_original: false },
+    };
+    if held != Some(log) {
+        facts.begin_vote_log(log)?;
+    }
+    if mark != Some(hex::encode(log.number)) {
+        let seed = text.lines().next().unwrap_or_default();
+        let marked = format!("{seed}\n{VOTE_LOG}{}\n", hex::encode(log.number));
+        write_private(path, &marked).map_err(|error| NodeError::Key {
+            path: path.to_owned(),
+            problem: format!("cannot note in it that a vote log was begun: {error}"),
+            advice: "make the file and its directory writable by this node".to_owned(),
+        })?;
+    }
+    if log.is_original {
+        return Ok(VoteLog::Original);
+    }
+    tracing::warn!(
+        key = %path.display(),
+        "the log of this key's votes was lost: the node says nothing until an epoch re-admits it, for which it asks by itself"
+    );
+    Ok(VoteLog::Begun { nonce: log.number })
 }
 
 fn read_seed(path: &Path, advice: &str) -> Result<[u8; 32], NodeError> {
@@ -61,14 +108,14 @@ fn read_seed(path: &Path, advice: &str) -> Result<[u8; 32], NodeError> {
         }
     }
     let mut seed = [0; 32];
-    match hex::decode_to_slice(text.trim(), &mut seed) {
+    match hex::decode_to_slice(text.lines().next().unwrap_or_default().trim(), &mut seed) {
         Ok(()) => Ok(seed),
         Err(_) => Err(fail("64 hex digits are expected".to_owned())),
     }
 }
 
 /// Written under another name first, so that a crash leaves no half key.
-fn write_seed(path: &Path, seed: &[u8; 32]) -> std::io::Result<()> {
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let unfinished = path.with_extension("tmp");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -78,7 +125,7 @@ fn write_seed(path: &Path, seed: &[u8; 32]) -> std::io::Result<()> {
         options.mode(0o600);
     }
     let mut file = options.open(&unfinished)?;
-    writeln!(file, "{}", hex::encode(seed))?;
+    file.write_all(text.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&unfinished, path)?;
     match path.parent() {

@@ -14,7 +14,7 @@ use crate::store::{self, StoreError};
 use crate::verify_pool::VerifyPool;
 use bezant_api::config::{ConfigError, NodeConfig, ReadyLine};
 use bezant_api::{address, genesis};
-use bezant_consensus::engine::EngineConfig;
+use bezant_consensus::engine::{EngineConfig, VoteLog};
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::LockHash;
 use bezant_consensus::ledger::units::Incarnation;
@@ -85,10 +85,13 @@ impl Node {
         config.check()?;
         let (genesis_toml, genesis) = read_genesis(&config.genesis)?;
         check_dev(&config, &genesis)?;
-        let engine = engine_config(&config, genesis.clone())?;
+        let mut engine = engine_config(&config, genesis.clone())?;
         let validator = engine.key.clone();
         let metrics = Arc::new(Metrics::new());
-        let opened = open_store(&config, genesis.clone(), metrics.clone()).await?;
+        let mut opened = open_store(&config, genesis.clone(), metrics.clone()).await?;
+        if let Some(path) = &config.validator_key {
+            engine.log = keys::vote_log(path, &mut opened.facts)?;
+        }
         let identity = keys::node_identity(&config.data_dir)?;
         let (stop_outside, shutdown) = watch::channel(false);
         let setup = NetSetup {
@@ -186,7 +189,7 @@ impl CoreParts {
         });
         let shared = Shared {
             requests: ask,
-            pool,
+            pool: pool.clone(),
             readers: Readers::new(self.data_dir.clone()),
             barrier: self.opened.state.barrier(),
             genesis,
@@ -201,6 +204,7 @@ impl CoreParts {
             peer_id,
             arrivals,
             commands,
+            pool,
             requests,
             miner: self.miner,
             needs_peers: self.needs_peers,
@@ -275,7 +279,8 @@ fn engine_config(config: &NodeConfig, genesis: Arc<Genesis>) -> Result<EngineCon
         tracing::warn!(key = %key.public(), "the validator key is no member's; the node only follows");
     }
     let incarnation = Incarnation(config.dev.incarnation);
-    Ok(EngineConfig { mine: config.miner.enabled, genesis, key, payee, incarnation })
+    let log = VoteLog::Original;
+    Ok(EngineConfig { mine: config.miner.enabled, genesis, key, log, payee, incarnation })
 }
 
 fn read_payee(text: &str, genesis: &Genesis) -> Result<LockHash, NodeError> {

@@ -17,6 +17,7 @@
 //! - Answers a request through its [`Reply`], at most once; dropping it means that there will be no answer.
 
 use bezant_consensus::engine::{Peer, To};
+use bezant_consensus::ledger::genesis::ValidatorSet;
 use bezant_consensus::message::Message;
 use libp2p::PeerId;
 use libp2p::gossipsub::MessageId;
@@ -61,6 +62,8 @@ pub enum NetCommand {
         /// For how long.
         duration_ms: u64,
     },
+    /// PBFT: an epoch has begun; members are those of this set from now on.
+    SetMembers(Box<ValidatorSet>),
     /// Dev nets: exchange nothing with these nodes, and with all others again. Their connections are closed and refused; those
     /// to static peers come back at once when the cut is over.
     SetCuts(Vec<PeerId>),
@@ -82,12 +85,12 @@ pub enum NetEvent {
     },
     /// A peer is gone.
     Disconnected(Peer),
-    /// A peer has proved to be this member of the validator set.
+    /// A peer has proved to be a member of the present set, or is none any more.
     Member {
         /// The peer.
         peer: Peer,
         /// Its index in the set.
-        member: u16,
+        member: Option<u16>,
     },
     /// A peer said something.
     Message {

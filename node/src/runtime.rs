@@ -28,7 +28,7 @@ use crate::limits::INPUTS_PER_ROUND_MAX;
 use crate::metrics::Metrics;
 use crate::ports::{NetCommand, Reply};
 use crate::store::{Facts, Flushed, Opened, StateWriter, StoreError};
-use crate::verify_pool::Arrival;
+use crate::verify_pool::{Arrival, VerifyPool};
 use bezant_consensus::engine::{Peer, Record};
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::message::Message;
@@ -57,6 +57,7 @@ pub(crate) struct Setup {
     pub(crate) peer_id: PeerId,
     pub(crate) arrivals: mpsc::Receiver<Arrival>,
     pub(crate) commands: mpsc::Sender<NetCommand>,
+    pub(crate) pool: VerifyPool,
     pub(crate) requests: mpsc::Receiver<Request>,
     /// Proof of work: how the node's own miner is set up.
     pub(crate) miner: Option<MinerConfig>,
@@ -105,6 +106,7 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
         hub: Hub::default(),
         peer_id: setup.peer_id,
         commands: setup.commands,
+        pool: setup.pool,
         peers: PeerTable::default(),
         recent: Recent::default(),
         mining,
@@ -194,6 +196,7 @@ struct Core {
     hub: Hub,
     peer_id: PeerId,
     commands: mpsc::Sender<NetCommand>,
+    pool: VerifyPool,
     peers: PeerTable,
     recent: Recent,
     mining: Mining,

@@ -14,7 +14,7 @@ use crate::ports::{NetCommand, NetEvent, Network};
 use crate::store;
 use bezant_api::genesis::{ledger_defaults, pbft_defaults, pow_defaults};
 use bezant_api::types::{EngineName, TxState};
-use bezant_consensus::engine::EngineConfig;
+use bezant_consensus::engine::{EngineConfig, VoteLog};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::{Difficulty, EngineParams, GENESIS_VERSION, Genesis, PbftParams, PowParams};
 use bezant_consensus::ledger::hash::{LockHash, TxId};
@@ -99,6 +99,7 @@ impl Alone {
                 genesis,
                 key: Some(key(1)).filter(|_| !is_pow),
                 payee: Some(lock_of(&key(50))),
+                log: VoteLog::Original,
                 incarnation: Incarnation(0),
                 mine: false,
             },

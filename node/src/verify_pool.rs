@@ -10,6 +10,7 @@ use crate::metrics::{Kind, Metrics};
 use crate::ports::{NetCommand, NetEvent, Origin, Reply, Verdict};
 use bezant_consensus::engine::{Fault, Peer};
 use bezant_consensus::ledger::block::Block;
+use bezant_consensus::ledger::genesis::ValidatorSet;
 use bezant_consensus::ledger::hash::TxHash;
 use bezant_consensus::ledger::rules::TxError;
 use bezant_consensus::ledger::transaction::Transaction;
@@ -41,12 +42,12 @@ pub enum Arrival {
     },
     /// A peer is gone.
     Disconnected(Peer),
-    /// A peer has proved to be this member.
+    /// A peer has proved to be a member, or is none any more.
     Member {
         /// The peer.
         peer: Peer,
         /// Its index.
-        member: u16,
+        member: Option<u16>,
     },
     /// A valid message.
     Message {
@@ -84,7 +85,7 @@ pub struct VerifyPool(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     threads: rayon::ThreadPool,
-    verifier: Verifier,
+    verifier: RwLock<Verifier>,
     known: RwLock<Known>,
     queues: Mutex<Queues>,
     /// Transactions of users that are being verified.
@@ -146,7 +147,7 @@ impl VerifyPool {
             .map_err(std::io::Error::other)?;
         Ok(VerifyPool(Arc::new(Inner {
             threads,
-            verifier,
+            verifier: RwLock::new(verifier),
             known: RwLock::default(),
             queues: Mutex::default(),
             users: AtomicUsize::new(0),
@@ -190,7 +191,7 @@ impl VerifyPool {
         let pool = self.clone();
         self.0.threads.spawn(move || {
             let hash = transaction.hash();
-            let result = pool.0.verifier.transaction(transaction);
+            let result = pool.verifier().transaction(transaction);
             if result.is_ok() {
                 pool.learn([hash]);
             }
@@ -199,6 +200,15 @@ impl VerifyPool {
             let _ = done.send(result);
         });
         verified.await.ok()
+    }
+
+    /// The members of an epoch are known from now on.
+    pub(crate) fn learn_members(&self, set: ValidatorSet) {
+        self.0.verifier.write().expect("nothing panics while it holds this lock").learn(set);
+    }
+
+    fn verifier(&self) -> Verifier {
+        self.0.verifier.read().expect("nothing panics while it holds this lock").clone()
     }
 
     fn lock_queues(&self) -> std::sync::MutexGuard<'_, Queues> {
@@ -254,7 +264,7 @@ impl VerifyPool {
         let kind = message.name();
         let began = Instant::now();
         let known = |hash: &TxHash| self.0.known.read().is_ok_and(|known| known.contains(hash));
-        let result = self.0.verifier.message(message, &known, rand::rng());
+        let result = self.verifier().message(message, &known, rand::rng());
         metrics.verify_seconds.observe(began.elapsed().as_secs_f64());
         match result {
             Ok(message) => {
@@ -319,6 +329,8 @@ impl VerifyPool {
             | Message::GetSnapshot { .. }
             | Message::Snapshot(_)
             | Message::GetBuckets { .. }
+            | Message::GetSuccessions { .. }
+            | Message::Successions(_)
             | Message::Buckets(_) => {}
             Message::Overdue(overdue) => self.learn(overdue.transactions.iter().map(Transaction::hash)),
         }

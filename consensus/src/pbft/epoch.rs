@@ -23,7 +23,8 @@
 //!
 //! # A key without its vote log
 //! Its replica follows and says nothing until an epoch opens with its re-admission under the nonce of its new log. It cannot know
-//! what it signed in earlier epochs, and nothing that it signed there counts in that one. It asks again every few seconds, also on
+//! what it signed in earlier epochs, and nothing that it signed there counts in that one. If the old log turns up in another process,
+//! that one is mute from the same epoch on: the latest log that was let in is the one. It asks again every few seconds, also on
 //! a net without any other work. More than n − q such members cannot be helped by the protocol: nothing becomes final.
 //!
 //! # Bounds
@@ -203,10 +204,10 @@ impl Epochs {
         &self.opening
     }
 
-    /// The nonces with which a member was re-admitted up to an epoch.
-    fn has_readmitted(&self, member: &PublicKey, nonce: &[u8; 32], up_to: Epoch) -> bool {
-        let is_it = |it: &Readmission| it.member == *member && it.nonce == *nonce;
-        self.known.range(..=up_to).any(|(_, succession)| succession.opening.readmitted.iter().any(is_it))
+    /// The nonces with which a member was re-admitted up to an epoch, the latest last.
+    fn nonces(&self, member: &PublicKey, up_to: Epoch) -> impl DoubleEndedIterator<Item = [u8; 32]> {
+        let all = self.known.range(..=up_to).flat_map(|(_, succession)| &succession.opening.readmitted);
+        all.filter(move |it| it.member == *member).map(|it| it.nonce)
     }
 
     fn waiting(&self) -> impl Iterator<Item = &Transaction> {
@@ -366,22 +367,28 @@ impl Pbft {
 
     /// When that is to be done.
     pub(super) fn changes_at(&self) -> Option<Time> {
-        let is_due = self.epochs.waiting().next().is_some() || self.mute().is_some();
+        let is_due = self.epochs.waiting().next().is_some() || self.awaited().is_some();
         is_due.then(|| self.epochs.sent_at.plus_ms(CHANGE_RESEND_MS))
     }
 
-    /// The nonce of the new vote log under which this member waits to be re-admitted.
-    pub(super) fn mute(&self) -> Option<[u8; 32]> {
-        let VoteLog::Begun { nonce } = self.log else {
+    /// Whether this replica has a member's key and may not use it.
+    pub(super) fn is_mute(&self) -> bool {
+        self.me.is_none() && self.key.as_ref().is_some_and(|key| self.set.index_of(&key.public()).is_some())
+    }
+
+    /// The nonce of the new vote log under which this member waits to be re-admitted. One whose log was let in and then replaced
+    /// by another does not wait: somebody else has its key.
+    fn awaited(&self) -> Option<[u8; 32]> {
+        let (VoteLog::Begun { nonce }, Some(key)) = (self.log, self.key.as_ref().filter(|_| self.is_mute())) else {
             return None;
         };
-        let is_member = self.key.as_ref().is_some_and(|key| self.set.index_of(&key.public()).is_some());
-        (is_member && self.me.is_none()).then_some(nonce)
+        let was_admitted = self.epochs.nonces(&key.public(), self.set.epoch).any(|it| it == nonce);
+        (!was_admitted).then_some(nonce)
     }
 
     /// A member without its old vote log asks to be re-admitted, once it knows the present epoch.
     fn ask_for_readmission(&mut self) {
-        let (Some(nonce), Some(key)) = (self.mute(), self.key.clone()) else {
+        let (Some(nonce), Some(key)) = (self.awaited(), self.key.clone()) else {
             return;
         };
         let is_due = self.epochs.sent_at.plus_ms(CHANGE_RESEND_MS) <= self.now;
@@ -487,11 +494,12 @@ impl Pbft {
     pub(super) fn seat(&self) -> Option<Member> {
         let key = self.key.clone()?;
         let index = self.set.index_of(&key.public())?;
-        let may_vote = match &self.log {
-            VoteLog::Original => true,
-            VoteLog::Begun { nonce } => {
-                self.epochs.has_readmitted(&key.public(), nonce, self.set.epoch) || armed(Plant::AmnesiacVotes)
-            }
+        let latest = self.epochs.nonces(&key.public(), self.set.epoch).next_back();
+        let may_vote = match (self.log, latest) {
+            (VoteLog::Original, None) => true,
+            (VoteLog::Begun { nonce }, Some(latest)) => nonce == latest,
+            // A log that was begun and not let in, or the old one of a key for which another was let in.
+            (VoteLog::Begun { .. }, None) | (VoteLog::Original, Some(_)) => armed(Plant::AmnesiacVotes),
         };
         may_vote.then_some(Member { index, key })
     }

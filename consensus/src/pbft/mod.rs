@@ -305,7 +305,7 @@ impl Engine for Pbft {
             me: self.key.as_ref().and_then(|key| self.set.index_of(&key.public())),
             n: self.set.n(),
             quorum: self.quorum,
-            is_mute: self.mute().is_some(),
+            is_mute: self.is_mute(),
             is_active: self.is_active(),
             changes: if self.is_active() { Vec::new() } else { self.views.signers(self.view) },
             evidence: self.proofs.all().copied().collect(),

@@ -47,6 +47,15 @@ pub enum EventKind {
         /// Why.
         reason: String,
     },
+    /// PBFT: an epoch has begun.
+    Epoch {
+        /// Which.
+        epoch: u64,
+        /// How many members it has.
+        members: usize,
+        /// The last height of the epoch before.
+        start: u64,
+    },
     /// PBFT: the view was left; the next begins when a quorum wants it and its primary says so.
     Leave {
         /// The view that was left.

@@ -76,6 +76,9 @@ pub struct PbftView {
     pub n: usize,
     /// Votes that make a certificate.
     pub quorum: usize,
+    /// Whether this replica is a member without its vote log, which says nothing until it is re-admitted.
+    #[serde(default)]
+    pub is_mute: bool,
     /// Whether the view has begun here; otherwise its NEW-VIEW is awaited.
     pub is_active: bool,
     /// While it is awaited: who wants it.

@@ -4,6 +4,7 @@ use bezant_consensus::chain::ChainUpdate;
 use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::engine::{Fault, Peer, Record, Template, To, Trace};
 use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::genesis::ValidatorSet;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::hash::TxId;
 use bezant_consensus::ledger::rules::TxError;
@@ -80,6 +81,13 @@ pub enum Output {
     Chain(ChainUpdate),
     /// The coins come as a whole from other nodes, or older snapshots need not be served any more.
     Snapshot(SnapshotStep),
+    /// PBFT: the members of an epoch are known; see [`Effect::Members`](bezant_consensus::engine::Effect::Members).
+    Members {
+        /// With the epoch's number.
+        set: ValidatorSet,
+        /// Whether that epoch has begun here.
+        is_present: bool,
+    },
     /// Answers [`Input::Submit`].
     Submitted {
         /// Of the input.

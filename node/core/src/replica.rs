@@ -24,7 +24,7 @@ use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::genesis::{EngineParams, Genesis};
 use bezant_consensus::ledger::hash::BlockId;
-use bezant_consensus::ledger::transaction::Transaction;
+use bezant_consensus::ledger::transaction::{Body, Transaction};
 use bezant_consensus::ledger::units::{Height, Time};
 use bezant_consensus::message::{Message, TipInfo};
 use bezant_consensus::pbft::Pbft;
@@ -262,6 +262,9 @@ impl Replica {
     /// # Errors
     /// As [`Output::Submitted`] would tell.
     pub fn test_accept(&self, now: Time, transaction: &Verified<Transaction>) -> Result<Amount, Refusal> {
+        if matches!(transaction.get().body, Body::Epoch(_)) {
+            return self.engine.admits_change(transaction.get()).map(|()| Amount::ZERO).map_err(Refusal::Rule);
+        }
         let next = next_block(&*self.engine, &self.genesis, self.drift_ms, now);
         self.mempool.test(next, transaction.get())
     }
@@ -275,6 +278,11 @@ impl Replica {
             return;
         }
         match message.get() {
+            Message::Transaction(Transaction { body: Body::Epoch(_), .. }) => {
+                if let Some(change) = message.change() {
+                    self.tell(call, Event::Change(change));
+                }
+            }
             Message::Transaction(transaction) => {
                 let transaction = Arc::new(transaction.clone());
                 let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);
@@ -286,6 +294,7 @@ impl Replica {
             | Message::GetHeaders(_)
             | Message::GetBlocks(_)
             | Message::GetSnapshot { .. }
+            | Message::GetSuccessions { .. }
             | Message::GetBuckets { .. } => {
                 if let Some(answer) = self.engine.answer(message.get()) {
                     call.outputs.push(Output::Send { to: To::Peer(from), message: answer });
@@ -305,11 +314,15 @@ impl Replica {
             | Message::Checkpoint(_)
             | Message::Checkpointed(_)
             | Message::Snapshot(_)
+            | Message::Successions(_)
             | Message::Buckets(_) => self.tell(call, Event::Message { from, message, waited_ms }),
         }
     }
 
     fn submit(&mut self, call: &mut Call, request: u64, transaction: Verified<Transaction>) {
+        if matches!(transaction.get().body, Body::Epoch(_)) {
+            return self.submit_change(call, request, transaction);
+        }
         let transaction = Arc::new(transaction.into_inner());
         let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);
         let mut notices = Vec::new();
@@ -319,6 +332,19 @@ impl Replica {
             let message = Message::Transaction(Transaction::clone(&transaction));
             call.outputs.push(Output::Send { to: To::All, message });
         }
+        call.outputs.push(Output::Submitted { request, result });
+    }
+
+    /// A change of members waits with the engine: no fee buys it a place, and no pool of others crowds it out.
+    fn submit_change(&mut self, call: &mut Call, request: u64, change: Verified<Transaction>) {
+        let txid = change.get().id();
+        let result = self.engine.admits_change(change.get());
+        if result.is_ok() {
+            let message = Message::Transaction(change.get().clone());
+            call.outputs.push(Output::Send { to: To::All, message });
+            self.tell(call, Event::Change(change));
+        }
+        let result = result.map(|()| Admitted { txid, known: false }).map_err(Refusal::Rule);
         call.outputs.push(Output::Submitted { request, result });
     }
 
@@ -391,6 +417,7 @@ impl Replica {
                 }
                 call.outputs.push(Output::Snapshot(step));
             }
+            Effect::Members { set, is_present } => call.outputs.push(Output::Members { set, is_present }),
             Effect::Blame { peer, fault } => self.blame(call, peer, fault),
             Effect::Trace(trace) => call.outputs.push(Output::Notice(Notice::Engine(trace))),
         }

@@ -1,7 +1,7 @@
 //! What the tests of this crate share: transactions by hand, a store that shows genesis, nets of few members.
 
 use bezant_consensus::chain::{Archive, ChainUpdate, Link, Tip};
-use bezant_consensus::engine::EngineConfig;
+use bezant_consensus::engine::{EngineConfig, VoteLog};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::coins::{Coin, Coins, Diff};
@@ -190,6 +190,7 @@ pub(crate) fn engine_config(genesis: &Arc<Genesis>, number: u8) -> EngineConfig 
         genesis: genesis.clone(),
         key: genesis.pbft().map(|_| key(number)),
         payee: Some(LockHash([number; 32])),
+        log: VoteLog::Original,
         incarnation: Incarnation(0),
         mine: true,
     }

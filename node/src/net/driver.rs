@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::ports::{NetCommand, NetEvent, Origin, Verdict};
 use bezant_consensus::engine::Peer;
 use bezant_consensus::ledger::genesis::ValidatorSet;
+use bezant_consensus::ledger::key::{PublicKey, SigningKey};
 use bezant_consensus::message::Message;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -45,9 +46,10 @@ pub(super) type Answered = (PeerId, ResponseChannel<Parcel>, Option<Message>);
 pub(super) struct Driver {
     pub(super) swarm: Swarm<Behaviour>,
     pub(super) names: Names,
-    pub(super) set: Arc<ValidatorSet>,
-    /// Index of this node in the set.
-    pub(super) me: Option<u16>,
+    /// The present members.
+    pub(super) set: ValidatorSet,
+    /// This node's validator key, member or not.
+    pub(super) validator: Option<PublicKey>,
     pub(super) hello: Frame,
     pub(super) peers: Peers,
     pub(super) faults: Faults,
@@ -77,15 +79,15 @@ impl Driver {
         peers: &[(PeerId, Multiaddr)],
     ) -> Result<Driver, super::NetError> {
         let me = *swarm.local_peer_id();
-        let set = Arc::new(setup.genesis.validator_set());
+        let set = setup.genesis.validator_set();
         let mut control = swarm.behaviour().streams.new_control();
         let taken = |error: libp2p_stream::AlreadyRegistered| super::NetError::Setup { reason: error.to_string() };
         let incoming = control.accept(names.direct.clone()).map_err(taken)?;
         let (inbox_entrance, inbox) = mpsc::channel(INBOX_FRAMES_MAX);
         let pause_max = if setup.genesis.dev { REDIAL_DEV_MAX } else { REDIAL_MAX };
         Ok(Driver {
-            hello: super::hello::ours(&set, setup.validator.as_ref(), &me).into(),
-            me: setup.validator.as_ref().and_then(|key| set.index_of(&key.public())),
+            hello: super::hello::ours(&set.network, setup.validator.as_ref(), &me).into(),
+            validator: setup.validator.as_ref().map(SigningKey::public),
             set,
             names,
             peers: Peers::default(),
@@ -168,7 +170,18 @@ impl Driver {
                     self.ban(peer_id, Duration::from_millis(duration_ms));
                 }
             }
+            NetCommand::SetMembers(set) => {
+                self.set = *set;
+                self.find_members();
+            }
             NetCommand::SetCuts(cut) => self.set_cuts(cut.into_iter().collect()),
+        }
+    }
+
+    /// Who of the peers is which member of the present set.
+    fn find_members(&mut self) {
+        for (peer, member) in self.peers.find_members(&self.set) {
+            self.report(NetEvent::Member { peer, member });
         }
     }
 
@@ -270,19 +283,15 @@ impl Driver {
             return;
         }
         link.readers += 1;
-        self.tasks.spawn(streams::read_from(peer, stream, self.set.clone(), self.inbox_entrance.clone()));
+        self.tasks.spawn(streams::read_from(peer, stream, self.set.network, self.inbox_entrance.clone()));
     }
 
     fn on_inbound(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Hello { peer, member } => {
+            Inbound::Hello { peer, validator } => {
                 let Some(admitted) = self.peers.admitted(&peer) else { return };
-                admitted.greeted = true;
-                let known = std::mem::replace(&mut admitted.member, member);
-                let number = admitted.number;
-                if let Some(member) = member.filter(|member| known != Some(*member)) {
-                    self.report(NetEvent::Member { peer: number, member });
-                }
+                (admitted.greeted, admitted.validator) = (true, validator);
+                self.find_members();
             }
             Inbound::Message { peer, message, bytes } => {
                 if self.faults.incoming(&peer) == super::fault::Fate::Drop {

@@ -25,6 +25,7 @@ pub(super) fn answer_name(request: &Message) -> &'static str {
         Message::GetBlocks(_) => "blocks",
         Message::GetSnapshot { .. } => "snapshot",
         Message::GetBuckets { .. } => "buckets",
+        Message::GetSuccessions { .. } => "successions",
         Message::Transaction(_)
         | Message::PrePrepare(_)
         | Message::Vote(_)
@@ -40,6 +41,7 @@ pub(super) fn answer_name(request: &Message) -> &'static str {
         | Message::Checkpoint(_)
         | Message::Checkpointed(_)
         | Message::Snapshot(_)
+        | Message::Successions(_)
         | Message::Buckets(_) => "",
     }
 }

@@ -169,6 +169,8 @@ impl Driver {
             | Message::GetSnapshot { .. }
             | Message::Snapshot(_)
             | Message::GetBuckets { .. }
+            | Message::GetSuccessions { .. }
+            | Message::Successions(_)
             | Message::Buckets(_) => return Err(format!("{} is not gossiped", message.name())),
         };
         let fits = topic.hash() == raw.topic;

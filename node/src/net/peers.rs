@@ -4,6 +4,8 @@ use super::limits::MALFORMED_BAN;
 use super::rate::Allowance;
 use super::streams::Outgoing;
 use bezant_consensus::engine::Peer;
+use bezant_consensus::ledger::genesis::ValidatorSet;
+use bezant_consensus::ledger::key::PublicKey;
 use libp2p::PeerId;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -32,7 +34,9 @@ pub(super) struct Admitted {
     pub(super) outgoing: Outgoing,
     /// Whether it has said who it is.
     pub(super) greeted: bool,
-    /// The member that it proved to be.
+    /// The validator key that it proved to have.
+    pub(super) validator: Option<PublicKey>,
+    /// The member of the present set that it is.
     pub(super) member: Option<u16>,
     /// Its requests that wait for an answer of ours.
     pub(super) requests: usize,
@@ -54,6 +58,7 @@ impl Admitted {
             number,
             outgoing,
             greeted: false,
+            validator: None,
             member: None,
             requests: 0,
             allowance: Allowance::new(now),
@@ -132,6 +137,19 @@ impl Peers {
     /// All that were admitted.
     pub(super) fn all(&self) -> impl Iterator<Item = (PeerId, &Admitted)> {
         self.links.iter().filter_map(|(peer, link)| Some((*peer, link.admitted.as_ref()?)))
+    }
+
+    /// Finds each peer's place among the members; returns those for whom it has changed.
+    pub(super) fn find_members(&mut self, set: &ValidatorSet) -> Vec<(Peer, Option<u16>)> {
+        let mut changed = Vec::new();
+        for admitted in self.links.values_mut().filter_map(|link| link.admitted.as_mut()) {
+            let member = admitted.validator.and_then(|key| set.index_of(&key));
+            if member != admitted.member {
+                admitted.member = member;
+                changed.push((admitted.number, member));
+            }
+        }
+        changed
     }
 
     pub(super) fn count(&self) -> usize {

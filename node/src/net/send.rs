@@ -30,7 +30,8 @@ impl Driver {
             }
             To::Member(index) => self.send_to_members(message, 1, |member| member == index),
             To::Members => {
-                let others = self.set.n() - usize::from(self.me.is_some());
+                let is_me = self.validator.is_some_and(|key| self.set.index_of(&key).is_some());
+                let others = self.set.n() - usize::from(is_me);
                 self.send_to_members(message, others, |_| true);
             }
             To::All => self.send_to_all(message),
@@ -81,6 +82,8 @@ impl Driver {
             | Message::GetSnapshot { .. }
             | Message::Snapshot(_)
             | Message::GetBuckets { .. }
+            | Message::GetSuccessions { .. }
+            | Message::Successions(_)
             | Message::Buckets(_) => false,
         };
         if !published {

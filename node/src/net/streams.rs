@@ -9,7 +9,8 @@ use super::hello;
 use super::limits::{FRAME_TIMEOUT, GREETING_TIMEOUT, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX, STREAM_RETRY};
 use super::rate::Allowance;
 use bezant_consensus::ledger::codec::decode;
-use bezant_consensus::ledger::genesis::ValidatorSet;
+use bezant_consensus::ledger::hash::NetworkId;
+use bezant_consensus::ledger::key::PublicKey;
 use bezant_consensus::message::Message;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::{PeerId, Stream, StreamProtocol};
@@ -166,7 +167,7 @@ async fn write_burst<W: futures::AsyncWrite + Unpin>(
 #[derive(Debug)]
 pub(super) enum Inbound {
     /// A stream was opened properly.
-    Hello { peer: PeerId, member: Option<u16> },
+    Hello { peer: PeerId, validator: Option<PublicKey> },
     /// A message.
     Message { peer: PeerId, message: Box<Message>, bytes: usize },
     /// Bytes that no correct peer sends; the stream is over.
@@ -176,8 +177,8 @@ pub(super) enum Inbound {
 }
 
 /// Reads a stream that `peer` opened until it ends or sends something malformed, no faster than the peer is allowed to send.
-pub(super) async fn read_from(peer: PeerId, mut stream: Stream, set: Arc<ValidatorSet>, inbox: mpsc::Sender<Inbound>) {
-    if let Err(error) = read_all(peer, &mut stream, &set, &inbox).await {
+pub(super) async fn read_from(peer: PeerId, mut stream: Stream, network: NetworkId, inbox: mpsc::Sender<Inbound>) {
+    if let Err(error) = read_all(peer, &mut stream, &network, &inbox).await {
         let reason = error.to_string();
         let faulty = [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof, io::ErrorKind::TimedOut];
         if faulty.contains(&error.kind()) {
@@ -193,7 +194,7 @@ pub(super) async fn read_from(peer: PeerId, mut stream: Stream, set: Arc<Validat
 async fn read_all(
     peer: PeerId,
     stream: &mut Stream,
-    set: &ValidatorSet,
+    network: &NetworkId,
     inbox: &mpsc::Sender<Inbound>,
 ) -> io::Result<()> {
     let malformed = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
@@ -201,10 +202,10 @@ async fn read_all(
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "a frame was begun and not finished");
     let hello = timeout(FRAME_TIMEOUT, read_frame(stream)).await.map_err(late)??;
     let Some(hello) = hello else { return Ok(()) };
-    let member = hello::check(set, &peer, &hello).map_err(malformed)?;
+    let validator = hello::check(network, &peer, &hello).map_err(malformed)?;
     stream.write_all(&[GREETING]).await?;
     stream.flush().await?;
-    inbox.send(Inbound::Hello { peer, member }).await.map_err(stopped)?;
+    inbox.send(Inbound::Hello { peer, validator }).await.map_err(stopped)?;
     let mut allowance = Allowance::new(Instant::now());
     while let Some(length) = read_length(stream).await? {
         let frame = timeout(FRAME_TIMEOUT, read_body(stream, length)).await.map_err(late)??;

@@ -180,7 +180,8 @@ fn pbft_view(status: PbftStatus) -> PbftView {
         prepares: slot.prepares,
         commits: slot.commits,
     };
-    let liars: std::collections::BTreeSet<u16> = status.evidence.iter().map(|it| it.first.signer).collect();
+    let present = status.evidence.iter().filter(|it| it.first.ballot.epoch == status.epoch);
+    let liars: std::collections::BTreeSet<u16> = present.map(|it| it.first.signer).collect();
     PbftView {
         epoch: status.epoch.0,
         view: status.view.0,
@@ -188,6 +189,7 @@ fn pbft_view(status: PbftStatus) -> PbftView {
         me: status.me,
         n: status.n,
         quorum: status.quorum,
+        is_mute: status.is_mute,
         is_active: status.is_active,
         changes: status.changes,
         liars: liars.into_iter().collect(),

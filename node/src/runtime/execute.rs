@@ -9,6 +9,7 @@ use bezant_api::event::EventKind;
 use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::chain::{ChainUpdate, Link};
 use bezant_consensus::engine::{Peer, To};
+use bezant_consensus::ledger::genesis::ValidatorSet;
 use bezant_consensus::message::Message;
 use bezant_node_core::io::{Input, Output};
 
@@ -31,6 +32,7 @@ impl Core {
             Output::Mine(template) => self.mining.set_template(template),
             Output::Chain(update) => self.switch(update)?,
             Output::Snapshot(step) => self.snapshot(step)?,
+            Output::Members { set, is_present } => self.members(set, is_present),
             Output::Submitted { request, result } => {
                 if let Some(user) = self.submissions.remove(&request) {
                     // The user may have gone.
@@ -107,6 +109,16 @@ impl Core {
         Ok(())
     }
 
+    /// What members of an epoch sign can be checked from now on; if it is the present one, they are who is talked to.
+    fn members(&mut self, set: ValidatorSet, is_present: bool) {
+        self.pool.learn_members(set.clone());
+        if is_present {
+            tracing::info!(epoch = set.epoch.0, members = set.n(), "epoch");
+            self.lies.members(&set);
+            self.command(NetCommand::SetMembers(Box::new(set)), "members");
+        }
+    }
+
     /// Keeps supply and number of coins up to date.
     fn count(&mut self, link: &Link, is_disconnected: bool) {
         let sum = |coins: &std::collections::BTreeMap<_, bezant_consensus::ledger::coins::Coin>| -> (u64, u64) {
@@ -156,6 +168,7 @@ fn is_answer(message: &Message) -> bool {
         | Message::Headers(_)
         | Message::Blocks(_)
         | Message::Snapshot(_)
+        | Message::Successions(_)
         | Message::Buckets(_) => true,
         Message::Transaction(_)
         | Message::PrePrepare(_)
@@ -172,6 +185,7 @@ fn is_answer(message: &Message) -> bool {
         | Message::Checkpoint(_)
         | Message::Checkpointed(_)
         | Message::GetSnapshot { .. }
+        | Message::GetSuccessions { .. }
         | Message::GetBuckets { .. } => false,
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::limits::LIES_HELD_MAX;
 use bezant_consensus::engine::{EngineConfig, To};
+use bezant_consensus::ledger::genesis::ValidatorSet;
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::units::Time;
 use bezant_consensus::message::Message;
@@ -30,15 +31,16 @@ impl fmt::Display for Lie {
 #[derive(Debug)]
 struct Member {
     key: SigningKey,
-    index: u16,
-    set: bezant_consensus::ledger::genesis::ValidatorSet,
+    /// In the present set, if it is a member there.
+    index: Option<u16>,
+    set: ValidatorSet,
     view_timeout_ms: u64,
 }
 
 /// What stands between the replica and the network.
 #[derive(Debug, Default)]
 pub(super) struct Lies {
-    /// `None` on nets that are not for development, under proof of work, and without a member's key: then it never lies.
+    /// `None` on nets that are not for development, under proof of work, and without a validator key: then it never lies.
     member: Option<Member>,
     now: Option<(Lie, Liar)>,
     /// Held back until then, in order. Invariant: at most [`LIES_HELD_MAX`].
@@ -51,10 +53,28 @@ impl Lies {
         let member = || {
             let params = config.genesis.pbft().filter(|_| config.genesis.dev)?;
             let (key, set) = (config.key.clone()?, config.genesis.validator_set());
-            let index = set.index_of(&key.public())?;
+            let index = set.index_of(&key.public());
             Some(Member { key, index, set, view_timeout_ms: u64::from(params.view_timeout_ms) })
         };
         Lies { member: member(), ..Lies::default() }
+    }
+
+    /// An epoch has begun: it goes on lying in the place that it has there.
+    pub(super) fn members(&mut self, set: &ValidatorSet) {
+        if let Some(member) = &mut self.member {
+            member.index = set.index_of(&member.key.public());
+            member.set = set.clone();
+        }
+        let lie = self.now.take().map(|(lie, _)| lie);
+        self.now = lie.and_then(|lie| self.liar(lie).map(|liar| (lie, liar)));
+    }
+
+    /// A liar for the present set.
+    fn liar(&self, lie: Lie) -> Option<Liar> {
+        let Member { key, index, set, view_timeout_ms } = self.member.as_ref()?;
+        // All liars of a net have one seed, so that those who equivocate tell the same two stories.
+        let seed = u64::from_le_bytes(std::array::from_fn(|byte| set.network.0[byte]));
+        Some(Liar::new(lie.mode, key.clone(), set.clone(), (*index)?, *view_timeout_ms, seed))
     }
 
     /// How it lies.
@@ -64,15 +84,12 @@ impl Lies {
 
     /// Lies in this way from now on, or not at all; false when this node cannot lie. What was held back goes out.
     pub(super) fn set(&mut self, now: Time, lie: Option<Lie>) -> bool {
-        let Some(member) = &self.member else {
+        if self.member.as_ref().and_then(|member| member.index).is_none() {
             return false;
-        };
-        // All liars of a net have one seed, so that those who equivocate tell the same two stories.
-        let seed = u64::from_le_bytes(std::array::from_fn(|index| member.set.network.0[index]));
-        self.now = lie.map(|lie| {
+        }
+        self.now = lie.and_then(|lie| {
             tracing::warn!(mode = %lie, "this member lies from now on, as it was told to");
-            let Member { key, index, set, view_timeout_ms } = member;
-            (lie, Liar::new(lie.mode, key.clone(), set.clone(), *index, *view_timeout_ms, seed))
+            self.liar(lie).map(|liar| (lie, liar))
         });
         if self.now.is_none() {
             tracing::warn!("this member does not lie any more");

@@ -30,9 +30,9 @@ impl PeerTable {
         self.0.remove(&peer).map(|row| row.peer_id)
     }
 
-    pub(super) fn is_member(&mut self, peer: Peer, member: u16) {
+    pub(super) fn is_member(&mut self, peer: Peer, member: Option<u16>) {
         if let Some(row) = self.0.get_mut(&peer) {
-            row.member = Some(member);
+            row.member = member;
         }
     }
 

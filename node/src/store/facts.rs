@@ -10,7 +10,7 @@ use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::limits::SNAPSHOTS_HELD;
 use bezant_consensus::message::CommitCertificate;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -36,6 +36,15 @@ impl SharedFresh {
     pub(super) fn lock(&self) -> MutexGuard<'_, Fresh> {
         self.0.lock().expect("nothing panics while it holds this lock")
     }
+}
+
+/// Names the log of one key's votes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VoteLogNumber {
+    /// Drawn when it was begun.
+    pub number: [u8; 32],
+    /// Whether it is the first one of its key.
+    pub is_original: bool,
 }
 
 /// The writer of `facts.sqlite`.
@@ -75,7 +84,8 @@ impl Facts {
             | Record::Evidence(_)
             | Record::Checkpoint(_)
             | Record::CheckpointState(_)
-            | Record::Stable(_) => {}
+            | Record::Stable(_)
+            | Record::Epoch(_) => {}
         }
     }
 
@@ -112,6 +122,32 @@ impl Facts {
         self.obsolete = self.obsolete.max(Some(up_to));
     }
 
+    /// The log of votes that these facts are; `None` before a key was ever used with them.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn vote_log(&self) -> Result<Option<VoteLogNumber>, StoreError> {
+        let query = "SELECT value FROM meta WHERE key = 'vote_log'";
+        let found = self.connection.query_row(query, [], |row| row.get::<_, Vec<u8>>(0)).optional();
+        let bytes = found.map_err(|error| StoreError::sqlite(&self.path, &error))?;
+        let number = |bytes: Vec<u8>| {
+            let (last, number) = bytes.split_last().ok_or("a vote log without a number")?;
+            let number = <[u8; 32]>::try_from(number).map_err(|_| "the number of the vote log")?;
+            Ok(VoteLogNumber { number, is_original: *last == 1 })
+        };
+        bytes.map(number).transpose().map_err(|what: &str| StoreError::damaged(&self.path, what))
+    }
+
+    /// From now on these facts are that log.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn begin_vote_log(&mut self, log: VoteLogNumber) -> Result<(), StoreError> {
+        let value = [&log.number[..], &[u8::from(log.is_original)]].concat();
+        super::rows::put_meta(&self.connection, "vote_log", &value)
+            .map_err(|error| StoreError::sqlite(&self.path, &error))
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &std::path::Path {
@@ -138,6 +174,11 @@ pub(super) fn insert(connection: &Connection, record: &Record) -> rusqlite::Resu
             let height = certificate.checkpoint.height;
             insert_checkpoint(connection, 2, height, record)?;
             drop_superseded(connection, height)?;
+        }
+        Record::Epoch(succession) => {
+            let mut statement =
+                connection.prepare_cached("INSERT OR REPLACE INTO epochs (epoch, record) VALUES (?1, ?2)")?;
+            statement.execute(params![sql(succession.epoch().0), encode(record)])?;
         }
         Record::Evidence(_) => {
             let mut statement = connection.prepare_cached("INSERT INTO evidence (record) VALUES (?1)")?;

@@ -27,7 +27,7 @@ mod tests;
 mod view;
 
 pub use error::StoreError;
-pub use facts::Facts;
+pub use facts::{Facts, VoteLogNumber};
 pub use open::{Opened, lock, open, open_locked};
 pub use reader::{Reader, StoredCoin, StoredEntry, StoredPlace, StoredTip};
 pub use snapshot::Totals;

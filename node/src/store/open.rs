@@ -179,6 +179,7 @@ fn read_records(facts: &Connection, path: &Path, base: &Base, is_pow: bool) -> R
         records.extend(reader.all("SELECT record FROM views ORDER BY kind", [], |record: Record| record)?);
         let checkpoints = "SELECT record FROM checkpoints ORDER BY kind, height";
         records.extend(reader.all(checkpoints, [], |record: Record| record)?);
+        records.extend(reader.all("SELECT record FROM epochs ORDER BY epoch", [], |record: Record| record)?);
         records.extend(reader.all("SELECT record FROM evidence ORDER BY seq", [], |record: Record| record)?);
         let bodies = "SELECT body FROM blocks WHERE height > ?1 ORDER BY height, seq";
         records.extend(reader.all(bodies, [height], Record::Body)?);

@@ -12,7 +12,7 @@ pub(super) const STATE_FILE: &str = "state.sqlite";
 /// Held locked by the process that uses the directory.
 pub(super) const LOCK_FILE: &str = "lock";
 /// The one format that is read; kept in `user_version`, 0 meaning that the file was never finished.
-pub(super) const FORMAT: i64 = 3;
+pub(super) const FORMAT: i64 = 4;
 /// Files up to this size are checked as a whole at the start; larger ones as they are read, so that the start stays quick.
 pub(super) const CHECKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -26,6 +26,8 @@ CREATE TABLE views (kind INTEGER PRIMARY KEY, record BLOB NOT NULL);
 -- What was found at checkpoints (kind 0), own votes there (kind 1), and those that are stable (kind 2), borsh of Record.
 CREATE TABLE checkpoints (kind INTEGER NOT NULL, height INTEGER NOT NULL, record BLOB NOT NULL,
   PRIMARY KEY (kind, height)) WITHOUT ROWID;
+-- How epochs began, borsh of Record.
+CREATE TABLE epochs (epoch INTEGER PRIMARY KEY, record BLOB NOT NULL);
 -- Proofs that members lied, borsh of Record.
 CREATE TABLE evidence (seq INTEGER PRIMARY KEY, record BLOB NOT NULL);
 CREATE TABLE blocks (seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, height INTEGER NOT NULL, body BLOB NOT NULL);

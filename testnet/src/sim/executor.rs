@@ -9,6 +9,7 @@ use bezant_consensus::chain::ChainUpdate;
 use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::engine::{Template, To, Trace};
 use bezant_consensus::ledger::codec::{decode, encode};
+use bezant_consensus::ledger::genesis::ValidatorSet;
 use bezant_consensus::ledger::target::Target;
 use bezant_consensus::message::Message;
 use bezant_consensus::verify::MessageError;
@@ -75,6 +76,7 @@ impl World {
                 self.stats.transfers += u64::from(matches!(step, SnapshotStep::Switched(_)));
                 self.snapshot(node, step);
             }
+            Output::Members { set, is_present } => self.members(node, &set, is_present),
             Output::Submitted { request, result } => return self.answered(node, request as usize, &result),
             Output::Blame { peer, fault, ban } => {
                 let of = self.nodes[node].names.get(&peer).copied();
@@ -114,13 +116,25 @@ impl World {
         Ok(())
     }
 
+    /// The node knows the members of an epoch. What could not be verified by anybody before can be now.
+    fn members(&mut self, node: usize, set: &ValidatorSet, is_present: bool) {
+        if self.verifier.set_of(set.epoch).is_err() {
+            self.verifier.learn(set.clone());
+            self.opened.retain(|_, opened| !matches!(opened, Err(Refused { is_fault: false, .. })));
+        }
+        if is_present {
+            let node_of = |key| self.nodes.iter().position(|node| node.validator.as_ref() == Some(key));
+            self.nodes[node].members = set.members.iter().filter_map(node_of).collect();
+        }
+    }
+
     /// Hands a message to the network.
     pub(crate) fn transmit(&mut self, node: usize, to: To, parcel: &Rc<Parcel>) {
         let all = 0..self.nodes.len();
         let (receivers, stream): (Vec<usize>, bool) = match to {
-            // Every node is a member.
-            To::All | To::Members => (all.filter(|other| *other != node).collect(), false),
-            To::Member(index) => (vec![usize::from(index)], false),
+            To::All => (all.filter(|other| *other != node).collect(), false),
+            To::Members => (self.nodes[node].members.iter().copied().filter(|other| *other != node).collect(), false),
+            To::Member(index) => (self.nodes[node].members.get(usize::from(index)).copied().into_iter().collect(), false),
             To::Peer(peer) => {
                 let of = self.nodes[node].names.get(&peer).copied();
                 let is_open = |of: &usize| self.nodes[node].ends[*of].is_some_and(|end| end.peer == peer);
@@ -140,7 +154,7 @@ impl World {
         if arrivals.is_empty() {
             self.stats.lost += 1;
             let is_request =
-                matches!(parcel.name, "get-certified" | "get-headers" | "get-blocks" | "get-snapshot" | "get-buckets");
+                parcel.name.starts_with("get-");
             // Some shells notice; where not, the engine has a time-out of its own.
             if is_request && self.dice.chance(500) {
                 let at = self.now_ms + self.dice.between(10, 2_000);

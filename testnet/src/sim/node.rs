@@ -3,6 +3,7 @@
 use crate::sim::disk::{Disk, SharedDisk};
 use crate::sim::event::Life;
 use bezant_consensus::engine::{Peer, Template};
+use bezant_consensus::ledger::key::{PublicKey, SigningKey};
 use bezant_node_core::io::Output;
 use bezant_node_core::{Replica, ReplicaConfig};
 use std::collections::{BTreeMap, VecDeque};
@@ -46,6 +47,10 @@ pub(crate) struct Node {
     pub(crate) skew_ms: u64,
     /// Proof of work: hashes per virtual second.
     pub(crate) hashes_per_second: u64,
+    /// PBFT: its key.
+    pub(crate) validator: Option<PublicKey>,
+    /// PBFT: the present members as it knows them.
+    pub(crate) members: Vec<usize>,
     /// What it mines, and which search that is.
     pub(crate) template: Option<Template>,
     pub(crate) search: u64,
@@ -53,7 +58,10 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(config: ReplicaConfig, disk: Disk, nodes: usize, skew_ms: u64, hashes_per_second: u64) -> Node {
+        let validator = config.engine.key.as_ref().map(SigningKey::public);
         Node {
+            validator,
+            members: (0..nodes).collect(),
             config,
             disk: SharedDisk::new(disk),
             replica: None,

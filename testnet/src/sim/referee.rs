@@ -314,10 +314,14 @@ impl Referee {
             Message::Checkpoint(vote) => self.checkpoint_vote(node, vote, disk),
             Message::Checkpointed(certificate) => self.checkpoint(node, certificate),
             Message::Snapshot(Some(snapshot)) => self.checkpoint(node, &snapshot.certificate),
+            Message::Successions(successions) => {
+                successions.0.iter().try_for_each(|it| self.checkpoint(node, &it.certificate))
+            }
             Message::Snapshot(None)
             | Message::GetSnapshot { .. }
             | Message::GetBuckets { .. }
             | Message::Buckets(_)
+            | Message::GetSuccessions { .. }
             | Message::Transaction(_)
             | Message::Overdue(_)
             | Message::Tip(_)

@@ -8,7 +8,7 @@ use crate::sim::network::Network;
 use crate::sim::node::Node;
 use crate::sim::options::{Fault, SimEngine, SimOptions};
 use crate::sim::plant::Plant;
-use bezant_consensus::engine::EngineConfig;
+use bezant_consensus::engine::{EngineConfig, VoteLog};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::{
     Difficulty, EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams, PowParams,
@@ -84,6 +84,7 @@ fn node(
         genesis: genesis.clone(),
         key: (!pow).then_some(key),
         payee,
+        log: VoteLog::Original,
         incarnation: Incarnation(0),
         mine: pow,
     };

@@ -57,6 +57,8 @@ impl Forger {
             | Message::GetSnapshot { .. }
             | Message::Snapshot(_)
             | Message::GetBuckets { .. }
+            | Message::GetSuccessions { .. }
+            | Message::Successions(_)
             | Message::Buckets(_) => return None,
         };
         Some(vote).filter(|vote| vote.signer == self.me)
@@ -110,6 +112,8 @@ impl Forger {
             | Message::GetSnapshot { .. }
             | Message::Snapshot(_)
             | Message::GetBuckets { .. }
+            | Message::GetSuccessions { .. }
+            | Message::Successions(_)
             | Message::Buckets(_) => false,
         }
     }

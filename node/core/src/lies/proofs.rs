@@ -19,6 +19,10 @@ impl Liar {
                 self.cut_short(&mut snapshot.certificate.seals);
                 return message;
             }
+            Message::Successions(successions) => {
+                successions.0.iter_mut().for_each(|it| self.cut_short(&mut it.certificate.seals));
+                return message;
+            }
             Message::ViewChange(change) if change.signer == self.forger.me => self.empty_change(change),
             Message::NewView(new_view) if new_view.signer == self.forger.me => self.empty_new_view(new_view),
             Message::ViewChange(_)
@@ -29,6 +33,7 @@ impl Liar {
             | Message::GetSnapshot { .. }
             | Message::GetBuckets { .. }
             | Message::Buckets(_)
+            | Message::GetSuccessions { .. }
             | Message::Snapshot(None)
             | Message::Transaction(_)
             | Message::PrePrepare(_)

@@ -188,6 +188,9 @@ impl Mempool {
 
     /// The rules of the ledger in the next block's place, and that nobody here spends the same coin.
     pub(super) fn judge(&self, next: Next<'_>, transaction: &Transaction) -> Result<Judged, Refusal> {
+        if matches!(transaction.body, Body::Epoch(_)) {
+            return Err(TxError::EpochChange("changes of members wait with the engine").into());
+        }
         let txid = transaction.id();
         let coins = PoolCoins { pool: self, chain: next.coins, height: next.place.height };
         let (bytes, allowed) = (transaction.bytes(), room_in_block(next.params));

@@ -2,7 +2,7 @@ use super::{Lie, Lies};
 use crate::limits::LIES_HELD_MAX;
 use crate::tests::{genesis, key};
 use bezant_api::types::EngineName;
-use bezant_consensus::engine::{EngineConfig, To};
+use bezant_consensus::engine::{EngineConfig, To, VoteLog};
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, Time, View};
@@ -15,7 +15,7 @@ const NOW: Time = Time(1_000_000);
 fn lies(genesis: Genesis, number: u8) -> Lies {
     let genesis = Arc::new(genesis);
     let key = genesis.pbft().map(|_| key(number));
-    Lies::new(&EngineConfig { genesis, key, payee: None, incarnation: Incarnation(0), mine: false })
+    Lies::new(&EngineConfig { genesis, key, log: VoteLog::Original, payee: None, incarnation: Incarnation(0), mine: false })
 }
 
 fn lie(mode: Mode) -> Option<Lie> {

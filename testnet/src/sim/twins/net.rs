@@ -4,7 +4,7 @@ use super::scenario::MEMBERS;
 use super::{LIVENESS_MS, Outcome, ROUND_MS, Scenario};
 use crate::sim::disk::{Disk, SharedDisk};
 use crate::sim::setup::GENESIS_TIME_S;
-use bezant_consensus::engine::{Effect, Engine, EngineConfig, Event, Fault, Peer, Record, Status, To, Trace};
+use bezant_consensus::engine::{Effect, Engine, EngineConfig, Event, Fault, Peer, Record, Status, To, Trace, VoteLog};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams};
@@ -108,6 +108,7 @@ impl Net {
                 genesis: genesis.clone(),
                 key: Some(key(usize::from(*member))),
                 payee: Some(LockHash([index as u8; 32])),
+                log: VoteLog::Original,
                 incarnation: Incarnation(0),
                 mine: false,
             };
@@ -312,7 +313,7 @@ impl Net {
                 let (ticket, oldest) = (request.ticket, None);
                 return Ok(Some(Event::Overdue { ticket, oldest, transactions: Vec::new() }));
             }
-            Effect::Trace(_) | Effect::Mine(_) | Effect::Admit { .. } => {}
+            Effect::Trace(_) | Effect::Mine(_) | Effect::Admit { .. } | Effect::Members { .. } => {}
         }
         Ok(None)
     }
