@@ -544,14 +544,14 @@ impl Verifier {
 
     /// Checks the signature before any transaction, so that only members can have transactions checked this way.
     fn check_overdue(&self, overdue: &Overdue, known: Known<'_>) -> Result<(), MessageError> {
-        self.check_epoch(overdue.epoch)?;
-        if overdue.transactions.is_empty() || overdue.signer == self.set.primary(overdue.view) {
+        let set = self.set_of(overdue.epoch)?;
+        if overdue.transactions.is_empty() || overdue.signer == set.primary(overdue.view) {
             return Err(MessageError::Inconsistent("nothing is handed over, or by the primary to itself"));
         }
         if overdue.transactions.iter().map(Transaction::bytes).sum::<usize>() > OVERDUE_BYTES_MAX {
             return Err(MessageError::Inconsistent("too many bytes are handed over"));
         }
-        let key = self.set.member(overdue.signer).ok_or(MessageError::Signer(overdue.signer))?;
+        let key = set.member(overdue.signer).ok_or(MessageError::Signer(overdue.signer))?;
         if !crate::ledger::key::verify(key, &overdue.digest(&self.network), &overdue.signature) {
             return Err(MessageError::Signature(overdue.signer));
         }

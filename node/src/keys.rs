@@ -38,7 +38,8 @@ pub fn node_identity(data_dir: &Path) -> Result<Keypair, NodeError> {
         read_seed(&path, "delete it, and the node makes a new identity")?
     } else {
         let seed: [u8; 32] = rand::random();
-        write_private(&path, &format!("{}\n", hex::encode(seed))).map_err(|error| NodeError::File { path: path.clone(), error })?;
+        write_private(&path, &format!("{}\n", hex::encode(seed)))
+            .map_err(|error| NodeError::File { path: path.clone(), error })?;
         seed
     };
     let secret = ed25519::SecretKey::try_from_bytes(seed).map_err(|error| NodeError::Key {

@@ -485,6 +485,7 @@ impl Pbft {
         self.progressed = false;
         self.timer.progress();
         self.timer.entered();
+        self.fairness.entered();
         self.proposer.forget_request();
         let set = self.set.clone();
         self.emit(Effect::Members { set, is_present: true });

@@ -64,7 +64,8 @@ impl Pbft {
     }
 
     fn may_complain(&self) -> bool {
-        self.me.is_some() && self.is_active() && !self.is_primary() && !self.is_behind() && !self.is_stopped()
+        let is_in_place = self.is_active() && !self.is_behind() && !self.is_complete() && !self.is_stopped();
+        self.me.is_some() && !self.is_primary() && is_in_place
     }
 
     /// Tells what is measured of the net and of its primary, when that has moved.

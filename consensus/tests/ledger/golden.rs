@@ -19,6 +19,7 @@ use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
 use bezant_consensus::message::checkpoint::{
     BucketHashes, BucketPart, BucketParts, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote, Snapshot,
 };
+use bezant_consensus::message::epoch::{Opening, Readmission, Succession, Successions};
 use bezant_consensus::message::{
     Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Locator, Message,
     NewView, Overdue, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind,
@@ -284,7 +285,7 @@ fn checkpoint() -> Checkpoint {
         height: Height(64),
         block: sample_block().header.id(),
         coins: buckets.commitment(),
-        next_set: SetHash([7; 32]),
+        next: opening().hash(&NETWORK),
     }
 }
 
@@ -304,7 +305,17 @@ fn checkpoint_state() -> CheckpointState {
 
 fn snapshot() -> Snapshot {
     let CheckpointState { header, buckets, .. } = checkpoint_state();
-    Snapshot { certificate: checkpoint_certificate(), header, commit: committed(), buckets }
+    Snapshot { certificate: checkpoint_certificate(), header, commit: committed(), buckets, next: opening() }
+}
+
+fn opening() -> Opening {
+    let members = MemberList(vec![key(1).public(), key(2).public()]);
+    let readmitted = vec![Readmission { member: key(2).public(), nonce: [0x4e; 32], height: Height(60) }];
+    Opening { epoch: Epoch(1), members, readmitted }
+}
+
+fn succession() -> Succession {
+    Succession { certificate: checkpoint_certificate(), header: sample_block().header, opening: opening() }
 }
 
 fn bucket_part() -> BucketPart {
@@ -326,7 +337,14 @@ fn overdue() -> Overdue {
 fn messages(vectors: &mut Vectors) {
     let block = || block(vec![coinbase(4, &[])]);
     let work = Target::from_compact(0x1d00_ffff).expect("a target").work();
-    let tip = TipInfo { height: Height(9), id: BlockId([2; 32]), final_height: Height(3), work, stable: Height(2) };
+    let tip = TipInfo {
+        height: Height(9),
+        id: BlockId([2; 32]),
+        final_height: Height(3),
+        work,
+        stable: Height(2),
+        epoch: Epoch(1),
+    };
     let ids = || vec![BlockId([1; 32]), BlockId([2; 32])];
     let all = [
         Message::Transaction(payment()),
@@ -352,6 +370,8 @@ fn messages(vectors: &mut Vectors) {
         Message::GetBuckets { height: Height(64), first: 8, last: 15, after: Some(outpoint(3)) },
         Message::Buckets(BucketParts { height: Height(64), parts: vec![bucket_part()] }),
         Message::Overdue(overdue()),
+        Message::GetSuccessions { from: Epoch(1) },
+        Message::Successions(Successions(vec![succession()])),
     ];
     for message in all {
         vectors.value(&format!("message {}", message.name()), &message);
@@ -370,6 +390,7 @@ fn records(vectors: &mut Vectors) {
     vectors.value("record checkpoint", &Record::Checkpoint(checkpoint_vote()));
     vectors.value("record checkpoint-state", &Record::CheckpointState(checkpoint_state()));
     vectors.value("record stable", &Record::Stable(checkpoint_certificate()));
+    vectors.value("record epoch", &Record::Epoch(succession()));
     vectors.value("record committed", &Record::Committed(committed()));
     vectors.value("record header", &Record::Header(sample_block().header));
     vectors.value("record invalid", &Record::Invalid(BlockId([0xbd; 32])));

@@ -7,7 +7,7 @@ use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::coins::{Coin, Diff};
 use bezant_consensus::ledger::commitment::Buckets;
 use bezant_consensus::ledger::genesis::{Difficulty, EngineParams, Genesis};
-use bezant_consensus::ledger::hash::{BlockId, CoinCommitment, LockHash, MerkleRoot, SetHash, TxId};
+use bezant_consensus::ledger::hash::{BlockId, CoinCommitment, LockHash, MerkleRoot, OpeningHash, SetHash, TxId};
 use bezant_consensus::ledger::key::{PublicKey, Signature};
 use bezant_consensus::ledger::lock::{Lock, LockTime};
 use bezant_consensus::ledger::merkle::Proof;
@@ -20,6 +20,7 @@ use bezant_consensus::limits::SUPPLY_MAX;
 use bezant_consensus::message::checkpoint::{
     BucketHashes, BucketPart, BucketParts, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote, Snapshot,
 };
+use bezant_consensus::message::epoch::{Opening, Readmission, Succession, Successions};
 use bezant_consensus::message::{
     Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Locator, Message,
     NewView, Overdue, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind,
@@ -223,6 +224,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
 pub(crate) fn tip() -> impl Strategy<Value = TipInfo> {
     (height(), height(), height(), bytes32(), any::<u32>()).prop_map(|(height, final_height, stable, id, bits)| {
         TipInfo {
+            epoch: Epoch(stable.0),
             stable,
             height,
             id: BlockId(id),
@@ -239,7 +241,7 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
         height: ballot.height,
         block: ballot.block,
         coins: CoinCommitment(coins),
-        next_set: SetHash(set),
+        next: OpeningHash(set),
     })
 }
 
@@ -256,11 +258,28 @@ fn checkpoint_certificate() -> impl Strategy<Value = CheckpointCertificate> {
 }
 
 fn snapshot() -> impl Strategy<Value = Snapshot> {
-    (checkpoint_certificate(), header(), committed()).prop_map(|(certificate, header, commit)| Snapshot {
+    (checkpoint_certificate(), header(), committed(), opening()).prop_map(|(certificate, header, commit, next)| {
+        Snapshot { certificate, header, commit, buckets: BucketHashes::of(&Buckets::default()), next }
+    })
+}
+
+fn opening() -> impl Strategy<Value = Opening> {
+    let readmission = (bytes32(), bytes32(), height());
+    let readmission =
+        readmission.prop_map(|(member, nonce, height)| Readmission { member: PublicKey(member), nonce, height });
+    let members = vec(bytes32().prop_map(PublicKey), 0..4).prop_map(MemberList);
+    (any::<u64>(), members, vec(readmission, 0..3)).prop_map(|(epoch, members, readmitted)| Opening {
+        epoch: Epoch(epoch),
+        members,
+        readmitted,
+    })
+}
+
+fn succession() -> impl Strategy<Value = Succession> {
+    (checkpoint_certificate(), header(), opening()).prop_map(|(certificate, header, opening)| Succession {
         certificate,
         header,
-        commit,
-        buckets: BucketHashes::of(&Buckets::default()),
+        opening,
     })
 }
 
@@ -308,6 +327,8 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         (height(), vec(bucket_part(), 0..3))
             .prop_map(|(height, parts)| Message::Buckets(BucketParts { height, parts })),
         overdue().prop_map(Message::Overdue),
+        any::<u64>().prop_map(|from| Message::GetSuccessions { from: Epoch(from) }),
+        vec(succession(), 0..3).prop_map(|list| Message::Successions(Successions(list))),
     ]
 }
 

@@ -157,7 +157,7 @@ impl Node {
 
     async fn member(&mut self) -> (Peer, u16) {
         let found = |event: &mut NetEvent| match event {
-            NetEvent::Member { peer, member } => Some((*peer, *member)),
+            NetEvent::Member { peer, member: Some(member) } => Some((*peer, *member)),
             _ => None,
         };
         self.until("a member", found).await
@@ -200,6 +200,7 @@ fn tip(height: u64) -> Message {
         final_height: Height(0),
         work,
         stable: Height(0),
+        epoch: Epoch(0),
     })
 }
 

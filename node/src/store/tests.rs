@@ -20,6 +20,7 @@ use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
 use bezant_consensus::message::checkpoint::{
     BucketHashes, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote,
 };
+use bezant_consensus::message::epoch::Opening;
 use bezant_consensus::message::{Ballot, CommitCertificate, Vote, VoteKind};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -392,7 +393,7 @@ fn what_older_checkpoints_need_goes_with_a_newer_one() {
         height: Height(height),
         block: base.tip.id,
         coins: base.buckets.commitment(),
-        next_set: genesis.validator_set().hash(),
+        next: Opening::genesis(&genesis.validator_set()).hash(&genesis.network_id()),
     };
     let mut all = Vec::new();
     for height in [4, 8, 12, 16, 20] {

@@ -110,7 +110,8 @@ impl Disk {
             | Record::Evidence(_)
             | Record::Checkpoint(_)
             | Record::CheckpointState(_)
-            | Record::Stable(_) => {}
+            | Record::Stable(_)
+            | Record::Epoch(_) => {}
         }
     }
 

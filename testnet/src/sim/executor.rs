@@ -134,7 +134,9 @@ impl World {
         let (receivers, stream): (Vec<usize>, bool) = match to {
             To::All => (all.filter(|other| *other != node).collect(), false),
             To::Members => (self.nodes[node].members.iter().copied().filter(|other| *other != node).collect(), false),
-            To::Member(index) => (self.nodes[node].members.get(usize::from(index)).copied().into_iter().collect(), false),
+            To::Member(index) => {
+                (self.nodes[node].members.get(usize::from(index)).copied().into_iter().collect(), false)
+            }
             To::Peer(peer) => {
                 let of = self.nodes[node].names.get(&peer).copied();
                 let is_open = |of: &usize| self.nodes[node].ends[*of].is_some_and(|end| end.peer == peer);
@@ -153,8 +155,7 @@ impl World {
         let arrivals = self.network.arrivals(self.now_ms, from, to, stream, &mut self.dice);
         if arrivals.is_empty() {
             self.stats.lost += 1;
-            let is_request =
-                parcel.name.starts_with("get-");
+            let is_request = parcel.name.starts_with("get-");
             // Some shells notice; where not, the engine has a time-out of its own.
             if is_request && self.dice.chance(500) {
                 let at = self.now_ms + self.dice.between(10, 2_000);

@@ -483,7 +483,8 @@ impl Referee {
             | Record::Evidence(_)
             | Record::Checkpoint(_)
             | Record::CheckpointState(_)
-            | Record::Stable(_) => false,
+            | Record::Stable(_)
+            | Record::Epoch(_) => false,
         };
         if disk.has_durable(is_link) {
             return Ok(());

@@ -33,6 +33,9 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
         EventKind::View { view, primary, reason } => {
             (format!("entered view {view} with primary {primary} ({reason})"), Tone::Warn)
         }
+        EventKind::Epoch { epoch, members, start } => {
+            (format!("epoch {epoch} has begun above height {start} with {members} members"), Tone::Good)
+        }
         EventKind::Leave { from, to, primary, reason, detail } => {
             let why = if detail.is_empty() { reason.clone() } else { format!("{reason}: {detail}") };
             (format!("left view {from} for view {to} with primary {primary} ({why})"), Tone::Warn)

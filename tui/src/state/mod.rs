@@ -241,6 +241,7 @@ impl Model {
             | EventKind::Diverged { .. }
             | EventKind::Transfer { .. }
             | EventKind::Pace { .. }
+            | EventKind::Epoch { .. }
             | EventKind::HandOver { .. }
             | EventKind::HandedOver { .. }
             | EventKind::Equivocation { .. }

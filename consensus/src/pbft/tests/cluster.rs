@@ -4,7 +4,8 @@
 use crate::chain::snapshot::{BucketPage, SnapshotStep, Switch};
 use crate::chain::{Archive, Base, ChainUpdate, Tip};
 use crate::engine::{
-    Effect, Engine, EngineConfig, Event, Fault, OverdueRequest, PayloadRequest, Peer, Record, Status, To, Trace, VoteLog,
+    Effect, Engine, EngineConfig, Event, Fault, OverdueRequest, PayloadRequest, Peer, Record, Status, To, Trace,
+    VoteLog,
 };
 use crate::ledger::amount::Amount;
 use crate::ledger::block::{Block, Header};

@@ -3,7 +3,7 @@
 use super::forge::{nowhere, strip};
 use super::{Liar, Outgoing};
 use bezant_consensus::engine::To;
-use bezant_consensus::ledger::units::{Height, Time, View};
+use bezant_consensus::ledger::units::{Epoch, Height, Time, View};
 use bezant_consensus::message::{
     Ballot, CertifiedBlock, CommitCertificate, Message, NewView, Seal, TipInfo, ViewChange, VoteKind,
 };
@@ -76,6 +76,17 @@ impl Liar {
             Message::Checkpointed(certificate) => self.cut_or_double(&mut certificate.seals),
             Message::Snapshot(Some(snapshot)) if self.dice.coin() => self.cut_or_double(&mut snapshot.commit.commits),
             Message::Snapshot(Some(snapshot)) => self.cut_or_double(&mut snapshot.certificate.seals),
+            Message::GetSuccessions { from } => *from = Epoch(self.next_to(from.0)),
+            Message::Successions(successions) => {
+                let which = self.dice.below(successions.0.len().max(1) as u64) as usize;
+                if let Some(succession) = successions.0.get_mut(which) {
+                    match self.dice.below(3) {
+                        0 => self.cut_or_double(&mut succession.certificate.seals),
+                        1 => drop(succession.opening.members.0.pop()),
+                        _ => succession.opening.epoch = Epoch(self.next_to(succession.opening.epoch.0)),
+                    }
+                }
+            }
             Message::Buckets(answer) => {
                 let which = self.dice.below(answer.parts.len().max(1) as u64) as usize;
                 if let Some(part) = answer.parts.get_mut(which) {
@@ -122,6 +133,9 @@ impl Liar {
         tip.height = Height(self.next_to(tip.height.0));
         if self.dice.coin() {
             tip.final_height = Height(self.next_to(tip.final_height.0));
+        }
+        if self.dice.below(4) == 0 {
+            tip.epoch = Epoch(self.next_to(tip.epoch.0));
         }
         if self.dice.coin() {
             tip.stable = Height(self.next_to(tip.stable.0));

@@ -148,6 +148,7 @@ fn tip() -> TipInfo {
         final_height: Height(3),
         work: Default::default(),
         stable: Height(0),
+        epoch: Epoch(0),
     }
 }
 

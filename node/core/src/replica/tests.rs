@@ -10,6 +10,7 @@ use bezant_consensus::engine::{
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::TxId;
+use bezant_consensus::ledger::rules::TxError;
 use bezant_consensus::ledger::rules::context::Place;
 use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::Transaction;
@@ -351,6 +352,7 @@ impl Engine for Script {
             view,
             primary: 0,
             me: None,
+            is_mute: false,
             is_active: true,
             changes: Vec::new(),
             evidence: Vec::new(),
@@ -366,10 +368,20 @@ impl Engine for Script {
     }
     fn tip_info(&self) -> TipInfo {
         let tip = self.chain.tip();
-        TipInfo { height: tip.height, id: tip.id, final_height: Height(0), work: Default::default(), stable: Height(0) }
+        TipInfo {
+            height: tip.height,
+            id: tip.id,
+            final_height: Height(0),
+            work: Default::default(),
+            stable: Height(0),
+            epoch: Epoch(0),
+        }
     }
     fn answer(&self, _request: &Message) -> Option<Message> {
         None
+    }
+    fn admits_change(&self, _: &Transaction) -> Result<(), TxError> {
+        Ok(())
     }
 }
 

@@ -15,7 +15,14 @@ const NOW: Time = Time(1_000_000);
 fn lies(genesis: Genesis, number: u8) -> Lies {
     let genesis = Arc::new(genesis);
     let key = genesis.pbft().map(|_| key(number));
-    Lies::new(&EngineConfig { genesis, key, log: VoteLog::Original, payee: None, incarnation: Incarnation(0), mine: false })
+    Lies::new(&EngineConfig {
+        genesis,
+        key,
+        log: VoteLog::Original,
+        payee: None,
+        incarnation: Incarnation(0),
+        mine: false,
+    })
 }
 
 fn lie(mode: Mode) -> Option<Lie> {
