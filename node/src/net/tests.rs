@@ -541,7 +541,7 @@ async fn a_false_claim_to_be_a_member_is_refused() {
     let mut a = node(&genesis, Some(0), Vec::new()).await;
     let mut raw = Raw::connect(&a, &names.identity).await;
     let signature = key(1).sign(b"something else");
-    let claim = framed(&encode(&Some((1u16, signature))));
+    let claim = framed(&encode(&Some((key(1).public(), signature))));
     let mut stream = raw.open(a.id(), names.direct.clone()).await.unwrap();
     raw.exchange(&mut stream, &claim).await;
     let reason = |event: &mut NetEvent| match event {
