@@ -207,6 +207,9 @@ pub(crate) enum Testnet {
     /// Make a member lie, or end it
     #[command(after_help = BYZANTINE_HELP)]
     Byzantine(Byzantine),
+    /// Change who decides: add, remove or rekey a validator
+    #[command(after_help = VALIDATOR_HELP)]
+    Validator(Validator),
     /// Make blocks now, empty if need be
     #[command(after_help = "Example:\n  bezant testnet mine 5")]
     Mine {
@@ -290,6 +293,41 @@ pub(crate) struct Up {
     /// Delete what is there and start anew
     #[arg(long)]
     pub(crate) fresh: bool,
+}
+
+/// What each change does, under `testnet validator --help`.
+const VALIDATOR_HELP: &str = "\
+A change is signed by a quorum of the present validators and takes effect at the next checkpoint; until then the primary
+fills up with empty blocks. The command waits until all running nodes have taken part in the new epoch.
+
+Changes:
+  add     a node that follows (an observer, or a validator that was removed) becomes a validator
+  remove  a validator follows from then on
+  rekey   a validator gets another key, and starts again with it
+
+Examples:
+  bezant testnet up --observers 1
+  bezant testnet validator add 4
+  bezant testnet validator remove 0
+  bezant testnet validator rekey 1";
+
+#[derive(Args, Debug)]
+pub(crate) struct Validator {
+    #[command(flatten)]
+    pub(crate) net: Net,
+    /// How
+    #[arg(value_enum)]
+    pub(crate) change: ValidatorChange,
+    /// Which node
+    pub(crate) node: usize,
+}
+
+/// How the validators change.
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum ValidatorChange {
+    Add,
+    Remove,
+    Rekey,
 }
 
 /// What each mode does, under `testnet byzantine --help`.

@@ -32,6 +32,8 @@ pub const LOCKS_PER_QUESTION_MAX: usize = 1_000;
 pub const COINS_PER_ANSWER_MAX: usize = 10_000;
 /// History entries in one answer.
 pub const HISTORY_PER_ANSWER_MAX: usize = 1_000;
+/// Beginnings of epochs in one answer.
+pub const EPOCHS_PER_ANSWER_MAX: usize = 64;
 /// Mempool ids in one answer.
 pub const MEMPOOL_IDS_PER_ANSWER_MAX: usize = 1_000;
 /// Blocks that `dev_mine` makes at most.

@@ -3,6 +3,7 @@
 use crate::cli::{Chain, Global, Target};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
+use bezant_api::client::Client;
 use bezant_api::types::{BlockRef, EvidenceView, ProofView};
 use bezant_consensus::ledger::codec::decode;
 use bezant_consensus::pbft::light::Proof;
@@ -52,7 +53,7 @@ pub(crate) async fn run(command: Chain, global: &Global, output: &Output) -> Out
             let client = net::client(&target, global)?;
             let proof = client.proof(&txid).await?;
             let genesis = client.genesis().await?;
-            check_proof(&proof, &genesis.toml)?;
+            check_proof(&proof, &genesis.toml, &client).await?;
             output.result(&proof, || {
                 let signers: Vec<String> = proof.signers.iter().map(u16::to_string).collect();
                 format!(
@@ -84,13 +85,17 @@ pub(crate) async fn run(command: Chain, global: &Global, output: &Output) -> Out
     }
 }
 
-/// The node is not believed: the proof has to stand up by itself.
-fn check_proof(proof: &ProofView, genesis: &str) -> Result<(), Failure> {
+/// The node is not believed: the proof has to stand up by itself, beside the genesis and the proofs of how epochs began.
+async fn check_proof(proof: &ProofView, genesis: &str, client: &Client) -> Result<(), Failure> {
     let wrong = |problem: String| Failure::new(1, "bad-proof", format!("the node's proof proves nothing: {problem}"));
     let genesis = bezant_api::genesis::from_toml(genesis).map_err(|error| wrong(error.to_string()))?;
     let bytes = hex::decode(&proof.hex).map_err(|error| wrong(error.to_string()))?;
     let decoded: Proof = decode(&bytes).map_err(|error| wrong(error.to_string()))?;
-    let (txid, height) = decoded.verify(&Verifier::new(Arc::new(genesis))).map_err(|error| wrong(error.to_string()))?;
+    let mut verifier = Verifier::new(Arc::new(genesis));
+    bezant_testnet::net::client::follow_epochs(client, &mut verifier, decoded.certificate.ballot.epoch)
+        .await
+        .map_err(wrong)?;
+    let (txid, height) = decoded.verify(&verifier).map_err(|error| wrong(error.to_string()))?;
     if txid.to_string() != proof.txid || height.0 != proof.height {
         return Err(wrong("it is about another transaction".to_owned()));
     }

@@ -2,11 +2,11 @@
 
 mod up;
 
-use crate::cli::{Byzantine, Global, Load, Net, Nodes, Testnet, Wait};
+use crate::cli::{Byzantine, Global, Load, Net, Nodes, Testnet, Validator, ValidatorChange, Wait};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
 use bezant_api::client::Client;
-use bezant_api::control::ControlRequest;
+use bezant_api::control::{ControlRequest, ValidatorAction};
 use bezant_api::manifest::Manifest;
 use bezant_api::types::{DevHashrateParams, DevMineParams};
 use bezant_testnet::net::client::{self, NetStatus};
@@ -37,6 +37,7 @@ pub(crate) async fn run(command: Testnet, global: &Global, output: &Output) -> O
             ask(&net, global, output, ControlRequest::Partition { groups: parse_groups(&groups)? }).await
         }
         Testnet::Byzantine(options) => byzantine(options, global, output).await,
+        Testnet::Validator(options) => validator(options, global, output).await,
         Testnet::Heal(net) => ask(&net, global, output, ControlRequest::Heal).await,
         Testnet::Mine { net, count, node } => mine(&net, count, node, global, output).await,
         Testnet::Hashrate { net, node, rate } => hashrate(&net, node, rate, global, output).await,
@@ -102,12 +103,20 @@ fn print_status(status: &NetStatus, output: &Output) -> Outcome {
                 format!("node{}", node.index),
                 match &node.byzantine {
                     Some(lie) => format!("up, {}", lie.split(' ').next().unwrap_or(lie)),
-                    None => if node.up { "up" } else { "down" }.to_owned(),
+                    None => match (node.up, node.votes) {
+                        (true, Some(false)) => "up, follows",
+                        (true, _) => "up",
+                        (false, _) => "down",
+                    }
+                    .to_owned(),
                 },
                 show(&node.height),
                 show(&node.final_height),
                 node.tip.as_ref().map_or_else(|| "-".to_owned(), |tip| tip.chars().take(12).collect()),
-                show(&node.view),
+                match node.epoch.filter(|epoch| *epoch > 0) {
+                    Some(epoch) => format!("{epoch}/{}", show(&node.view)),
+                    None => show(&node.view),
+                },
                 show(&node.work),
                 show(&node.peers),
                 show(&node.mempool),
@@ -166,6 +175,41 @@ async fn byzantine(options: Byzantine, global: &Global, output: &Output) -> Outc
         output.remark(&format!("{lying} of {members} members lie now; the others can bear {borne}"));
     }
     output.result(&json!({ "node": node, "mode": mode }), String::new)
+}
+
+/// How long a change of validators may take: filling up to the next checkpoint takes a few seconds.
+const VALIDATOR_TIMEOUT: Duration = Duration::from_secs(120);
+
+async fn validator(options: Validator, global: &Global, output: &Output) -> Outcome {
+    let Validator { net, change, node } = options;
+    let action = match change {
+        ValidatorChange::Add => ValidatorAction::Add,
+        ValidatorChange::Remove => ValidatorAction::Remove,
+        ValidatorChange::Rekey => ValidatorAction::Rekey,
+    };
+    let manifest = net::running(&net, global)?;
+    let before = client::status(&manifest).await.nodes.iter().filter_map(|node| node.epoch).max().unwrap_or(0);
+    client::ask(&manifest, &ControlRequest::Validator { action, node }).await?;
+    let end = tokio::time::Instant::now() + VALIDATOR_TIMEOUT;
+    loop {
+        let status = client::status(&manifest).await;
+        let up = || status.nodes.iter().filter(|node| node.up);
+        if up().all(|node| node.epoch > Some(before)) {
+            let voters: Vec<usize> = up().filter(|node| node.votes == Some(true)).map(|node| node.index).collect();
+            return output.result(&json!({ "epoch": before + 1, "voters": voters }), || {
+                format!("epoch {} has begun; validators up: {}", before + 1, nodes_text(&voters))
+            });
+        }
+        if tokio::time::Instant::now() >= end {
+            let text = "the change waits: it needs a quorum of validators up; `bezant testnet status` shows who is";
+            return Err(Failure::new(5, "timeout", text.to_owned()));
+        }
+        tokio::time::sleep(FOLLOW_INTERVAL).await;
+    }
+}
+
+fn nodes_text(nodes: &[usize]) -> String {
+    nodes.iter().map(|node| format!("node{node}")).collect::<Vec<_>>().join(", ")
 }
 
 fn parse_groups(text: &str) -> Result<Vec<Vec<usize>>, Failure> {

@@ -1,8 +1,9 @@
 //! Proof without a node: that a transaction is final, given nothing but the genesis.
 //!
 //! A [`Proof`] is a header, the commit certificate for its id, and the path from the transaction to the header's merkle root.
-//! It convinces whoever trusts that at most f of the members of *that* epoch lie, now or ever: keys of a set that is long gone
-//! must stay secret too.
+//! Whose COMMITs count is known from the genesis and the successions of epochs since ([`Verifier::follow`]). So it convinces whoever
+//! trusts that at most f of the members of *each* epoch up to that one lie, now or ever: keys of a set that is long gone must stay
+//! secret too.
 
 use crate::ledger::block::{Block, Header};
 use crate::ledger::hash::TxId;
@@ -49,7 +50,8 @@ impl Proof {
         Some(Proof { header: block.header, certificate, transaction: block.transactions[index].clone(), path })
     }
 
-    /// The transaction that is proved to be final, and the height of its block. The verifier is that of the net's genesis.
+    /// The transaction that is proved to be final, and the height of its block. The verifier is that of the net's genesis,
+    /// and has followed the epochs up to that of the certificate.
     ///
     /// # Errors
     /// When the proof proves nothing.

@@ -8,9 +8,9 @@ use crate::event::{EVENTS_NOTIFICATION, Event};
 use crate::methods::{BUSY, INTERNAL, NOT_FOUND};
 use crate::types::{
     BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams,
-    DevHashrateParams, DevLinksParams, DevMineParams, EventsParams, EvidenceView, GenesisView, HistoryParams,
-    HistoryView, MempoolView, NodeStatus, PeerView, ProofView, SubmitParams, SubmitResult, TipView, TransactionView,
-    TxParams, TxStatus,
+    DevHashrateParams, DevLinksParams, DevMineParams, EpochsParams, EpochsView, EventsParams, EvidenceView,
+    GenesisView, HistoryParams, HistoryView, MempoolView, NodeStatus, PeerView, ProofView, SubmitParams, SubmitResult,
+    TipView, TransactionView, TxParams, TxStatus,
 };
 use jsonrpsee::core::client::{ClientT, Error, Subscription, SubscriptionClientT};
 use jsonrpsee::core::params::ObjectParams;
@@ -351,6 +351,14 @@ impl Client {
     /// As [`Client::request`].
     pub async fn proof(&self, txid: &str) -> Result<ProofView, ClientError> {
         self.request("chain_proof", &TxParams { txid: txid.to_owned() }).await
+    }
+
+    /// `chain_epochs`, with the beginnings of epochs from this one on.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn epochs(&self, from: u64) -> Result<EpochsView, ClientError> {
+        self.request("chain_epochs", &EpochsParams { from }).await
     }
 
     /// `chain_evidence`.

@@ -59,8 +59,27 @@ pub enum ControlRequest {
         #[serde(default)]
         target: Option<String>,
     },
+    /// PBFT: change the members of the net.
+    Validator {
+        /// How.
+        action: ValidatorAction,
+        /// Which node.
+        node: usize,
+    },
     /// Stop all nodes and then the supervisor; answered once all nodes are gone.
     Down,
+}
+
+/// A change of a PBFT net's members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ValidatorAction {
+    /// A node that follows becomes a member.
+    Add,
+    /// A member follows from then on.
+    Remove,
+    /// A member gets another key.
+    Rekey,
 }
 
 /// What a supervisor answers.

@@ -17,9 +17,9 @@
 use crate::event::Event;
 use crate::types::{
     BlockParams, BlockView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams, DevHashrateParams,
-    DevLinksParams, DevMineParams, EventsParams, EvidenceView, GenesisView, HeaderView, HistoryParams, HistoryView,
-    MempoolView, NodeStatus, PeerView, ProofView, SubmitParams, SubmitResult, TipView, TokenParams, TransactionView,
-    TxParams, TxStatus,
+    DevLinksParams, DevMineParams, EpochsParams, EpochsView, EventsParams, EvidenceView, GenesisView, HeaderView,
+    HistoryParams, HistoryView, MempoolView, NodeStatus, PeerView, ProofView, SubmitParams, SubmitResult, TipView,
+    TokenParams, TransactionView, TxParams, TxStatus,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -104,7 +104,8 @@ methods! {
     Open chain_header(BlockParams: block) -> HeaderView, "A block's header by height or id.";
     Open chain_tx(TxParams: txid) -> TransactionView, "A transaction of the active chain or the mempool.";
     Open chain_proof(TxParams: txid) -> ProofView, "Proof, checkable with the genesis alone, that a transaction is final (PBFT).";
-    Open chain_evidence(NoParams:) -> Vec<EvidenceView>, "Proofs that members lied in this epoch (PBFT).";
+    Open chain_epochs(EpochsParams: from) -> EpochsView, "The present members, and proof of how epochs began (PBFT).";
+    Open chain_evidence(NoParams:) -> Vec<EvidenceView>, "Proofs that members lied (PBFT).";
     Open chain_commitment(NoParams:) -> CommitmentView, "The commitment to the coin set at the tip.";
     Open chain_genesis(NoParams:) -> GenesisView, "The genesis file of the net.";
     Open tx_submit(SubmitParams: transaction) -> SubmitResult, "Hands in a signed transaction.";

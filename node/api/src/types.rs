@@ -235,6 +235,13 @@ pub struct TxParams {
     pub txid: String,
 }
 
+/// Parameters of `chain_epochs`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EpochsParams {
+    /// The first epoch whose beginning is wanted, at least 1.
+    pub from: u64,
+}
+
 /// Where a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -407,6 +414,22 @@ pub struct ProofView {
     pub signers: Vec<u16>,
     /// The proof, hex of its borsh encoding: header, commit certificate, transaction, merkle path.
     pub hex: String,
+}
+
+/// `chain_epochs`: who decides, and why that is to be believed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EpochsView {
+    /// The present epoch.
+    pub epoch: u64,
+    /// The last height of the epoch before.
+    pub start: u64,
+    /// The members' public keys, in order, hex.
+    pub members: Vec<String>,
+    /// Votes that make a certificate.
+    pub quorum: usize,
+    /// How epochs began, from the one asked for on, at most 64: hex of borsh successions (checkpoint certificate, header, opening).
+    /// Each proves the members of its epoch to whoever knows those of the one before.
+    pub successions: Vec<String>,
 }
 
 /// One entry of `chain_evidence`: two votes of one member that contradict each other.

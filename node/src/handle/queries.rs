@@ -1,11 +1,11 @@
 //! Questions about the chain, coins and transactions.
 
 use super::{AskError, NodeHandle, Request, Whereabouts};
-use crate::limits::{COINS_PER_ANSWER_MAX, HISTORY_PER_ANSWER_MAX, LOCKS_PER_QUESTION_MAX};
+use crate::limits::{COINS_PER_ANSWER_MAX, EPOCHS_PER_ANSWER_MAX, HISTORY_PER_ANSWER_MAX, LOCKS_PER_QUESTION_MAX};
 use crate::store::{StoredCoin, StoredEntry, StoredTip};
 use bezant_api::types::{
-    BlockRef, BlockView, CoinView, CoinsView, CommitmentView, EvidenceView, HistoryEntry, HistoryView, ProofView,
-    TransactionView, TxState, TxStatus,
+    BlockRef, BlockView, CoinView, CoinsView, CommitmentView, EpochsView, EvidenceView, HistoryEntry, HistoryView,
+    ProofView, TransactionView, TxState, TxStatus,
 };
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::codec::encode;
@@ -164,6 +164,28 @@ impl NodeHandle {
             signers: proof.certificate.commits.iter().map(|seal| seal.signer).collect(),
             hex: hex::encode(encode(&proof)),
         }))
+    }
+
+    /// `chain_epochs`; `None` under proof of work.
+    ///
+    /// # Errors
+    /// Busy, stopping, the database fails, or the net has no members.
+    pub async fn epochs(&self, from: u64) -> Result<EpochsView, AskError> {
+        if self.0.genesis.pbft().is_none() {
+            return Err(AskError::Invalid("proof of work has no members".to_owned()));
+        }
+        let all = self.0.readers.ask(|reader| reader.epochs()).await?;
+        let genesis = self.0.genesis.validator_set();
+        let network = genesis.network;
+        let (set, start) = all.last().map_or((genesis, 0), |latest| (latest.opening.set(&network), latest.height().0));
+        let wanted = all.iter().filter(|succession| succession.epoch().0 >= from.max(1)).take(EPOCHS_PER_ANSWER_MAX);
+        Ok(EpochsView {
+            epoch: set.epoch.0,
+            start,
+            quorum: set.quorum(),
+            members: set.members.iter().map(ToString::to_string).collect(),
+            successions: wanted.map(|succession| hex::encode(encode(succession))).collect(),
+        })
     }
 
     /// `chain_evidence`.

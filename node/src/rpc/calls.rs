@@ -7,7 +7,7 @@ use bezant_api::address;
 use bezant_api::methods::{Access, Done, METHODS, Method, NoParams, ParamError, open_rpc};
 use bezant_api::types::{
     BlockParams, BlockRef, BlockView, CoinsParams, DevByzantineParams, DevHashrateParams, DevLinksParams,
-    DevMineParams, HeaderView, HistoryParams, SubmitParams, TokenParams, TxParams,
+    DevMineParams, EpochsParams, HeaderView, HistoryParams, SubmitParams, TokenParams, TxParams,
 };
 use bezant_consensus::ledger::codec::decode;
 use bezant_consensus::ledger::hash::{LockHash, sha256};
@@ -107,6 +107,9 @@ fn add(module: &mut RpcModule<Shared>, method: &'static Method) -> Result<(), Re
             let found = s.handle.proof(hash("txid", &p.txid)?).await.told(m)?;
             found.ok_or_else(|| refuse::not_found(&format!("no proof that transaction {} is final", p.txid)))
         }),
+        "chain_epochs" => {
+            register(module, method, |s, m, p: EpochsParams| async move { s.handle.epochs(p.from).await.told(m) })
+        }
         "chain_evidence" => {
             register(module, method, |s, m, _: NoParams| async move { s.handle.evidence().await.told(m) })
         }

@@ -3,11 +3,13 @@
 use super::error::StoreError;
 use super::rows::{coin, meta, meta_number, number, outpoint_key, outpoint_of, sql};
 use super::schema;
+use bezant_consensus::engine::Record;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::coins::Coin;
 use bezant_consensus::ledger::hash::{BlockId, LockHash, TxId};
 use bezant_consensus::ledger::transaction::OutPoint;
 use bezant_consensus::ledger::units::Height;
+use bezant_consensus::message::epoch::Succession;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -107,6 +109,24 @@ impl Reader {
                 .optional()
         };
         read().map_err(|error| StoreError::sqlite(&self.facts_path, &error))
+    }
+
+    /// How epochs began, the earliest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn epochs(&self) -> Result<Vec<Succession>, StoreError> {
+        let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
+            let mut statement = self.facts.prepare_cached("SELECT record FROM epochs ORDER BY epoch")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        };
+        let records = read().map_err(|error| StoreError::sqlite(&self.facts_path, &error))?;
+        let decode = |bytes: &Vec<u8>| match borsh::from_slice(bytes) {
+            Ok(Record::Epoch(succession)) => Ok(succession),
+            Ok(_) => Err(StoreError::damaged(&self.facts_path, "another record among the epochs")),
+            Err(error) => Err(StoreError::damaged(&self.facts_path, error.to_string())),
+        };
+        records.iter().map(decode).collect()
     }
 
     /// A block's body.

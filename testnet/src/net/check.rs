@@ -4,6 +4,7 @@
 //! (certificates under PBFT; proof of work, targets and links under proof of work), and holds every node's chain, coin-set
 //! commitment and supply against that replay.
 
+use crate::net::client::follow_epochs;
 use crate::net::error::NetError;
 use bezant_api::client::Client;
 use bezant_api::manifest::{Manifest, NodeEntry};
@@ -17,7 +18,7 @@ use bezant_consensus::ledger::genesis::{EngineParams, Genesis};
 use bezant_consensus::ledger::rules::context::{self, Place};
 use bezant_consensus::ledger::rules::isolated;
 use bezant_consensus::ledger::transaction::OutPoint;
-use bezant_consensus::ledger::units::Height;
+use bezant_consensus::ledger::units::{Epoch, Height};
 use bezant_consensus::message::{CertifiedBlock, CertifiedBlocks, Message};
 use bezant_consensus::verify::Verifier;
 use serde::Serialize;
@@ -151,6 +152,10 @@ impl Replay {
 
     async fn run(&mut self, sample: &Sample<'_>, problems: &mut Vec<String>) {
         self.note();
+        let epoch = Epoch(sample.status.pbft.as_ref().map_or(0, |pbft| pbft.epoch));
+        if let Err(reason) = follow_epochs(&sample.client, &mut self.verifier, epoch).await {
+            problems.push(format!("{}: epochs: {reason}", sample.node.name));
+        }
         while self.height.0 < sample.commitment.height {
             let height = self.height.next();
             let result = match sample.client.block(BlockRef::Height(height.0)).await {

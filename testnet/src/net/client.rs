@@ -6,6 +6,10 @@ use bezant_api::client::Client;
 use bezant_api::control::{self, ControlRequest, ControlResponse};
 use bezant_api::manifest::{Manifest, ManifestError, NodeEntry};
 use bezant_api::types::NodeStatus;
+use bezant_consensus::ledger::codec::decode;
+use bezant_consensus::ledger::units::Epoch;
+use bezant_consensus::message::epoch::Succession;
+use bezant_consensus::verify::Verifier;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
@@ -115,6 +119,10 @@ pub struct NodeLine {
     pub tip: Option<String>,
     /// PBFT: its view.
     pub view: Option<u64>,
+    /// PBFT: its epoch.
+    pub epoch: Option<u64>,
+    /// PBFT: whether it votes; one that follows does not, nor does one that lost its vote log.
+    pub votes: Option<bool>,
     /// Proof of work: work of its chain, hex.
     pub work: Option<String>,
     /// Its peers.
@@ -142,6 +150,8 @@ impl NodeLine {
                 final_height: None,
                 tip: None,
                 view: None,
+                epoch: None,
+                votes: None,
                 work: None,
                 peers: None,
                 mempool: None,
@@ -154,7 +164,9 @@ impl NodeLine {
             height: Some(status.height),
             final_height: Some(status.final_height),
             tip: Some(status.tip),
-            view: status.pbft.map(|pbft| pbft.view),
+            view: status.pbft.as_ref().map(|pbft| pbft.view),
+            epoch: status.pbft.as_ref().map(|pbft| pbft.epoch),
+            votes: status.pbft.as_ref().map(|pbft| pbft.me.is_some() && !pbft.is_mute),
             work: status.pow.map(|pow| pow.work),
             peers: Some(status.peers),
             mempool: Some(status.mempool),
@@ -167,6 +179,27 @@ impl NodeLine {
 pub async fn node_status(node: &NodeEntry) -> Option<NodeStatus> {
     let client = Client::of_one(&node.rpc).ok()?;
     tokio::time::timeout(ANSWER_TIMEOUT, client.status()).await.ok()?.ok()
+}
+
+/// Lets a verifier learn the members of all epochs up to this one from what a node tells, none of which is believed unproved.
+///
+/// # Errors
+/// When the node does not say, or its proofs prove nothing.
+pub async fn follow_epochs(client: &Client, verifier: &mut Verifier, up_to: Epoch) -> Result<(), String> {
+    let mut known = 0;
+    while known < up_to.0 {
+        let view = client.epochs(known + 1).await.map_err(|error| error.to_string())?;
+        if view.successions.is_empty() {
+            return Err(format!("the node does not say how epoch {} began", known + 1));
+        }
+        for text in &view.successions {
+            let bytes = hex::decode(text).map_err(|error| error.to_string())?;
+            let succession: Succession = decode(&bytes).map_err(|error| error.to_string())?;
+            known = succession.epoch().0;
+            verifier.follow(&[succession]).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
 }
 
 /// All nodes of a net, asked at once.

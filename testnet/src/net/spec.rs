@@ -301,6 +301,11 @@ impl NodeKeys {
     }
 }
 
+/// Writes a validator's key, for nobody else to read.
+pub(crate) fn write_key(path: &Path, key: &SigningKey) -> Result<(), NetError> {
+    write_private(path, key_text(key).as_bytes())
+}
+
 fn key_text(key: &SigningKey) -> String {
     format!("{}\n", hex::encode(key.seed()))
 }

@@ -4,6 +4,8 @@
 //! a process group of its own, so that a terminal's Ctrl-C reaches the supervisor alone. When the supervisor dies, every child
 //! finds its pipe closed; a stopped one has asked the system to be woken for that.
 
+mod validators;
+
 use crate::net::error::NetError;
 use crate::net::ports::PortClaims;
 use crate::net::process::ProcessId;
@@ -346,6 +348,7 @@ impl Supervisor {
             ControlRequest::Partition { groups } => self.partition(groups).await,
             ControlRequest::Heal => self.heal().await,
             ControlRequest::Byzantine { node, mode, target } => self.byzantine(node, mode, target).await,
+            ControlRequest::Validator { action, node } => self.validator(action, node).await,
             ControlRequest::Down => unreachable!("ends the loop that calls this"),
         };
         match result.and_then(|()| self.write_manifest()) {
