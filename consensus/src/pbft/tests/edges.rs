@@ -80,8 +80,17 @@ fn a_peer_is_told_of_the_view_again_after_a_while_and_when_it_is_back() {
     world.told(2, Event::Disconnected(Peer(3)));
     world.lose_all();
     world.told(2, Event::Connected(Peer(3)));
+    let on_connecting = told(&world);
     world.inject(3, 2, behind);
-    assert!(told(&world) > 0, "it may have lost what it was told");
+    assert_eq!(told(&world), on_connecting + 1, "it may have lost what it was told");
+    // Whoever begins a view that is over is behind too.
+    wake_after(&mut world, 2, RESEND_MS);
+    let later = empty_view(&world, 2);
+    world.inject(2, 2, later);
+    world.lose_all();
+    let earlier = empty_view(&world, 1);
+    world.inject(3, 2, earlier);
+    assert_eq!(told(&world), 1);
 }
 
 #[test]
@@ -291,4 +300,20 @@ fn every_vote_that_counts_is_told_with_how_many_there_are() {
         (VoteKind::Commit, 3, 4),
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn a_view_that_begins_leaves_of_the_view_changes_those_for_later_views() {
+    let mut world = net();
+    let changes = [(0, 1), (0, 2), (1, 1), (3, 1), (3, 3)];
+    let changes = changes.map(|(signer, view)| world.change(signer, view, None, vec![]));
+    let Message::NewView(new_view) = empty_view(&world, 1) else { panic!("made above") };
+    let engine = engine(&mut world, 2);
+    for change in changes {
+        engine.on_view_change(Peer(u64::from(change.signer)), change);
+    }
+    let wanted = |engine: &Pbft| [1, 2, 3].map(|view| engine.views.signers(View(view)));
+    assert_eq!(wanted(engine), [vec![0, 1, 3], vec![0], vec![3]]);
+    engine.on_new_view(Peer(1), new_view);
+    assert_eq!(wanted(engine), [vec![], vec![0], vec![3]]);
 }
