@@ -6,6 +6,7 @@
 
 use crate::error::NodeError;
 use crate::store::{Facts, VoteLogNumber};
+use bezant_api::keyfile;
 use bezant_consensus::engine::VoteLog;
 use bezant_consensus::ledger::key::SigningKey;
 use libp2p::identity::{Keypair, ed25519};
@@ -50,9 +51,6 @@ pub fn node_identity(data_dir: &Path) -> Result<Keypair, NodeError> {
     Ok(ed25519::Keypair::from(secret).into())
 }
 
-/// What stands before the number of a vote log.
-const VOTE_LOG: &str = "vote-log ";
-
 /// Finds out whether the vote log of a data directory is the one that was begun with the key, and begins one if there is none.
 /// The directory knows its log before the key does, so that a crash in between leaves a key that is mute for nothing at worst.
 ///
@@ -60,11 +58,13 @@ const VOTE_LOG: &str = "vote-log ";
 /// When either cannot be read or written.
 pub fn vote_log(path: &Path, facts: &mut Facts) -> Result<VoteLog, NodeError> {
     let text = std::fs::read_to_string(path).map_err(|error| NodeError::File { path: path.to_owned(), error })?;
-    let marks = text.lines().filter_map(|line| line.strip_prefix(VOTE_LOG));
-    let mark = marks.last().map(str::trim).map(str::to_owned);
+    let fail =
+        |problem: String, advice: &str| NodeError::Key { path: path.to_owned(), problem, advice: advice.to_owned() };
+    let key = SigningKey::from_seed(&read_seed(path, "restore the key")?);
+    let mark = keyfile::vote_log(&text).map_err(|problem| fail(problem, "restore the line as it was"))?;
     let held = facts.vote_log()?;
-    let log = match (&mark, held) {
-        (Some(mark), Some(held)) if *mark == hex::encode(held.number) => held,
+    let log = match (mark, held) {
+        (Some(mark), Some(held)) if mark == held.number => held,
         (None, Some(held)) => held,
         (None, None) => VoteLogNumber { number: rand::random(), is_original: true },
         (Some(_), Some(_) | None) => VoteLogNumber { number: rand::random(), is_original: false },
@@ -72,13 +72,10 @@ pub fn vote_log(path: &Path, facts: &mut Facts) -> Result<VoteLog, NodeError> {
     if held != Some(log) {
         facts.begin_vote_log(log)?;
     }
-    if mark != Some(hex::encode(log.number)) {
-        let seed = text.lines().next().unwrap_or_default();
-        let marked = format!("{seed}\n{VOTE_LOG}{}\n", hex::encode(log.number));
-        write_private(path, &marked).map_err(|error| NodeError::Key {
-            path: path.to_owned(),
-            problem: format!("cannot note in it that a vote log was begun: {error}"),
-            advice: "make the file and its directory writable by this node".to_owned(),
+    if mark != Some(log.number) {
+        write_private(path, &keyfile::text(&key, Some(&log.number))).map_err(|error| {
+            let problem = format!("cannot note in it that a vote log was begun: {error}");
+            fail(problem, "make the file and its directory writable by this node")
         })?;
     }
     if log.is_original {
@@ -134,3 +131,6 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
-//! `bezant keys`: validator key files, a 32-byte seed as 64 hex digits.
+//! `bezant keys`: validator key files.
 
 use crate::cli::Keys;
 use crate::output::{Failure, Outcome, Output};
+use bezant_api::keyfile;
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_testnet::net::spec;
 use serde_json::json;
@@ -23,7 +24,7 @@ fn new(file: &Path) -> Result<SigningKey, Failure> {
     }
     let file = std::path::absolute(file).map_err(|error| Failure::failed("key", error))?;
     let key = SigningKey::from_seed(&spec::random_bytes());
-    spec::write_private(&file, format!("{}\n", hex::encode(key.seed())).as_bytes())?;
+    spec::write_key(&file, &key)?;
     Ok(key)
 }
 
@@ -34,9 +35,7 @@ fn show(file: &Path) -> Result<SigningKey, Failure> {
         std::io::ErrorKind::NotFound => fail(format!("there is none; `bezant keys new {name}` makes one")),
         _ => fail(format!("{error}; check that it is a file and belongs to you")),
     })?;
-    let bytes = hex::decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    let seed = bytes.ok_or_else(|| {
+    keyfile::key(&text).ok_or_else(|| {
         fail("64 hex digits are expected; `bezant keys new FILE` makes a key, under another name".to_owned())
-    })?;
-    Ok(SigningKey::from_seed(&seed))
+    })
 }

@@ -103,7 +103,7 @@ fn a_damaged_database_is_said_to_be_and_what_to_do() {
     let ran = net.run(&["testnet", "start", "2"]).ended(1);
     assert!(ran.stderr.contains("state.sqlite") && ran.stderr.contains("delete this one file"), "{ran:?}");
     let ran = net.run(&["testnet", "start", "3"]).ended(1);
-    assert!(ran.stderr.contains("facts.sqlite") && ran.stderr.contains("Move the data directory away"), "{ran:?}");
+    assert!(ran.stderr.contains("facts.sqlite") && ran.stderr.contains("Move both databases away"), "{ran:?}");
     // What it says to do helps.
     for suffix in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(net.data_dir(2).join(format!("state.sqlite{suffix}")));

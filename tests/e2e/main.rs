@@ -5,6 +5,7 @@ mod byzantine;
 mod coins;
 mod conflicts;
 mod copied_key;
+mod epochs;
 mod faults;
 mod files;
 mod input;

@@ -2,13 +2,15 @@
 
 use crate::common::*;
 use bezant_consensus::ledger::block::Block;
-use bezant_consensus::ledger::hash::{BlockId, SetHash, TxHash};
+use bezant_consensus::ledger::hash::{BlockId, CoinCommitment, SetHash, TxHash};
 use bezant_consensus::ledger::key::Signature;
 use bezant_consensus::ledger::rules::{BlockError, TxError};
 use bezant_consensus::ledger::sighash::epoch_change_digest;
 use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::{Body, EpochChange, MemberList, Transaction, Witness};
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
+use bezant_consensus::message::checkpoint::{Checkpoint, CheckpointCertificate, CheckpointVote};
+use bezant_consensus::message::epoch::{Opening, Succession, Successions};
 use bezant_consensus::message::{
     Ballot, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Message, NewView, Overdue,
     PrePrepare, PreparedBlock, PreparedCertificate, Seal, ViewChange, Vote, VoteKind,
@@ -465,4 +467,50 @@ fn what_is_handed_over_is_signed_by_a_member_and_bounded() {
         judge(&pow(), Message::Overdue(overdue(0, 1, vec![transfer(0)]))),
         Err(MessageError::WrongEngine("overdue"))
     ));
+}
+
+/// F33, F35: who decides later is proved from epoch to epoch, beginning with the genesis.
+#[test]
+fn successions_prove_the_members_of_later_epochs() {
+    let network = pbft_genesis().network_id();
+    let header = empty_block().header;
+    let succession = |epoch: u64, members: &[u8], signers: &[(u16, u8)]| {
+        let members = MemberList(members.iter().map(|number| key(*number).public()).collect());
+        let opening = Opening { epoch: Epoch(epoch), members, readmitted: Vec::new() };
+        let interval = u64::from(pbft_params().checkpoint_interval);
+        let checkpoint = Checkpoint {
+            incarnation: Incarnation(0),
+            epoch: Epoch(epoch - 1),
+            height: Height(epoch * interval),
+            block: header.id(),
+            coins: CoinCommitment([1; 32]),
+            next: opening.hash(&network),
+        };
+        let seal = |(signer, number): &(u16, u8)| {
+            let vote = CheckpointVote::sign(&network, checkpoint, *signer, &key(*number));
+            Seal { signer: vote.signer, signature: vote.signature }
+        };
+        let certificate = CheckpointCertificate { checkpoint, seals: signers.iter().map(seal).collect() };
+        Succession { certificate, header, opening }
+    };
+    let first = succession(1, &[1, 2, 3, 4, 9], &[(0, 1), (1, 2), (2, 3)]);
+    let second = succession(2, &[9, 8, 7], &[(0, 1), (1, 2), (3, 4), (4, 9)]);
+    let mut verifier = pbft();
+    assert_eq!(verifier.follow(&[second.clone()]), Err(MessageError::UnknownEpoch(Epoch(1))), "one after another");
+    assert_eq!(verifier.follow(&[first.clone(), second.clone()]), Ok(()));
+    assert_eq!(verifier.set_of(Epoch(2)).unwrap().members, [9, 8, 7].map(|number| key(number).public()));
+    let message = Message::Successions(Successions(vec![first.clone(), second]));
+    assert_eq!(judge(&pbft(), message), Ok(()), "and in one message");
+
+    let refused = |change: fn(&mut Succession)| {
+        let mut changed = first.clone();
+        change(&mut changed);
+        pbft().follow(&[changed]).is_err_and(|error| error.is_fault())
+    };
+    assert!(refused(|it| it.opening.members.0.swap(0, 1)), "members in order");
+    assert!(refused(|it| it.opening.epoch = Epoch(2)));
+    assert!(refused(|it| it.header.time += 1));
+    assert!(refused(|it| it.certificate.seals.truncate(2)), "exactly q");
+    assert!(refused(|it| it.certificate.seals[1] = it.certificate.seals[0]));
+    assert!(refused(|it| it.certificate.checkpoint.coins = CoinCommitment([2; 32])), "signed as a whole");
 }

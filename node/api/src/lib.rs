@@ -8,6 +8,7 @@ pub mod control;
 pub mod event;
 pub mod genesis;
 pub mod home;
+pub mod keyfile;
 pub mod manifest;
 pub mod methods;
 pub mod peer_id;

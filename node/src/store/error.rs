@@ -46,8 +46,8 @@ pub enum StoreError {
     /// The facts cannot be made again from anything here.
     #[error(
         "the database {path} is damaged ({reason}); do not start a validator from an older copy of it, since it may have \
-         forgotten votes. Move the data directory away, start with an empty one without the validator key, and the node \
-         fetches the chain from its peers"
+         forgotten votes. Move both databases away and start again: the node fetches the chain from its peers, and a validator \
+         says nothing until the others re-admit it, for which it asks by itself"
     )]
     FactsDamaged {
         /// The file.

@@ -140,7 +140,7 @@ fn another_net_and_a_newer_format_are_refused_by_name() {
 #[test]
 fn damage_is_named_with_what_to_do() {
     let genesis = genesis(EngineName::Pbft, 1);
-    for (file, advice) in [(STATE_FILE, "delete this one file"), (FACTS_FILE, "Move the data directory away")] {
+    for (file, advice) in [(STATE_FILE, "delete this one file"), (FACTS_FILE, "Move both databases away")] {
         for (at, bytes) in [(0_usize, 100_usize), (4_096, 4_096)] {
             let dir = tempfile::tempdir().expect("a directory");
             drop(opened(dir.path(), &genesis));

@@ -16,6 +16,7 @@ use crate::net::ports::PortClaims;
 use crate::net::supervisor;
 use bezant_api::config::{DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig};
 use bezant_api::home::MARKER_FILE;
+use bezant_api::keyfile;
 use bezant_api::types::EngineName;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::{
@@ -278,9 +279,9 @@ fn create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetEr
     for (index, keys) in keys.iter().enumerate() {
         let node = node_dir(dir, index);
         std::fs::create_dir_all(node.join("data")).map_err(NetError::io(&node))?;
-        write_private(&node.join("data").join("node.key"), key_text(&keys.identity).as_bytes())?;
+        write_private(&node.join("data").join("node.key"), keyfile::text(&keys.identity, None).as_bytes())?;
         if spec.members[index].validator.is_some() {
-            write_private(&node.join("validator.key"), key_text(&keys.validator).as_bytes())?;
+            write_key(&node.join("validator.key"), &keys.validator)?;
         }
     }
     // Last: a net without its spec is half made and is made again.
@@ -302,12 +303,11 @@ impl NodeKeys {
 }
 
 /// Writes a validator's key, for nobody else to read.
-pub(crate) fn write_key(path: &Path, key: &SigningKey) -> Result<(), NetError> {
-    write_private(path, key_text(key).as_bytes())
-}
-
-fn key_text(key: &SigningKey) -> String {
-    format!("{}\n", hex::encode(key.seed()))
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_key(path: &Path, key: &SigningKey) -> Result<(), NetError> {
+    write_private(path, keyfile::text(key, None).as_bytes())
 }
 
 /// Fresh bytes from the system's source.

@@ -6,6 +6,7 @@ use crate::net::error::NetError;
 use crate::net::spec;
 use bezant_api::client::Client;
 use bezant_api::control::ValidatorAction;
+use bezant_api::keyfile;
 use bezant_api::types::{EngineName, EpochsView};
 use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::genesis::ValidatorSet;
@@ -101,12 +102,8 @@ impl Supervisor {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(NetError::Io { path, error }),
         };
-        let mut seed = [0; 32];
-        // The first line is the seed; the node notes its vote log below.
-        match hex::decode_to_slice(text.lines().next().unwrap_or_default().trim(), &mut seed) {
-            Ok(()) => Ok(Some(SigningKey::from_seed(&seed))),
-            Err(error) => Err(NetError::Damaged { path, reason: error.to_string() }),
-        }
+        let key = keyfile::key(&text).ok_or(NetError::Damaged { path, reason: "it holds no key".to_owned() })?;
+        Ok(Some(key))
     }
 
     /// Makes a key for a node that had none, with which it starts again.
