@@ -555,8 +555,8 @@ impl Verifier {
         if !crate::ledger::key::verify(key, &overdue.digest(&self.network), &overdue.signature) {
             return Err(MessageError::Signature(overdue.signer));
         }
-        let unknown = overdue.transactions.iter().filter(|transaction| !known(&transaction.hash()));
-        Ok(unknown.map(|transaction| self.check_transaction(transaction)).collect::<Result<(), TxError>>()?)
+        let mut unknown = overdue.transactions.iter().filter(|transaction| !known(&transaction.hash()));
+        Ok(unknown.try_for_each(|transaction| self.check_transaction(transaction))?)
     }
 
     fn check_seals(&self, kind: VoteKind, ballot: &Ballot, seals: &[Seal]) -> Result<(), MessageError> {
