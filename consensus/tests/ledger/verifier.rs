@@ -496,7 +496,11 @@ fn successions_prove_the_members_of_later_epochs() {
     let first = succession(1, &[1, 2, 3, 4, 9], &[(0, 1), (1, 2), (2, 3)]);
     let second = succession(2, &[9, 8, 7], &[(0, 1), (1, 2), (3, 4), (4, 9)]);
     let mut verifier = pbft();
-    assert_eq!(verifier.follow(&[second.clone()]), Err(MessageError::UnknownEpoch(Epoch(1))), "one after another");
+    assert_eq!(
+        verifier.follow(std::slice::from_ref(&second)),
+        Err(MessageError::UnknownEpoch(Epoch(1))),
+        "one after another"
+    );
     assert_eq!(verifier.follow(&[first.clone(), second.clone()]), Ok(()));
     assert_eq!(verifier.set_of(Epoch(2)).unwrap().members, [9, 8, 7].map(|number| key(number).public()));
     let message = Message::Successions(Successions(vec![first.clone(), second]));

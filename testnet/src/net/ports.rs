@@ -9,6 +9,7 @@
 use crate::net::error::NetError;
 use rand::RngExt;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::ops::RangeInclusive;
@@ -37,10 +38,10 @@ impl PortClaims {
     /// # Errors
     /// When somebody listens there, or another net has claimed it.
     pub fn claim(&mut self, port: u16) -> io::Result<()> {
-        if !self.held.contains_key(&port) {
+        if let Entry::Vacant(free) = self.held.entry(port) {
             let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
             TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-            self.held.insert(port, claim);
+            free.insert(claim);
         }
         Ok(())
     }

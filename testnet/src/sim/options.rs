@@ -190,7 +190,7 @@ pub const NODES_MAX: usize = 64;
 /// bear no more liars than one node less.
 pub const NODES_DRAWN: [usize; 7] = [1, 4, 5, 6, 7, 10, 13];
 /// Sets this draw apart from all others, so that a seed is the same run whether its size is drawn or said.
-const NODES_SEED: u64 = 0x6e6f_6465_73;
+const NODES_SEED: u64 = 0x006e_6f64_6573;
 /// Events of one seed, at most; a run that needs more does not come to an end.
 pub const STEPS_MAX: u64 = 2_000_000;
 

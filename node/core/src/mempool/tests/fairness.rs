@@ -25,7 +25,7 @@ impl World {
 
     fn hand(&mut self, member: u16, transactions: &[&Transaction]) {
         let (pool, next, notices) = self.parts();
-        let transactions = transactions.iter().map(|transaction| Transaction::clone(transaction)).collect();
+        let transactions = transactions.iter().map(|transaction| (**transaction).clone()).collect();
         pool.admit_handed(next, Peer(u64::from(member)), member, transactions, notices);
         self.pool.check();
     }
