@@ -183,7 +183,7 @@ impl Side {
 
     fn hear(&mut self, message: Message) -> Vec<Message> {
         let message = self.verifier.message(message, &|_| false, rand::rng()).expect("nobody lies");
-        self.tell(Event::Message { from: Peer(1), message })
+        self.tell(Event::Message { from: Peer(1), message, waited_ms: 0 })
     }
 
     /// Waits until all is flushed, and tells the engine.
