@@ -135,7 +135,7 @@ pub struct Totals {
     pub seeds: u64,
     /// With an objection.
     pub failed: u64,
-    /// The first that failed, [`FAILURES_MAX`] at most.
+    /// The first that failed, 64 at most.
     pub failures: Vec<Failure>,
     /// Seeds by the number of nodes.
     pub sizes: BTreeMap<usize, u64>,
