@@ -147,6 +147,11 @@ fn every_command_of_a_lying_primary_works() {
     carry_out("a-lying-primary.md", 15);
 }
 
+#[test]
+fn every_command_of_changing_validators_works() {
+    carry_out("changing-validators.md", 13);
+}
+
 fn pages(dir: &Path, found: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(dir).expect("docs can be read");
     for path in entries.map(|entry| entry.expect("docs can be read").path()) {

@@ -379,6 +379,10 @@ pub enum Trace {
         epoch: Epoch,
         /// How many members it has.
         members: usize,
+        /// Votes that make a certificate.
+        quorum: usize,
+        /// This replica's index, if it is a member.
+        me: Option<u16>,
         /// The last height of the epoch before.
         start: Height,
     },

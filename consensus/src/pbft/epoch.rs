@@ -371,9 +371,14 @@ impl Pbft {
         is_due.then(|| self.epochs.sent_at.plus_ms(CHANGE_RESEND_MS))
     }
 
+    /// This replica's index among the members, whether it may vote or not.
+    pub(super) fn index(&self) -> Option<u16> {
+        self.key.as_ref().and_then(|key| self.set.index_of(&key.public()))
+    }
+
     /// Whether this replica has a member's key and may not use it.
     pub(super) fn is_mute(&self) -> bool {
-        self.me.is_none() && self.key.as_ref().is_some_and(|key| self.set.index_of(&key.public()).is_some())
+        self.me.is_none() && self.index().is_some()
     }
 
     /// The nonce of the new vote log under which this member waits to be re-admitted. One whose log was let in and then replaced
@@ -399,7 +404,7 @@ impl Pbft {
         self.epochs.sent_at = self.now;
         let member = key.public();
         let body = Body::Epoch(EpochChange::Readmit { epoch: self.set.epoch, member, nonce });
-        let index = self.set.index_of(&member).expect("only members are mute");
+        let index = self.index().expect("only members are mute");
         let signature = key.sign(&epoch_change_digest(&self.set.network, &body));
         let transaction = Transaction { body, witnesses: vec![Witness::Member { member: index, signature }] };
         if self.wait_for_block(transaction.clone()).is_ok() {
@@ -449,8 +454,9 @@ impl Pbft {
     }
 
     pub(super) fn trace_epoch(&mut self) {
-        let (epoch, members, start) = (self.set.epoch, self.set.n(), self.start.height);
-        self.trace(Trace::Epoch { epoch, members, start });
+        let (epoch, members, quorum, start) = (self.set.epoch, self.set.n(), self.quorum, self.start.height);
+        let me = self.index();
+        self.trace(Trace::Epoch { epoch, members, quorum, me, start });
         let (view, primary) = (self.view, self.set.primary(self.view));
         self.trace(Trace::View { view, primary, reason: "new epoch" });
     }
@@ -494,7 +500,7 @@ impl Pbft {
     /// This replica's place in the present set, if it may vote there.
     pub(super) fn seat(&self) -> Option<Member> {
         let key = self.key.clone()?;
-        let index = self.set.index_of(&key.public())?;
+        let index = self.index()?;
         let latest = self.epochs.nonces(&key.public(), self.set.epoch).next_back();
         let may_vote = match (self.log, latest) {
             (VoteLog::Original, None) => true,

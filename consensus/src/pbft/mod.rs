@@ -302,7 +302,7 @@ impl Engine for Pbft {
             epoch: self.set.epoch,
             view: self.view,
             primary: self.set.primary(self.view),
-            me: self.key.as_ref().and_then(|key| self.set.index_of(&key.public())),
+            me: self.index(),
             n: self.set.n(),
             quorum: self.quorum,
             is_mute: self.is_mute(),

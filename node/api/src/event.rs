@@ -53,6 +53,10 @@ pub enum EventKind {
         epoch: u64,
         /// How many members it has.
         members: usize,
+        /// Votes that make a certificate.
+        quorum: usize,
+        /// This node's index, if it is a member.
+        me: Option<u16>,
         /// The last height of the epoch before.
         start: u64,
     },

@@ -94,7 +94,7 @@ impl Core {
             Trace::Transfer { height, buckets, done } => {
                 tracing::info!(height = height.0, buckets, done, "snapshot");
             }
-            Trace::Epoch { epoch, members, start } => {
+            Trace::Epoch { epoch, members, start, .. } => {
                 tracing::info!(epoch = epoch.0, members, start = start.0, "an epoch has begun");
             }
             Trace::Checkpoint { .. }
@@ -137,7 +137,9 @@ fn event_of(trace: Trace) -> EventKind {
             block: block.to_string(),
         },
         Trace::View { view, primary, reason } => EventKind::View { view: view.0, primary, reason: reason.to_owned() },
-        Trace::Epoch { epoch, members, start } => EventKind::Epoch { epoch: epoch.0, members, start: start.0 },
+        Trace::Epoch { epoch, members, quorum, me, start } => {
+            EventKind::Epoch { epoch: epoch.0, members, quorum, me, start: start.0 }
+        }
         Trace::Leave { from, to, primary, reason, detail } => {
             EventKind::Leave { from: from.0, to: to.0, primary, reason: reason.to_owned(), detail }
         }

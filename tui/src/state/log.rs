@@ -33,7 +33,7 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
         EventKind::View { view, primary, reason } => {
             (format!("entered view {view} with primary {primary} ({reason})"), Tone::Warn)
         }
-        EventKind::Epoch { epoch, members, start } => {
+        EventKind::Epoch { epoch, members, start, .. } => {
             (format!("epoch {epoch} has begun above height {start} with {members} members"), Tone::Good)
         }
         EventKind::Leave { from, to, primary, reason, detail } => {

@@ -202,6 +202,11 @@ impl Model {
                     row.on.insert(index);
                 }
             }
+            EventKind::Epoch { epoch, members, quorum, me, .. } => {
+                if let Some(pbft) = node.status.as_mut().and_then(|status| status.pbft.as_mut()) {
+                    (pbft.epoch, pbft.n, pbft.quorum, pbft.me) = (*epoch, *members, *quorum, *me);
+                }
+            }
             EventKind::View { view, primary, .. } => {
                 (node.view, node.primary) = (*view, *primary);
                 node.flights.clear();
@@ -241,7 +246,6 @@ impl Model {
             | EventKind::Diverged { .. }
             | EventKind::Transfer { .. }
             | EventKind::Pace { .. }
-            | EventKind::Epoch { .. }
             | EventKind::HandOver { .. }
             | EventKind::HandedOver { .. }
             | EventKind::Equivocation { .. }

@@ -28,6 +28,12 @@ fn state(node: &Node) -> Cell<'static> {
     }
 }
 
+/// The view, after the epoch once there was more than one, as `testnet status` shows it.
+fn view(node: &Node) -> String {
+    let epoch = node.status.as_ref().and_then(|status| status.pbft.as_ref()).map_or(0, |pbft| pbft.epoch);
+    if epoch == 0 { format!("v{}", node.view) } else { format!("{epoch}/{}", node.view) }
+}
+
 fn pbft(model: &Model) -> Table<'static> {
     let (quorum, n) = model.quorum().unwrap_or((0, 0));
     let rows = model.nodes.iter().map(|node| {
@@ -42,7 +48,7 @@ fn pbft(model: &Model) -> Table<'static> {
             Cell::from(format!("{role}{}", node.name)),
             state(node),
             Cell::from(node.height.to_string()),
-            Cell::from(format!("v{}", node.view)),
+            Cell::from(view(node)),
             Cell::from(format!("{height} {}", flight.phase.label())),
             Cell::from(bar(flight.prepares.len(), quorum, n)),
             Cell::from(bar(flight.commits.len(), quorum, n)),

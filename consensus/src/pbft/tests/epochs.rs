@@ -433,7 +433,8 @@ fn a_liar_who_claims_epochs_that_never_began_is_asked_once_in_a_while() {
 fn the_epoch_is_seen_in_traces_and_a_removed_member_follows() {
     let mut world = World::new(setup(0));
     change_to(&mut world, &[0, 1, 2], &[0, 1, 2]);
-    let begun = |trace: &Trace| matches!(trace, Trace::Epoch { epoch: Epoch(1), members: 3, start: Height(4) });
+    let begun =
+        |trace: &Trace| matches!(trace, Trace::Epoch { epoch: Epoch(1), members: 3, quorum: 2, start: Height(4), .. });
     assert!((0..4).all(|index| world.nodes[index].traces.iter().any(begun)));
     assert_eq!(world.status(3).me, None);
     blocks(&mut world, 0..3);
