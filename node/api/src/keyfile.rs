@@ -21,17 +21,21 @@ pub fn key(text: &str) -> Option<SigningKey> {
     Some(SigningKey::from_seed(&seed))
 }
 
-/// The number of the key's vote log, if one was begun; an error when the line makes no sense.
+/// The number of the key's vote log, if one was begun. Whatever else follows the seed is damage: a line that was cut off must not
+/// be taken for none.
 ///
 /// # Errors
 /// What was expected.
 pub fn vote_log(text: &str) -> Result<Option<[u8; 32]>, String> {
-    let number = |line: &str| {
-        let mut number = [0; 32];
-        let decoded = hex::decode_to_slice(line.trim(), &mut number);
-        decoded.map(|()| number).map_err(|_| "64 hex digits are expected after vote-log".to_owned())
-    };
-    text.lines().skip(1).filter_map(|line| line.strip_prefix(VOTE_LOG)).last().map(number).transpose()
+    let wrong = || "after the seed only a line `vote-log` with 64 hex digits is expected".to_owned();
+    let mut number = None;
+    for line in text.lines().skip(1).filter(|line| !line.trim().is_empty()) {
+        let mut bytes = [0; 32];
+        let digits = line.strip_prefix(VOTE_LOG).filter(|_| number.is_none()).ok_or_else(wrong)?;
+        hex::decode_to_slice(digits.trim(), &mut bytes).map_err(|_| wrong())?;
+        number = Some(bytes);
+    }
+    Ok(number)
 }
 
 /// The text of a key file.
@@ -57,7 +61,10 @@ mod tests {
         for none in ["", "\n", "07", "zz", &"07".repeat(33)] {
             assert!(key(none).is_none(), "{none:?}");
         }
-        let damaged = format!("{}\nvote-log 1234\n", hex::encode([7; 32]));
-        assert!(vote_log(&damaged).is_err());
+        let whole = text(&signing, Some(&[9; 32]));
+        for length in 66..whole.len() - 1 {
+            assert!(vote_log(&whole[..length]).is_err(), "cut off after {length} bytes");
+        }
+        assert!(vote_log(&format!("{whole}more")).is_err() && vote_log(&whole.repeat(2)).is_err());
     }
 }
