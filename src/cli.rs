@@ -621,7 +621,7 @@ pub(crate) struct Sim {
     /// How many seeds
     #[arg(long, env = "BEZANT_SEEDS", value_name = "COUNT", default_value_t = 1)]
     pub(crate) seeds: u64,
-    /// `all`, `none`, or some of loss,delay,duplicate,reorder,partition,crash,power-cut,clock,absence,lies
+    /// `all`, `none`, or some of loss,delay,duplicate,reorder,partition,crash,power-cut,clock,absence,lies,epochs
     #[arg(long, env = "BEZANT_FAULTS", value_name = "FAULTS", default_value = "all")]
     pub(crate) faults: String,
     /// How members lie, from beginning to end: a mode of `testnet byzantine`, or `mutate` [default: drawn from the seed]

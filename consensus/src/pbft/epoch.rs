@@ -25,7 +25,7 @@
 //! Its replica follows and says nothing until an epoch opens with its re-admission under the nonce of its new log. It cannot know
 //! what it signed in earlier epochs, and nothing that it signed there counts in that one. If the old log turns up in another process,
 //! that one is mute from the same epoch on: the latest log that was let in is the one. It asks again every few seconds, also on
-//! a net without any other work. More than n − q such members cannot be helped by the protocol: nothing becomes final.
+//! a net without any other work; but between two of its re-admissions there must be other blocks. More than n − q such members cannot be helped by the protocol: nothing becomes final.
 //!
 //! # Bounds
 //! One change of members and one re-admission of each member wait here, whoever sends how many.

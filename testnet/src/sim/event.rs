@@ -53,6 +53,10 @@ pub(crate) enum Event {
     Mend { partition: u64 },
     /// A member begins to lie, or ends it.
     Lie { node: usize, is_on: bool },
+    /// The members' time to change has come.
+    Change { change: usize },
+    /// A node loses its disk.
+    Wipe { node: usize },
     /// A message leaves that a liar held back.
     Say { node: usize, life: Life, to: To, parcel: Rc<Parcel> },
     /// The first phase ends: no faults any more, every node runs.
@@ -86,6 +90,8 @@ impl Event {
             Event::Mend { .. } => "the net is mended".to_owned(),
             Event::Lie { node, is_on: true } => format!("node {node} begins to lie"),
             Event::Lie { node, is_on: false } => format!("node {node} does not lie any more"),
+            Event::Change { change } => format!("change {change} of the members is due"),
+            Event::Wipe { node } => format!("node {node} loses its disk"),
             Event::Say { node, parcel, .. } => format!("node {node} lets a {} go", parcel.name),
             Event::Heal => "all faults end".to_owned(),
             Event::Check => "the referee looks".to_owned(),

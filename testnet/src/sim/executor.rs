@@ -80,7 +80,7 @@ impl World {
             Output::Submitted { request, result } => return self.answered(node, request as usize, &result),
             Output::Blame { peer, fault, ban } => {
                 let of = self.nodes[node].names.get(&peer).copied();
-                self.referee.blamed(node, of, &fault, ban)?;
+                self.referee.blamed(node, self.nodes[node].epoch, of, &fault, ban)?;
                 if let Some(of) = of.filter(|_| ban) {
                     self.ban(node, of);
                 }
@@ -117,7 +117,7 @@ impl World {
     }
 
     /// The node knows the members of an epoch. What could not be verified by anybody before can be now.
-    fn members(&mut self, node: usize, set: &ValidatorSet, is_present: bool) {
+    pub(crate) fn members(&mut self, node: usize, set: &ValidatorSet, is_present: bool) {
         if self.verifier.set_of(set.epoch).is_err() {
             self.verifier.learn(set.clone());
             self.opened.retain(|_, opened| !matches!(opened, Err(Refused { is_fault: false, .. })));
@@ -125,6 +125,7 @@ impl World {
         if is_present {
             let node_of = |key| self.nodes.iter().position(|node| node.validator.as_ref() == Some(key));
             self.nodes[node].members = set.members.iter().filter_map(node_of).collect();
+            self.epoch_begun(node, set);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Members that lie: which, how, and for how long. What they say is decided by [`bezant_node_core::lies`].
 
 use crate::sim::dice::Dice;
+use crate::sim::epochs::Plan;
 use crate::sim::event::{Event, Parcel};
 use crate::sim::load::Planned;
 use crate::sim::options::{Fault, SimEngine, SimOptions};
@@ -8,8 +9,10 @@ use crate::sim::referee::Verdict;
 use crate::sim::world::World;
 use bezant_consensus::engine::To;
 use bezant_consensus::ledger::codec::encode;
-use bezant_consensus::ledger::genesis::Genesis;
+use bezant_consensus::ledger::genesis::{Genesis, ValidatorSet};
 use bezant_consensus::ledger::hash::sha256;
+use bezant_consensus::ledger::key::SigningKey;
+use bezant_consensus::ledger::units::Epoch;
 use bezant_consensus::message::Message;
 use bezant_node_core::lies::{Liar, Mode, Target};
 use std::rc::Rc;
@@ -24,7 +27,13 @@ const AFTER_HEALING_MS_MAX: u64 = 20_000;
 pub(crate) struct Lying {
     /// Which node it is.
     pub(crate) node: usize,
-    liar: Liar,
+    liar: Option<Liar>,
+    mode: Mode,
+    key: SigningKey,
+    seed: u64,
+    timeout_ms: u64,
+    /// Whose member `liar` is; it is none where the node is no member.
+    epoch: Epoch,
     /// What a censor leaves out.
     target: Option<Target>,
     pub(crate) from_ms: u64,
@@ -38,9 +47,10 @@ pub(crate) fn draw(
     options: &SimOptions,
     seed: u64,
     genesis: &Genesis,
-    keys: &[bezant_consensus::ledger::key::SigningKey],
+    keys: &[SigningKey],
     planned: &[Planned],
     heal_ms: u64,
+    epochs: Option<&Plan>,
 ) -> Vec<Lying> {
     if !options.faults.has(Fault::Lies) || options.engine == SimEngine::Pow {
         return Vec::new();
@@ -48,7 +58,11 @@ pub(crate) fn draw(
     let (set, params) = (genesis.validator_set(), genesis.pbft().expect("the other engine was ruled out"));
     let mut dice = Dice::new(seed ^ LIES_SEED);
     let mut nodes: Vec<usize> = (0..keys.len()).collect();
-    let drawn = if set.f() == 0 { 0 } else { dice.between(1, set.f() as u64) };
+    if let Some(wiped) = epochs.and_then(Plan::wiped) {
+        nodes.remove(wiped);
+    }
+    let most = epochs.map_or(set.f(), Plan::liars_max) as u64;
+    let drawn = if most == 0 { 0 } else { dice.between(1, most) };
     let count = options.liars.map_or(drawn, |count| count as u64);
     let mut lying = Vec::new();
     for _ in 0..count {
@@ -66,14 +80,33 @@ pub(crate) fn draw(
         // Equivocators tell the same two stories.
         let seed = if mode == Mode::Equivocate { seed } else { dice.below(u64::MAX) };
         let timeout_ms = u64::from(params.view_timeout_ms);
-        let liar = Liar::new(mode, keys[node].clone(), set.clone(), node as u16, timeout_ms, seed);
         let target = mode.takes_target().then_some(target);
-        lying.push(Lying { node, liar, target, from_ms, until_ms, is_on: false });
+        let (key, epoch) = (keys[node].clone(), set.epoch);
+        let mut one =
+            Lying { node, liar: None, mode, key, seed, timeout_ms, epoch, target, from_ms, until_ms, is_on: false };
+        one.sit(&set);
+        lying.push(one);
     }
     lying
 }
 
+impl Lying {
+    /// Lies as a member of this set from now on, if it is one.
+    fn sit(&mut self, set: &ValidatorSet) {
+        let me = set.index_of(&self.key.public());
+        self.epoch = set.epoch;
+        self.liar = me.map(|me| Liar::new(self.mode, self.key.clone(), set.clone(), me, self.timeout_ms, self.seed));
+    }
+}
+
 impl World {
+    /// A node is in the epoch of this set.
+    pub(crate) fn seat_liars(&mut self, node: usize, set: &ValidatorSet) {
+        for lying in self.lying.iter_mut().filter(|lying| lying.node == node && lying.epoch != set.epoch) {
+            lying.sit(set);
+        }
+    }
+
     /// Whether this node lies at any time of the run: then it is not to be judged.
     pub(crate) fn is_liar(&self, node: usize) -> bool {
         self.lying.iter().any(|lying| lying.node == node)
@@ -110,7 +143,9 @@ impl World {
     /// What the node is told.
     pub(crate) fn heard(&mut self, node: usize, message: &Message) {
         if let Some(lying) = self.lying.iter_mut().find(|lying| lying.node == node) {
-            lying.liar.heard(message);
+            if let Some(liar) = &mut lying.liar {
+                liar.heard(message);
+            }
         }
     }
 
@@ -118,7 +153,7 @@ impl World {
     pub(crate) fn lies(&mut self, node: usize, to: To, message: &Message) -> Option<Vec<(u64, To, Rc<Parcel>)>> {
         let now = self.clock(node);
         let lying = self.lying.iter_mut().find(|lying| lying.node == node && lying.is_on)?;
-        let said = lying.liar.outgoing(now, to, message.clone());
+        let said = lying.liar.as_mut()?.outgoing(now, to, message.clone());
         let is_true = matches!(&said[..], [(at, whom, what)] if (*at, *whom) == (now, to) && what == message);
         self.stats.lies += u64::from(!is_true);
         Some(said.into_iter().map(|(at, to, message)| (at.since_ms(now), to, Rc::new(Parcel::of(&message)))).collect())

@@ -7,9 +7,10 @@
 //! 1. **Faults.** Messages are lost, late, doubled and overtaken; the net falls apart and together; nodes crash in the middle
 //!    of their effects and come back with what was durable; now and then all lose power at once. Users submit transfers,
 //!    some on top of unconfirmed ones, some in pairs that spend one coin at two nodes at the same moment. Up to
-//!    f members lie ([`bezant_node_core::lies`]), for a while or for ever.
+//!    f members lie ([`bezant_node_core::lies`]), for a while or for ever. In some seeds the members change, and one loses its
+//!    vote log.
 //! 2. **Healing.** Links become perfect and every node runs. Within [`liveness_ms_max`] every transaction, and exactly one of
-//!    each conflicting pair, must be final everywhere.
+//!    each conflicting pair, must be final everywhere; longer where members change.
 //!
 //! # The executor
 //! Outputs are executed in order. A list with records waits for the disk; what is decided meanwhile queues behind it. A crash
@@ -22,15 +23,17 @@
 //! view and height, over everything that ever left any node; a vote or finality that was told before it was durable; finality
 //! that a crash forgets (PBFT) or that is withdrawn without its event (proof of work); a coin set that differs from a replay
 //! from genesis; money made or destroyed; a block connected that a replay refuses; a tip with less work than another valid
-//! branch held; a correct node that is blamed; a panic; no progress. What liars say is not judged, nor who blames them.
+//! branch held; two sets of members for one epoch; a vote of who is no member, or lost its vote log and was not re-admitted; a correct node that is blamed; a panic; no progress. What liars say is not judged, nor who blames them.
 
 mod campaign;
 mod dice;
 mod disk;
+mod epochs;
 mod event;
 mod executor;
 mod load;
 mod lying;
+mod members;
 mod network;
 mod node;
 mod options;

@@ -4,6 +4,7 @@ use crate::sim::disk::{Disk, SharedDisk};
 use crate::sim::event::Life;
 use bezant_consensus::engine::{Peer, Template};
 use bezant_consensus::ledger::key::{PublicKey, SigningKey};
+use bezant_consensus::ledger::units::Epoch;
 use bezant_node_core::io::Output;
 use bezant_node_core::{Replica, ReplicaConfig};
 use std::collections::{BTreeMap, VecDeque};
@@ -51,6 +52,8 @@ pub(crate) struct Node {
     pub(crate) validator: Option<PublicKey>,
     /// PBFT: the present members as it knows them.
     pub(crate) members: Vec<usize>,
+    /// PBFT: the epoch of these.
+    pub(crate) epoch: Epoch,
     /// What it mines, and which search that is.
     pub(crate) template: Option<Template>,
     pub(crate) search: u64,
@@ -62,6 +65,7 @@ impl Node {
         Node {
             validator,
             members: (0..nodes).collect(),
+            epoch: Epoch(0),
             config,
             disk: SharedDisk::new(disk),
             replica: None,

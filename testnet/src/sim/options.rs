@@ -63,11 +63,13 @@ pub enum Fault {
     Absence,
     /// PBFT: up to f members lie, for a while or for ever; also after all other faults have ended.
     Lies,
+    /// PBFT: in some seeds the members change, and one node loses its disk, vote log and all.
+    Epochs,
 }
 
 impl Fault {
     /// All classes, in the order of their text form.
-    pub const ALL: [Fault; 10] = [
+    pub const ALL: [Fault; 11] = [
         Fault::Loss,
         Fault::Delay,
         Fault::Duplicate,
@@ -78,6 +80,7 @@ impl Fault {
         Fault::Clock,
         Fault::Absence,
         Fault::Lies,
+        Fault::Epochs,
     ];
 
     /// Its name on the command line.
@@ -94,6 +97,7 @@ impl Fault {
             Fault::Clock => "clock",
             Fault::Absence => "absence",
             Fault::Lies => "lies",
+            Fault::Epochs => "epochs",
         }
     }
 }
@@ -165,7 +169,7 @@ impl FromStr for Faults {
 pub struct SimOptions {
     /// The engine.
     pub engine: SimEngine,
-    /// Nodes, 1 to [`NODES_MAX`]; under PBFT all are members, under proof of work all mine. `None`: each seed draws one of
+    /// Nodes, 1 to [`NODES_MAX`]; under PBFT all are members, or some and at times others, under proof of work all mine. `None`: each seed draws one of
     /// [`NODES_DRAWN`].
     pub nodes: Option<usize>,
     /// The first seed.

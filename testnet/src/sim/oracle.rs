@@ -8,8 +8,8 @@ use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::{BlockId, CoinCommitment, TxId};
 use bezant_consensus::ledger::rules::context::{self, Place};
 use bezant_consensus::ledger::target::{Target, Work};
-use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
-use bezant_consensus::ledger::units::Height;
+use bezant_consensus::ledger::transaction::{Body, OutPoint, Transaction};
+use bezant_consensus::ledger::units::{Epoch, Height};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,6 +25,10 @@ pub(crate) struct Replayed {
     pub(crate) work: Work,
     pub(crate) diff: Diff,
     pub(crate) coins: BTreeMap<OutPoint, Coin>,
+    /// The epoch that the blocks below say: one ends at the first checkpoint at or above a change in it.
+    pub(crate) epoch: Epoch,
+    /// Whether something changes in that epoch, up to this block.
+    is_ending: bool,
     /// Transactions but the coinbase.
     pub(crate) transactions: Vec<TxId>,
     commitment: Option<CoinCommitment>,
@@ -52,6 +56,8 @@ impl Oracle {
             work: work_of(&base.tip.header),
             diff,
             coins,
+            epoch: Epoch(0),
+            is_ending: false,
             transactions: Vec::new(),
             commitment: None,
         };
@@ -111,6 +117,7 @@ impl Oracle {
         let mut coins = parent.coins.clone();
         diff.apply(&mut coins).map_err(|error| error.to_string())?;
         self.check_supply(block, height, parent, &coins)?;
+        let (epoch, is_ending) = self.epoch_above(parent, block);
         let transactions = block.transactions.iter().skip(1).map(Transaction::id).collect();
         Ok(Replayed {
             height,
@@ -119,9 +126,21 @@ impl Oracle {
             work,
             diff,
             coins,
+            epoch,
+            is_ending,
             transactions,
             commitment: None,
         })
+    }
+
+    /// The epoch of a block, and whether it or one below in that epoch changes something.
+    fn epoch_above(&self, parent: &Replayed, block: &Block) -> (Epoch, bool) {
+        let changes = block.transactions.iter().any(|transaction| matches!(transaction.body, Body::Epoch(_)));
+        let interval = self.genesis.pbft().map_or(1, |params| u64::from(params.checkpoint_interval));
+        if parent.is_ending && parent.height.0.is_multiple_of(interval) {
+            return (Epoch(parent.epoch.0 + 1), changes);
+        }
+        (parent.epoch, parent.is_ending || changes)
     }
 
     /// Money after = money before + what the coinbase makes − what the others leave as fees, and never more than subsidies

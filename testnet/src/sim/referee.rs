@@ -4,6 +4,7 @@
 //! reported final is remembered across crashes.
 
 use crate::sim::disk::{Disk, SharedDisk};
+use crate::sim::members::Members;
 use crate::sim::oracle::Oracle;
 use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::chain::{Chain, ChainUpdate, Link, Tip};
@@ -11,8 +12,9 @@ use bezant_consensus::engine::{Fault, Record, Trace};
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::BlockId;
+use bezant_consensus::ledger::key::PublicKey;
 use bezant_consensus::ledger::target::Work;
-use bezant_consensus::ledger::units::Height;
+use bezant_consensus::ledger::units::{Epoch, Height};
 use bezant_consensus::message::checkpoint::{Checkpoint, CheckpointCertificate, CheckpointVote};
 use bezant_consensus::message::{Ballot, CertifiedBlock, Message, NewView, ViewChange, Vote, VoteKind};
 use bezant_node_core::io::{Notice, Output};
@@ -45,15 +47,30 @@ struct View {
     committed: Option<BlockId>,
 }
 
-/// What a vote decides: of whom, what kind, and where.
+/// What a vote decides: of which member, what kind, and where: incarnation, epoch, view, height.
 type Seat = (u16, VoteKind, u32, u64, u64, u64);
+
+impl View {
+    /// Of a node that has never run.
+    fn new(start: BlockId, work: Work) -> View {
+        View {
+            active: vec![start],
+            base: start,
+            final_height: Height::GENESIS,
+            reported_final: vec![start],
+            complete: BTreeSet::from([start]),
+            most_work: work,
+            committed: None,
+        }
+    }
+}
 
 /// Looks on.
 #[derive(Debug)]
 pub(crate) struct Referee {
     pub(crate) oracle: Oracle,
     pow: bool,
-    quorum: usize,
+    members: Members,
     views: Vec<View>,
     /// Members that lie at some time of the run; what they say is not judged.
     liars: BTreeSet<usize>,
@@ -72,24 +89,15 @@ pub(crate) struct Referee {
 }
 
 impl Referee {
-    pub(crate) fn new(genesis: &Arc<Genesis>, nodes: usize, liars: BTreeSet<usize>) -> Referee {
+    pub(crate) fn new(genesis: &Arc<Genesis>, nodes: usize, keys: &[PublicKey], liars: BTreeSet<usize>) -> Referee {
         let oracle = Oracle::new(genesis.clone());
         let start = oracle.genesis_id();
         let work = oracle.get(&start).map_or(Work::ZERO, |block| block.work);
-        let view = || View {
-            active: vec![start],
-            base: start,
-            final_height: Height::GENESIS,
-            reported_final: vec![start],
-            complete: BTreeSet::from([start]),
-            most_work: work,
-            committed: None,
-        };
         Referee {
             oracle,
             pow: genesis.pow().is_some(),
-            quorum: if genesis.pow().is_some() { 0 } else { genesis.validator_set().quorum() },
-            views: (0..nodes).map(|_| view()).collect(),
+            members: if genesis.pow().is_some() { Members::default() } else { Members::new(genesis, keys) },
+            views: (0..nodes).map(|_| View::new(start, work)).collect(),
             liars,
             finals: vec![start],
             votes: BTreeMap::new(),
@@ -110,6 +118,21 @@ impl Referee {
         *self.views[node].active.last().expect("genesis is never disconnected")
     }
 
+    /// A node lost its disk: all that it ever reported is forgotten, and it is mute under its new vote log.
+    pub(crate) fn wiped(&mut self, node: usize, nonce: [u8; 32]) {
+        let start = self.oracle.genesis_id();
+        let work = self.oracle.get(&start).map_or(Work::ZERO, |block| block.work);
+        self.views[node] = View::new(start, work);
+        self.members.wiped(node, nonce);
+    }
+
+    /// Whether a node is a member of this epoch that lost its vote log and could have been re-admitted since: there are other
+    /// blocks between one re-admission and the next, and a net without work makes none.
+    pub(crate) fn is_kept_out(&self, node: usize, epoch: Epoch, interval: u32) -> bool {
+        let height = self.views[node].final_height;
+        self.members.is_mute(node, epoch) && !self.members.must_wait(node, epoch, height, interval)
+    }
+
     /// A replica has decided; nothing is executed yet.
     pub(crate) fn decided(&mut self, node: usize, outputs: &[Output]) -> Verdict {
         let broken: Vec<(Height, Height)> = outputs
@@ -123,6 +146,8 @@ impl Referee {
         for output in outputs {
             match output {
                 Output::Persist(Record::Body(block)) if self.pow => self.hold(node, block),
+                Output::Persist(Record::Epoch(succession)) => self.members.opened(node, &succession.opening)?,
+                Output::Members { set, .. } => self.members.announced(node, set)?,
                 Output::Chain(update) => withdrawn.extend(self.switch(node, update)?),
                 Output::Snapshot(SnapshotStep::Switched(tip)) => self.rebased(node, tip)?,
                 _ => {}
@@ -265,10 +290,19 @@ impl Referee {
                 self.finalize(node, height, *id)?;
             }
             for link in &update.connected {
-                let certified = |record: &Record| matches!(record, Record::Committed(c) if c.ballot.block == link.id);
-                if link.height <= update.final_height && !disk.has_durable(certified) {
+                let epoch = self.oracle.get(&link.id).map(|block| block.epoch);
+                let is_its = |record: &Record| matches!(record, Record::Committed(c) if c.ballot.block == link.id);
+                let is_in = |record: &Record| match record {
+                    Record::Committed(c) => c.ballot.block == link.id && Some(c.ballot.epoch) == epoch,
+                    _ => false,
+                };
+                if link.height <= update.final_height && !disk.has_durable(is_its) {
                     let text = format!("node {node} reported block {} final before that was durable", link.height);
                     return object("not-durable", text);
+                }
+                if link.height <= update.final_height && !disk.has_durable(is_in) {
+                    let text = format!("node {node} has block {} from another epoch than its own", link.height);
+                    return object("epoch", text);
                 }
             }
         }
@@ -296,17 +330,20 @@ impl Referee {
                 object("left-view", format!("member {} votes in view {}, which it left", vote.signer, vote.ballot.view))
             }
             Message::Vote(vote) => {
+                self.members.speaks(node, vote.ballot.epoch, vote.signer)?;
                 self.vote(vote.signer, vote.kind, &vote.ballot)?;
                 self.durable(node, vote, disk)
             }
             Message::PrePrepare(proposal) => {
+                let vote = &proposal.vote;
+                self.members.speaks(node, vote.ballot.epoch, vote.signer)?;
                 self.vote(proposal.vote.signer, proposal.vote.kind, &proposal.vote.ballot)?;
                 self.durable(node, &proposal.vote, disk)
             }
             Message::Certified(blocks) => blocks.0.iter().try_for_each(|certified| self.certificate(node, certified)),
             Message::ViewChange(change) => self.view_change(node, change, disk),
             Message::NewView(new_view) => self.new_view(node, new_view, disk),
-            Message::Evidence(evidence) if self.is_liar(evidence.first.signer) => Ok(()),
+            Message::Evidence(evidence) if self.is_liar(evidence.first.ballot.epoch, evidence.first.signer) => Ok(()),
             Message::Evidence(evidence) => {
                 let signer = evidence.first.signer;
                 object("evidence", format!("node {node} has proof against member {signer}, which is honest"))
@@ -338,9 +375,7 @@ impl Referee {
     fn checkpoint_vote(&mut self, node: usize, vote: &CheckpointVote, disk: &Disk) -> Verdict {
         let checkpoint = vote.checkpoint;
         let height = checkpoint.height;
-        if usize::from(vote.signer) != node || self.is_liar(vote.signer) {
-            return Ok(());
-        }
+        self.members.speaks(node, checkpoint.epoch, vote.signer)?;
         let itself = |record: &Record| matches!(record, Record::Checkpoint(own) if own == vote);
         let newer = |record: &Record| matches!(record, Record::Stable(it) if it.checkpoint.height >= height);
         if !disk.has_durable(itself) && !disk.has_durable(newer) {
@@ -368,20 +403,21 @@ impl Referee {
     /// Exactly a quorum makes a checkpoint stable.
     fn checkpoint(&mut self, node: usize, certificate: &CheckpointCertificate) -> Verdict {
         let signers: BTreeSet<u16> = certificate.seals.iter().map(|seal| seal.signer).collect();
-        if signers.len() != self.quorum || certificate.seals.len() != self.quorum {
+        let quorum = self.members.quorum(certificate.checkpoint.epoch);
+        if Some(signers.len()) != quorum || Some(certificate.seals.len()) != quorum {
             return object("certificate", format!("node {node} proves a checkpoint with {} votes", signers.len()));
         }
         self.check_coins(node, &certificate.checkpoint)
     }
 
-    fn is_liar(&self, signer: u16) -> bool {
-        self.liars.contains(&usize::from(signer))
+    fn is_liar(&self, epoch: Epoch, signer: u16) -> bool {
+        self.members.node_of(epoch, signer).is_some_and(|node| self.liars.contains(&node))
     }
 
     fn certificate(&mut self, node: usize, certified: &CertifiedBlock) -> Verdict {
         let certificate = &certified.certificate;
         let signers: BTreeSet<u16> = certificate.commits.iter().map(|seal| seal.signer).collect();
-        if signers.len() != self.quorum {
+        if Some(signers.len()) != self.members.quorum(certificate.ballot.epoch) {
             return object("certificate", format!("node {node} proves a block with {} commits", signers.len()));
         }
         for signer in signers {
@@ -398,9 +434,7 @@ impl Referee {
 
     /// A view is left durably, once, with all that its replica is prepared on.
     fn view_change(&mut self, node: usize, change: &ViewChange, disk: &Disk) -> Verdict {
-        if usize::from(change.signer) != node {
-            return Ok(());
-        }
+        self.members.speaks(node, change.epoch, change.signer)?;
         if !disk.has_durable(|record| matches!(record, Record::ViewChange(own) if own == change)) {
             return object(
                 "not-durable",
@@ -415,9 +449,10 @@ impl Referee {
         Ok(())
     }
 
-    /// A view begins durably before anything is done in it.
+    /// A view begins durably before anything is done in it; who has no vote there may tell of it all the same.
     fn new_view(&self, node: usize, new_view: &NewView, disk: &Disk) -> Verdict {
-        if disk.has_durable(|record| matches!(record, Record::NewView(own) if own == new_view)) {
+        let is_bound = self.members.may_vote(node, new_view.epoch);
+        if !is_bound || disk.has_durable(|record| matches!(record, Record::NewView(own) if own == new_view)) {
             return Ok(());
         }
         object("not-durable", format!("NEW-VIEW {} left node {node} before it was durable", new_view.view))
@@ -433,16 +468,16 @@ impl Referee {
     fn vote(&mut self, signer: u16, kind: VoteKind, ballot: &Ballot) -> Verdict {
         let seat = (signer, kind, ballot.incarnation.0, ballot.epoch.0, ballot.view.0, ballot.height.0);
         let first = *self.votes.entry(seat).or_insert(ballot.block);
-        if first == ballot.block || self.is_liar(signer) {
+        if first == ballot.block || self.is_liar(ballot.epoch, signer) {
             return Ok(());
         }
         let place = format!("in view {} at height {}", ballot.view, ballot.height);
         object("double-vote", format!("member {signer} sent {kind:?} {place} for {first} and for {}", ballot.block))
     }
 
-    /// A vote of the node's own, and what it rests on, is durable before it leaves. Member i is node i.
+    /// A vote of the node's own, and what it rests on, is durable before it leaves.
     fn durable(&self, node: usize, vote: &Vote, disk: &Disk) -> Verdict {
-        if usize::from(vote.signer) != node || self.views[node].final_height >= vote.ballot.height {
+        if self.views[node].final_height >= vote.ballot.height {
             return Ok(());
         }
         let is_body = |record: &Record| matches!(record, Record::Body(block) if block.id() == vote.ballot.block);
@@ -494,10 +529,10 @@ impl Referee {
     }
 
     /// A node blames a peer. Of an equivocation it blames who brought the second vote, which proves nothing against that one.
-    pub(crate) fn blamed(&self, node: usize, peer: Option<usize>, fault: &Fault, ban: bool) -> Verdict {
+    pub(crate) fn blamed(&self, node: usize, epoch: Epoch, peer: Option<usize>, fault: &Fault, ban: bool) -> Verdict {
         let whom = peer.map_or_else(|| "a former peer".to_owned(), |peer| format!("node {peer}"));
         let deserved = match fault {
-            Fault::Equivocation(signer, _) => self.is_liar(*signer),
+            Fault::Equivocation(signer, _) => self.is_liar(epoch, *signer),
             Fault::Invalid { .. } | Fault::Unwanted(_) | Fault::Silent => {
                 peer.is_some_and(|peer| self.liars.contains(&peer))
             }

@@ -41,6 +41,10 @@ pub struct SeedStats {
     pub partitions: u64,
     /// Times that a member said something else than its replica.
     pub lies: u64,
+    /// PBFT: epochs that began after the first.
+    pub epochs: u64,
+    /// PBFT: times that a node lost its disk.
+    pub wipes: u64,
     /// PBFT: times a node went on from a snapshot.
     pub transfers: u64,
     /// Times that a replica left its view.
@@ -70,6 +74,8 @@ impl SeedStats {
         self.crashes += other.crashes;
         self.partitions += other.partitions;
         self.lies += other.lies;
+        self.epochs += other.epochs;
+        self.wipes += other.wipes;
         self.transfers += other.transfers;
         self.views_left += other.views_left;
         self.complaints += other.complaints;
@@ -236,6 +242,8 @@ fn stats_json(stats: &SeedStats) -> Value {
         "crashes": stats.crashes,
         "partitions": stats.partitions,
         "lies": stats.lies,
+        "epochs": stats.epochs,
+        "wipes": stats.wipes,
         "transfers": stats.transfers,
         "views_left": stats.views_left,
         "complaints": stats.complaints,
@@ -286,13 +294,15 @@ impl fmt::Display for SimReport {
         )?;
         writeln!(
             f,
-            "{} messages sent, {} lost; {} crashes, {} partitions, {} lies, {} snapshots, {} views left ({} as unfair or slow), \
+            "{} messages sent, {} lost; {} crashes, {} partitions, {} lies, {} epochs, {} lost disks, {} snapshots, {} views left ({} as unfair or slow), \
              {} reorgs, finality broken {} times",
             totals.sent,
             totals.lost,
             totals.crashes,
             totals.partitions,
             totals.lies,
+            totals.epochs,
+            totals.wipes,
             totals.transfers,
             totals.views_left,
             totals.complaints,

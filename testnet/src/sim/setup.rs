@@ -2,6 +2,7 @@
 
 use crate::sim::dice::Dice;
 use crate::sim::disk::Disk;
+use crate::sim::epochs::{self, Plan};
 use crate::sim::load::{self, Accounts};
 use crate::sim::lying::{self, Lying};
 use crate::sim::network::Network;
@@ -42,6 +43,7 @@ pub(crate) struct Setup {
     pub(crate) network: Network,
     pub(crate) planned: Vec<load::Planned>,
     pub(crate) lying: Vec<Lying>,
+    pub(crate) epochs: Option<Plan>,
     /// When the faults end.
     pub(crate) heal_ms: u64,
     /// How long a disk takes to make something durable, at most.
@@ -55,19 +57,25 @@ pub(crate) fn set_up(options: &SimOptions, seed: u64, dice: &mut Dice) -> Setup 
     let count = options.nodes_of(seed);
     let keys: Vec<SigningKey> = (0..count).map(|_| SigningKey::from_seed(&dice.bytes())).collect();
     let view_timeout_ms = VIEW_TIMEOUTS_MS[Dice::new(seed ^ VIEW_TIMEOUT_SEED).index(VIEW_TIMEOUTS_MS.len())];
-    let genesis = Arc::new(genesis(options, view_timeout_ms, &accounts, &keys, dice));
+    let mut genesis = genesis(options, view_timeout_ms, &accounts, &keys, dice);
+    let epochs = epochs::draw(options, seed, count);
+    if let (Some(plan), EngineParams::Pbft(params)) = (&epochs, &mut genesis.engine) {
+        plan.set_params(params);
+        genesis.members = plan.genesis.iter().map(|node| keys[*node].public()).collect();
+    }
+    let genesis = Arc::new(genesis);
     genesis.check().expect("the simulator makes a valid genesis");
     let verifier = Verifier::new(genesis.clone());
     let heal_ms = if options.faults.iter().next().is_some() { dice.between(8_000, 25_000) } else { 8_000 };
     let planned = load::plan(&genesis, &verifier, &accounts, count, heal_ms, dice);
-    let lying = lying::draw(options, seed, &genesis, &keys, &planned, heal_ms);
+    let lying = lying::draw(options, seed, &genesis, &keys, &planned, heal_ms, epochs.as_ref());
     let network = Network::new(count, options.faults, dice);
     let pace = dice.between(1, 3);
     let nodes = keys.into_iter().map(|key| node(options, count, &genesis, key, pace, dice)).collect();
     // Some seeds have a slow disk, some flush rarely: then a crash forgets much.
     let disk_ms_max = [0, 5, 40][dice.index(3)];
     let flush_ms_max = [200, 2_000, 20_000][dice.index(3)];
-    Setup { genesis, verifier, nodes, network, planned, lying, heal_ms, disk_ms_max, flush_ms_max }
+    Setup { genesis, verifier, nodes, network, planned, lying, epochs, heal_ms, disk_ms_max, flush_ms_max }
 }
 
 fn node(

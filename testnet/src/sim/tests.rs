@@ -1,7 +1,9 @@
 use super::*;
 
 /// What strikes honest nodes.
-const HONEST: Faults = Faults::ALL.without(Fault::Lies);
+const HONEST: Faults = Faults::ALL.without(Fault::Lies).without(Fault::Epochs);
+/// With members that stay.
+const SETTLED: Faults = Faults::ALL.without(Fault::Epochs);
 
 /// Four honest nodes, one seed.
 fn four() -> SimOptions {
@@ -133,6 +135,40 @@ fn two_of_four_fork_the_others() {
     assert!(forks(2) > 1);
 }
 
+/// Members change, and one loses its vote log, among all other faults.
+#[test]
+fn members_that_change() {
+    let options = SimOptions { seed: 500, seeds: 40, faults: Faults::ALL, ..SimOptions::default() };
+    let report = run(&options, &|_| {});
+    assert!(report.passed(), "{options}\n{report}");
+    let totals = &report.totals.stats;
+    assert!(totals.epochs > 20 && totals.wipes > 4 && totals.lies > 0 && totals.transfers > 0, "{report}");
+    let again = run(&SimOptions { seeds: 8, ..options.clone() }, &|_| {}).trace_hex();
+    assert_eq!(again, run(&SimOptions { seeds: 8, ..options }, &|_| {}).trace_hex());
+}
+
+#[test]
+fn members_stay_unless_asked_to() {
+    for (engine, faults) in [(SimEngine::Pbft, SETTLED), (SimEngine::Pow, Faults::ALL)] {
+        let options = SimOptions { engine, faults, seeds: 8, ..four() };
+        let report = run(&options, &|_| {});
+        assert!(report.passed() && report.totals.stats.epochs + report.totals.stats.wipes == 0, "{report}");
+    }
+    let run_with = |faults, seed| run_seed(&SimOptions { faults, ..four() }, seed);
+    let (mut same, mut other) = (0, 0);
+    for seed in 1..=8 {
+        let (changing, settled) = (run_with(Faults::ALL, seed), run_with(SETTLED, seed));
+        if changing.stats.epochs == 0 {
+            assert_eq!(changing, settled);
+            same += 1;
+        } else {
+            assert_ne!(changing.trace, settled.trace);
+            other += 1;
+        }
+    }
+    assert!(same > 0 && other > 0);
+}
+
 #[test]
 fn nobody_lies_unless_asked_to() {
     for (engine, faults, nodes) in [
@@ -177,9 +213,13 @@ fn pow_of_seven() {
 
 /// The referee finds a bug within so many seeds, by one of these rules, and says how to see it again.
 fn finds(plant: Plant, seeds: u64, rules: &[&str]) {
+    finds_in(&four(), plant, seeds, rules);
+}
+
+fn finds_in(base: &SimOptions, plant: Plant, seeds: u64, rules: &[&str]) {
     for engine in plant.engines() {
         let one = |seed| {
-            let options = SimOptions { engine: *engine, seed, plant: Some(plant), ..four() };
+            let options = SimOptions { engine: *engine, seed, plant: Some(plant), ..base.clone() };
             run(&options, &|_| {}).reproduction
         };
         let found = (1..=seeds).find_map(one).unwrap_or_else(|| panic!("{plant} was not found under {engine}"));
@@ -223,7 +263,7 @@ fn forgotten_votes_are_found() {
 
 #[cfg(feature = "plant")]
 mod engine_plants {
-    use super::{Plant, finds};
+    use super::{Faults, Plant, SimOptions, finds, finds_in};
     use bezant_consensus::plant::Plant as EnginePlant;
 
     macro_rules! found {
@@ -244,6 +284,21 @@ mod engine_plants {
         height_instead_of_work_is_found: TipByHeight within 400 by ["most-work"];
         a_silent_reorg_is_found: SilentReorg within 60 by ["silent-finality"];
         undo_from_the_wrong_end_is_found: UndoOrder within 40 by ["chain-update", "panic"];
+    }
+
+    macro_rules! found_in_epochs {
+        ($($name:ident: $plant:ident within $seeds:literal by $rules:expr;)*) => {$(
+            #[test]
+            fn $name() {
+                let base = SimOptions { nodes: Some(7), faults: Faults::ALL, ..SimOptions::default() };
+                finds_in(&base, Plant::Engine(EnginePlant::$plant), $seeds, &$rules);
+            }
+        )*};
+    }
+
+    found_in_epochs! {
+        votes_without_a_vote_log_are_found: AmnesiacVotes within 60 by ["mute"];
+        an_epoch_without_an_end_is_found: EndlessEpoch within 400 by ["epoch", "panic"];
     }
 }
 

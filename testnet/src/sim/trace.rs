@@ -69,6 +69,8 @@ fn parts(event: &Event) -> (u8, u64, u64, [u8; 32]) {
         Event::Lie { node, is_on } => plain(17, *node, u64::from(*is_on)),
         Event::Say { node, parcel, .. } => (18, *node as u64, 0, parcel.hash),
         Event::Leave { node } => plain(19, *node, 0),
+        Event::Change { change } => plain(20, *change, 0),
+        Event::Wipe { node } => plain(21, *node, 0),
         Event::Heal => plain(15, 0, 0),
         Event::Check => plain(16, 0, 0),
     }

@@ -29,6 +29,13 @@ impl World {
     /// A node answers its user.
     pub(crate) fn answered(&mut self, node: usize, planned: usize, result: &Result<Admitted, Refusal>) -> Verdict {
         let life = self.nodes[node].life;
+        if planned >= self.planned.len() {
+            // A change of members: the epoch may be over, or another change be waiting.
+            if result.is_ok() && !self.is_liar(node) {
+                self.change_taken(node);
+            }
+            return Ok(());
+        }
         match result {
             // What a liar took it may keep to itself.
             Ok(_) | Err(_) if self.is_liar(node) => {}
@@ -89,7 +96,8 @@ impl World {
             }
         }
         let heights = self.options.plant.is_none().then(|| self.final_heights_apart()).flatten();
-        missing.or(heights)
+        let epochs = self.options.plant.is_none().then(|| self.epochs_missing()).flatten();
+        missing.or(heights).or(epochs)
     }
 
     /// PBFT: whether some node's final height is still behind another's.

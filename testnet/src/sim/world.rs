@@ -1,6 +1,7 @@
 //! A simulated world: it takes the next event, lets it happen, and asks the referee.
 
 use crate::sim::dice::Dice;
+use crate::sim::epochs::{Epochs, Plan};
 use crate::sim::event::{Agenda, Event, Parcel};
 use crate::sim::load::Planned;
 use crate::sim::lying::Lying;
@@ -13,6 +14,7 @@ use crate::sim::report::SeedStats;
 use crate::sim::setup::{GENESIS_TIME_S, Setup, VIEW_TIMEOUT_MS_MAX, set_up};
 use crate::sim::trace::Trace;
 use bezant_consensus::engine::Fault;
+use bezant_consensus::ledger::key::PublicKey;
 use bezant_consensus::ledger::units::Time;
 use bezant_consensus::message::Message;
 use bezant_consensus::verify::{Verified, Verifier};
@@ -26,7 +28,8 @@ use std::rc::Rc;
 ///
 /// It is the longest time-out of a view, once for the correct members to come to one view, whichever they were in; once for the
 /// block; once for what users hand in again; and once more for each liar, which may be the next primary. Never less than with
-/// one liar, so that proof of work has time to find its blocks.
+/// one liar, so that proof of work has time to find its blocks. Where members change, f is the largest set's, and the time is as
+/// long again for each change of the plan and for a re-admission.
 #[must_use]
 pub const fn liveness_ms_max(liars: usize) -> u64 {
     let liars = if liars == 0 { 1 } else { liars as u64 };
@@ -61,6 +64,7 @@ pub(crate) struct World {
     pub(crate) network: Network,
     pub(crate) planned: Vec<Planned>,
     pub(crate) lying: Vec<Lying>,
+    pub(crate) epochs: Option<Epochs>,
     pub(crate) referee: Referee,
     pub(crate) trace: Trace,
     pub(crate) stats: SeedStats,
@@ -84,10 +88,15 @@ impl World {
     pub(crate) fn new(options: &SimOptions, seed: u64) -> World {
         let mut dice = Dice::new(seed);
         let setup = set_up(options, seed, &mut dice);
-        let Setup { genesis, verifier, nodes, network, planned, lying, heal_ms, disk_ms_max, flush_ms_max } = setup;
+        let Setup { genesis, verifier, nodes, network, planned, lying, epochs, heal_ms, disk_ms_max, flush_ms_max } =
+            setup;
         let liars = lying.iter().map(|lying| lying.node).collect();
-        let liveness_ms = liveness_ms_max(genesis.pbft().map_or(0, |_| genesis.validator_set().f()));
-        let referee = Referee::new(&genesis, nodes.len(), liars);
+        let f = genesis.pbft().map_or(0, |_| genesis.validator_set().f());
+        let f = epochs.as_ref().map_or(f, Plan::f_most);
+        // Each epoch that must end yet may have as bad a beginning as the first.
+        let liveness_ms = liveness_ms_max(f) * (1 + epochs.as_ref().map_or(0, Plan::ends) as u64);
+        let keys: Vec<PublicKey> = nodes.iter().filter_map(|node| node.validator).collect();
+        let referee = Referee::new(&genesis, nodes.len(), &keys, liars);
         let mut world = World {
             options: options.of_seed(seed),
             dice,
@@ -97,6 +106,7 @@ impl World {
             network,
             planned,
             lying,
+            epochs: epochs.map(Epochs::new),
             referee,
             trace: Trace::default(),
             stats: SeedStats::default(),
@@ -149,6 +159,7 @@ impl World {
             self.agenda.add(at, Event::Partition);
         }
         self.schedule_lies();
+        self.schedule_epochs(heal_ms);
         self.agenda.add(heal_ms, Event::Heal);
         self.agenda.add(CHECK_MS, Event::Check);
     }
@@ -196,6 +207,8 @@ impl World {
             | Event::Partition
             | Event::Mend { .. }
             | Event::Lie { .. }
+            | Event::Change { .. }
+            | Event::Wipe { .. }
             | Event::Heal
             | Event::Check => false,
         }
@@ -223,6 +236,8 @@ impl World {
             Event::Partition => self.partition(),
             Event::Mend { partition } => self.mend(partition),
             Event::Lie { node, is_on } => self.lie(node, is_on),
+            Event::Change { change } => self.change_members(change),
+            Event::Wipe { node } => self.wipe(node),
             Event::Say { node, to, parcel, .. } => {
                 self.transmit(node, to, &parcel);
                 Ok(())
@@ -407,6 +422,10 @@ impl World {
         let (base, records) = disk.lock().load();
         self.referee.restarting(node, base.tip.id, &disk.lock())?;
         let config = self.nodes[node].config.clone();
+        if config.engine.genesis.pbft().is_some() {
+            // What it knows beyond genesis it says itself.
+            self.members(node, &config.engine.genesis.validator_set(), true);
+        }
         let (replica, outputs) = Replica::restore(config, Box::new(disk), base, records, now);
         self.nodes[node].replica = Some(replica);
         self.leave_out(node);
