@@ -33,8 +33,9 @@
 //!
 //! # Why it ends
 //! A peer serves its [`SNAPSHOTS_HELD`](crate::limits::SNAPSHOTS_HELD) latest stable checkpoints, so a transfer that began with the newest has
-//! that many intervals less one. After [`TRANSFERS_MAX`] that were too slow for that, certified blocks are fetched
-//! for two intervals before the next attempt; one that has diverged goes on trying.
+//! that many intervals less one. After [`TRANSFERS_MAX`] that were too slow for that, certified blocks are fetched before the next
+//! attempt: two intervals and [`BLOCKS_PER_MESSAGE_MAX`] at least, and after each further one that fails twice as many as
+//! before, so that a net whose intervals pass faster than a transfer is caught up with all the same. One that has diverged goes on trying.
 //!
 //! # Bounds
 //! At most [`BUCKET_COINS_MAX`] coins of a bucket are taken before its sum must be right. Here only sums are kept, 2 KiB for each
@@ -49,7 +50,7 @@ use crate::ledger::block::Header;
 use crate::ledger::commitment::{Bucket, Buckets, bucket_of};
 use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::Height;
-use crate::limits::{BUCKET_COINS_MAX, BUCKETS_PER_REQUEST, COMMITMENT_BUCKETS, SLOTS_MAX};
+use crate::limits::{BLOCKS_PER_MESSAGE_MAX, BUCKET_COINS_MAX, BUCKETS_PER_REQUEST, COMMITMENT_BUCKETS, SLOTS_MAX};
 use crate::message::checkpoint::{BucketPart, BucketParts, CheckpointCertificate, Snapshot};
 use crate::message::epoch::{Opening, Succession};
 use crate::message::{CommitCertificate, Message, TipInfo};
@@ -86,6 +87,8 @@ pub(super) struct Transfer {
     is_needed_at: Option<Height>,
     /// Transfers that failed since the last one that did not.
     failed: u32,
+    /// Times that blocks were fetched for that reason since the last transfer that did not fail.
+    rounds: u32,
     /// After too many that failed: none below this tip.
     not_below: Height,
 }
@@ -211,9 +214,12 @@ impl Pbft {
         } else if fetch.jobs.is_empty() && self.nobody_serves() {
             self.abandon();
             self.transfer.failed += 1;
-            if self.transfer.failed >= TRANSFERS_MAX {
+            if self.transfer.failed >= TRANSFERS_MAX || self.transfer.rounds > 0 {
                 self.transfer.failed = 0;
-                self.transfer.not_below = self.two_intervals_above(self.chain.tip().height);
+                let least = (2 * u64::from(self.params.checkpoint_interval)).max(BLOCKS_PER_MESSAGE_MAX as u64);
+                let blocks = least.saturating_mul(1 << self.transfer.rounds.min(32));
+                self.transfer.not_below = Height(self.chain.tip().height.0.saturating_add(blocks));
+                self.transfer.rounds += 1;
             }
         } else {
             self.ask_for_buckets();

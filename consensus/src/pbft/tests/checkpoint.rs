@@ -562,6 +562,24 @@ fn a_silent_peer_does_not_keep_a_transfer_waiting_that_nobody_serves() {
     world.assert_agreed(13);
 }
 
+/// Found by the simulator: intervals pass faster than a transfer, so that each snapshot is gone before it is here. Two intervals
+/// of blocks now and then are fewer than the net makes meanwhile.
+#[test]
+fn who_never_gets_a_snapshot_in_time_comes_back_by_blocks() {
+    let mut world = World::new(EVERY_2);
+    blocks(&mut world, 0..1);
+    world.kill(3);
+    blocks(&mut world, 1..24);
+    world.start(3);
+    let mut change = |packet: &mut Packet| match &mut packet.message {
+        Message::Buckets(answer) if packet.to == 3 => answer.parts.clear(),
+        _ => {}
+    };
+    pass_changed(&mut world, 90_000, &mut change);
+    assert!(world.nodes[3].switched.is_empty());
+    assert_eq!(world.heights(), [24; 4]);
+}
+
 #[test]
 fn a_crash_at_any_point_of_a_transfer_leaves_the_old_state_or_the_new_one() {
     for effects in (0..120).step_by(8) {
