@@ -578,6 +578,8 @@ fn who_never_gets_a_snapshot_in_time_comes_back_by_blocks() {
     pass_changed(&mut world, 90_000, &mut change);
     assert!(world.nodes[3].switched.is_empty());
     assert_eq!(world.heights(), [24; 4]);
+    let attempts = count(&world, "get-snapshot");
+    assert!(attempts < 10, "it does not insist: {attempts} attempts");
 }
 
 #[test]
