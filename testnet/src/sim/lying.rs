@@ -142,10 +142,9 @@ impl World {
 
     /// What the node is told.
     pub(crate) fn heard(&mut self, node: usize, message: &Message) {
-        if let Some(lying) = self.lying.iter_mut().find(|lying| lying.node == node) {
-            if let Some(liar) = &mut lying.liar {
-                liar.heard(message);
-            }
+        let lying = self.lying.iter_mut().find(|lying| lying.node == node);
+        if let Some(liar) = lying.and_then(|lying| lying.liar.as_mut()) {
+            liar.heard(message);
         }
     }
 

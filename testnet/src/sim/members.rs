@@ -69,7 +69,7 @@ impl Members {
     /// How the node was re-admitted last, up to an epoch.
     fn readmitted(&self, node: usize, epoch: Epoch) -> Option<&Readmission> {
         let all = self.openings.range(..=epoch).flat_map(|(_, opening)| &opening.readmitted);
-        all.filter(|it| self.nodes.get(&it.member) == Some(&node)).last()
+        all.filter(|it| self.nodes.get(&it.member) == Some(&node)).next_back()
     }
 
     /// Whether the next block after this height is too early for the node's next re-admission.
