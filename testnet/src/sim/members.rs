@@ -68,8 +68,8 @@ impl Members {
 
     /// How the node was re-admitted last, up to an epoch.
     fn readmitted(&self, node: usize, epoch: Epoch) -> Option<&Readmission> {
-        let all = self.openings.range(..=epoch).flat_map(|(_, opening)| &opening.readmitted);
-        all.filter(|it| self.nodes.get(&it.member) == Some(&node)).next_back()
+        let mut all = self.openings.range(..=epoch).flat_map(|(_, opening)| &opening.readmitted);
+        all.rfind(|it| self.nodes.get(&it.member) == Some(&node))
     }
 
     /// Whether the next block after this height is too early for the node's next re-admission.
