@@ -131,10 +131,13 @@ impl Pbft {
         if answered.is_some() && heights.is_empty() && has_snapshot {
             // It may have begun with a snapshot itself; if not, asking for that shows it.
             self.transfer.is_needed_above(tip);
-        } else if answered.is_some_and(|wanted| wanted > tip) {
-            // A claim that nothing stands behind: others are asked for a while.
+        } else if answered.is_some() && heights.is_empty() {
+            // A claim that nothing stands behind, or a peer that began with a snapshot and serves none yet: others are asked for a
+            // while. It proves no lie.
             self.peers.rest(self.now, from);
-            let reason = "claimed a final height and gave no block".to_owned();
+        } else if answered.is_some_and(|wanted| wanted > tip) {
+            self.peers.rest(self.now, from);
+            let reason = "a block that was asked for, and that fits nothing".to_owned();
             self.emit(Effect::Blame { peer: from, fault: Fault::Invalid { what: "certified", reason } });
         } else if answered.is_none() && heights.iter().any(|height| *height > tip) {
             self.emit(Effect::Blame { peer: from, fault: Fault::Unwanted("certified") });

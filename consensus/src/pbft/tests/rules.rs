@@ -477,7 +477,7 @@ fn certified_blocks_are_served_before_and_after_they_are_flushed() {
 }
 
 #[test]
-fn answers_of_no_use_are_blamed_and_others_asked() {
+fn answers_of_no_use_make_their_senders_rest_and_others_are_asked() {
     let mut world = net();
     let chain = blocks(&world, 1);
     let claim = TipInfo { final_height: Height(1000), ..world.engine(1).tip_info() };
@@ -488,7 +488,7 @@ fn answers_of_no_use_are_blamed_and_others_asked() {
     };
     assert_eq!(asked(&world), [2], "far ahead: asked at once");
     world.inject(2, 1, Message::Certified(CertifiedBlocks(Vec::new())));
-    assert!(matches!(world.nodes[1].blamed[..], [(Peer(2), Fault::Invalid { .. })]));
+    assert!(world.nodes[1].blamed.is_empty(), "it may have begun with a snapshot; it rests, and that is all");
     let claim = TipInfo { final_height: Height(1), ..claim };
     world.inject(3, 1, Message::Tip(claim));
     assert_eq!(asked(&world), [2], "within the window: not at once");
@@ -497,7 +497,7 @@ fn answers_of_no_use_are_blamed_and_others_asked() {
     assert_eq!(asked(&world), [2, 3], "the one that rests is not asked");
     let far = world.certified(500, &chain[0], &[0, 2, 3]);
     world.inject(2, 1, Message::Certified(CertifiedBlocks(vec![far])));
-    assert_eq!(world.nodes[1].blamed.len(), 2, "unwanted");
+    assert!(matches!(world.nodes[1].blamed[..], [(Peer(2), Fault::Unwanted(_))]));
     world.now = world.now.plus_ms(6_000);
     world.told(1, Event::Wake);
     assert!(world.nodes[1].blamed.contains(&(Peer(3), Fault::Silent)));
