@@ -26,7 +26,7 @@ pub fn read_validator_key(path: &Path) -> Result<SigningKey, NodeError> {
     let advice = format!(
         "a member's key comes from where it was made; `bezant keys new {name}` makes another, which is no member's"
     );
-    Ok(SigningKey::from_seed(&read_seed(path, &advice)?))
+    Ok(read(path, &advice)?.0)
 }
 
 /// Reads the node's identity, or makes one.
@@ -35,15 +35,15 @@ pub fn read_validator_key(path: &Path) -> Result<SigningKey, NodeError> {
 /// When the file cannot be read or written, is open to others, or holds no key.
 pub fn node_identity(data_dir: &Path) -> Result<Keypair, NodeError> {
     let path = data_dir.join(NODE_KEY_FILE);
-    let seed = if path.exists() {
-        read_seed(&path, "delete it, and the node makes a new identity")?
+    let key = if path.exists() {
+        read(&path, "delete it, and the node makes a new identity")?.0
     } else {
-        let seed: [u8; 32] = rand::random();
-        write_private(&path, &format!("{}\n", hex::encode(seed)))
+        let key = SigningKey::from_seed(&rand::random());
+        write_private(&path, &keyfile::text(&key, None))
             .map_err(|error| NodeError::File { path: path.clone(), error })?;
-        seed
+        key
     };
-    let secret = ed25519::SecretKey::try_from_bytes(seed).map_err(|error| NodeError::Key {
+    let secret = ed25519::SecretKey::try_from_bytes(key.seed()).map_err(|error| NodeError::Key {
         path,
         problem: error.to_string(),
         advice: "delete it".to_owned(),
@@ -57,10 +57,9 @@ pub fn node_identity(data_dir: &Path) -> Result<Keypair, NodeError> {
 /// # Errors
 /// When either cannot be read or written.
 pub fn vote_log(path: &Path, facts: &mut Facts) -> Result<VoteLog, NodeError> {
-    let text = std::fs::read_to_string(path).map_err(|error| NodeError::File { path: path.to_owned(), error })?;
     let fail =
         |problem: String, advice: &str| NodeError::Key { path: path.to_owned(), problem, advice: advice.to_owned() };
-    let key = SigningKey::from_seed(&read_seed(path, "restore the key")?);
+    let (key, text) = read(path, "restore the key")?;
     let mark = keyfile::vote_log(&text).map_err(|problem| fail(problem, "restore the line as it was"))?;
     let held = facts.vote_log()?;
     let log = match (mark, held) {
@@ -88,7 +87,8 @@ pub fn vote_log(path: &Path, facts: &mut Facts) -> Result<VoteLog, NodeError> {
     Ok(VoteLog::Begun { nonce: log.number })
 }
 
-fn read_seed(path: &Path, advice: &str) -> Result<[u8; 32], NodeError> {
+/// The key in a file that nobody else may read, and the file's text.
+fn read(path: &Path, advice: &str) -> Result<(SigningKey, String), NodeError> {
     let fail = |problem: String| NodeError::Key { path: path.to_owned(), problem, advice: advice.to_owned() };
     let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
         // Nothing to replace it with: whoever may not read a key is not told to make another.
@@ -105,10 +105,9 @@ fn read_seed(path: &Path, advice: &str) -> Result<[u8; 32], NodeError> {
             return Err(NodeError::Key { path: path.to_owned(), problem: problem.to_owned(), advice });
         }
     }
-    let mut seed = [0; 32];
-    match hex::decode_to_slice(text.lines().next().unwrap_or_default().trim(), &mut seed) {
-        Ok(()) => Ok(seed),
-        Err(_) => Err(fail("64 hex digits are expected".to_owned())),
+    match keyfile::key(&text) {
+        Some(key) => Ok((key, text)),
+        None => Err(fail("64 hex digits are expected".to_owned())),
     }
 }
 
