@@ -166,25 +166,27 @@ impl NodeHandle {
         }))
     }
 
-    /// `chain_epochs`; `None` under proof of work.
+    /// `chain_epochs`.
     ///
     /// # Errors
-    /// Busy, stopping, the database fails, or the net has no members.
+    /// [`AskError::Invalid`] under proof of work, which has no members; busy, stopping, or the database fails.
     pub async fn epochs(&self, from: u64) -> Result<EpochsView, AskError> {
         if self.0.genesis.pbft().is_none() {
-            return Err(AskError::Invalid("proof of work has no members".to_owned()));
+            return Err(AskError::Invalid("this is a net of proof of work, which has no members".to_owned()));
         }
-        let all = self.0.readers.ask(|reader| reader.epochs()).await?;
+        // The latest is read last, so that it is none before those told.
+        let stored =
+            self.0.readers.ask(move |reader| Ok((reader.epochs(from, EPOCHS_PER_ANSWER_MAX)?, reader.last_epoch()?)));
+        let (wanted, last) = stored.await?;
         let genesis = self.0.genesis.validator_set();
         let network = genesis.network;
-        let (set, start) = all.last().map_or((genesis, 0), |latest| (latest.opening.set(&network), latest.height().0));
-        let wanted = all.iter().filter(|succession| succession.epoch().0 >= from.max(1)).take(EPOCHS_PER_ANSWER_MAX);
+        let (set, start) = last.map_or((genesis, 0), |last| (last.opening.set(&network), last.height().0));
         Ok(EpochsView {
             epoch: set.epoch.0,
             start,
             quorum: set.quorum(),
             members: set.members.iter().map(ToString::to_string).collect(),
-            successions: wanted.map(|succession| hex::encode(encode(succession))).collect(),
+            successions: wanted.iter().map(|succession| hex::encode(encode(succession))).collect(),
         })
     }
 

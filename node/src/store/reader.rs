@@ -111,22 +111,41 @@ impl Reader {
         read().map_err(|error| StoreError::sqlite(&self.facts_path, &error))
     }
 
-    /// How epochs began, the earliest first.
+    /// How epochs began, at most `limit` from epoch `from` on, the earliest first.
     ///
     /// # Errors
     /// When the file cannot be read or is damaged.
-    pub fn epochs(&self) -> Result<Vec<Succession>, StoreError> {
+    pub fn epochs(&self, from: u64, limit: usize) -> Result<Vec<Succession>, StoreError> {
+        // Epochs are far fewer than either number may say.
+        let most = i64::MAX.unsigned_abs();
+        let bounds = [sql(from.min(most)), sql((limit as u64).min(most))];
         let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
-            let mut statement = self.facts.prepare_cached("SELECT record FROM epochs ORDER BY epoch")?;
-            statement.query_map([], |row| row.get(0))?.collect()
+            let query = "SELECT record FROM epochs WHERE epoch >= ?1 ORDER BY epoch LIMIT ?2";
+            self.facts.prepare_cached(query)?.query_map(bounds, |row| row.get(0))?.collect()
         };
         let records = read().map_err(|error| StoreError::sqlite(&self.facts_path, &error))?;
-        let decode = |bytes: &Vec<u8>| match borsh::from_slice(bytes) {
+        records.iter().map(|record| self.succession(record)).collect()
+    }
+
+    /// How the latest epoch began; `None` when it is the first.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn last_epoch(&self) -> Result<Option<Succession>, StoreError> {
+        let read = || {
+            let query = "SELECT record FROM epochs ORDER BY epoch DESC LIMIT 1";
+            self.facts.prepare_cached(query)?.query_row([], |row| row.get::<_, Vec<u8>>(0)).optional()
+        };
+        let record = read().map_err(|error| StoreError::sqlite(&self.facts_path, &error))?;
+        record.map(|record| self.succession(&record)).transpose()
+    }
+
+    fn succession(&self, record: &[u8]) -> Result<Succession, StoreError> {
+        match borsh::from_slice(record) {
             Ok(Record::Epoch(succession)) => Ok(succession),
             Ok(_) => Err(StoreError::damaged(&self.facts_path, "another record among the epochs")),
             Err(error) => Err(StoreError::damaged(&self.facts_path, error.to_string())),
-        };
-        records.iter().map(decode).collect()
+        }
     }
 
     /// A block's body.

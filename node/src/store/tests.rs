@@ -20,7 +20,7 @@ use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
 use bezant_consensus::message::checkpoint::{
     BucketHashes, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote,
 };
-use bezant_consensus::message::epoch::Opening;
+use bezant_consensus::message::epoch::{Opening, Succession};
 use bezant_consensus::message::{Ballot, CommitCertificate, Vote, VoteKind};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -378,6 +378,38 @@ fn buckets_are_read_as_they_were_and_a_switch_makes_them_the_coins() {
 
 fn store_page(coins: &BTreeMap<OutPoint, Coin>, bucket: u8) -> Vec<(OutPoint, Coin)> {
     coins.iter().filter(|(name, _)| bucket_of(name) == bucket).map(|(name, coin)| (*name, *coin)).collect()
+}
+
+#[test]
+fn epochs_are_read_by_the_page() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let genesis = genesis(EngineName::Pbft, 1);
+    let set = genesis.validator_set();
+    let mut store = opened(dir.path(), &genesis);
+    let succession = |epoch: u64| {
+        let opening = Opening { epoch: Epoch(epoch), ..Opening::genesis(&set) };
+        let checkpoint = Checkpoint {
+            incarnation: Incarnation(0),
+            epoch: Epoch(epoch - 1),
+            height: Height(epoch * 4),
+            block: store.base.tip.id,
+            coins: store.base.buckets.commitment(),
+            next: opening.hash(&set.network),
+        };
+        let certificate = CheckpointCertificate { checkpoint, seals: Vec::new() };
+        Succession { certificate, header: store.base.tip.header, opening }
+    };
+    let all: Vec<Succession> = (1..=5).map(succession).collect();
+    let reader = Reader::open(dir.path()).expect("opens");
+    assert_eq!((reader.epochs(0, 64).expect("reads"), reader.last_epoch().expect("reads")), (Vec::new(), None));
+    let records: Vec<Record> = all.iter().cloned().map(Record::Epoch).collect();
+    store.facts.commit(&records).expect("commits");
+    let page = |from: u64, limit: usize| reader.epochs(from, limit).expect("reads");
+    assert_eq!(page(0, usize::MAX), all);
+    assert_eq!(page(2, 2), all[1..3]);
+    assert_eq!(page(5, 2), all[4..]);
+    assert!(page(6, 2).is_empty() && page(u64::MAX, 2).is_empty() && page(1, 0).is_empty());
+    assert_eq!(reader.last_epoch().expect("reads"), all.last().cloned());
 }
 
 #[test]

@@ -77,6 +77,8 @@ async fn under_proof_of_work_blocks_on_demand_make_a_transfer_final() {
     let pool =
         node.handle.coins(BTreeSet::from([lock_of(&key(60)), lock_of(&key(101))]), None, None).await.expect("answers");
     assert_eq!((pool.coins.len(), pool.spent_in_pool.len(), pool.pool_coins.len()), (1, 1, 2));
+    let refused = node.handle.epochs(1).await;
+    assert!(matches!(&refused, Err(AskError::Invalid(text)) if text.contains("proof of work")), "{refused:?}");
     let tip = node.handle.dev_mine(1).await.expect("mines");
     assert_eq!(tip.height, 1);
     assert_eq!(node.handle.tx_status(txid).await.expect("answers").state, TxState::Included);
