@@ -12,7 +12,8 @@
 //!   there is none; messages to all are gossiped.
 //!
 //! # The runtime's side
-//! - Never waits for the network: when [`NetCommand`]s do not fit their channel, they are dropped and counted.
+//! - Never waits for the network: when [`NetCommand`]s do not fit their channel, they are dropped and counted. Only
+//!   [`NetCommand::SetMembers`] and [`NetCommand::SetCuts`], which hold until the next one, are kept until they fit.
 //! - Judges every gossiped message once with [`NetCommand::Judge`]; the network forwards nothing before.
 //! - Answers a request through its [`Reply`], at most once; dropping it means that there will be no answer.
 

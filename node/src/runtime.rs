@@ -111,6 +111,7 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
         recent: Recent::default(),
         mining,
         lies,
+        owed: BTreeMap::new(),
         submissions: BTreeMap::new(),
         last_submission: 0,
         supply,
@@ -139,14 +140,24 @@ enum Work {
     Solved(Solution),
     Flushed(Flushed),
     Wake,
+    /// The network can take a command.
+    Room,
     Stop,
 }
 
 impl Inbox {
-    async fn next(&mut self, deadline: Option<Duration>) -> Work {
+    /// What comes next; with `full`, also that there is room in it.
+    async fn next(&mut self, deadline: Option<Duration>, full: Option<&mpsc::Sender<NetCommand>>) -> Work {
         let wake = async move {
             match deadline {
                 Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        let room = async move {
+            match full {
+                // Given back at once; whoever takes it first, it comes again. An error means that the network is gone.
+                Some(commands) => drop(commands.reserve().await),
                 None => std::future::pending().await,
             }
         };
@@ -161,6 +172,7 @@ impl Inbox {
             Some(request) = self.requests.recv() => Work::Request(request),
             Some(solution) = self.solutions.recv() => Work::Solved(solution),
             () = wake => Work::Wake,
+            () = room => Work::Room,
         }
     }
 
@@ -201,6 +213,8 @@ struct Core {
     recent: Recent,
     mining: Mining,
     lies: Lies,
+    /// What the network has to be told and had no room for, the newest of each kind.
+    owed: BTreeMap<&'static str, NetCommand>,
     /// Users' transactions whose answer is on its way within this round. Invariant: empty between rounds.
     submissions: BTreeMap<u64, oneshot::Sender<Result<Admitted, Refusal>>>,
     last_submission: u64,
@@ -221,7 +235,10 @@ impl Core {
         loop {
             let deadline = [self.replica.deadline(), self.lies.deadline()].into_iter().flatten().min();
             let deadline = deadline.map(|deadline| self.clock.until(deadline));
-            let mut work = Some(inbox.next(deadline).await);
+            let full = Some(&self.commands).filter(|_| !self.owed.is_empty());
+            let mut work = Some(inbox.next(deadline, full).await);
+            // Before this round's messages take the room.
+            self.tell_what_is_owed();
             let mut steps = Vec::new();
             let mut records = Vec::new();
             while let Some(item) = work.take() {
@@ -307,7 +324,7 @@ impl Core {
                 self.tell(Input::Flushed { sequence: flushed.sequence })
             }
             Work::Wake => self.tell(Input::Wake),
-            Work::Stop => Step::default(),
+            Work::Room | Work::Stop => Step::default(),
         })
     }
 

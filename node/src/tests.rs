@@ -1,6 +1,7 @@
 //! Whole nodes without network and RPC.
 
 mod alone;
+mod busy_network;
 mod full_disk;
 mod power_cut;
 mod together;
@@ -82,15 +83,26 @@ pub(crate) fn transfer(genesis: &Genesis, number: u8, amount: u64, to: LockHash)
 pub(crate) struct Alone {
     pub(crate) handle: NodeHandle,
     core: Core,
-    _network: (mpsc::Receiver<NetCommand>, mpsc::Sender<NetEvent>),
+    _events: mpsc::Sender<NetEvent>,
+    _inbox: Option<mpsc::Receiver<NetCommand>>,
 }
 
 impl Alone {
     pub(crate) fn start(dir: &Path, genesis: &Genesis) -> Result<Alone, NodeError> {
+        let (commands, inbox) = mpsc::channel(1_024);
+        let node = Alone::start_with(dir, genesis, commands)?;
+        Ok(Alone { _inbox: Some(inbox), ..node })
+    }
+
+    /// Its commands go there.
+    pub(crate) fn start_with(
+        dir: &Path,
+        genesis: &Genesis,
+        commands: mpsc::Sender<NetCommand>,
+    ) -> Result<Alone, NodeError> {
         let genesis = Arc::new(genesis.clone());
         let metrics = Arc::new(Metrics::new());
         let opened = store::open(dir, &genesis, metrics.clone())?;
-        let (commands, inbox) = mpsc::channel(1_024);
         let (outbox, events) = mpsc::channel(1_024);
         let peer_id = libp2p::PeerId::random();
         let is_pow = genesis.pow().is_some();
@@ -113,7 +125,7 @@ impl Alone {
             needs_peers: false,
         };
         let core = parts.start()?;
-        Ok(Alone { handle: core.handle.clone(), core, _network: (inbox, outbox) })
+        Ok(Alone { handle: core.handle.clone(), core, _events: outbox, _inbox: None })
     }
 
     pub(crate) async fn stop(self) -> Result<(), NodeError> {

@@ -46,7 +46,7 @@ impl Core {
             Request::PoolCoins { locks, coins, reply } => drop(reply.send(self.pool_coins(&locks, coins))),
             Request::DevLinks { cut, reply } => {
                 let what = format!("links cut: {}", cut.len());
-                self.command(NetCommand::SetCuts(cut), "set-cuts");
+                self.command_surely(NetCommand::SetCuts(cut), "set-cuts");
                 self.publish(EventKind::Fault { what });
                 let _ = reply.send(());
             }

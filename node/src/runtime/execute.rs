@@ -12,6 +12,7 @@ use bezant_consensus::engine::{Peer, To};
 use bezant_consensus::ledger::genesis::ValidatorSet;
 use bezant_consensus::message::Message;
 use bezant_node_core::io::{Input, Output};
+use tokio::sync::mpsc::error::TrySendError;
 
 impl Core {
     pub(super) fn execute(&mut self, step: Step) -> Result<(), NodeError> {
@@ -84,6 +85,26 @@ impl Core {
         }
     }
 
+    /// For what holds until the network is told otherwise: never waits either, but tells it as soon as there is room, unless there
+    /// is something newer of its kind by then.
+    pub(super) fn command_surely(&mut self, command: NetCommand, kind: &'static str) {
+        self.owed.insert(kind, command);
+        self.tell_what_is_owed();
+    }
+
+    pub(super) fn tell_what_is_owed(&mut self) {
+        while let Some((kind, command)) = self.owed.pop_first() {
+            match self.commands.try_send(command) {
+                // When the network is gone, the node is stopping.
+                Ok(()) | Err(TrySendError::Closed(_)) => {}
+                Err(TrySendError::Full(command)) => {
+                    self.owed.insert(kind, command);
+                    return;
+                }
+            }
+        }
+    }
+
     fn switch(&mut self, update: ChainUpdate) -> Result<(), NodeError> {
         for link in &update.disconnected {
             self.count(link, true);
@@ -113,9 +134,9 @@ impl Core {
     fn members(&mut self, set: ValidatorSet, is_present: bool) {
         self.pool.learn_members(set.clone());
         if is_present {
-            tracing::info!(epoch = set.epoch.0, members = set.n(), "epoch");
+            tracing::info!(epoch = set.epoch.0, members = set.n(), "the present epoch");
             self.lies.members(&set);
-            self.command(NetCommand::SetMembers(Box::new(set)), "members");
+            self.command_surely(NetCommand::SetMembers(Box::new(set)), "members");
         }
     }
 

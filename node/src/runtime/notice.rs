@@ -94,10 +94,9 @@ impl Core {
             Trace::Transfer { height, buckets, done } => {
                 tracing::info!(height = height.0, buckets, done, "snapshot");
             }
-            Trace::Epoch { epoch, members, start, .. } => {
-                tracing::info!(epoch = epoch.0, members, start = start.0, "an epoch has begun");
-            }
-            Trace::Checkpoint { .. }
+            // An epoch is logged when the network is told its members, which a start does too.
+            Trace::Epoch { .. }
+            | Trace::Checkpoint { .. }
             | Trace::Phase { .. }
             | Trace::ViewChange { .. }
             | Trace::Mined { .. }
