@@ -19,12 +19,24 @@ use std::sync::Arc;
 /// The one version of headers under PBFT.
 pub(super) const HEADER_VERSION: u32 = 1;
 
+/// Blocks that are connected again in one update.
+const LINKS_PER_UPDATE: usize = 256;
+
 /// On what a block at some height would stand: the block below, and the changes of all valid blocks in flight up to it.
 #[derive(Clone, Debug)]
 pub(super) struct Ground {
     pub(super) parent: Tip,
     pub(super) diffs: Vec<Arc<Diff>>,
     pub(super) blocks: Vec<Arc<Block>>,
+    /// Those among them that change members.
+    pub(super) changing: Vec<(Height, Arc<Block>)>,
+}
+
+impl Ground {
+    /// Nothing in flight below.
+    pub(super) fn at(parent: Tip) -> Ground {
+        Ground { parent, diffs: Vec::new(), blocks: Vec::new(), changing: Vec::new() }
+    }
 }
 
 impl Pbft {
@@ -49,12 +61,15 @@ impl Pbft {
 
     /// On what `height` stands, when there is a valid body at every height from the tip up to its parent.
     pub(super) fn ground(&self, height: Height) -> Option<Ground> {
-        let mut ground = Ground { parent: self.chain.tip(), diffs: Vec::new(), blocks: Vec::new() };
+        let mut ground = Ground::at(self.chain.tip());
         while ground.parent.height.next() < height {
             let below = ground.parent.height.next();
             let body = self.slots.get(&below)?.valid()?;
             ground.diffs.push(body.diff()?.clone());
             ground.blocks.push(body.block.clone());
+            if body.is_changing {
+                ground.changing.push((below, body.block.clone()));
+            }
             ground.parent = Tip { height: below, id: body.id, header: body.block.header };
         }
         Some(ground)
@@ -257,6 +272,39 @@ impl Pbft {
         }
         self.report_update(connected);
         true
+    }
+
+    /// Connects what was final before, as far as `next` has the certificate and the block of a height.
+    pub(super) fn connect_again(
+        &mut self,
+        mut next: impl FnMut(&Pbft, Height) -> Option<(CommitCertificate, Arc<Block>)>,
+    ) {
+        let mut connected = Vec::new();
+        while let Some((certificate, block)) = next(self, self.chain.tip().height.next()) {
+            let (height, id) = (certificate.ballot.height, certificate.ballot.block);
+            let ground = Ground::at(self.chain.tip());
+            let verdict = check_header(&block.header, &ground.parent)
+                .and_then(|()| self.check_changes(&ground, &block))
+                .and_then(|()| self.chain.judge(&block, block.header.time));
+            let diff = match verdict {
+                Ok(diff) => Arc::new(diff),
+                Err(error) => {
+                    self.trace(Trace::Refused { height, block: id, reason: error.to_string() });
+                    self.halted = true;
+                    break;
+                }
+            };
+            self.note_changes(height, &block);
+            connected.push(self.chain.connect(block, diff));
+            self.recent.insert(height, (self.next_sequence, certificate));
+            self.look();
+            if connected.len() == LINKS_PER_UPDATE {
+                self.report_update(std::mem::take(&mut connected));
+            }
+        }
+        if !connected.is_empty() {
+            self.report_update(connected);
+        }
     }
 
     /// Hands out the update that the blocks just connected make.

@@ -2,7 +2,7 @@
 
 use super::slot::Body;
 use super::transfer::Ask;
-use super::{LAG_GRACE_MS, Pbft, RESEND_MS};
+use super::{LAG_GRACE_MS, Pbft};
 use crate::engine::{Effect, Fault, Peer, Record, To};
 use crate::ledger::codec::encode;
 use crate::ledger::hash::BlockId;
@@ -69,14 +69,10 @@ impl Pbft {
     /// Sends the peer that is behind what it lacks, starting at `height` or lower; not too often.
     pub(super) fn help(&mut self, peer: Peer, height: Height) {
         let claimed = self.peers.claim(peer).map(|info| info.final_height);
-        let is_recent = self.helped_at.get(&peer).is_some_and(|at| at.plus_ms(RESEND_MS / 2) > self.now);
-        if claimed.is_some_and(|claimed| claimed >= height) || is_recent {
+        let is_needless = claimed.is_some_and(|claimed| claimed >= height);
+        if is_needless || !self.peers.is_connected(peer) || !self.helped.take(self.now, peer) {
             return;
         }
-        if !self.peers.is_connected(peer) {
-            return;
-        }
-        self.helped_at.insert(peer, self.now);
         let from = claimed.map_or(height, |claimed| claimed.next().min(height));
         let message = self.certified_from(from, BLOCKS_PER_MESSAGE_MAX as u32);
         // Below the snapshot that this replica began with there is nothing to give.
@@ -88,7 +84,7 @@ impl Pbft {
     pub(super) fn on_disconnected(&mut self, peer: Peer) {
         self.peers.disconnected(peer);
         self.forget_in_transfer(peer);
-        self.helped_at.remove(&peer);
+        self.helped.disconnected(peer);
         self.views.disconnected(peer);
         self.checkpoints.disconnected(peer);
         self.epochs.disconnected(peer);

@@ -17,6 +17,7 @@
 //! Checkpoints do not limit the window, and a net whose checkpoints never become stable goes on: it can serve no snapshots,
 //! and drops no records.
 
+use super::spacing::Spacing;
 use super::{Pbft, RESEND_MS};
 use crate::chain::snapshot::SnapshotStep;
 use crate::engine::{Effect, Fault, Peer, Record, To, Trace};
@@ -47,8 +48,8 @@ pub(super) struct Checkpoints {
     pub(super) diverged: Option<CheckpointCertificate>,
     /// When own votes last left.
     sent_at: Time,
-    /// When a peer was last told of a stable checkpoint. Invariant: connected peers only.
-    told_at: BTreeMap<Peer, Time>,
+    /// Peers that were told of a stable checkpoint.
+    told: Spacing,
 }
 
 impl Checkpoints {
@@ -69,7 +70,7 @@ impl Checkpoints {
 
     /// A peer is gone.
     pub(super) fn disconnected(&mut self, peer: Peer) {
-        self.told_at.remove(&peer);
+        self.told.disconnected(peer);
     }
 
     /// Counts a vote; the number of equal ones now, or `None` when its signer's vote there was counted before.
@@ -319,14 +320,11 @@ impl Pbft {
 
     /// Answers a peer that does not know that a checkpoint is stable; not too often.
     fn tell_stable(&mut self, peer: Peer) {
-        let is_recent = self.checkpoints.told_at.get(&peer).is_some_and(|at| at.plus_ms(RESEND_MS / 2) > self.now);
-        let Some((_, latest)) = self.checkpoints.held.last_key_value().filter(|_| !is_recent) else {
+        let Some(latest) = self.checkpoints.held.last_key_value().map(|(_, latest)| latest.clone()) else {
             return;
         };
-        if self.peers.is_connected(peer) {
-            let message = Message::Checkpointed(latest.clone());
-            self.checkpoints.told_at.insert(peer, self.now);
-            self.emit(Effect::Send { to: To::Peer(peer), message });
+        if self.peers.is_connected(peer) && self.checkpoints.told.take(self.now, peer) {
+            self.emit(Effect::Send { to: To::Peer(peer), message: Message::Checkpointed(latest) });
         }
     }
 

@@ -32,13 +32,13 @@
 
 use super::advance::Ground;
 use super::future::Future;
+use super::spacing::Spacing;
 use super::transfer::Ask;
-use super::{Member, Pbft, RESEND_MS};
+use super::{Member, Pbft};
 use crate::chain::Tip;
 use crate::engine::{Effect, Peer, Record, To, Trace, VoteLog};
 use crate::ledger::block::Block;
 use crate::ledger::genesis::{PbftParams, ValidatorSet, new_view_fits};
-use crate::ledger::hash::SetHash;
 use crate::ledger::key::PublicKey;
 use crate::ledger::rules::{BlockError, TxError};
 use crate::ledger::sighash::epoch_change_digest;
@@ -58,7 +58,7 @@ const CHANGE_RESEND_MS: u64 = 5_000;
 #[derive(Clone, Copy, Debug)]
 struct Terms<'a> {
     opening: &'a Opening,
-    set: SetHash,
+    set: &'a ValidatorSet,
     params: &'a PbftParams,
 }
 
@@ -99,7 +99,7 @@ impl Changes {
         let Terms { opening, set, params } = terms;
         let fail = |reason| Err(TxError::EpochChange(reason));
         match change {
-            EpochChange::Members { set: of, .. } if *of != set && !armed(Plant::ReplayedChange) => {
+            EpochChange::Members { set: of, .. } if *of != set.hash() && !armed(Plant::ReplayedChange) => {
                 return Err(TxError::OtherEpoch);
             }
             EpochChange::Readmit { epoch, .. } if *epoch != opening.epoch => return Err(TxError::OtherEpoch),
@@ -140,6 +140,11 @@ fn is_recent(readmission: &Readmission, height: Height, params: &PbftParams) -> 
     readmission.height.0.saturating_add(u64::from(params.readmit_interval)) > height.0
 }
 
+/// Whether a block changes members.
+pub(super) fn is_changing(block: &Block) -> bool {
+    block.transactions.iter().any(|transaction| change_of(transaction).is_some())
+}
+
 /// What a replica knows of epochs.
 #[derive(Clone, Debug)]
 pub(super) struct Epochs {
@@ -157,8 +162,8 @@ pub(super) struct Epochs {
     sent_at: Time,
     /// Votes of the next epoch.
     future: Future,
-    /// When a peer was last told how an epoch began. Invariant: connected peers only.
-    told_at: BTreeMap<Peer, Time>,
+    /// Peers that were told how an epoch began.
+    told: Spacing,
 }
 
 impl Epochs {
@@ -171,7 +176,7 @@ impl Epochs {
             readmissions: BTreeMap::new(),
             sent_at: Time(0),
             future: Future::default(),
-            told_at: BTreeMap::new(),
+            told: Spacing::default(),
         }
     }
 
@@ -221,7 +226,7 @@ impl Epochs {
 
     /// A peer is gone.
     pub(super) fn disconnected(&mut self, peer: Peer) {
-        self.told_at.remove(&peer);
+        self.told.disconnected(peer);
     }
 }
 
@@ -234,7 +239,7 @@ fn change_of(transaction: &Transaction) -> Option<&EpochChange> {
 
 impl Pbft {
     fn terms(&self) -> Terms<'_> {
-        Terms { opening: &self.epochs.opening, set: self.set.hash(), params: &self.params }
+        Terms { opening: &self.epochs.opening, set: &self.set, params: &self.params }
     }
 
     /// The last height of the present epoch, once a final block changes something.
@@ -254,9 +259,8 @@ impl Pbft {
 
     fn changes_on(&self, ground: &Ground) -> Result<Changes, BlockError> {
         let mut changes = self.epochs.changes.clone();
-        let heights = (self.chain.tip().height.next().0..).map(Height);
-        for (height, block) in heights.zip(&ground.blocks) {
-            changes.take(self.terms(), height, block)?;
+        for (height, block) in &ground.changing {
+            changes.take(self.terms(), *height, block)?;
         }
         Ok(changes)
     }
@@ -397,8 +401,9 @@ impl Pbft {
             return;
         };
         let is_due = self.epochs.sent_at.plus_ms(CHANGE_RESEND_MS) <= self.now;
-        let is_behind = |(_, info): (Peer, &crate::message::TipInfo)| info.epoch > self.set.epoch;
-        if !is_due || self.peers.claims().any(is_behind) || self.is_complete() {
+        // Claims of later epochs are no reason to wait: they may be lies.
+        let is_behind = self.epochs.last_known() > self.set.epoch;
+        if !is_due || is_behind || self.is_complete() {
             return;
         }
         self.epochs.sent_at = self.now;
@@ -521,13 +526,13 @@ impl Pbft {
 
     /// Answers a peer that speaks in an epoch that is over; not too often.
     pub(super) fn tell_epoch(&mut self, peer: Peer, epoch: Epoch) {
-        let is_recent = self.epochs.told_at.get(&peer).is_some_and(|at| at.plus_ms(RESEND_MS / 2) > self.now);
-        let (Some(next), true, false) = (epoch.next(), self.peers.is_connected(peer), is_recent) else {
+        let Some(next) = epoch.next() else {
             return;
         };
-        self.epochs.told_at.insert(peer, self.now);
-        let message = self.successions_from(next);
-        self.emit(Effect::Send { to: To::Peer(peer), message });
+        if self.peers.is_connected(peer) && self.epochs.told.take(self.now, peer) {
+            let message = self.successions_from(next);
+            self.emit(Effect::Send { to: To::Peer(peer), message });
+        }
     }
 
     /// How epochs began, which the verifier has followed from one that is known here.

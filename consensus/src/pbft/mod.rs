@@ -86,6 +86,7 @@ mod restore;
 mod send;
 mod serve;
 mod slot;
+mod spacing;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -117,6 +118,7 @@ use fairness::Fairness;
 use future::Future;
 use propose::Proposer;
 use slot::Slot;
+use spacing::Spacing;
 use std::collections::BTreeMap;
 use tally::Tally;
 use timer::Timer;
@@ -189,8 +191,8 @@ pub struct Pbft {
     lag: Option<(Height, Time)>,
     /// Since when, at which tip, certified blocks have been known that cannot be connected.
     behind: Option<(Height, Time)>,
-    /// When a peer that is behind was last sent what it lacks. Invariant: connected peers only.
-    helped_at: BTreeMap<Peer, Time>,
+    /// Peers that are behind, and were sent what they lack.
+    helped: Spacing,
     /// When the tip was last announced; `None` before the first event.
     announced_at: Option<Time>,
     /// Whether the tip has changed since.

@@ -1,7 +1,6 @@
 //! Starting: the chain as it was flushed, and what was persisted beyond it.
 
 use super::Pbft;
-use super::advance::Ground;
 use super::checkpoint::Recorded;
 use super::slot::{Body, Slot};
 use crate::chain::{Base, Chain, Store};
@@ -17,9 +16,6 @@ use crate::plant::{Plant, armed};
 use crate::sync::Peers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Blocks that are connected again in one update.
-const LINKS_PER_UPDATE: usize = 256;
 
 impl Pbft {
     /// A replica with the chain as it was flushed (`base`, which `store` shows) and all that was persisted since, in any
@@ -73,7 +69,7 @@ impl Pbft {
             peers: Peers::default(),
             lag: None,
             behind: None,
-            helped_at: BTreeMap::new(),
+            helped: super::spacing::Spacing::default(),
             announced_at: None,
             announce: false,
             now: Time(0),
@@ -130,7 +126,15 @@ impl Pbft {
         self.take_back_epochs(successions.into_values());
         self.take_back_changes();
         self.take_back_checkpoints(&mut checkpoints);
-        self.connect_again(&mut bodies, &mut certificates);
+        self.connect_again(|pbft, height| {
+            let id = certificates.get(&height)?.ballot.block;
+            let block = bodies.remove(&id).map(Arc::new).or_else(|| pbft.chain.block(&id))?;
+            Some((certificates.remove(&height)?, block))
+        });
+        if self.chain.final_height() < self.chain.tip().height {
+            // A final height is told even if no block is missing.
+            self.report_update(Vec::new());
+        }
         self.take_back_checkpoint_votes(checkpoints);
         // What was signed in an epoch that is over counts no more.
         let place = (incarnation, self.set.epoch);
@@ -204,45 +208,6 @@ impl Pbft {
         let tip = self.chain.tip().height;
         let is_near = height > tip && height.0 <= tip.0.saturating_add(SLOTS_MAX);
         is_near.then(|| self.slots.entry(height).or_default())
-    }
-
-    /// Makes the switches again that were not flushed. A final height is told even if nothing is missing.
-    fn connect_again(
-        &mut self,
-        bodies: &mut BTreeMap<BlockId, Block>,
-        certificates: &mut BTreeMap<Height, CommitCertificate>,
-    ) {
-        let mut connected = Vec::new();
-        while let Some(certificate) = certificates.remove(&self.chain.tip().height.next()) {
-            let (height, id) = (certificate.ballot.height, certificate.ballot.block);
-            let Some(block) = bodies.remove(&id).map(Arc::new).or_else(|| self.chain.block(&id)) else {
-                certificates.insert(height, certificate);
-                break;
-            };
-            let ground = Ground { parent: self.chain.tip(), diffs: Vec::new(), blocks: Vec::new() };
-            let verdict = super::advance::check_header(&block.header, &ground.parent)
-                .and_then(|()| self.check_changes(&ground, &block))
-                .and_then(|()| self.chain.judge(&block, block.header.time));
-            match verdict {
-                Ok(diff) => {
-                    self.note_changes(height, &block);
-                    connected.push(self.chain.connect(block, Arc::new(diff)));
-                    self.look();
-                }
-                Err(error) => {
-                    self.trace(Trace::Refused { height, block: id, reason: error.to_string() });
-                    self.halted = true;
-                    break;
-                }
-            }
-            self.recent.insert(height, (self.next_sequence, certificate));
-            if connected.len() == LINKS_PER_UPDATE {
-                self.report_update(std::mem::take(&mut connected));
-            }
-        }
-        if !connected.is_empty() || self.chain.final_height() < self.chain.tip().height {
-            self.report_update(connected);
-        }
     }
 
     fn take_back_vote(&mut self, vote: Vote) {

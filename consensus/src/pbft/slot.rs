@@ -1,5 +1,6 @@
 //! One height in flight: what was proposed, who voted, what is proved.
 
+use super::epoch::is_changing;
 use super::tally::Tally;
 use crate::engine::Phase;
 use crate::ledger::block::Block;
@@ -27,6 +28,8 @@ pub(super) enum Judged {
 pub(super) struct Body {
     pub(super) id: BlockId,
     pub(super) block: Arc<Block>,
+    /// Whether it changes members.
+    pub(super) is_changing: bool,
     /// Whether its record was handed out.
     pub(super) durable: bool,
     pub(super) judged: Judged,
@@ -34,7 +37,8 @@ pub(super) struct Body {
 
 impl Body {
     pub(super) fn new(block: Arc<Block>, durable: bool) -> Body {
-        Body { id: block.id(), block, durable, judged: Judged::Waiting }
+        let (id, is_changing) = (block.id(), is_changing(&block));
+        Body { id, block, is_changing, durable, judged: Judged::Waiting }
     }
 
     /// The change it makes, when it is valid.

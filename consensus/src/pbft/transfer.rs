@@ -42,7 +42,6 @@
 //! bucket; coins go on to the executor as they come.
 
 use super::Pbft;
-use super::advance::Ground;
 use crate::chain::snapshot::{SnapshotStep, Switch};
 use crate::chain::{Base, Tip};
 use crate::engine::{Effect, Fault, Peer, Record, To, Trace};
@@ -56,14 +55,11 @@ use crate::message::epoch::{Opening, Succession};
 use crate::message::{CommitCertificate, Message, TipInfo};
 use crate::plant::{Plant, armed};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Transfers in a row that may fail because nobody serves their snapshot any more.
 const TRANSFERS_MAX: u32 = 4;
 /// Empty answers after which a peer counts as not serving the snapshot.
 const EMPTY_ANSWERS_MAX: u32 = 2;
-/// Blocks that are connected again in one update.
-const LINKS_PER_UPDATE: usize = 256;
 
 /// What a peer was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -477,9 +473,6 @@ impl Pbft {
         self.chain.rebase(base);
         self.recent.clear();
         self.over.clear();
-        if self.highest.as_ref().is_none_or(|it| it.ballot.height < tip.height) {
-            self.highest = Some(commit);
-        }
         self.slots.retain(|height, _| *height > tip.height);
         self.judge_anew_above(tip.height);
         self.emit(Effect::Snapshot(SnapshotStep::Switched(tip)));
@@ -488,6 +481,9 @@ impl Pbft {
         if let Some(succession) = succession.filter(is_later) {
             self.move_to(&succession);
             self.trace_epoch();
+        }
+        if self.highest.as_ref().is_none_or(|it| it.ballot.height < tip.height) {
+            self.highest = Some(commit);
         }
         self.take_back_changes();
         self.trace(Trace::Transfer { height: tip.height, buckets: COMMITMENT_BUCKETS, done: true });
@@ -503,35 +499,17 @@ impl Pbft {
 
     /// A repaired replica connects again what it had connected: own votes above are bound to that.
     fn connect_stored(&mut self, up_to: Height) {
-        let mut connected = Vec::new();
-        while self.chain.tip().height < up_to && !self.is_stopped() {
-            let height = self.chain.tip().height.next();
-            let certificate = self.chain.archive().certificate(height);
-            let stored =
-                certificate.and_then(|it| self.chain.archive().block(&it.ballot.block).map(|block| (it, block)));
-            let judged = stored.and_then(|(certificate, block)| {
-                let ground = Ground { parent: self.chain.tip(), diffs: Vec::new(), blocks: Vec::new() };
-                super::advance::check_header(&block.header, &ground.parent).ok()?;
-                self.check_changes(&ground, &block).ok()?;
-                let diff = self.chain.judge(&block, block.header.time).ok()?;
-                Some((certificate, block, diff))
-            });
-            let Some((certificate, block, diff)) = judged else {
-                let reason = "it was final here, and cannot be connected again".to_owned();
-                self.trace(Trace::Refused { height, block: Default::default(), reason });
-                self.halted = true;
-                break;
-            };
-            self.note_changes(height, &block);
-            connected.push(self.chain.connect(block, Arc::new(diff)));
-            self.recent.insert(height, (self.next_sequence, certificate));
-            self.look();
-            if connected.len() == LINKS_PER_UPDATE {
-                self.report_update(std::mem::take(&mut connected));
-            }
-        }
-        if !connected.is_empty() {
-            self.report_update(connected);
+        self.connect_again(|pbft, height| {
+            let archive = pbft.chain.archive();
+            let certificate = archive.certificate(height).filter(|_| height <= up_to && !pbft.is_stopped())?;
+            let block = archive.block(&certificate.ballot.block)?;
+            Some((certificate, block))
+        });
+        let height = self.chain.tip().height.next();
+        if height <= up_to && !self.is_stopped() {
+            let reason = "it was final here, and is no more in the store".to_owned();
+            self.trace(Trace::Refused { height, block: Default::default(), reason });
+            self.halted = true;
         }
     }
 }

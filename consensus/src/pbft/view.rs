@@ -7,6 +7,7 @@
 
 use super::choose::{Choice, choose};
 use super::slot::{Body, Judged};
+use super::spacing::Spacing;
 use super::{Pbft, RESEND_MS};
 use crate::engine::{Effect, Peer, Record, To, Trace};
 use crate::ledger::block::Block;
@@ -30,8 +31,8 @@ pub(super) struct Views {
     pub(super) own: Option<ViewChange>,
     /// When the own one last left.
     sent_at: Time,
-    /// When a peer was last told of the present view. Invariant: connected peers only.
-    told_at: BTreeMap<Peer, Time>,
+    /// Peers that were told of the present view.
+    told: Spacing,
     /// Who was last asked for missing bodies, and when.
     asked: Option<(Peer, Time)>,
 }
@@ -74,7 +75,7 @@ impl Views {
 
     /// A peer is gone.
     pub(super) fn disconnected(&mut self, peer: Peer) {
-        self.told_at.remove(&peer);
+        self.told.disconnected(peer);
     }
 
     /// When the own VIEW-CHANGE is to be sent again.
@@ -136,16 +137,14 @@ impl Pbft {
 
     /// Answers a peer that is behind in views with the proof of the present one; not too often.
     pub(super) fn tell_view(&mut self, peer: Peer) {
-        let is_recent = self.views.told_at.get(&peer).is_some_and(|at| at.plus_ms(RESEND_MS / 2) > self.now);
-        let (Some(new_view), true, false) = (&self.views.new_view, self.peers.is_connected(peer), is_recent) else {
+        let may_tell = self.peers.is_connected(peer) && !armed(Plant::NoNewViewAnswer);
+        let Some(new_view) = self.views.new_view.as_ref().filter(|_| may_tell) else {
             return;
         };
-        if armed(Plant::NoNewViewAnswer) {
-            return;
+        if self.views.told.take(self.now, peer) {
+            let message = Message::NewView(new_view.clone());
+            self.emit(Effect::Send { to: To::Peer(peer), message });
         }
-        let message = Message::NewView(new_view.clone());
-        self.views.told_at.insert(peer, self.now);
-        self.emit(Effect::Send { to: To::Peer(peer), message });
     }
 
     /// Whether this replica is in its view, rather than waiting for it to begin.

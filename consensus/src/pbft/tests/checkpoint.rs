@@ -583,6 +583,27 @@ fn who_never_gets_a_snapshot_in_time_comes_back_by_blocks() {
 }
 
 #[test]
+fn the_more_snapshots_were_too_slow_the_more_blocks_are_fetched_before_the_next() {
+    let mut world = World::new(Setup { dev: true, ..EVERY_2 });
+    world.kill(3);
+    // 32, 64 and 128 blocks, and some above for the round after those.
+    for _ in 0..240 {
+        (0..3).for_each(|index| world.told(index, Event::BlockNow));
+        world.run();
+    }
+    assert_eq!(world.height(0), 241);
+    world.start(3);
+    let mut change = |packet: &mut Packet| match &mut packet.message {
+        Message::Buckets(answer) if packet.to == 3 => answer.parts.clear(),
+        _ => {}
+    };
+    pass_changed(&mut world, 300_000, &mut change);
+    assert_eq!(world.heights(), [241; 4]);
+    let asked = count(&world, "get-snapshot");
+    assert_eq!(asked, 4 + 3, "four before the first round, one before each later one");
+}
+
+#[test]
 fn a_crash_at_any_point_of_a_transfer_leaves_the_old_state_or_the_new_one() {
     for effects in (0..120).step_by(8) {
         let mut world = World::new(EVERY_2);

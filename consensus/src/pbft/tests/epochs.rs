@@ -325,7 +325,7 @@ fn a_power_cut_between_any_two_effects_of_a_change_loses_nothing() {
 
 #[test]
 fn one_that_missed_epochs_comes_back_by_blocks_or_by_a_snapshot() {
-    for (down_for, by_snapshot) in [(1, false), (9, true)] {
+    for (down_for, by_snapshot) in [(1, false), (8, true), (9, true)] {
         let mut world = World::new(setup(2));
         world.kill(3);
         change_to(&mut world, &[0, 1, 2, 3, 4], &[0, 1, 2]);
@@ -338,6 +338,8 @@ fn one_that_missed_epochs_comes_back_by_blocks_or_by_a_snapshot() {
         let (height, epoch) = (world.height(0), world.status(0).epoch);
         assert_eq!((world.height(3), world.status(3).epoch), (height, epoch));
         assert_eq!(!world.nodes[3].switched.is_empty(), by_snapshot, "{:?}", world.nodes[3].switched);
+        let highest = world.engine(3).highest.as_ref().map(|it| it.ballot.height);
+        assert_eq!(highest.is_some(), by_snapshot, "a VIEW-CHANGE would prove all that is final");
         world.kill(1);
         blocks(&mut world, 20..22);
         world.pass(10_000);
@@ -441,4 +443,47 @@ fn the_epoch_is_seen_in_traces_and_a_removed_member_follows() {
     world.pass(2_000);
     world.assert_agreed(7);
     assert!(world.nodes[3].blamed.iter().all(|(peer, _)| *peer != Peer(0)));
+}
+
+#[test]
+fn a_liar_who_claims_a_later_epoch_keeps_nobody_mute() {
+    let mut world = World::new(setup(2));
+    // What it asks when it starts is of an epoch that is over.
+    change_to(&mut world, &[0, 1, 2, 3, 4], &[0, 1, 2]);
+    world.kill(3);
+    world.empty(3, 1);
+    world.start(3);
+    world.cuts.insert((5, 3));
+    for _ in 0..100 {
+        let claim = crate::message::TipInfo { epoch: Epoch(u64::MAX), ..world.engine(5).tip_info() };
+        world.inject(5, 3, Message::Tip(claim));
+        world.pass(100);
+    }
+    world.pass(10_000);
+    assert_eq!(epochs(&world), [2; 6]);
+    assert!(!world.status(3).is_mute);
+}
+
+#[test]
+fn the_old_log_of_a_key_is_mute_once_another_was_let_in() {
+    let mut world = World::new(setup(1));
+    let sent = |world: &World| world.nodes[4].sent_count();
+    // Member 3 is copied: its key goes to node 4 with a log that is begun anew, while the old process knows nothing of that.
+    world.kill(4);
+    world.empty(4, 7);
+    world.nodes[4].key = key(3);
+    world.start(4);
+    assert!(world.status(4).is_mute && !world.status(3).is_mute);
+    wait_for_epoch(&mut world, 1);
+    assert!(world.status(3).is_mute && !world.status(4).is_mute, "one of them votes");
+    let (old, new) = (world.nodes[3].sent_count(), sent(&world));
+    blocks(&mut world, 0..2);
+    world.pass(2_000);
+    assert_eq!(world.nodes[3].sent_count(), old, "the old log says nothing any more");
+    assert!(sent(&world) > new);
+    // It does not ask to be let in again: somebody else has its key.
+    world.pass(30_000);
+    assert_eq!(epochs(&world), [1; 5]);
+    let height = world.height(0);
+    world.assert_agreed(height);
 }
