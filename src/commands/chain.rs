@@ -3,7 +3,7 @@
 use crate::cli::{Chain, Global, Target};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
-use bezant_api::client::Client;
+use bezant_api::client::{Client, FollowError};
 use bezant_api::types::{BlockRef, EvidenceView, ProofView};
 use bezant_consensus::ledger::codec::decode;
 use bezant_consensus::pbft::light::Proof;
@@ -92,9 +92,10 @@ async fn check_proof(proof: &ProofView, genesis: &str, client: &Client) -> Resul
     let bytes = hex::decode(&proof.hex).map_err(|error| wrong(error.to_string()))?;
     let decoded: Proof = decode(&bytes).map_err(|error| wrong(error.to_string()))?;
     let mut verifier = Verifier::new(Arc::new(genesis));
-    bezant_testnet::net::client::follow_epochs(client, &mut verifier, decoded.certificate.ballot.epoch)
-        .await
-        .map_err(wrong)?;
+    client.follow_epochs(&mut verifier, decoded.certificate.ballot.epoch).await.map_err(|error| match error {
+        FollowError::Client(error) => error.into(),
+        unproved @ (FollowError::Missing(_) | FollowError::Unproved { .. }) => wrong(unproved.to_string()),
+    })?;
     let (txid, height) = decoded.verify(&verifier).map_err(|error| wrong(error.to_string()))?;
     if txid.to_string() != proof.txid || height.0 != proof.height {
         return Err(wrong("it is about another transaction".to_owned()));

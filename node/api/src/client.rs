@@ -23,8 +23,11 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+mod epochs;
 #[cfg(test)]
 mod tests;
+
+pub use epochs::FollowError;
 
 /// How long a node may take to answer before the next one is asked.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -353,10 +356,10 @@ impl Client {
         self.request("chain_proof", &TxParams { txid: txid.to_owned() }).await
     }
 
-    /// `chain_epochs`, with the beginnings of epochs from this one on.
+    /// `chain_epochs`, with the beginnings of epochs from this one on. [`Client::follow_epochs`] asks for them all and checks them.
     ///
     /// # Errors
-    /// As [`Client::request`].
+    /// As [`Client::request`]; a net of proof of work has no epochs, and refuses.
     pub async fn epochs(&self, from: u64) -> Result<EpochsView, ClientError> {
         self.request("chain_epochs", &EpochsParams { from }).await
     }

@@ -4,7 +4,6 @@
 //! (certificates under PBFT; proof of work, targets and links under proof of work), and holds every node's chain, coin-set
 //! commitment and supply against that replay.
 
-use crate::net::client::follow_epochs;
 use crate::net::error::NetError;
 use bezant_api::client::Client;
 use bezant_api::manifest::{Manifest, NodeEntry};
@@ -153,7 +152,7 @@ impl Replay {
     async fn run(&mut self, sample: &Sample<'_>, problems: &mut Vec<String>) {
         self.note();
         let epoch = Epoch(sample.status.pbft.as_ref().map_or(0, |pbft| pbft.epoch));
-        if let Err(reason) = follow_epochs(&sample.client, &mut self.verifier, epoch).await {
+        if let Err(reason) = sample.client.follow_epochs(&mut self.verifier, epoch).await {
             problems.push(format!("{}: epochs: {reason}", sample.node.name));
         }
         while self.height.0 < sample.commitment.height {

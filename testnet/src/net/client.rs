@@ -6,10 +6,6 @@ use bezant_api::client::Client;
 use bezant_api::control::{self, ControlRequest, ControlResponse};
 use bezant_api::manifest::{Manifest, ManifestError, NodeEntry};
 use bezant_api::types::NodeStatus;
-use bezant_consensus::ledger::codec::decode;
-use bezant_consensus::ledger::units::Epoch;
-use bezant_consensus::message::epoch::Succession;
-use bezant_consensus::verify::Verifier;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
@@ -179,27 +175,6 @@ impl NodeLine {
 pub async fn node_status(node: &NodeEntry) -> Option<NodeStatus> {
     let client = Client::of_one(&node.rpc).ok()?;
     tokio::time::timeout(ANSWER_TIMEOUT, client.status()).await.ok()?.ok()
-}
-
-/// Lets a verifier learn the members of all epochs up to this one from what a node tells, none of which is believed unproved.
-///
-/// # Errors
-/// When the node does not say, or its proofs prove nothing.
-pub async fn follow_epochs(client: &Client, verifier: &mut Verifier, up_to: Epoch) -> Result<(), String> {
-    let mut known = 0;
-    while known < up_to.0 {
-        let view = client.epochs(known + 1).await.map_err(|error| error.to_string())?;
-        if view.successions.is_empty() {
-            return Err(format!("the node does not say how epoch {} began", known + 1));
-        }
-        for text in &view.successions {
-            let bytes = hex::decode(text).map_err(|error| error.to_string())?;
-            let succession: Succession = decode(&bytes).map_err(|error| error.to_string())?;
-            known = succession.epoch().0;
-            verifier.follow(&[succession]).map_err(|error| error.to_string())?;
-        }
-    }
-    Ok(())
 }
 
 /// All nodes of a net, asked at once.

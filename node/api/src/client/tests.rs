@@ -1,9 +1,24 @@
 use super::*;
+use crate::genesis::{ledger_defaults, pbft_defaults};
+use crate::types::EngineName;
+use bezant_consensus::ledger::block::Header;
+use bezant_consensus::ledger::codec::encode;
+use bezant_consensus::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis};
+use bezant_consensus::ledger::hash::CoinCommitment;
+use bezant_consensus::ledger::key::SigningKey;
+use bezant_consensus::ledger::transaction::MemberList;
+use bezant_consensus::ledger::units::{Epoch, Height, Incarnation};
+use bezant_consensus::message::Seal;
+use bezant_consensus::message::checkpoint::{Checkpoint, CheckpointCertificate, CheckpointVote};
+use bezant_consensus::message::epoch::{Opening, Succession};
+use bezant_consensus::verify::Verifier;
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 
 /// A node that answers every HTTP request with this JSON-RPC result or error.
-async fn node(answer: &'static str) -> String {
+async fn node(answer: impl Into<String>) -> String {
+    let answer = answer.into();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -96,4 +111,73 @@ async fn a_node_with_too_much_to_do_is_passed_over() {
 fn a_bad_url_is_said_at_once() {
     assert!(matches!(Client::of_one("not a url"), Err(ClientError::Other(_))));
     assert!(matches!(Client::new(Vec::<String>::new()), Err(ClientError::Unreachable(_))));
+}
+
+fn key(number: u8) -> SigningKey {
+    SigningKey::from_seed(&[number; 32])
+}
+
+/// Key 1 decides first.
+fn genesis() -> Genesis {
+    Genesis {
+        version: GENESIS_VERSION,
+        salt: [9; 32],
+        time: 1_700_000_000,
+        dev: true,
+        members: vec![key(1).public()],
+        engine: EngineParams::Pbft(pbft_defaults()),
+        ledger: ledger_defaults(EngineName::Pbft),
+        allocations: Vec::new(),
+    }
+}
+
+/// In epoch e key e + 1 decides, if this key is the one that decided before.
+fn succession(epoch: u64, sealed_by: u8) -> String {
+    let network = genesis().network_id();
+    let header: Header = genesis().block().header;
+    let member = u8::try_from(epoch + 1).unwrap();
+    let members = MemberList(vec![key(member).public()]);
+    let opening = Opening { epoch: Epoch(epoch), members, readmitted: Vec::new() };
+    let checkpoint = Checkpoint {
+        incarnation: Incarnation(0),
+        epoch: Epoch(epoch - 1),
+        height: Height(epoch * u64::from(pbft_defaults().checkpoint_interval)),
+        block: header.id(),
+        coins: CoinCommitment([1; 32]),
+        next: opening.hash(&network),
+    };
+    let vote = CheckpointVote::sign(&network, checkpoint, 0, &key(sealed_by));
+    let seals = vec![Seal { signer: 0, signature: vote.signature }];
+    hex::encode(encode(&Succession { certificate: CheckpointCertificate { checkpoint, seals }, header, opening }))
+}
+
+/// What a verifier that knows the genesis knows after following a node that always tells these: its latest epoch.
+async fn follow(told: &[String], up_to: u64) -> (Result<(), FollowError>, u64) {
+    let list: Vec<String> = told.iter().map(|text| format!("\"{text}\"")).collect();
+    let list = list.join(",");
+    let view = format!("\"result\":{{\"epoch\":9,\"start\":0,\"members\":[],\"quorum\":1,\"successions\":[{list}]}}");
+    let client = Client::of_one(&node(view).await).unwrap();
+    let mut verifier = Verifier::new(Arc::new(genesis()));
+    let result = client.follow_epochs(&mut verifier, Epoch(up_to)).await;
+    let known = (0..).take_while(|epoch| verifier.set_of(Epoch(*epoch)).is_ok()).last().unwrap();
+    (result, known)
+}
+
+#[tokio::test]
+async fn epochs_are_followed_as_far_as_they_are_proved() {
+    let all = [succession(1, 1), succession(2, 2)];
+    assert_eq!(follow(&[], 0).await, (Ok(()), 0), "nothing to ask");
+    assert_eq!(follow(&all, 2).await, (Ok(()), 2));
+    assert_eq!(follow(&all[..1], 1).await, (Ok(()), 1));
+    assert_eq!(follow(&[], 1).await, (Err(FollowError::Missing(1)), 0));
+    let is_unproved = |result, at: u64| matches!(result, Err(FollowError::Unproved { epoch, .. }) if epoch == at);
+    let (result, known) = follow(&[succession(1, 1), succession(2, 1)], 2).await;
+    assert!(is_unproved(result, 2) && known == 1, "sealed by one who left");
+    let (result, known) = follow(&all, 3).await;
+    assert!(is_unproved(result, 3) && known == 2, "the same again");
+    let (result, known) = follow(&["zz".to_owned()], 1).await;
+    assert!(is_unproved(result, 1) && known == 0);
+    let client = Client::of_one(&node(REFUSED).await).unwrap();
+    let refused = client.follow_epochs(&mut Verifier::new(Arc::new(genesis())), Epoch(1)).await;
+    assert!(matches!(refused, Err(FollowError::Client(ClientError::Refused { .. }))));
 }
