@@ -10,6 +10,7 @@ use bezant_api::control::{ControlRequest, ValidatorAction};
 use bezant_api::manifest::Manifest;
 use bezant_api::types::{DevHashrateParams, DevMineParams};
 use bezant_testnet::net::client::{self, NetStatus};
+use bezant_testnet::net::error::NetError;
 use bezant_testnet::net::load::{self, LoadOptions};
 use bezant_testnet::net::logs::Follower;
 use bezant_testnet::net::wait::{self, Goal};
@@ -190,22 +191,18 @@ async fn validator(options: Validator, global: &Global, output: &Output) -> Outc
     let manifest = net::running(&net, global)?;
     let before = client::status(&manifest).await.nodes.iter().filter_map(|node| node.epoch).max().unwrap_or(0);
     client::ask(&manifest, &ControlRequest::Validator { action, node }).await?;
-    let end = tokio::time::Instant::now() + VALIDATOR_TIMEOUT;
-    loop {
-        let status = client::status(&manifest).await;
-        let up = || status.nodes.iter().filter(|node| node.up);
-        if up().all(|node| node.epoch > Some(before)) {
-            let voters: Vec<usize> = up().filter(|node| node.votes == Some(true)).map(|node| node.index).collect();
-            return output.result(&json!({ "epoch": before + 1, "voters": voters }), || {
-                format!("epoch {} has begun; validators up: {}", before + 1, nodes_text(&voters))
-            });
-        }
-        if tokio::time::Instant::now() >= end {
-            let text = "the change waits: it needs a quorum of validators up; `bezant testnet status` shows who is";
-            return Err(Failure::new(5, "timeout", text.to_owned()));
-        }
-        tokio::time::sleep(FOLLOW_INTERVAL).await;
-    }
+    let epoch = before + 1;
+    let status = wait::wait(&manifest, Goal::Epoch(epoch), VALIDATOR_TIMEOUT).await.map_err(|error| match error {
+        NetError::TimedOut(missing) => NetError::TimedOut(format!(
+            "the change waits: it needs a quorum of validators up, as `bezant testnet status` shows them; {missing}"
+        )),
+        other => other,
+    })?;
+    let voters = status.nodes.iter().filter(|node| node.up && node.votes == Some(true));
+    let voters: Vec<usize> = voters.map(|node| node.index).collect();
+    output.result(&json!({ "epoch": epoch, "voters": voters }), || {
+        format!("epoch {epoch} has begun; validators up: {}", nodes_text(&voters))
+    })
 }
 
 fn nodes_text(nodes: &[usize]) -> String {

@@ -15,6 +15,8 @@ pub enum Goal {
     Height(u64),
     /// Every node has finalised at least this height.
     Final(u64),
+    /// PBFT: every node is in at least this epoch.
+    Epoch(u64),
     /// One tip everywhere, at one sampling.
     Synced,
 }
@@ -29,6 +31,7 @@ impl Goal {
         up.all(|node: &NodeLine| match self {
             Goal::Height(least) => reached(node.height, least),
             Goal::Final(least) => reached(node.final_height, least),
+            Goal::Epoch(least) => reached(node.epoch, least),
             Goal::Synced => node.tip == first,
         })
     }
@@ -56,12 +59,19 @@ fn missing(goal: Goal, status: &NetStatus, timeout: Duration) -> String {
     let what = match goal {
         Goal::Height(height) => format!("height {height}"),
         Goal::Final(height) => format!("final height {height}"),
+        Goal::Epoch(epoch) => format!("epoch {epoch}"),
         Goal::Synced => "one tip everywhere".to_owned(),
     };
-    let place = |node: &NodeLine| match (node.height, node.final_height) {
-        (Some(height), Some(last)) => format!("node{} at height {height}, final {last}", node.index),
+    let place = |node: &NodeLine| match (node.height, node.final_height, node.epoch) {
+        (Some(height), _, Some(epoch)) if matches!(goal, Goal::Epoch(_)) => {
+            format!("node{} in epoch {epoch} at height {height}", node.index)
+        }
+        (Some(height), Some(last), _) => format!("node{} at height {height}, final {last}", node.index),
         _ => format!("node{} down", node.index),
     };
     let places: Vec<String> = status.nodes.iter().map(place).collect();
     format!("{what} was not reached within {} s: {}", timeout.as_secs(), places.join("; "))
 }
+
+#[cfg(test)]
+mod tests;
