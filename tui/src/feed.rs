@@ -33,7 +33,8 @@ pub enum FeedMessage {
         /// The event.
         event: Box<Event>,
     },
-    /// How the node is now: after a block under proof of work, for the hash rate that no event tells.
+    /// How the node is now, for what no event tells: after a block under proof of work the hash rate, after the beginning of an
+    /// epoch whether the node may vote.
     Status {
         /// Which node.
         node: usize,
@@ -109,15 +110,16 @@ async fn follow_once(node: usize, rpc: &str, sender: &mpsc::Sender<FeedMessage>)
     let mut events = client.events(None).await.map_err(|error| error.to_string())?;
     let mut asked: Option<Instant> = None;
     while let Some(event) = events.next().await {
+        let begins_epoch = matches!(event.kind, EventKind::Epoch { .. });
         let has_news = matches!(event.kind, EventKind::Block { .. })
             && asked.is_none_or(|asked: Instant| asked.elapsed() > STATUS_INTERVAL);
         if sender.send(FeedMessage::Event { node, event: Box::new(event) }).await.is_err() {
             return Ok(());
         }
-        if has_news {
+        if has_news || begins_epoch {
             asked = Some(Instant::now());
             let status = client.status().await.map_err(|error| error.to_string())?;
-            if status.pow.is_some()
+            if (begins_epoch || status.pow.is_some())
                 && sender.send(FeedMessage::Status { node, status: Box::new(status) }).await.is_err()
             {
                 return Ok(());

@@ -14,7 +14,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Screen, area: Rect) {
     }
     lines.extend([
         Line::from(""),
-        Line::from("★      primary of the view   ◌ only follows   ● up, ✗ down"),
+        Line::from("★      primary of the view   ◌ has no vote   ● up, ✗ down"),
         Line::from("○ idle → ◔ proposed → ◑ prepared → ● committed"),
         Line::from("███│░  votes held; │ marks the quorum"),
         Line::from("✓ final   … included, not final yet   ✗ left the chain"),

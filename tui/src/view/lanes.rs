@@ -34,18 +34,21 @@ fn view(node: &Node) -> String {
     if epoch == 0 { format!("v{}", node.view) } else { format!("{epoch}/{}", node.view) }
 }
 
+/// What it does in its view. A member that says nothing for want of its vote log leads no view either.
+fn role(node: &Node) -> &'static str {
+    match node.status.as_ref().and_then(|status| status.pbft.as_ref()) {
+        Some(pbft) if pbft.me.is_none() || pbft.is_mute => "◌",
+        Some(pbft) if pbft.me == Some(node.primary) => "★",
+        Some(_) | None => " ",
+    }
+}
+
 fn pbft(model: &Model) -> Table<'static> {
     let (quorum, n) = model.quorum().unwrap_or((0, 0));
     let rows = model.nodes.iter().map(|node| {
         let (height, flight) = node.current();
-        let me = node.status.as_ref().and_then(|status| status.pbft.as_ref()?.me);
-        let role = match (me, &node.status) {
-            (Some(me), _) if me == node.primary => "★",
-            (None, Some(_)) => "◌",
-            (Some(_), _) | (None, None) => " ",
-        };
         Row::new(vec![
-            Cell::from(format!("{role}{}", node.name)),
+            Cell::from(format!("{}{}", role(node), node.name)),
             state(node),
             Cell::from(node.height.to_string()),
             Cell::from(view(node)),

@@ -142,6 +142,27 @@ fn pow_at_three_sizes() {
 }
 
 #[test]
+fn a_member_without_its_vote_log_is_marked_until_an_epoch_admits_it() {
+    let mut model = model(EngineName::Pbft);
+    let tell = |model: &mut Model, node: usize, is_mute: bool, me: Option<u16>| {
+        let mut now = status(EngineName::Pbft, node);
+        let pbft = now.pbft.as_mut().expect("PBFT");
+        (pbft.is_mute, pbft.me) = (is_mute, me);
+        model.update(FeedMessage::Status { node, status: Box::new(now) }, 12_000);
+    };
+    let shows = |model: &Model, name: &str| screen(model, 80, 24, false).backend().to_string().contains(name);
+    tell(&mut model, 1, true, Some(1));
+    tell(&mut model, 2, false, None);
+    assert!(shows(&model, "★node0") && shows(&model, "◌node1") && shows(&model, "◌node2"));
+    tell(&mut model, 0, true, Some(0));
+    assert!(shows(&model, "◌node0"), "a mute primary leads nothing");
+    for node in 0..2 {
+        tell(&mut model, node, false, u16::try_from(node).ok());
+    }
+    assert!(shows(&model, "★node0") && shows(&model, " node1"));
+}
+
+#[test]
 fn help_lies_over_the_screen_and_names_the_keys() {
     let text = screen(&model(EngineName::Pbft), 80, 24, true).backend().to_string();
     for key in ["q      stop the net", "t      send 1 BZT", "?      this help"] {
