@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod cluster;
+mod disk;
 mod edges;
 mod epochs;
 mod fairness;
@@ -9,6 +10,7 @@ mod forge;
 mod net;
 mod parts;
 mod rules;
+mod say;
 mod traces;
 mod transcripts;
 mod views;

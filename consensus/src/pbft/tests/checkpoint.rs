@@ -248,7 +248,7 @@ fn with_a_wrong_coin(flushes: bool) -> World {
     let mut world = World::new(EVERY_2);
     blocks(&mut world, 0..3);
     world.kill(3);
-    world.disk(3, super::cluster::Disk::corrupt);
+    world.disk(3, super::disk::Disk::corrupt);
     world.setup.flushes = flushes;
     world.start(3);
     world.run();

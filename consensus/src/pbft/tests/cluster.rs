@@ -1,8 +1,10 @@
 //! A few replicas in one place: a queue of messages in an order that the test chooses, links that it cuts, a clock for each
 //! replica, disks that outlive crashes, and a referee that looks at every effect. What a liar says is made in [`super::forge`].
 
-use crate::chain::snapshot::{BucketPage, SnapshotStep, Switch};
-use crate::chain::{Archive, Base, ChainUpdate, Tip};
+use super::disk::{Disk, Reader};
+use super::say::{describe, describe_effect};
+use crate::chain::snapshot::{SnapshotStep, Switch};
+use crate::chain::{Base, ChainUpdate};
 use crate::engine::{
     Effect, Engine, EngineConfig, Event, Fault, OverdueRequest, PayloadRequest, Peer, Record, Status, To, Trace,
     VoteLog,
@@ -10,8 +12,6 @@ use crate::engine::{
 use crate::ledger::amount::Amount;
 use crate::ledger::block::{Block, Header};
 use crate::ledger::codec::{decode, encode};
-use crate::ledger::coins::{Coin, Coins, Diff};
-use crate::ledger::commitment::{Buckets, bucket_of};
 use crate::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams, ValidatorSet};
 use crate::ledger::hash::{BlockId, LockHash, MerkleRoot, TxId};
 use crate::ledger::key::SigningKey;
@@ -20,9 +20,7 @@ use crate::ledger::rules::context::{Place, check_transaction};
 use crate::ledger::sighash::SighashCommon;
 use crate::ledger::transaction::{Body, Coinbase, OutPoint, Output, Spend, Transaction, Transfer, Witness};
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
-use crate::message::{
-    Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, PreparedBlock, Seal, ViewChange, Vote, VoteKind,
-};
+use crate::message::{Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, Seal, Vote, VoteKind};
 use crate::pbft::Pbft;
 use crate::verify::{MessageError, Verified, Verifier};
 use rand_chacha::ChaCha20Rng;
@@ -36,128 +34,6 @@ pub(crate) const START_S: u32 = 1_700_000_000;
 /// Coins that the test account has.
 pub(crate) const COINS: u32 = 40;
 const COIN: u64 = 1_000_000;
-
-/// What a replica wrote.
-#[derive(Default, Debug)]
-pub(crate) struct Disk {
-    pub(crate) records: Vec<Record>,
-    coins: BTreeMap<OutPoint, Coin>,
-    blocks: BTreeMap<BlockId, Arc<Block>>,
-    diffs: BTreeMap<BlockId, Arc<Diff>>,
-    active: BTreeMap<Height, BlockId>,
-    certificates: BTreeMap<Height, CommitCertificate>,
-    base: Option<(Tip, Buckets)>,
-    /// Coins that were spent, with the height of the block that did it.
-    spent: BTreeMap<OutPoint, (Height, Coin)>,
-    /// Snapshots from this height on can be read.
-    keep: Height,
-    /// The staging area, by bucket.
-    staged: BTreeMap<u8, BTreeMap<OutPoint, Coin>>,
-}
-
-impl Disk {
-    fn persist(&mut self, record: Record) {
-        match &record {
-            Record::Body(block) => drop(self.blocks.insert(block.id(), Arc::new(block.clone()))),
-            Record::Committed(it) => drop(self.certificates.insert(it.ballot.height, it.clone())),
-            Record::Vote(_)
-            | Record::Prepared(_)
-            | Record::ViewChange(_)
-            | Record::NewView(_)
-            | Record::Evidence(_)
-            | Record::Checkpoint(_)
-            | Record::CheckpointState(_)
-            | Record::Stable(_)
-            | Record::Epoch(_)
-            | Record::Header(_)
-            | Record::Invalid(_) => {}
-        }
-        self.records.push(record);
-    }
-
-    fn flush(&mut self, update: &ChainUpdate) {
-        for link in &update.connected {
-            self.spent.extend(link.diff.spent.iter().map(|(outpoint, coin)| (*outpoint, (link.height, *coin))));
-            link.diff.apply(&mut self.coins).expect("a judged block fits the coins");
-            self.blocks.insert(link.id, link.block.clone());
-            self.diffs.insert(link.id, link.diff.clone());
-            self.active.insert(link.height, link.id);
-            let (tip, buckets) = self.base.as_mut().expect("the disk has a base");
-            buckets.apply(&link.diff);
-            *tip = Tip { height: link.height, id: link.id, header: link.block.header };
-        }
-    }
-
-    pub(crate) fn switch(&mut self, switch: &Switch) {
-        self.coins = std::mem::take(&mut self.staged).into_values().flatten().collect();
-        assert!(Buckets::of(&self.coins) == switch.buckets, "what is switched to is what was said");
-        self.active.insert(switch.tip.height, switch.tip.id);
-        self.spent.clear();
-        self.keep = switch.tip.height;
-        self.base = Some((switch.tip, switch.buckets.clone()));
-    }
-
-    /// A wrong coin, in the coins and in their sums: as if a bug had put it there.
-    pub(crate) fn corrupt(&mut self) {
-        let outpoint = OutPoint { txid: TxId([9; 32]), index: 7 };
-        let coin = Coin { amount: grains(1), lock: LockHash([9; 32]), height: Height(0), coinbase: false };
-        self.coins.insert(outpoint, coin);
-        let (_, buckets) = self.base.as_mut().expect("the disk has a base");
-        buckets.apply(&Diff { created: BTreeMap::from([(outpoint, coin)]), spent: BTreeMap::new() });
-    }
-
-    pub(crate) fn has(&self, wanted: impl Fn(&Record) -> bool) -> bool {
-        self.records.iter().any(wanted)
-    }
-}
-
-#[derive(Clone)]
-struct Reader(Arc<Mutex<Disk>>);
-
-impl Reader {
-    fn read<T>(&self, what: impl FnOnce(&Disk) -> T) -> T {
-        what(&self.0.lock().expect("no test panics while it holds a disk"))
-    }
-}
-
-impl Coins for Reader {
-    fn get(&self, outpoint: &OutPoint) -> Option<Coin> {
-        self.read(|disk| disk.coins.get(outpoint).copied())
-    }
-}
-
-impl Archive for Reader {
-    fn block(&self, id: &BlockId) -> Option<Arc<Block>> {
-        self.read(|disk| disk.blocks.get(id).cloned())
-    }
-    fn diff(&self, id: &BlockId) -> Option<Arc<Diff>> {
-        self.read(|disk| disk.diffs.get(id).cloned())
-    }
-    fn active_at(&self, height: Height) -> Option<BlockId> {
-        self.read(|disk| disk.active.get(&height).copied())
-    }
-    fn certificate(&self, height: Height) -> Option<CommitCertificate> {
-        // The least that can be expected of a store: what was flushed.
-        self.read(|disk| disk.active.get(&height).and(disk.certificates.get(&height)).cloned())
-    }
-    fn bucket_at(&self, height: Height, bucket: u8, after: Option<OutPoint>, limit: usize) -> Option<BucketPage> {
-        self.read(|disk| {
-            let (tip, _) = disk.base.as_ref().expect("the disk has a base");
-            if height > tip.height || height < disk.keep {
-                return None;
-            }
-            let spent =
-                disk.spent.iter().filter(|(_, (at, _))| *at > height).map(|(outpoint, (_, coin))| (outpoint, coin));
-            let was_there = |(outpoint, coin): &(&OutPoint, &Coin)| {
-                coin.height <= height && bucket_of(outpoint) == bucket && after.is_none_or(|after| **outpoint > after)
-            };
-            let all: BTreeMap<OutPoint, Coin> =
-                disk.coins.iter().chain(spent).filter(was_there).map(|(outpoint, coin)| (*outpoint, *coin)).collect();
-            let is_last = all.len() <= limit;
-            Some(BucketPage { coins: all.into_iter().take(limit).collect(), is_last })
-        })
-    }
-}
 
 /// One replica and what belongs to it.
 pub(crate) struct Node {
@@ -316,7 +192,7 @@ pub(crate) fn grains(grains: u64) -> Amount {
     Amount::from_grains(grains).expect("test amounts are small")
 }
 
-fn short(id: BlockId) -> String {
+pub(super) fn short(id: BlockId) -> String {
     id.0[..3].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -455,7 +331,9 @@ impl World {
                 }
                 cut.effects -= 1;
             }
-            self.log_effect(index, &effect);
+            if let Some(line) = describe_effect(&effect) {
+                writeln!(self.log, "{index}   {line}").expect("writing to a string");
+            }
             match effect {
                 Effect::Persist(record) => {
                     self.judge_record(&record);
@@ -913,101 +791,6 @@ impl World {
             assert_eq!(*seen.get_or_insert(state), state, "equal tips mean equal coins");
         }
         assert!(seen.is_some(), "somebody is up");
-    }
-
-    fn log_effect(&mut self, index: usize, effect: &Effect) {
-        let line = match effect {
-            Effect::Persist(Record::Body(block)) => format!("persist body {}", short(block.id())),
-            Effect::Persist(Record::Vote(vote)) => format!("persist {}", describe_vote(vote)),
-            Effect::Persist(Record::Prepared(it)) => format!("persist prepared {}", it.certificate.ballot.height),
-            Effect::Persist(Record::Committed(it)) => format!("persist committed {}", it.ballot.height),
-            Effect::Persist(Record::ViewChange(it)) => {
-                format!("persist {}", describe(&Message::ViewChange(it.clone())))
-            }
-            Effect::Persist(Record::NewView(it)) => format!("persist {}", describe(&Message::NewView(it.clone()))),
-            Effect::Persist(Record::Evidence(it)) => format!("persist evidence against {}", it.first.signer),
-            Effect::Persist(Record::Checkpoint(it)) => format!("persist checkpoint {}", it.checkpoint.height),
-            Effect::Persist(Record::CheckpointState(it)) => format!("persist state {}", it.checkpoint.height),
-            Effect::Persist(Record::Stable(it)) => format!("persist stable {}", it.checkpoint.height),
-            Effect::Persist(Record::Epoch(it)) => format!("persist epoch {}", it.epoch()),
-            Effect::Persist(record) => format!("persist {record:?}"),
-            Effect::Members { set, is_present: true } => format!("epoch {} of {} members", set.epoch, set.n()),
-            Effect::Members { set, .. } => format!("the {} members of epoch {} are known", set.n(), set.epoch),
-            Effect::Send { to, message } => format!("send {to:?} {}", describe(message)),
-            Effect::WantPayload(request) => format!("want payload {} above {}", request.height, request.above.len()),
-            Effect::WantOverdue(_) => "want overdue".to_owned(),
-            Effect::Admit { member, transactions, .. } => format!("admit {} of {member}", transactions.len()),
-            Effect::Mine(_) => "mine".to_owned(),
-            Effect::Snapshot(step) => describe_step(step),
-            Effect::Chain(update) => format!("chain +{} tip {}", update.connected.len(), update.tip.height),
-            Effect::Blame { peer, fault } => format!("blame {peer:?}: {fault}"),
-            Effect::Trace(Trace::Phase { phase, height, .. }) => format!("phase {height} {phase:?}"),
-            // Figures of the clock would only blur what was said; they have tests of their own.
-            Effect::Trace(Trace::Vote { .. } | Trace::Pace { .. }) => return,
-            Effect::Trace(trace) => format!("trace {trace:?}"),
-        };
-        writeln!(self.log, "{index}   {line}").expect("writing to a string");
-    }
-}
-
-fn describe_step(step: &SnapshotStep) -> String {
-    match step {
-        SnapshotStep::Clear => "clear the staging area".to_owned(),
-        SnapshotStep::Stage { bucket, coins } => format!("stage {} coins of bucket {bucket}", coins.len()),
-        SnapshotStep::Discard { bucket } => format!("discard bucket {bucket}"),
-        SnapshotStep::Switch(switch) => format!("switch to {}", switch.tip.height),
-        SnapshotStep::Switched(tip) => format!("switched to {}", tip.height),
-        SnapshotStep::Keep { from } => format!("keep snapshots from {from}"),
-    }
-}
-
-fn describe_vote(vote: &Vote) -> String {
-    let view = if vote.ballot.view == View(0) { String::new() } else { format!(" in {}", vote.ballot.view) };
-    format!("{:?} {} {}{view}", vote.kind, vote.ballot.height, short(vote.ballot.block))
-}
-
-fn describe_change(change: &ViewChange) -> String {
-    let base = change.committed.as_ref().map_or(Height::GENESIS, |it| it.ballot.height);
-    let of_certificate = |it: &PreparedBlock| {
-        let ballot = it.certificate.ballot;
-        format!(" {}={}@{}", ballot.height, short(ballot.block), ballot.view)
-    };
-    let prepared: String = change.prepared.iter().map(of_certificate).collect();
-    format!("{} base {base} prepared{prepared}", change.signer)
-}
-
-fn describe(message: &Message) -> String {
-    match message {
-        Message::PrePrepare(proposal) => describe_vote(&proposal.vote),
-        Message::Vote(vote) => describe_vote(vote),
-        Message::Tip(info) => format!("Tip {}", info.final_height),
-        Message::GetCertified { from, count } => format!("GetCertified {from} x{count}"),
-        Message::Certified(blocks) => {
-            let heights: Vec<u64> = blocks.0.iter().map(|it| it.certificate.ballot.height.0).collect();
-            format!("Certified {heights:?}")
-        }
-        Message::ViewChange(change) => format!("ViewChange to {} of {}", change.view, describe_change(change)),
-        Message::NewView(new_view) => {
-            let changes: Vec<String> = new_view.changes.iter().map(describe_change).collect();
-            format!("NewView {} [{}]", new_view.view, changes.join("; "))
-        }
-        Message::Checkpoint(vote) => format!("Checkpoint {}", vote.checkpoint.height),
-        Message::Checkpointed(it) => format!("Checkpointed {}", it.checkpoint.height),
-        Message::GetSnapshot { height } => format!("GetSnapshot {height}"),
-        Message::Snapshot(it) => {
-            format!("Snapshot {:?}", it.as_ref().map(|it| it.certificate.checkpoint.height.0))
-        }
-        Message::GetBuckets { height, first, last, .. } => format!("GetBuckets {first} to {last} at {height}"),
-        Message::Buckets(it) => {
-            format!("Buckets at {}: {:?}", it.height, it.parts.iter().map(|part| part.bucket).collect::<Vec<_>>())
-        }
-        Message::Overdue(overdue) => format!("Overdue {} of {}", overdue.transactions.len(), overdue.signer),
-        Message::Successions(it) => {
-            format!("Successions {:?}", it.0.iter().map(|it| it.epoch().0).collect::<Vec<_>>())
-        }
-        Message::GetSuccessions { from } => format!("GetSuccessions {from}"),
-        Message::Evidence(evidence) => format!("Evidence against {}", evidence.first.signer),
-        other => other.name().to_owned(),
     }
 }
 
