@@ -274,13 +274,15 @@ impl Pbft {
         true
     }
 
-    /// Connects what was final before, as far as `next` has the certificate and the block of a height.
+    /// Connects what was final before, as far as `next` has the certificate and the block of a height; nothing on wrong coins.
     pub(super) fn connect_again(
         &mut self,
         mut next: impl FnMut(&Pbft, Height) -> Option<(CommitCertificate, Arc<Block>)>,
     ) {
         let mut connected = Vec::new();
-        while let Some((certificate, block)) = next(self, self.chain.tip().height.next()) {
+        while !self.is_stopped()
+            && let Some((certificate, block)) = next(self, self.chain.tip().height.next())
+        {
             let (height, id) = (certificate.ballot.height, certificate.ballot.block);
             let ground = Ground::at(self.chain.tip());
             let verdict = check_header(&block.header, &ground.parent)

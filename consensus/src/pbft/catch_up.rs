@@ -104,10 +104,7 @@ impl Pbft {
             Ask::Blocks(_) | Ask::Snapshot | Ask::Buckets | Ask::Successions => None,
         });
         if blocks.iter().any(|certified| certified.certificate.ballot.epoch > self.set.epoch) {
-            // Help that came before the epoch has begun here.
-            if asked.is_some() {
-                self.peers.answered(from);
-            }
+            // Help that came before the epoch has begun here. It answers no request: what was asked for is of this epoch.
             return;
         }
         // Help that crosses a request is no answer to it.
@@ -181,7 +178,7 @@ impl Pbft {
 
     /// Asks a peer for what is missing, if one claims to have it and it did not come by itself.
     pub(super) fn catch_up(&mut self) {
-        if self.is_stopped() || self.transfer.is_fetching() || self.is_far_behind() || self.is_complete() {
+        if self.is_stopped() || self.awaits_snapshot() || self.is_complete() {
             self.lag = None;
             return;
         }
@@ -198,11 +195,12 @@ impl Pbft {
         };
         self.lag = Some((tip, since));
         let far = tip.0.saturating_add(u64::from(self.params.depth));
-        let is_far = |peer: &&Peer| self.peers.claim(**peer).is_some_and(|info| info.final_height.0 > far);
-        let chosen = ahead[(tip.0 % ahead.len() as u64) as usize];
-        let peer = ahead.iter().find(is_far).copied();
+        let is_far = |peer: &Peer| self.peers.claim(*peer).is_some_and(|info| info.final_height.0 > far);
+        let by_turns = |peers: &[Peer]| peers.get((tip.0 % peers.len().max(1) as u64) as usize).copied();
+        let chosen = by_turns(&ahead);
+        let peer = by_turns(&ahead.into_iter().filter(is_far).collect::<Vec<_>>());
         let is_late = since.plus_ms(LAG_GRACE_MS) <= self.now;
-        if let Some(peer) = peer.or(is_late.then_some(chosen)) {
+        if let Some(peer) = peer.or(chosen.filter(|_| is_late)) {
             let wanted = tip.next();
             self.peers.asked(self.now, peer, Ask::Blocks(wanted));
             let message = Message::GetCertified { from: wanted, count: BLOCKS_PER_MESSAGE_MAX as u32 };

@@ -81,7 +81,8 @@ impl Checkpoints {
         }
         of_member.insert(vote.checkpoint.height, vote);
         if of_member.len() > CHECKPOINTS_PER_MEMBER_MAX {
-            of_member.pop_first();
+            let dropped = of_member.pop_first().map(|(height, _)| (vote.signer, height));
+            self.reported.retain(|reported| Some(*reported) != dropped);
         }
         Some(self.seals(&vote.checkpoint).count())
     }
@@ -196,7 +197,7 @@ impl Pbft {
     pub(super) fn look(&mut self) {
         let height = self.chain.tip().height;
         if height <= self.start.height {
-            // The last checkpoint of the epoch before.
+            self.look_at_start();
             return self.compare();
         }
         if !self.is_checkpoint(height) {
@@ -211,6 +212,22 @@ impl Pbft {
         self.compare();
         self.vote_checkpoint(state.checkpoint);
         self.checkpoints.prune();
+    }
+
+    /// The tip is the last checkpoint of the epoch before: what is here is compared with what the present one began with.
+    fn look_at_start(&mut self) {
+        let tip = self.chain.tip();
+        let Some(start) = self.epochs.at(tip.height).filter(|it| it.height() == tip.height) else {
+            return;
+        };
+        let certified = start.certificate.checkpoint;
+        let buckets = BucketHashes::of(self.chain.buckets());
+        let checkpoint = Checkpoint { block: tip.id, coins: buckets.commitment(), ..certified };
+        let state = CheckpointState { checkpoint, header: tip.header, buckets };
+        if self.checkpoints.states.get(&tip.height) != Some(&state) {
+            self.emit(Effect::Persist(Record::CheckpointState(state.clone())));
+            self.checkpoints.states.insert(tip.height, state);
+        }
     }
 
     fn vote_checkpoint(&mut self, checkpoint: Checkpoint) {
@@ -392,6 +409,7 @@ impl Pbft {
         let height = certificate.checkpoint.height;
         self.checkpoints.states.clear();
         self.checkpoints.held.clear();
+        self.checkpoints.diverged = self.checkpoints.diverged.take().filter(|it| it.checkpoint.height > height);
         self.checkpoints.waiting.insert(height, certificate);
         self.look();
     }

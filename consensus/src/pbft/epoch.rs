@@ -145,6 +145,13 @@ pub(super) fn is_changing(block: &Block) -> bool {
     block.transactions.iter().any(|transaction| change_of(transaction).is_some())
 }
 
+/// A change that waits for a block.
+#[derive(Clone, Debug)]
+struct Waiting {
+    transaction: Transaction,
+    since: Time,
+}
+
 /// What a replica knows of epochs.
 #[derive(Clone, Debug)]
 pub(super) struct Epochs {
@@ -155,11 +162,13 @@ pub(super) struct Epochs {
     /// How epochs began, as far as that is proved; perhaps further than blocks are connected. Invariant: consecutive from 1.
     known: BTreeMap<Epoch, Succession>,
     /// A change of members that waits for a block. Invariant: it may stand above the tip.
-    members: Option<Transaction>,
+    members: Option<Waiting>,
     /// Requests for re-admission that wait for a block. Invariant: they may stand above the tip.
-    readmissions: BTreeMap<PublicKey, Transaction>,
+    readmissions: BTreeMap<PublicKey, Waiting>,
     /// When those were last sent.
     sent_at: Time,
+    /// When this replica last asked to be re-admitted itself.
+    asked_at: Option<Time>,
     /// Votes of the next epoch.
     future: Future,
     /// Peers that were told how an epoch began.
@@ -175,6 +184,7 @@ impl Epochs {
             members: None,
             readmissions: BTreeMap::new(),
             sent_at: Time(0),
+            asked_at: None,
             future: Future::default(),
             told: Spacing::default(),
         }
@@ -215,7 +225,7 @@ impl Epochs {
         all.filter(move |it| it.member == *member).map(|it| it.nonce)
     }
 
-    fn waiting(&self) -> impl Iterator<Item = &Transaction> {
+    fn waiting(&self) -> impl Iterator<Item = &Waiting> {
         self.members.iter().chain(self.readmissions.values())
     }
 
@@ -282,7 +292,7 @@ impl Pbft {
         };
         let mut chosen = Vec::new();
         let mut room = bytes_max;
-        for transaction in self.epochs.waiting() {
+        for Waiting { transaction, .. } in self.epochs.waiting() {
             let (Some(change), Some(left)) = (change_of(transaction), room.checked_sub(transaction.bytes())) else {
                 continue;
             };
@@ -300,10 +310,10 @@ impl Pbft {
         let result = changes.take(self.terms(), height, block);
         assert!(result.is_ok(), "a block was judged before it is connected: {result:?}");
         self.epochs.changes = changes;
-        let waiting: Vec<Transaction> = self.epochs.waiting().cloned().collect();
+        let waiting: Vec<Waiting> = self.epochs.waiting().cloned().collect();
         self.epochs.members = None;
         self.epochs.readmissions.clear();
-        waiting.into_iter().for_each(|transaction| drop(self.wait_for_block(transaction)));
+        waiting.into_iter().for_each(|it| drop(self.wait_for_block(it)));
     }
 
     /// The changes of the epoch are those of these blocks above its last checkpoint: a start finds them in the store.
@@ -312,19 +322,18 @@ impl Pbft {
         let tip = self.chain.tip().height;
         let interval = u64::from(self.params.checkpoint_interval);
         let checkpoint = Height(tip.0.saturating_sub(1) / interval * interval).max(self.start.height);
-        for height in (checkpoint.next().0..=tip.0).map(Height) {
-            let block = self.chain.active_at(height).and_then(|id| self.chain.block(&id));
-            // Below the snapshot that it began with a replica has no blocks, and needs none.
-            if let Some(block) = block {
-                self.note_changes(height, &block);
-            }
+        let heights = (checkpoint.next().0..=tip.0).map(Height);
+        let block = |height| self.chain.active_at(height).and_then(|id| self.chain.block(&id)).map(|it| (height, it));
+        // Up to the snapshot with which it went on a replica has not all blocks, and needs none: what followed is known.
+        if let Some(blocks) = heights.map(block).collect::<Option<Vec<_>>>() {
+            blocks.iter().for_each(|(height, block)| self.note_changes(*height, block));
         }
     }
 
     /// Whether a change of members may wait for a block here.
     pub(super) fn admits_change(&self, transaction: &Transaction) -> Result<(), TxError> {
         let change = change_of(transaction).ok_or(TxError::EpochChange("it changes no members"))?;
-        let is_known = self.epochs.waiting().any(|waiting| waiting.hash() == transaction.hash());
+        let is_known = self.is_waiting(transaction);
         let is_taken = match change {
             EpochChange::Members { .. } => self.epochs.members.is_some(),
             EpochChange::Readmit { member, .. } => self.epochs.readmissions.contains_key(member),
@@ -338,41 +347,61 @@ impl Pbft {
         self.epochs.changes.clone().admit(self.terms(), self.chain.tip().height.next(), change)
     }
 
-    fn wait_for_block(&mut self, transaction: Transaction) -> Result<(), TxError> {
-        self.admits_change(&transaction)?;
-        match change_of(&transaction) {
-            Some(EpochChange::Members { .. }) => self.epochs.members = Some(transaction),
+    fn is_waiting(&self, transaction: &Transaction) -> bool {
+        self.epochs.waiting().any(|it| it.transaction.hash() == transaction.hash())
+    }
+
+    fn wait_for_block(&mut self, waiting: Waiting) -> Result<(), TxError> {
+        self.admits_change(&waiting.transaction)?;
+        match change_of(&waiting.transaction) {
+            Some(EpochChange::Members { .. }) => self.epochs.members = Some(waiting),
             Some(EpochChange::Readmit { member, .. }) => {
-                drop(self.epochs.readmissions.insert(*member, transaction));
+                let member = *member;
+                self.epochs.readmissions.insert(member, waiting);
             }
             None => {}
         }
         Ok(())
     }
 
-    /// A change of members, of this node's user or from a peer, whose signatures were verified. One that cannot be taken is of
-    /// another time, and nobody's fault.
+    /// A change of members, of this node's user or from a peer, whose signatures were verified. A new one is passed on: whoever
+    /// sent it may have told nobody else. One that cannot be taken is of another time, and nobody's fault.
     pub(super) fn on_change(&mut self, transaction: Transaction) {
-        if self.wait_for_block(transaction).is_ok() {
+        let is_new = !self.is_waiting(&transaction);
+        let waiting = Waiting { transaction: transaction.clone(), since: self.now };
+        if is_new && self.wait_for_block(waiting).is_ok() {
             self.epochs.sent_at = self.now;
+            self.emit(Effect::Send { to: To::All, message: Message::Transaction(transaction) });
         }
+    }
+
+    /// Since when the longest-waiting change has waited.
+    pub(super) fn change_waits_since(&self) -> Option<Time> {
+        self.epochs.waiting().map(|it| it.since).min()
     }
 
     /// Sends again what still waits.
     pub(super) fn send_changes_again(&mut self) {
         self.ask_for_readmission();
-        if self.changes_at().is_some_and(|at| at <= self.now) && self.epochs.waiting().next().is_some() {
+        if self.resend_changes_at().is_some_and(|at| at <= self.now) {
             self.epochs.sent_at = self.now;
-            let waiting: Vec<Transaction> = self.epochs.waiting().cloned().collect();
+            let waiting: Vec<Transaction> = self.epochs.waiting().map(|it| it.transaction.clone()).collect();
             self.out
                 .extend(waiting.into_iter().map(|it| Effect::Send { to: To::All, message: Message::Transaction(it) }));
         }
     }
 
-    /// When that is to be done.
+    fn resend_changes_at(&self) -> Option<Time> {
+        self.epochs.waiting().next().map(|_| self.epochs.sent_at.plus_ms(CHANGE_RESEND_MS))
+    }
+
+    fn ask_at(&self) -> Option<Time> {
+        self.awaited().map(|_| self.epochs.asked_at.map_or(self.now, |at| at.plus_ms(CHANGE_RESEND_MS)))
+    }
+
+    /// When changes are to be sent again, or this replica asks for one.
     pub(super) fn changes_at(&self) -> Option<Time> {
-        let is_due = self.epochs.waiting().next().is_some() || self.awaited().is_some();
-        is_due.then(|| self.epochs.sent_at.plus_ms(CHANGE_RESEND_MS))
+        [self.resend_changes_at(), self.ask_at()].into_iter().flatten().min()
     }
 
     /// This replica's index among the members, whether it may vote or not.
@@ -400,21 +429,19 @@ impl Pbft {
         let (Some(nonce), Some(key)) = (self.awaited(), self.key.clone()) else {
             return;
         };
-        let is_due = self.epochs.sent_at.plus_ms(CHANGE_RESEND_MS) <= self.now;
+        let is_due = self.ask_at().is_some_and(|at| at <= self.now);
         // Claims of later epochs are no reason to wait: they may be lies.
         let is_behind = self.epochs.last_known() > self.set.epoch;
         if !is_due || is_behind || self.is_complete() {
             return;
         }
-        self.epochs.sent_at = self.now;
+        self.epochs.asked_at = Some(self.now);
         let member = key.public();
         let body = Body::Epoch(EpochChange::Readmit { epoch: self.set.epoch, member, nonce });
         let index = self.index().expect("only members are mute");
         let signature = key.sign(&epoch_change_digest(&self.set.network, &body));
         let transaction = Transaction { body, witnesses: vec![Witness::Member { member: index, signature }] };
-        if self.wait_for_block(transaction.clone()).is_ok() {
-            self.emit(Effect::Send { to: To::All, message: Message::Transaction(transaction) });
-        }
+        self.on_change(transaction);
     }
 
     /// With what the heights above the tip's checkpoint go on.
@@ -433,7 +460,8 @@ impl Pbft {
     pub(super) fn note_end(&mut self) {
         let tip = self.chain.tip().height;
         let next = self.next_opening();
-        if next.epoch != self.set.epoch {
+        // What is proved is known already, whatever is found here.
+        if next.epoch != self.set.epoch && next.epoch > self.epochs.last_known() {
             let set = next.set(&self.set.network);
             self.emit(Effect::Members { set, is_present: false });
         }
@@ -504,7 +532,7 @@ impl Pbft {
 
     /// This replica's place in the present set, if it may vote there.
     pub(super) fn seat(&self) -> Option<Member> {
-        let key = self.key.clone()?;
+        let key = self.key.clone().filter(|_| self.withheld.is_none())?;
         let index = self.index()?;
         let latest = self.epochs.nonces(&key.public(), self.set.epoch).next_back();
         let may_vote = match (self.log, latest) {

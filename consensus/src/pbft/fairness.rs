@@ -8,6 +8,9 @@
 //! 2. If blocks become final without it, then after twice the timeout, and at least half of it after it was handed over, the
 //!    replica leaves the view.
 //!
+//! A change of members is sent to everybody as soon as it is known, and again and again; so twice the timeout is all that a primary has
+//! for it, whatever else becomes final.
+//!
 //! What stands in a proposal that is under way is not kept waiting by the primary. A replica that is behind knows too little
 //! to complain. A backlog does not matter: what would not be in the next block is not due.
 
@@ -78,8 +81,25 @@ impl Pbft {
         }
     }
 
+    /// Since when the primary has kept a change of members waiting.
+    fn change_due_since(&self) -> Option<Time> {
+        let since = self.change_waits_since().filter(|_| self.may_complain())?;
+        let is_under_way = self.slots.values().filter_map(|slot| slot.valid()).any(|body| body.is_changing);
+        (!is_under_way).then(|| since.max(self.entered_at))
+    }
+
+    /// When the primary has kept it waiting for too long.
+    pub(super) fn change_overdue_at(&self) -> Option<Time> {
+        self.change_due_since().map(|since| since.plus_ms(self.timer.patience_ms()))
+    }
+
     /// Looks for what is overdue, when it is time to.
     pub(super) fn look_for_overdue(&mut self) {
+        if self.change_overdue_at().is_some_and(|at| at <= self.now) && !armed(Plant::EndlessPatience) {
+            let detail = format!("a change of members was passed over for {} ms", self.timer.patience_ms());
+            self.timer.complained();
+            return self.leave(self.view.next(), "unfair", detail);
+        }
         if self.look_at().is_none_or(|at| at > self.now) {
             return;
         }

@@ -117,6 +117,7 @@ use evidence::Proofs;
 use fairness::Fairness;
 use future::Future;
 use propose::Proposer;
+use restore::Withheld;
 use slot::Slot;
 use spacing::Spacing;
 use std::collections::BTreeMap;
@@ -148,6 +149,8 @@ pub struct Pbft {
     me: Option<Member>,
     key: Option<SigningKey>,
     log: VoteLog,
+    /// Own votes and views of places that are not reached again yet. Invariant: without a member's place meanwhile.
+    withheld: Option<Box<Withheld>>,
     payee: LockHash,
     params: PbftParams,
     incarnation: Incarnation,
@@ -233,6 +236,7 @@ impl Engine for Pbft {
         if !self.is_stopped() {
             self.take_ancestors();
             self.advance();
+            self.speak_again();
             self.note_behind();
             self.change_views();
             self.take_ancestors();
@@ -280,6 +284,8 @@ impl Engine for Pbft {
             .chain(view)
             .chain(self.behind_until())
             .chain(self.look_at())
+            .chain(self.change_overdue_at())
+            .chain(self.transfer_at())
             .chain(self.views.resend_at())
             .chain(self.views.ask_at());
         // What was due before now was done, or waits for something else than time.
@@ -411,6 +417,12 @@ impl Pbft {
 
     fn trace(&mut self, trace: Trace) {
         self.out.push(Effect::Trace(trace));
+    }
+
+    /// The heights of which anything is kept.
+    fn near(&self) -> std::ops::RangeInclusive<Height> {
+        let tip = self.chain.tip().height;
+        tip.next()..=Height(tip.0.saturating_add(SLOTS_MAX))
     }
 
     /// The highest height that may be accepted and voted on.

@@ -156,7 +156,9 @@ impl Pbft {
 
     /// A backup sees a proposal: how long could it have been here, while work waited?
     pub(super) fn note_pace(&mut self) {
-        if let Some(pending) = self.proposer.pending {
+        // At an epoch's end each height up to the last is owed at once.
+        let filler = self.last_height().map(|_| Time(0));
+        if let Some(pending) = [self.proposer.pending, self.change_waits_since(), filler].into_iter().flatten().min() {
             let possible_from = pending.max(self.entered_at).max(self.proposer.block_at.unwrap_or_default());
             self.timer.proposed_after(self.arrived_at().since_ms(possible_from));
         }

@@ -1,4 +1,8 @@
 //! Starting: the chain as it was flushed, and what was persisted beyond it.
+//!
+//! If the chain that is here ends below what its own records prove that it had reached (the coins were lost, or found to be wrong),
+//! the replica follows and says nothing until it is there again: what it signed on the way is not all remembered, and what it
+//! signed above is taken up then.
 
 use super::Pbft;
 use super::checkpoint::Recorded;
@@ -11,11 +15,21 @@ use crate::ledger::lock::Lock;
 use crate::ledger::units::{Height, Time, View};
 use crate::limits::SLOTS_MAX;
 use crate::message::epoch::Succession;
-use crate::message::{Ballot, CommitCertificate, Message, PreparedBlock, ViewChange, Vote, VoteKind};
+use crate::message::{Ballot, CommitCertificate, Message, NewView, PreparedBlock, ViewChange, Vote, VoteKind};
 use crate::plant::{Plant, armed};
 use crate::sync::Peers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// What a start finds of this replica's own signatures, to be taken up when the chain has reached a height.
+#[derive(Clone, Debug)]
+pub(super) struct Withheld {
+    reached: Height,
+    changes: Vec<ViewChange>,
+    new_views: Vec<NewView>,
+    votes: Vec<Vote>,
+    prepared: Vec<PreparedBlock>,
+}
 
 impl Pbft {
     /// A replica with the chain as it was flushed (`base`, which `store` shows) and all that was persisted since, in any
@@ -41,6 +55,7 @@ impl Pbft {
             me: None,
             key: config.key,
             log: config.log,
+            withheld: None,
             payee: config.payee.or(own_lock).unwrap_or(LockHash([0; 32])),
             params,
             incarnation: config.incarnation,
@@ -98,6 +113,7 @@ impl Pbft {
         let mut certificates: BTreeMap<Height, CommitCertificate> = BTreeMap::new();
         let (mut votes, mut prepared) = (Vec::new(), Vec::new());
         let (mut changes, mut new_views, mut successions) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut reached = Height::GENESIS;
         let mut checkpoints = Recorded::default();
         let incarnation = self.incarnation;
         let is_ours = |ballot: &Ballot| ballot.incarnation == incarnation;
@@ -105,7 +121,11 @@ impl Pbft {
             match record {
                 Record::Body(block) => drop(bodies.insert(block.id(), block)),
                 Record::Committed(it) if is_ours(&it.ballot) => drop(certificates.insert(it.ballot.height, it)),
-                Record::Vote(vote) => votes.push(vote),
+                Record::Vote(vote) => {
+                    // Nothing is voted on further above the tip.
+                    reached = reached.max(Height(vote.ballot.height.0.saturating_sub(SLOTS_MAX)));
+                    votes.push(vote);
+                }
                 Record::Prepared(it) => prepared.push(it),
                 Record::Committed(_) => {}
                 Record::ViewChange(it) => changes.push(it),
@@ -114,11 +134,15 @@ impl Pbft {
                 Record::Evidence(_) => {}
                 Record::Checkpoint(vote) => checkpoints.votes.push(vote),
                 Record::CheckpointState(it) => drop(checkpoints.states.insert(it.checkpoint.height, it)),
-                Record::Stable(it) => drop(checkpoints.stable.insert(it.checkpoint.height, it)),
-                Record::Epoch(it) if it.certificate.checkpoint.incarnation == incarnation => {
+                Record::Stable(it) => {
+                    reached = reached.max(it.checkpoint.height);
+                    checkpoints.stable.insert(it.checkpoint.height, it);
+                }
+                // Of whatever incarnation: how the members came to be is not undone.
+                Record::Epoch(it) => {
+                    reached = reached.max(it.height());
                     successions.insert(it.epoch(), it);
                 }
-                Record::Epoch(_) => {}
                 // Proof of work's.
                 Record::Header(_) | Record::Invalid(_) => {}
             }
@@ -136,18 +160,11 @@ impl Pbft {
             self.report_update(Vec::new());
         }
         self.take_back_checkpoint_votes(checkpoints);
-        // What was signed in an epoch that is over counts no more.
-        let place = (incarnation, self.set.epoch);
-        changes.retain(|it| (it.incarnation, it.epoch) == place && self.is_own(it));
-        new_views.retain(|it| (it.incarnation, it.epoch) == place);
-        votes.retain(|vote| self.is_ours(&vote.ballot));
-        prepared.retain(|it| self.is_ours(&it.certificate.ballot));
-        let change = changes.into_iter().max_by_key(|it| it.view);
-        let new_view = new_views.into_iter().max_by_key(|it| it.view);
         let tip = self.chain.tip().height;
         let of_tip = self.recent.get(&tip).map(|(_, certificate)| certificate.clone());
         self.highest = of_tip.or_else(|| self.chain.archive().certificate(tip));
-        for (height, certificate) in certificates {
+        let epoch = self.set.epoch;
+        for (height, certificate) in certificates.into_iter().filter(|(_, it)| it.ballot.epoch == epoch) {
             if height > self.highest_height() {
                 self.highest = Some(certificate.clone());
             }
@@ -155,6 +172,27 @@ impl Pbft {
                 slot.committed = Some(certificate);
             }
         }
+        let signed = Withheld { reached, changes, new_views, votes, prepared };
+        if tip < reached && !armed(Plant::ForgetVotes) {
+            self.withheld = Some(Box::new(signed));
+            self.me = None;
+        } else {
+            self.take_back_signed(signed);
+        }
+        self.take_back_bodies(bodies);
+    }
+
+    /// What this replica signed, and the views in which it did.
+    fn take_back_signed(&mut self, signed: Withheld) {
+        let Withheld { mut changes, mut new_views, mut votes, mut prepared, .. } = signed;
+        // What was signed in an epoch that is over counts no more.
+        let place = (self.incarnation, self.set.epoch);
+        changes.retain(|it| (it.incarnation, it.epoch) == place && self.is_own(it));
+        new_views.retain(|it| (it.incarnation, it.epoch) == place);
+        votes.retain(|vote| self.is_ours(&vote.ballot));
+        prepared.retain(|it| self.is_ours(&it.certificate.ballot));
+        let change = changes.into_iter().max_by_key(|it| it.view);
+        let new_view = new_views.into_iter().max_by_key(|it| it.view);
         if !armed(Plant::ForgetViews) {
             self.take_back_view(change, new_view);
             // The power may have gone between the NEW-VIEW and the certificate that it brought.
@@ -166,7 +204,18 @@ impl Pbft {
             votes.into_iter().for_each(|vote| self.take_back_vote(vote));
         }
         prepared.into_iter().for_each(|certificate| self.take_back_prepared(certificate));
-        self.take_back_bodies(bodies);
+    }
+
+    /// Once the chain is where this replica had been, it takes its place again.
+    pub(super) fn speak_again(&mut self) {
+        let tip = self.chain.tip().height;
+        let Some(signed) = self.withheld.take_if(|it| it.reached <= tip) else {
+            return;
+        };
+        self.me = self.seat();
+        self.take_back_signed(*signed);
+        let (view, primary) = (self.view, self.set.primary(self.view));
+        self.trace(Trace::View { view, primary, reason: "its own votes are known again" });
     }
 
     /// The epoch of the flushed tip is the present one; later ones are opened as blocks are connected again.
@@ -186,10 +235,17 @@ impl Pbft {
     }
 
     /// The view that was active when the node stopped, or the one that it waited for.
-    fn take_back_view(&mut self, change: Option<ViewChange>, new_view: Option<crate::message::NewView>) {
+    fn take_back_view(&mut self, change: Option<ViewChange>, new_view: Option<NewView>) {
         let left = change.as_ref().map_or(View(0), |it| it.view);
+        if new_view.as_ref().map_or(left, |it| it.view.max(left)) < self.view {
+            // It has followed the others further since.
+            return;
+        }
         match new_view {
-            Some(new_view) if new_view.view >= left => self.adopt(new_view),
+            Some(new_view) if new_view.view >= left => {
+                self.adopt(new_view);
+                self.clear_slots();
+            }
             Some(_) | None => {
                 self.view = left;
                 if let Some(change) = change {
@@ -205,9 +261,7 @@ impl Pbft {
 
     /// The slot of a height, if one may be kept for it.
     fn slot_above(&mut self, height: Height) -> Option<&mut Slot> {
-        let tip = self.chain.tip().height;
-        let is_near = height > tip && height.0 <= tip.0.saturating_add(SLOTS_MAX);
-        is_near.then(|| self.slots.entry(height).or_default())
+        self.near().contains(&height).then(|| self.slots.entry(height).or_default())
     }
 
     fn take_back_vote(&mut self, vote: Vote) {
@@ -242,8 +296,7 @@ impl Pbft {
     /// The bodies that certificates and own votes are about. They are judged again when the first event comes.
     fn take_back_bodies(&mut self, mut bodies: BTreeMap<BlockId, Block>) {
         let view = self.view;
-        let tip = self.chain.tip().height;
-        for height in self.choice.chosen.keys().filter(|height| **height > tip) {
+        for (height, _) in self.choice.chosen.range(self.near()) {
             self.slots.entry(*height).or_default();
         }
         for (height, slot) in &mut self.slots {

@@ -55,6 +55,11 @@ impl Tally {
         Counted::New(*count)
     }
 
+    /// Whether a vote of this view counts here.
+    pub(super) fn is_of_view(&self, view: View) -> bool {
+        self.counts.keys().any(|(of, _, _)| *of == view)
+    }
+
     /// The vote of a signer that counts.
     pub(super) fn vote(&self, view: View, kind: VoteKind, signer: u16) -> Option<&Vote> {
         self.votes.get(&(view, kind, signer))

@@ -48,16 +48,24 @@ use crate::engine::{Effect, Fault, Peer, Record, To, Trace};
 use crate::ledger::block::Header;
 use crate::ledger::commitment::{Bucket, Buckets, bucket_of};
 use crate::ledger::transaction::OutPoint;
-use crate::ledger::units::Height;
-use crate::limits::{BLOCKS_PER_MESSAGE_MAX, BUCKET_COINS_MAX, BUCKETS_PER_REQUEST, COMMITMENT_BUCKETS, SLOTS_MAX};
+use crate::ledger::units::{Height, Time};
+use crate::limits::{
+    BLOCKS_PER_MESSAGE_MAX, BUCKET_COINS_MAX, BUCKETS_PER_REQUEST, COMMITMENT_BUCKETS, SLOTS_MAX,
+    SNAPSHOT_COINS_PER_MESSAGE_MAX,
+};
 use crate::message::checkpoint::{BucketPart, BucketParts, CheckpointCertificate, Snapshot};
 use crate::message::epoch::{Opening, Succession};
 use crate::message::{CommitCertificate, Message, TipInfo};
 use crate::plant::{Plant, armed};
+use crate::sync::REQUEST_TIMEOUT_MS;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Transfers in a row that may fail because nobody serves their snapshot any more.
 const TRANSFERS_MAX: u32 = 4;
+/// After so long without a manifest blocks are fetched: those who claim to have snapshots may be liars.
+const SNAPSHOT_PATIENCE_MS: u64 = 3 * REQUEST_TIMEOUT_MS;
+/// How long one peer has for a bucket, at first.
+const BUCKET_MS: u64 = 60_000;
 /// Empty answers after which a peer counts as not serving the snapshot.
 const EMPTY_ANSWERS_MAX: u32 = 2;
 
@@ -87,6 +95,8 @@ pub(super) struct Transfer {
     rounds: u32,
     /// After too many that failed: none below this tip.
     not_below: Height,
+    /// Since when, at which tip, a snapshot has been awaited and none has come.
+    far: Option<(Height, Time)>,
 }
 
 /// A snapshot whose manifest is here.
@@ -103,11 +113,15 @@ struct Fetch {
     empty: BTreeMap<Peer, u32>,
     /// Peers that gave no answer, or a wrong one, when they were asked last. Invariant: connected peers only.
     useless: BTreeSet<Peer>,
+    /// How long a peer has for a bucket now: twice as long after each that was not complete by then.
+    bucket_ms: u64,
 }
 
 /// What one peer is asked for.
 #[derive(Clone, Debug)]
 struct Job {
+    /// Since when the bucket has been coming.
+    since: Time,
     /// The bucket that comes next, or is coming.
     next: u16,
     last: u8,
@@ -153,17 +167,17 @@ impl Fetch {
     }
 
     /// The next consecutive buckets that nobody is asked for.
-    fn next_job(&mut self) -> Option<Job> {
+    fn next_job(&mut self, now: Time) -> Option<Job> {
         let first = self.todo.pop_first()?;
         let mut last = first;
         while usize::from(last - first) + 1 < BUCKETS_PER_REQUEST && last < u8::MAX && self.todo.remove(&(last + 1)) {
             last += 1;
         }
-        Some(Job { next: u16::from(first), last, sum: Bucket::default(), after: None, count: 0 })
+        Some(Job { since: now, next: u16::from(first), last, sum: Bucket::default(), after: None, count: 0 })
     }
 
     /// Judges the next part of a job; what it adds is to be staged. An error says what is wrong.
-    fn take(&mut self, job: &mut Job, part: &BucketPart) -> Result<(), &'static str> {
+    fn take(&mut self, now: Time, job: &mut Job, part: &BucketPart) -> Result<(), &'static str> {
         let trusting = armed(Plant::TrustBuckets);
         if u16::from(part.bucket) != job.next || part.bucket > job.last {
             return Err("a bucket that was not asked for");
@@ -190,7 +204,7 @@ impl Fetch {
                 return Err("the coins are not those of the checkpoint");
             }
             self.sums.insert(part.bucket, std::mem::take(&mut job.sum));
-            (job.next, job.after, job.count) = (job.next + 1, None, 0);
+            (job.next, job.after, job.count, job.since) = (job.next + 1, None, 0, now);
         }
         Ok(())
     }
@@ -211,15 +225,41 @@ impl Pbft {
             self.abandon();
             self.transfer.failed += 1;
             if self.transfer.failed >= TRANSFERS_MAX || self.transfer.rounds > 0 {
-                self.transfer.failed = 0;
-                let least = (2 * u64::from(self.params.checkpoint_interval)).max(BLOCKS_PER_MESSAGE_MAX as u64);
-                let blocks = least.saturating_mul(1 << self.transfer.rounds.min(32));
-                self.transfer.not_below = Height(self.chain.tip().height.0.saturating_add(blocks));
-                self.transfer.rounds += 1;
+                self.go_on_by_blocks();
             }
         } else {
             self.ask_for_buckets();
         }
+    }
+
+    /// Blocks are fetched for a while, and after each further time for twice as long.
+    fn go_on_by_blocks(&mut self) {
+        let least = (2 * u64::from(self.params.checkpoint_interval)).max(BLOCKS_PER_MESSAGE_MAX as u64);
+        let blocks = least.saturating_mul(1 << self.transfer.rounds.min(32));
+        self.transfer.not_below = Height(self.chain.tip().height.0.saturating_add(blocks));
+        self.transfer.rounds += 1;
+        self.transfer.failed = 0;
+        self.transfer.far = None;
+    }
+
+    /// Whether certified blocks are left alone because a snapshot comes or is about to.
+    pub(super) fn awaits_snapshot(&mut self) -> bool {
+        if self.transfer.is_fetching() || !self.is_far_behind() {
+            self.transfer.far = None;
+            return self.transfer.is_fetching();
+        }
+        let tip = self.chain.tip().height;
+        let since = self.transfer.far.filter(|(at, _)| *at == tip).map_or(self.now, |(_, since)| since);
+        self.transfer.far = Some((tip, since));
+        if since.plus_ms(SNAPSHOT_PATIENCE_MS) <= self.now {
+            self.go_on_by_blocks();
+        }
+        self.transfer.far.is_some()
+    }
+
+    /// When a transfer goes on by itself.
+    pub(super) fn transfer_at(&self) -> Option<Time> {
+        self.transfer.far.map(|(_, since)| since.plus_ms(SNAPSHOT_PATIENCE_MS))
     }
 
     fn two_intervals_above(&self, height: Height) -> Height {
@@ -260,7 +300,7 @@ impl Pbft {
 
     /// Whether a snapshot is to be had and so much is missing that no blocks are asked for. Since claims may be lies, one that
     /// is correct must be among those that say so, or nobody says anything else.
-    pub(super) fn is_far_behind(&self) -> bool {
+    fn is_far_behind(&self) -> bool {
         let tip = self.chain.tip().height;
         let far = self.two_intervals_above(tip);
         let is_far = |info: &TipInfo| info.stable > tip && info.final_height > far;
@@ -283,7 +323,7 @@ impl Pbft {
         let is_of_use = |snapshot: &Snapshot| {
             let checkpoint = &snapshot.certificate.checkpoint;
             checkpoint.incarnation == self.incarnation
-                && checkpoint.epoch >= self.set.epoch
+                && (self.set.epoch..=self.epochs.last_known()).contains(&checkpoint.epoch)
                 && diverged.map_or(checkpoint.height > tip, |height| checkpoint.height >= height)
         };
         let Some(manifest) = snapshot.filter(|snapshot| is_of_use(snapshot)) else {
@@ -302,7 +342,9 @@ impl Pbft {
             jobs: BTreeMap::new(),
             empty: BTreeMap::new(),
             useless: BTreeSet::new(),
+            bucket_ms: BUCKET_MS,
         });
+        self.transfer.far = None;
     }
 
     fn open_ask(&self, peer: Peer) -> Option<Ask> {
@@ -316,7 +358,7 @@ impl Pbft {
         };
         let height = fetch.height();
         for peer in self.peers.askable(self.now, |info| info.stable >= height) {
-            let Some(job) = (if fetch.is_empty_handed(peer) { None } else { fetch.next_job() }) else {
+            let Some(job) = (if fetch.is_empty_handed(peer) { None } else { fetch.next_job(self.now) }) else {
                 continue;
             };
             let Job { next, last, after, .. } = job;
@@ -358,8 +400,10 @@ impl Pbft {
             return self.release(job);
         }
         let mut fault = None;
+        let count: usize = answer.parts.iter().map(|part| part.coins.len()).sum();
+        let is_whole = answer.parts.last().is_some_and(|part| part.is_last);
         for part in answer.parts {
-            match fetch.take(&mut job, &part) {
+            match fetch.take(self.now, &mut job, &part) {
                 Ok(()) => {
                     let step = SnapshotStep::Stage { bucket: part.bucket, coins: part.coins };
                     self.out.push(Effect::Snapshot(step));
@@ -370,7 +414,11 @@ impl Pbft {
                 }
             }
         }
-        let (height, buckets) = (fetch.height(), fetch.sums.len());
+        if fault.is_none() && !is_whole && count < SNAPSHOT_COINS_PER_MESSAGE_MAX {
+            // Else a coin at a time would do to keep this going for ever.
+            fault = Some("an answer that is neither full nor ends with a bucket");
+        }
+        let (height, buckets, fetch_ms) = (fetch.height(), fetch.sums.len(), fetch.bucket_ms);
         self.trace(Trace::Transfer { height, buckets, done: false });
         if fault.is_none()
             && let Some(fetch) = &mut self.transfer.fetch
@@ -386,6 +434,14 @@ impl Pbft {
         }
         if job.next > u16::from(job.last) {
             return;
+        }
+        if job.since.plus_ms(fetch_ms) <= self.now {
+            // Others are asked for it: whoever sends coin after coin of a bucket without end shall not stop the transfer.
+            if let Some(fetch) = &mut self.transfer.fetch {
+                fetch.bucket_ms = fetch.bucket_ms.saturating_mul(2);
+            }
+            self.peers.rest(self.now, from);
+            return self.give_up(from, job);
         }
         let first = u8::try_from(job.next).expect("not above the last, which is one of 256");
         let message = Message::GetBuckets { height, first, last: job.last, after: job.after };
@@ -501,7 +557,7 @@ impl Pbft {
     fn connect_stored(&mut self, up_to: Height) {
         self.connect_again(|pbft, height| {
             let archive = pbft.chain.archive();
-            let certificate = archive.certificate(height).filter(|_| height <= up_to && !pbft.is_stopped())?;
+            let certificate = archive.certificate(height).filter(|_| height <= up_to)?;
             let block = archive.block(&certificate.ballot.block)?;
             Some((certificate, block))
         });

@@ -301,20 +301,20 @@ impl Pbft {
     }
 
     /// Votes and proposals of earlier views give way to what the view begins with.
-    fn clear_slots(&mut self) {
+    pub(super) fn clear_slots(&mut self) {
         let view = self.view;
         for slot in self.slots.values_mut() {
             slot.forget_before(view);
         }
         let wanted: Vec<(Height, BlockId)> =
-            self.choice.chosen.iter().map(|(height, header)| (*height, header.id())).collect();
+            self.choice.chosen.range(self.near()).map(|(height, header)| (*height, header.id())).collect();
         // What was valid above a body that now goes is judged again above the one that comes.
         self.slots.values_mut().filter_map(|slot| slot.body.as_mut()).for_each(|body| body.judged = Judged::Waiting);
         let open = self.slots.iter_mut().filter(|(_, slot)| slot.committed.is_none());
         let mut dropped: BTreeMap<Height, Body> =
             open.filter_map(|(height, slot)| slot.body.take().map(|body| (*height, body))).collect();
         for (height, id) in wanted {
-            if height <= self.chain.tip().height || self.slots.get(&height).is_some_and(|it| it.committed.is_some()) {
+            if self.slots.get(&height).is_some_and(|it| it.committed.is_some()) {
                 continue;
             }
             let kept =
@@ -374,7 +374,7 @@ impl Pbft {
             let id = block.id();
             let chosen = self.choice.chosen.iter().map(|(height, header)| (*height, header.id()));
             let height = chosen.chain(self.bodiless()).find(|(_, wanted)| *wanted == id).map(|(height, _)| height);
-            let Some(height) = height.filter(|height| *height > self.chain.tip().height) else {
+            let Some(height) = height.filter(|height| self.near().contains(height)) else {
                 continue;
             };
             let slot = self.slots.entry(height).or_default();

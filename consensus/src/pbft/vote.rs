@@ -4,7 +4,7 @@
 
 use super::Pbft;
 use super::slot::Body;
-use super::tally::Counted;
+use super::tally::{Counted, Tally};
 use crate::engine::{Effect, Fault, Peer, Trace};
 use crate::ledger::units::Height;
 use crate::message::{Ballot, Message, PrePrepare, Vote, VoteKind};
@@ -156,8 +156,10 @@ impl Pbft {
 
     /// A vote for a height that is final here. One that was counted is sent again because its signer is not there yet.
     fn on_over(&mut self, from: Peer, vote: Vote) {
-        let height = vote.ballot.height;
-        let counted = self.over.get_mut(&height).map(|tally| tally.add(vote));
+        let (height, view) = (vote.ballot.height, vote.ballot.view);
+        // Of views in which nothing was voted on a liar could invent as many as it likes.
+        let may_count = |tally: &&mut Tally| view == self.view || tally.is_of_view(view);
+        let counted = self.over.get_mut(&height).filter(may_count).map(|tally| tally.add(vote));
         match counted {
             Some(Counted::New(votes)) => self.trace_vote(&vote, votes),
             Some(Counted::Contradicts(first)) => self.report(from, first, vote),

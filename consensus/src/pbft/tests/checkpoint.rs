@@ -4,14 +4,16 @@
 //! on. F19: what is fetched is proved before it is applied. F20: all of it also in a replica that never stopped. F21: what a
 //! replica computes is the same everywhere, and is compared at every checkpoint.
 
-use super::cluster::{Packet, Setup, World, key};
+use super::cluster::{Packet, Setup, World, grains, key};
 use crate::engine::{Engine, Event, Fault, Peer, Record, Trace};
+use crate::ledger::coins::Coin;
 use crate::ledger::commitment::bucket_of;
-use crate::ledger::hash::CoinCommitment;
+use crate::ledger::hash::{CoinCommitment, LockHash, TxId};
+use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::Height;
-use crate::limits::{CHECKPOINTS_PER_MEMBER_MAX, SNAPSHOTS_HELD};
-use crate::message::checkpoint::{BucketParts, Checkpoint, CheckpointVote};
-use crate::message::{Message, VoteKind};
+use crate::limits::{CHECKPOINTS_PER_MEMBER_MAX, SNAPSHOT_COINS_PER_MESSAGE_MAX, SNAPSHOTS_HELD};
+use crate::message::checkpoint::{BucketPart, BucketParts, Checkpoint, CheckpointVote};
+use crate::message::{Message, TipInfo, VoteKind};
 
 const EVERY_2: Setup = Setup {
     n: 4,
@@ -422,7 +424,7 @@ fn coins_of(parts: &mut BucketParts) -> Option<&mut crate::message::checkpoint::
     parts.parts.iter_mut().find(|part| !part.coins.is_empty())
 }
 
-const LIES: [(&str, Lie, &str); 7] = [
+const LIES: [(&str, Lie, &str); 8] = [
     (
         "copies of an invented coin, as many as one message takes; 65,536 of them add up to nothing",
         |parts| {
@@ -486,6 +488,16 @@ const LIES: [(&str, Lie, &str); 7] = [
         },
         "no coins",
     ),
+    (
+        "a coin at a time",
+        |parts| {
+            if let Some(place) = parts.parts.iter().position(|part| !part.coins.is_empty()) {
+                parts.parts.truncate(place + 1);
+                parts.parts[place].is_last = false;
+            }
+        },
+        "neither full",
+    ),
 ];
 
 #[test]
@@ -515,6 +527,77 @@ fn f19_a_lying_sender_of_buckets_is_blamed_and_another_is_asked() {
         assert!(world.nodes[3].blamed.iter().any(blames), "{name}: {:?}", world.nodes[3].blamed);
         assert!(world.nodes[3].blamed.iter().all(|(peer, _)| *peer == Peer(0)), "{name}: nobody else is blamed");
     }
+}
+
+#[test]
+fn a_peer_that_sends_invented_coins_without_end_is_passed_over() {
+    let mut world = World::new(EVERY_2);
+    blocks(&mut world, 0..1);
+    world.kill(3);
+    blocks(&mut world, 1..9);
+    world.start(3);
+    // No help comes by blocks, and all buckets of node 0 are invented.
+    let is_lie = |packet: &Packet| match packet.message {
+        Message::Buckets(_) => (packet.from, packet.to) == (0, 3),
+        Message::Certified(_) => packet.to == 3,
+        _ => false,
+    };
+    let (mut sent, mut next) = (0, 0_u64);
+    while world.nodes[3].switched.is_empty() {
+        assert!(sent < 40, "it sends and sends");
+        while let Some(place) = world.queue.iter().position(|packet| !is_lie(packet)) {
+            world.deliver(place);
+        }
+        world.now = world.now.plus_ms(4_000);
+        let lies: Vec<Packet> = world.queue.drain(..).collect();
+        let asked = lies.into_iter().find_map(|packet| match packet.message {
+            Message::Buckets(answer) => Some(answer),
+            _ => None,
+        });
+        if let Some(mut answer) = asked {
+            let bucket = answer.parts[0].bucket;
+            let coin = Coin { amount: grains(1), lock: LockHash([9; 32]), height: Height(0), coinbase: false };
+            let coins: Vec<(OutPoint, Coin)> = (0..SNAPSHOT_COINS_PER_MESSAGE_MAX as u64)
+                .map(|_| {
+                    next += 1;
+                    (outpoint_of(bucket, next), coin)
+                })
+                .collect();
+            answer.parts = vec![BucketPart { bucket, coins, is_last: false }];
+            world.inject(0, 3, Message::Buckets(answer));
+            sent += 1;
+        }
+        (0..4).for_each(|index| world.told(index, Event::Wake));
+    }
+    assert!(sent > 10, "it was borne for a while: {sent}");
+}
+
+/// Ascending names of coins that belong to one bucket.
+fn outpoint_of(bucket: u8, number: u64) -> OutPoint {
+    let mut txid = TxId([0; 32]);
+    txid.0[..8].copy_from_slice(&number.to_be_bytes());
+    let of_bucket = |index: &u32| bucket_of(&OutPoint { txid, index: *index }) == bucket;
+    let index = (0..).find(of_bucket).expect("some index fits");
+    OutPoint { txid, index }
+}
+
+#[test]
+fn strangers_who_claim_a_snapshot_that_they_do_not_have_stop_nobody() {
+    let mut world = World::new(Setup { followers: 2, checkpoint_interval: 10, ..EVERY_2 });
+    world.kill(3);
+    blocks(&mut world, 0..15);
+    world.start(3);
+    // Two peers that are no members claim a snapshot and much more, and say nothing else. Less is missing than two intervals.
+    world.cuts.extend([(4, 3), (5, 3)]);
+    for _ in 0..400 {
+        for stranger in [4, 5] {
+            let huge = Height(1_000_000);
+            let claim = TipInfo { stable: huge, final_height: huge, height: huge, ..world.engine(4).tip_info() };
+            world.inject(stranger, 3, Message::Tip(claim));
+        }
+        world.pass(100);
+    }
+    assert_eq!(world.height(3), 15);
 }
 
 #[test]

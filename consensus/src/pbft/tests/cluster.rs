@@ -130,6 +130,8 @@ pub(crate) struct World {
     pub(crate) cut: Option<Cut>,
     /// Whether switches to snapshots wait in [`Node::unswitched`].
     pub(crate) holds_switches: bool,
+    /// A replica that hears of no change of members, whoever sends it.
+    pub(crate) deaf_to_changes: Option<usize>,
     /// Whether mempools hand over all they have, valid or not.
     pub(crate) careless: bool,
     /// Whether the referee looks at forks only, and lets pass what leads to one.
@@ -221,6 +223,7 @@ impl World {
             log,
             cut,
             holds_switches: false,
+            deaf_to_changes: None,
             careless,
             forks_only,
             verifier,
@@ -264,6 +267,11 @@ impl World {
         let before = std::mem::replace(&mut self.nodes[index], empty);
         // What the others have heard of it stays.
         (self.nodes[index].key, self.nodes[index].sent) = (before.key, before.sent);
+    }
+
+    /// A change of members whose signatures are right.
+    pub(crate) fn verified_change(&self, change: Transaction) -> Verified<Transaction> {
+        self.verifier.transaction(change).expect("the test signs as it should")
     }
 
     /// A change of members that every replica hears of.
@@ -599,7 +607,9 @@ impl World {
             (Err(error), _) => assert!(!error.is_fault(), "it is only not known there yet: {error}"),
             (Ok(_), Message::Transaction(change)) if matches!(change.body, Body::Epoch(_)) => {
                 let change = self.verifier.transaction(change).expect("it was verified");
-                self.told(to, Event::Change(change));
+                if self.deaf_to_changes != Some(to) {
+                    self.told(to, Event::Change(change));
+                }
             }
             (Ok(_), _) => self.told(to, Event::Message { from: Peer(from as u64), message: verified, waited_ms }),
         }
@@ -760,6 +770,13 @@ impl World {
     }
 
     /// The proposal of view 0's primary.
+    /// What the primary of a later epoch might propose.
+    pub(crate) fn proposal_of(&self, primary: usize, height: u64, block: &Block) -> Message {
+        let ballot = Ballot { epoch: self.status(0).epoch, ..self.ballot(height, block.id()) };
+        let vote = self.vote(VoteKind::PrePrepare, primary, ballot);
+        Message::PrePrepare(PrePrepare { vote, block: block.clone() })
+    }
+
     pub(crate) fn proposal(&self, height: u64, block: &Block) -> Message {
         let vote = self.vote(VoteKind::PrePrepare, 0, self.ballot(height, block.id()));
         Message::PrePrepare(PrePrepare { vote, block: block.clone() })

@@ -2,11 +2,12 @@
 
 use super::cluster::grains;
 use crate::chain::snapshot::{BucketPage, Switch};
-use crate::chain::{Archive, ChainUpdate, Tip};
+use crate::chain::{Archive, Base, ChainUpdate, Tip};
 use crate::engine::Record;
 use crate::ledger::block::Block;
 use crate::ledger::coins::{Coin, Coins, Diff};
 use crate::ledger::commitment::{Buckets, bucket_of};
+use crate::ledger::genesis::Genesis;
 use crate::ledger::hash::{BlockId, LockHash, TxId};
 use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::Height;
@@ -81,6 +82,16 @@ impl Disk {
         self.coins.insert(outpoint, coin);
         let (_, buckets) = self.base.as_mut().expect("the disk has a base");
         buckets.apply(&Diff { created: BTreeMap::from([(outpoint, coin)]), spent: BTreeMap::new() });
+    }
+
+    /// The coins are gone, and with them all that was flushed; what was persisted is there.
+    pub(crate) fn lose_coins(&mut self, genesis: &Arc<Genesis>) {
+        let (base, diff) = Base::genesis(genesis);
+        self.coins = BTreeMap::new();
+        diff.apply(&mut self.coins).expect("genesis fits no coins");
+        self.active = BTreeMap::from([(Height::GENESIS, base.tip.id)]);
+        (self.base, self.keep) = (Some((base.tip, base.buckets)), Height::GENESIS);
+        self.spent.clear();
     }
 
     pub(crate) fn has(&self, wanted: impl Fn(&Record) -> bool) -> bool {

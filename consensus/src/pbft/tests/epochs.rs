@@ -487,3 +487,173 @@ fn the_old_log_of_a_key_is_mute_once_another_was_let_in() {
     let height = world.height(0);
     world.assert_agreed(height);
 }
+
+#[test]
+fn a_change_that_one_replica_hears_of_reaches_all_and_costs_no_view() {
+    let mut world = World::new(setup(1));
+    let change = change(&world.nodes[0].set.clone(), &[0, 1, 2, 3, 4], &[0, 1, 2]);
+    let change = world.verified_change(change);
+    world.told(2, Event::Change(change));
+    world.pass(500);
+    assert_eq!(epochs(&world), [1; 5]);
+    let left = |trace: &Trace| matches!(trace, Trace::Leave { .. });
+    assert!(world.nodes.iter().all(|node| !node.traces.iter().any(left)));
+}
+
+#[test]
+fn a_primary_that_keeps_a_change_of_members_waiting_is_replaced() {
+    guards(Plant::EndlessPatience, "nobody finds that unfair", || {
+        let mut world = World::new(setup(1));
+        let change = change(&world.nodes[1].set.clone(), &[1, 2, 3, 4], &[1, 2, 3]);
+        let change = world.verified_change(change);
+        // The primary includes everything else, and in time.
+        world.deaf_to_changes = Some(0);
+        (1..5).for_each(|index| world.told(index, Event::Change(change.clone())));
+        for index in 0..40 {
+            world.submit(index);
+            world.pass(200);
+        }
+        wait_for_epoch(&mut world, 1);
+        let unfair = |trace: &Trace| matches!(trace, Trace::Leave { reason: "unfair", .. });
+        assert!((1..4).any(|index| world.nodes[index].traces.iter().any(unfair)), "nobody finds that unfair");
+    });
+}
+
+#[test]
+fn who_has_only_some_of_an_epoch_s_blocks_goes_on_with_what_is_proved() {
+    let mut world = World::new(setup(2));
+    world.submit_change(&readmission(&world, 0, 0, 1));
+    while world.heights()[..4].iter().any(|height| *height < 1) {
+        world.deliver(0);
+    }
+    // Node 3 has the first change. It misses the second, and the rest of the epoch.
+    world.isolate(&[3]);
+    let change = change(&world.nodes[0].set.clone(), &[0, 1, 2, 3, 4], &[0, 1, 2]);
+    world.submit_change(&change);
+    for _ in 0..40 {
+        world.pass(500);
+    }
+    assert_eq!((world.height(3), world.status(0).epoch), (1, Epoch(1)));
+    let tip = world.engine(3).chain().tip().height;
+    world.nodes[3].engine.as_mut().expect("it is up").transfer.is_needed_above(tip);
+    world.cuts.clear();
+    world.pass(5_000);
+    assert_eq!(world.nodes[3].switched, [4], "it got there by the snapshot");
+    assert_eq!(epochs(&world), [1; 6]);
+    assert!(!world.nodes[3].traces.iter().any(|trace| matches!(trace, Trace::Diverged { .. })));
+    world.kill(0);
+    blocks(&mut world, 0..2);
+    world.pass(10_000);
+    let height = world.height(1);
+    world.assert_agreed(height);
+    assert!(height > 4 && world.nodes[3].blamed.is_empty(), "{:?}", world.nodes[3].blamed);
+}
+
+#[test]
+fn a_liar_that_answers_with_the_next_epoch_keeps_nobody_behind_the_end_of_this_one() {
+    let mut world = World::new(setup(1));
+    let set = world.nodes[0].set.clone();
+    world.isolate(&[3]);
+    world.submit_change(&change(&set, &[0, 1, 2, 3, 4], &[0, 1, 2]));
+    for _ in 0..20 {
+        world.pass(500);
+    }
+    blocks(&mut world, 0..2);
+    assert_eq!((world.height(0), world.height(3)), (6, 0));
+    world.cuts.clear();
+    let above = world.engine(0).certified_from(Height(5), 1);
+    for _ in 0..400 {
+        let huge = Height(1_000_000);
+        let claim = crate::message::TipInfo { final_height: huge, stable: Height(0), ..world.engine(0).tip_info() };
+        world.now = world.now.plus_ms(50);
+        (0..5).for_each(|index| world.told(index, Event::Wake));
+        // Member 0 lies, and answers each request at once, though not endlessly within a moment.
+        for _ in 0..3 {
+            world.inject(0, 3, Message::Tip(claim));
+            let asked = world.queue.iter().any(|it| (it.from, it.to) == (3, 0));
+            world.queue.retain(|it| (it.from, it.to) != (3, 0) && (it.from, it.to) != (0, 3));
+            if asked {
+                world.inject(0, 3, above.clone());
+            }
+            world.deliver_if(|it: &Packet| (it.from, it.to) != (3, 0) && (it.from, it.to) != (0, 3));
+        }
+    }
+    world.queue.retain(|it| (it.from, it.to) != (3, 0) && (it.from, it.to) != (0, 3));
+    assert_eq!((world.height(3), world.status(3).epoch), (6, Epoch(1)));
+}
+
+#[test]
+fn who_lost_its_coins_says_nothing_until_it_is_where_it_had_been() {
+    let mut world = World::new(setup(1));
+    world.kill(3);
+    change_to(&mut world, &[0, 1, 2, 3, 4], &[0, 1, 2]);
+    blocks(&mut world, 0..9);
+    world.start(3);
+    world.pass(3_000);
+    let height = world.height(0);
+    assert_eq!((height, world.height(3), world.nodes[3].switched.len()), (13, 13, 1), "it began with a snapshot");
+    // It has prepared a block that nobody else knows of.
+    let header = world.engine(0).chain().tip().header;
+    let primary = usize::from(world.status(0).primary);
+    assert_ne!(primary, 3);
+    let (first, second) = (world.block(&header, 14, &[]), world.block(&header, 14, &[world.transfer(20)]));
+    let proposal = |world: &World, block| world.proposal_of(primary, 14, block);
+    world.isolate(&[3]);
+    let message = proposal(&world, &first);
+    world.inject(primary, 3, message);
+    assert!(world.has_sent(3, Prepare, 14));
+    world.queue.clear();
+    world.kill(3);
+    let genesis = world.genesis.clone();
+    world.disk(3, |disk| disk.lose_coins(&genesis));
+    world.start(3);
+    world.run();
+    assert_eq!(world.height(3), 0, "the blocks below its snapshot are nowhere");
+    assert!(world.status(3).is_mute);
+    // A liar has another block for it as soon as it is back; the referee of this net sees that it does not vote twice.
+    world.cuts.clear();
+    world.pass(3_000);
+    assert_eq!((world.height(3), world.status(3).is_mute), (13, false));
+    let message = proposal(&world, &second);
+    world.inject(primary, 3, message);
+    assert!(world.has_sent(3, Prepare, 14));
+    world.lose_all();
+    world.kill(primary);
+    world.submit(21);
+    world.pass(20_000);
+    let height = world.height(3);
+    world.assert_agreed(height);
+    assert!(height > 13);
+}
+
+#[test]
+fn wrong_coins_at_the_end_of_an_epoch_are_repaired_whenever_the_power_goes() {
+    for effects in 0..60 {
+        let mut world = World::new(setup(1));
+        blocks(&mut world, 0..2);
+        world.kill(3);
+        world.disk(3, super::disk::Disk::corrupt);
+        world.start(3);
+        let change = change(&world.nodes[0].set.clone(), &[0, 1, 2, 3, 4], &[0, 1, 2]);
+        world.submit_change(&change);
+        let mut steps = 0;
+        while !world.nodes[3].traces.iter().any(|trace| matches!(trace, Trace::Diverged { .. })) {
+            steps += 1;
+            assert!(steps < 10_000, "it finds that its coins are wrong");
+            if world.queue.is_empty() { world.pass(50) } else { world.deliver(0) }
+        }
+        world.cut = Some(Cut { victim: 3, effects, pulled: effects % 3 });
+        world.pass(2_000);
+        if world.cut.take().is_none() {
+            world.start(3);
+        }
+        world.pass(5_000);
+        wait_for_epoch(&mut world, 1);
+        world.kill(0);
+        world.submit(5);
+        world.pass(20_000);
+        let height = world.height(1);
+        world.assert_agreed(height);
+        assert!(height > 4 && world.engine(3).checkpoints.diverged.is_none(), "after {effects} effects");
+    }
+}

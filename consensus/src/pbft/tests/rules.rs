@@ -11,7 +11,7 @@ use crate::ledger::hash::{BlockId, LockHash};
 use crate::ledger::transaction::{Body, Output};
 use crate::ledger::units::{Epoch, Height, Incarnation, View};
 use crate::limits::{FUTURE_MESSAGES_PER_SENDER_MAX, WINDOW_DEPTH_MAX};
-use crate::message::{CertifiedBlocks, Message, TipInfo, ViewChange, Vote, VoteKind};
+use crate::message::{Ballot, CertifiedBlocks, Message, TipInfo, ViewChange, Vote, VoteKind};
 
 /// Empty blocks 1 to `count`, one above the other.
 fn blocks(world: &World, count: u64) -> Vec<Block> {
@@ -602,4 +602,19 @@ fn a_huge_view_moves_nobody_and_is_forgiven() {
 fn status(world: &World, index: usize) -> PbftStatus {
     let Status::Pbft(status) = world.engine(index).status() else { panic!("this is PBFT") };
     status
+}
+
+#[test]
+fn votes_of_views_that_never_were_are_not_kept_for_heights_that_are_over() {
+    let mut world = World::new(Setup::of(4));
+    world.submit(0);
+    world.run();
+    let tip = world.engine(0).chain().tip();
+    for view in 0..1_000 {
+        let ballot = Ballot { view: View(view), ..world.ballot(1, tip.id) };
+        let vote = world.vote(VoteKind::Commit, 2, ballot);
+        world.inject(2, 0, Message::Vote(vote));
+    }
+    let over = &world.engine(0).over[&Height(1)];
+    assert!(over.is_of_view(View(0)) && (1..1_000).all(|view| !over.is_of_view(View(view))));
 }
