@@ -7,12 +7,12 @@ use super::cluster::{Cut, Packet, Setup, World, key};
 use super::forge::guards;
 use crate::engine::{Engine, Event, Peer, Record, Trace};
 use crate::ledger::genesis::ValidatorSet;
-use crate::ledger::key::PublicKey;
+use crate::ledger::key::{PublicKey, Signature};
 use crate::ledger::sighash::epoch_change_digest;
 use crate::ledger::transaction::{Body, EpochChange, Transaction, Witness};
-use crate::ledger::units::{Epoch, Height};
+use crate::ledger::units::{Epoch, Height, Incarnation, View};
 use crate::message::checkpoint::CheckpointVote;
-use crate::message::{Ballot, Message, VoteKind};
+use crate::message::{Ballot, Message, ViewChange, VoteKind};
 use crate::plant::Plant;
 use VoteKind::{Commit, PrePrepare, Prepare};
 
@@ -402,6 +402,22 @@ fn what_was_signed_in_an_epoch_that_is_over_counts_no_more_and_its_bringer_is_to
     world.run();
     let told = |counts: &std::collections::BTreeMap<&str, usize>| counts.get("successions").copied().unwrap_or(0);
     assert_eq!(told(&world.counts), told(&before) + 2);
+    // A VIEW-CHANGE too, but not one of another incarnation.
+    for (incarnation, answers) in [(Incarnation(0), 3), (Incarnation(1), 3)] {
+        let change = ViewChange {
+            incarnation,
+            epoch: old.epoch,
+            view: View(1),
+            committed: None,
+            prepared: Vec::new(),
+            signer: 2,
+            signature: Signature([0; 64]),
+        };
+        world.now = world.now.plus_ms(1_000);
+        world.inject(2, 1, Message::ViewChange(change.signed(&world.genesis.network_id(), &key(2))));
+        world.run();
+        assert_eq!(told(&world.counts), told(&before) + answers);
+    }
     assert!(world.status(1).slots.is_empty() && world.nodes[1].blamed.is_empty());
     // A checkpoint vote of the old epoch too.
     let found = world.disk(0, |disk| {
@@ -413,7 +429,7 @@ fn what_was_signed_in_an_epoch_that_is_over_counts_no_more_and_its_bringer_is_to
     let vote = CheckpointVote::sign(&world.genesis.network_id(), found.expect("it voted at the end"), 2, &key(2));
     world.now = world.now.plus_ms(1_000);
     world.inject(2, 1, Message::Checkpoint(vote));
-    assert_eq!(told(&world.counts), told(&before) + 3);
+    assert_eq!(told(&world.counts), told(&before) + 4);
 }
 
 #[test]
