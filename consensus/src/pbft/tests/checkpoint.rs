@@ -24,6 +24,7 @@ const EVERY_2: Setup = Setup {
     flushes: true,
     view_timeout_ms: 2_000,
     checkpoint_interval: 2,
+    readmit_interval: 1_000,
 };
 
 /// One block for each of these coins.

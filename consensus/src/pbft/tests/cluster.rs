@@ -90,6 +90,8 @@ pub(crate) struct Setup {
     /// The base of the view timer.
     pub(crate) view_timeout_ms: u32,
     pub(crate) checkpoint_interval: u32,
+    /// Blocks between two re-admissions of one member.
+    pub(crate) readmit_interval: u32,
 }
 
 impl Setup {
@@ -103,6 +105,7 @@ impl Setup {
             flushes: true,
             view_timeout_ms: 2_000,
             checkpoint_interval: 100,
+            readmit_interval: 1_000,
         }
     }
 }
@@ -164,7 +167,7 @@ fn genesis(setup: Setup) -> Genesis {
         view_timeout_max_ms: 60_000,
         drift_s: 15,
         block_time_ms: setup.block_time_ms,
-        readmit_interval: 1_000,
+        readmit_interval: setup.readmit_interval,
     };
     let ledger = LedgerParams {
         block_bytes_max: 100_000,

@@ -2,6 +2,7 @@
 //!
 //! Nodes 0 to 3 are the members of genesis; those above follow until they are made members.
 
+use super::super::advance::Ground;
 use super::super::change_of_members;
 use super::cluster::{Cut, Packet, Setup, World, key};
 use super::forge::guards;
@@ -15,6 +16,7 @@ use crate::message::checkpoint::CheckpointVote;
 use crate::message::{Ballot, Message, ViewChange, VoteKind};
 use crate::plant::Plant;
 use VoteKind::{Commit, PrePrepare, Prepare};
+use std::sync::Arc;
 
 fn setup(followers: usize) -> Setup {
     Setup { followers, checkpoint_interval: 4, ..Setup::of(4) }
@@ -672,4 +674,40 @@ fn wrong_coins_at_the_end_of_an_epoch_are_repaired_whenever_the_power_goes() {
         world.assert_agreed(height);
         assert!(height > 4 && world.engine(3).checkpoints.diverged.is_none(), "after {effects} effects");
     }
+}
+
+#[test]
+fn a_block_with_a_second_change_of_members_is_invalid_wherever_the_first_stands() {
+    let world = World::new(setup(2));
+    let set = world.nodes[0].set.clone();
+    let (one, other) = (change(&set, &[0, 1, 2, 3, 4], &[0, 1, 2]), change(&set, &[0, 1, 2, 3, 5], &[0, 1, 3]));
+    let engine = world.engine(0);
+    let ground = Ground::at(engine.chain().tip());
+    let header = world.genesis.block().header;
+    let first = world.block(&header, 1, std::slice::from_ref(&one));
+    assert!(engine.check_changes(&ground, &first).is_ok());
+    assert!(engine.check_changes(&ground, &world.block(&header, 1, &[one, other.clone()])).is_err(), "in one block");
+    let above = Ground { changing: vec![(Height(1), Arc::new(first))], ..ground };
+    assert!(engine.check_changes(&above, &world.block(&header, 1, &[other])).is_err(), "in the block below");
+    assert!(engine.check_changes(&above, &world.block(&header, 1, &[])).is_ok());
+    assert_eq!(engine.last_height_on(&above), Some(Height(4)));
+}
+
+#[test]
+fn a_member_is_re_admitted_again_after_exactly_so_many_blocks() {
+    let mut world = World::new(Setup { readmit_interval: 5, ..setup(0) });
+    world.submit_change(&readmission(&world, 3, 0, 1));
+    wait_for_epoch(&mut world, 1);
+    assert_eq!(world.height(0), 4);
+    let again = |world: &World| world.engine(0).admits_change(&readmission(world, 3, 1, 2));
+    assert!(again(&world).is_err(), "it was in block 1, and the next is block 5");
+    blocks(&mut world, 0..1);
+    assert!(again(&world).is_ok(), "the next is block 6");
+    // The opening remembers it no longer than that.
+    let opening = world.engine(0).epochs.opening().clone();
+    assert_eq!(opening.readmitted.len(), 1);
+    world.submit_change(&readmission(&world, 2, 1, 9));
+    wait_for_epoch(&mut world, 2);
+    let members: Vec<PublicKey> = world.engine(0).epochs.opening().readmitted.iter().map(|it| it.member).collect();
+    assert_eq!(members, [key(2).public()]);
 }
