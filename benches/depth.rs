@@ -153,11 +153,17 @@ fn net_of(depth: u16) -> Net {
     net.await_gone(&manifest);
     let path = net.dir().join("genesis.toml");
     let text = std::fs::read_to_string(&path).expect("the net has a genesis");
-    let other = text.replace("\ndepth = 4\n", &format!("\ndepth = {depth}\n"));
-    assert!(depth == 4 || other != text, "the default is 4");
+    let default = bezant_api::genesis::pbft_defaults().depth;
+    let other = text.replace(&format!("\ndepth = {default}\n"), &format!("\ndepth = {depth}\n"));
+    assert!(depth == default || other != text, "the genesis says the default");
     std::fs::write(path, other).expect("the directory is ours");
     for node in 0..4 {
-        std::fs::remove_dir_all(net.data_dir(node)).expect("the node is down");
+        for entry in std::fs::read_dir(net.data_dir(node)).expect("the node has a directory").flatten() {
+            // Its peers know it by the key that lies there too.
+            if entry.file_name().to_string_lossy().contains(".sqlite") {
+                std::fs::remove_file(entry.path()).expect("the node is down");
+            }
+        }
         // Nothing was signed yet with this key on the net that comes.
         let path = net.dir().join(format!("node{node}")).join("validator.key");
         let key = std::fs::read_to_string(&path).expect("a member has a key");

@@ -149,7 +149,7 @@ fn keys_and_genesis_files_are_made_shown_and_checked() {
     assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
     let show = bezant(home.path(), &["genesis", "show", file], &[]);
     assert_eq!(show.stdout, genesis.stdout, "byte for byte");
-    std::fs::write(file, stdout(&genesis).replace("depth = 4", "depth = 99")).unwrap();
+    std::fs::write(file, stdout(&genesis).replace("depth = 2", "depth = 99")).unwrap();
     let (status, _, message) = json_error(home.path(), &["genesis", "check", file]);
     assert_eq!(status, 2);
     assert!(message.contains("pbft.depth"), "{message}");

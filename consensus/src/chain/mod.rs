@@ -44,6 +44,9 @@ pub trait Archive {
 pub trait Store: Coins + Archive + Send {}
 impl<T: Coins + Archive + Send> Store for T {}
 
+/// Changed coins whose sums may be outstanding.
+const COINS_UNSUMMED_MAX: usize = 1_000;
+
 /// A block and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tip {
@@ -126,7 +129,7 @@ pub struct Chain {
     links: BTreeMap<Height, (Link, u64)>,
     /// The buckets as they were before `unsummed`.
     buckets: Buckets,
-    /// The net change since `buckets`.
+    /// The net change since `buckets`. Invariant: of at most [`COINS_UNSUMMED_MAX`] coins between calls.
     unsummed: Diff,
     sequence: u64,
 }
@@ -271,7 +274,7 @@ impl Chain {
         let tip = Tip { height: self.tip.height.next(), id: block.id(), header: block.header };
         let link = Link { height: tip.height, id: tip.id, block, diff };
         self.change(&link.diff.spent, &link.diff.created);
-        self.unsummed.merge(&link.diff);
+        self.add_up(&link.diff);
         self.links.insert(link.height, (link.clone(), self.sequence + 1));
         self.tip = tip;
         link
@@ -295,10 +298,19 @@ impl Chain {
             None => self.store.block(&parent)?.header,
         };
         self.change(&link.diff.created, &link.diff.spent);
-        self.unsummed.merge(&link.diff.reversed());
+        self.add_up(&link.diff.reversed());
         self.links.remove(&self.tip.height);
         self.tip = Tip { height, id: parent, header };
         Some(link)
+    }
+
+    /// What is created and spent again soon need not be summed; but to sum all coins of a hundred full blocks at once would keep
+    /// everything else waiting for a second.
+    fn add_up(&mut self, diff: &Diff) {
+        self.unsummed.merge(diff);
+        if self.unsummed.created.len() + self.unsummed.spent.len() > COINS_UNSUMMED_MAX {
+            self.buckets();
+        }
     }
 
     fn change(&mut self, out: &BTreeMap<OutPoint, Coin>, into: &BTreeMap<OutPoint, Coin>) {

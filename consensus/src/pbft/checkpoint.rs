@@ -149,6 +149,9 @@ impl Checkpoints {
     /// The invariants that are written on the fields.
     pub(super) fn check(&self) {
         assert!(self.votes.values().all(|votes| votes.len() <= CHECKPOINTS_PER_MEMBER_MAX), "votes are bounded");
+        let is_kept =
+            |(signer, height): &(u16, Height)| self.votes.get(signer).is_some_and(|it| it.contains_key(height));
+        assert!(self.reported.iter().all(is_kept), "contradictions are remembered as long as the votes");
         assert!(self.waiting.len() <= CHECKPOINTS_PER_MEMBER_MAX, "certificates are bounded");
         assert!(self.states.len() <= CHECKPOINTS_PER_MEMBER_MAX + SNAPSHOTS_HELD, "states are bounded");
         assert!(self.held.len() <= SNAPSHOTS_HELD, "snapshots are bounded");

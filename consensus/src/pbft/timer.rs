@@ -3,7 +3,7 @@
 //! # Two figures
 //! For each of the last [`HEIGHTS_KEPT`] heights the replica remembers how long the net needed: from the proposal's arrival at
 //! this node (before it was verified, so that a loaded machine shows) to the commit certificate. From these it takes
-//! - the *long* time: the longest but one tenth, so that a single hiccup does not count once there are a few;
+//! - the *long* time: the longest but one, so that a single hiccup does not count once there are a few, and a few heavy blocks do;
 //! - the *usual* time: the lower quartile.
 //!
 //! # Two bars
@@ -117,7 +117,7 @@ impl Timer {
 
     fn long_ms(&self) -> u64 {
         let count = self.took_ms.len();
-        let left_out = (count / 10).max(usize::from(count >= 4));
+        let left_out = usize::from(count >= 4);
         self.ranked(count.saturating_sub(1 + left_out))
     }
 

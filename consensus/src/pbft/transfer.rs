@@ -323,7 +323,9 @@ impl Pbft {
         let is_of_use = |snapshot: &Snapshot| {
             let checkpoint = &snapshot.certificate.checkpoint;
             checkpoint.incarnation == self.incarnation
-                && (self.set.epoch..=self.epochs.last_known()).contains(&checkpoint.epoch)
+                // With the last checkpoint of the epoch before, this one begins.
+                && (checkpoint.epoch >= self.set.epoch || checkpoint.height == self.start.height)
+                && checkpoint.epoch <= self.epochs.last_known()
                 && diverged.map_or(checkpoint.height > tip, |height| checkpoint.height >= height)
         };
         let Some(manifest) = snapshot.filter(|snapshot| is_of_use(snapshot)) else {
@@ -538,7 +540,8 @@ impl Pbft {
             self.move_to(&succession);
             self.trace_epoch();
         }
-        if self.highest.as_ref().is_none_or(|it| it.ballot.height < tip.height) {
+        let is_below = self.highest.as_ref().is_none_or(|it| it.ballot.height < tip.height);
+        if is_below && tip.height > self.start.height {
             self.highest = Some(commit);
         }
         self.take_back_changes();

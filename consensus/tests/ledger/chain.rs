@@ -143,6 +143,25 @@ fn a_coin_that_moves_to_another_height_in_a_reorg() {
     }
 }
 
+/// More coins than may wait to be summed, in one block and over several; and back.
+#[test]
+fn many_coins_are_summed_before_anyone_asks() {
+    let mut net = start();
+    let genesis = net.chain.genesis().block();
+    let outpoint = OutPoint { txid: genesis.transactions[0].id(), index: 0 };
+    let input = Input { outpoint, ..input(0, 1_000_000, lock(11)) };
+    let outputs: Vec<_> = (0..1_200).map(|_| output(800, 12)).collect();
+    let unsigned = transfer(std::slice::from_ref(&input), &outputs);
+    let many = sign(&net.network(), unsigned.body, &[input]);
+    let links = [net.connect(1, &[]), net.connect(1, &[many]), net.connect(1, &[])];
+    let coins = net.coins(&links.iter().collect::<Vec<_>>());
+    assert!(coins.len() > 1_200);
+    assert_eq!(net.chain.commitment(), Buckets::of(&coins).commitment());
+    let (base, _) = Base::genesis(net.chain.genesis());
+    while net.chain.disconnect().is_some() {}
+    assert_eq!(net.chain.commitment(), base.buckets.commitment());
+}
+
 #[test]
 fn disconnecting_everything_is_genesis_again() {
     let mut net = start();

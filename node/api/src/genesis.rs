@@ -12,7 +12,7 @@
 //! subsidy = "50"               # amounts are text, in BZT with at most eight decimals
 //!
 //! [pbft]                       # or [pow]; may be left out, in whole or in part
-//! depth = 4
+//! depth = 2
 //!
 //! [[allocations]]
 //! lock = "lock hash"           # or: key = "public key", for the lock of that single key
@@ -143,7 +143,7 @@ pub fn ledger_defaults(engine: EngineName) -> LedgerParams {
 #[must_use]
 pub fn pbft_defaults() -> PbftParams {
     PbftParams {
-        depth: 4,
+        depth: 2,
         checkpoint_interval: 100,
         view_timeout_ms: 1_000,
         view_timeout_max_ms: 60_000,

@@ -149,8 +149,10 @@ fn one_member_cannot_fill_the_memory() {
     blocks(&mut world, 0..2);
     let first = found(&world, 1, 2).expect("there is a checkpoint");
     for height in 2..100 {
-        let message = signed(&world, 2, Checkpoint { height: Height(2 * height), ..first });
-        world.inject(2, 1, message);
+        for coins in [first.coins, CoinCommitment([7; 32])] {
+            let message = signed(&world, 2, Checkpoint { height: Height(2 * height), coins, ..first });
+            world.inject(2, 1, message);
+        }
     }
     // The invariants are looked at after each event; here only that the highest are the ones kept.
     assert_eq!(world.engine(1).checkpoints.votes_of(2), CHECKPOINTS_PER_MEMBER_MAX);
@@ -584,21 +586,22 @@ fn outpoint_of(bucket: u8, number: u64) -> OutPoint {
 
 #[test]
 fn strangers_who_claim_a_snapshot_that_they_do_not_have_stop_nobody() {
-    let mut world = World::new(Setup { followers: 2, checkpoint_interval: 10, ..EVERY_2 });
-    world.kill(3);
+    let mut world = World::new(Setup { followers: 3, checkpoint_interval: 10, ..EVERY_2 });
+    world.kill(6);
     blocks(&mut world, 0..15);
-    world.start(3);
-    // Two peers that are no members claim a snapshot and much more, and say nothing else. Less is missing than two intervals.
-    world.cuts.extend([(4, 3), (5, 3)]);
+    world.start(6);
+    // Two peers that are no members claim a snapshot and much more, and say nothing else. Less is missing than two intervals, and
+    // whoever has no vote is helped by nobody unasked.
+    world.cuts.extend([(4, 6), (5, 6)]);
     for _ in 0..400 {
         for stranger in [4, 5] {
             let huge = Height(1_000_000);
             let claim = TipInfo { stable: huge, final_height: huge, height: huge, ..world.engine(4).tip_info() };
-            world.inject(stranger, 3, Message::Tip(claim));
+            world.inject(stranger, 6, Message::Tip(claim));
         }
         world.pass(100);
     }
-    assert_eq!(world.height(3), 15);
+    assert_eq!(world.height(6), 15);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn a_wrong_field_is_named() {
         ("members", text.replacen("members = [", "members = [\n  \"ca93ac1705187071d67b83c7ff0efe8108e8ec4530575d7726879333dbdabe7c\",\n  \"ca93ac1705187071d67b83c7ff0efe8108e8ec4530575d7726879333dbdabe7c\",", 1)),
         ("ledger.block_bytes_max", text.replace("block_bytes_max = 1048576", "block_bytes_max = 7")),
         ("ledger.subsidy", text.replace("subsidy = \"0\"", "subsidy = \"0.123456789\"")),
-        ("pbft.depth", text.replace("depth = 4", "depth = 17")),
+        ("pbft.depth", text.replace("depth = 2", "depth = 17")),
         ("pbft.view_timeout_max_ms", text.replace("view_timeout_ms = 1000", "view_timeout_ms = 60001")),
         ("allocations[0].amount", text.replacen("1000.00000001", "-1", 1)),
         ("allocations[0].lock", text.replacen("lock = \"", "lock = \"00", 1)),
@@ -88,7 +88,7 @@ fn text_of_another_form_shows_the_line() {
     let text = to_toml(&both()[0]);
     for (word, broken) in [
         ("speed", text.replace("dev = true", "speed = 3")),
-        ("depth", text.replace("depth = 4", "depth = \"four\"")),
+        ("depth", text.replace("depth = 2", "depth = \"two\"")),
         ("salt", text.replacen("salt", "pepper", 1)),
         ("time", text.replacen("time = 1735689600", "time = -1", 1)),
     ] {
