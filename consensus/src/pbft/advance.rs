@@ -175,7 +175,8 @@ impl Pbft {
             return false;
         };
         let prepared = PreparedBlock { header, certificate };
-        if self.me.is_some() {
+        // Also by one that is silent for now: it may speak in this very view.
+        if self.index().is_some() {
             self.emit(Effect::Persist(Record::Prepared(prepared.clone())));
         }
         self.trace(Trace::Phase { phase: Phase::Prepared, view: self.view, height, block: id });

@@ -260,7 +260,8 @@ impl Pbft {
 
     /// Enters a view, with what every replica computes from its VIEW-CHANGEs.
     fn enter(&mut self, new_view: NewView) {
-        if self.me.is_some() {
+        // Also by one that is silent for now: it may speak in this very view.
+        if self.index().is_some() {
             self.emit(Effect::Persist(Record::NewView(new_view.clone())));
         }
         self.adopt(new_view);
