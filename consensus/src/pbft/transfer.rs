@@ -33,7 +33,8 @@
 //!
 //! # Why it ends
 //! A peer serves its [`SNAPSHOTS_HELD`](crate::limits::SNAPSHOTS_HELD) latest stable checkpoints, so a transfer that began with the newest has
-//! that many intervals less one. After [`TRANSFERS_MAX`] that were too slow for that, certified blocks are fetched before the next
+//! that many intervals less one. Above a snapshot certified blocks come first, for two intervals and
+//! [`BLOCKS_AFTER_SNAPSHOT_MIN`] blocks at least. After [`TRANSFERS_MAX`] that were too slow for that, certified blocks are fetched before the next
 //! attempt: two intervals and [`BLOCKS_PER_MESSAGE_MAX`] at least, and after each further one that fails twice as many as
 //! before, so that a net whose intervals pass faster than a transfer is caught up with all the same. One that has diverged goes on trying.
 //!
@@ -64,6 +65,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const TRANSFERS_MAX: u32 = 4;
 /// After so long without a manifest blocks are fetched: those who claim to have snapshots may be liars.
 const SNAPSHOT_PATIENCE_MS: u64 = 3 * REQUEST_TIMEOUT_MS;
+/// Blocks that are fetched at least after a snapshot before another one is.
+const BLOCKS_AFTER_SNAPSHOT_MIN: u64 = 4 * BLOCKS_PER_MESSAGE_MAX as u64;
 /// How long one peer has for a bucket, at first.
 const BUCKET_MS: u64 = 60_000;
 /// Empty answers after which a peer counts as not serving the snapshot.
@@ -527,7 +530,10 @@ impl Pbft {
         };
         let Switching { base, certificate, commit, .. } = switching;
         let (tip, before) = (base.tip, self.chain.tip().height);
-        self.transfer = Transfer::default();
+        // What is missing above comes by blocks first: where intervals are short, the net would be far ahead again after each snapshot.
+        let blocks = (2 * u64::from(self.params.checkpoint_interval)).max(BLOCKS_AFTER_SNAPSHOT_MIN);
+        let not_below = Height(tip.height.0.saturating_add(blocks));
+        self.transfer = Transfer { not_below, ..Transfer::default() };
         self.chain.rebase(base);
         self.recent.clear();
         self.over.clear();

@@ -61,6 +61,7 @@ fn seeds_that_failed_once() {
         (316, "the referee looked when the disk had switched to a snapshot and the replica was not told yet"),
         (1919, "a member that lied claimed a snapshot that nobody served any more, and was waited for"),
         (10438, "snapshots were gone before they came, and blocks were fetched for too short a while in between"),
+        (11_102, "a member that was silent for now did not persist the view in which it was to speak"),
         (101_063, "a member that began with a snapshot, and served none yet, was blamed for having no block below"),
     ];
     for (seed, why) in seeds {

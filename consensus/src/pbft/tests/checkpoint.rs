@@ -604,6 +604,24 @@ fn strangers_who_claim_a_snapshot_that_they_do_not_have_stop_nobody() {
     assert_eq!(world.height(6), 15);
 }
 
+/// Found by the simulator (seed 13742): with short intervals the net was far ahead again after each snapshot.
+#[test]
+fn what_is_missing_above_a_snapshot_comes_by_blocks_first() {
+    let mut world = World::new(EVERY_2);
+    blocks(&mut world, 0..1);
+    world.kill(3);
+    blocks(&mut world, 1..9);
+    world.start(3);
+    world.pass(2_000);
+    assert_eq!(world.nodes[3].switched, [8]);
+    world.isolate(&[3]);
+    blocks(&mut world, 9..30);
+    world.heal();
+    world.pass(5_000);
+    assert_eq!(world.nodes[3].switched, [8]);
+    world.assert_agreed(30);
+}
+
 #[test]
 fn a_peer_that_vanishes_in_the_middle_costs_nothing_but_time() {
     let mut world = World::new(EVERY_2);
