@@ -207,13 +207,11 @@ impl Pbft {
             return;
         }
         let state = self.find();
-        if self.checkpoints.states.get(&height) != Some(&state) {
-            self.emit(Effect::Persist(Record::CheckpointState(state.clone())));
-            self.checkpoints.states.insert(height, state.clone());
-        }
+        let checkpoint = state.checkpoint;
+        self.keep_state(state);
         self.note_end();
         self.compare();
-        self.vote_checkpoint(state.checkpoint);
+        self.vote_checkpoint(checkpoint);
         self.checkpoints.prune();
     }
 
@@ -226,10 +224,15 @@ impl Pbft {
         let certified = start.certificate.checkpoint;
         let buckets = BucketHashes::of(self.chain.buckets());
         let checkpoint = Checkpoint { block: tip.id, coins: buckets.commitment(), ..certified };
-        let state = CheckpointState { checkpoint, header: tip.header, buckets };
-        if self.checkpoints.states.get(&tip.height) != Some(&state) {
+        self.keep_state(CheckpointState { checkpoint, header: tip.header, buckets });
+    }
+
+    /// Keeps what was found, durably.
+    fn keep_state(&mut self, state: CheckpointState) {
+        let height = state.checkpoint.height;
+        if self.checkpoints.states.get(&height) != Some(&state) {
             self.emit(Effect::Persist(Record::CheckpointState(state.clone())));
-            self.checkpoints.states.insert(tip.height, state);
+            self.checkpoints.states.insert(height, state);
         }
     }
 
@@ -340,11 +343,13 @@ impl Pbft {
 
     /// Answers a peer that does not know that a checkpoint is stable; not too often.
     fn tell_stable(&mut self, peer: Peer) {
-        let Some(latest) = self.checkpoints.held.last_key_value().map(|(_, latest)| latest.clone()) else {
+        let may_tell = self.peers.is_connected(peer);
+        let Some((_, latest)) = self.checkpoints.held.last_key_value().filter(|_| may_tell) else {
             return;
         };
-        if self.peers.is_connected(peer) && self.checkpoints.told.take(self.now, peer) {
-            self.emit(Effect::Send { to: To::Peer(peer), message: Message::Checkpointed(latest) });
+        if self.checkpoints.told.take(self.now, peer) {
+            let message = Message::Checkpointed(latest.clone());
+            self.emit(Effect::Send { to: To::Peer(peer), message });
         }
     }
 

@@ -115,36 +115,43 @@ impl Pbft {
         let (mut changes, mut new_views, mut successions) = (Vec::new(), Vec::new(), BTreeMap::new());
         let mut reached = Height::GENESIS;
         let mut checkpoints = Recorded::default();
-        let incarnation = self.incarnation;
+        let (incarnation, flushed) = (self.incarnation, self.chain.tip().height);
         let is_ours = |ballot: &Ballot| ballot.incarnation == incarnation;
         for record in records {
             match record {
                 Record::Body(block) => drop(bodies.insert(block.id(), block)),
                 Record::Committed(it) if is_ours(&it.ballot) => drop(certificates.insert(it.ballot.height, it)),
-                Record::Vote(vote) => {
+                // What was signed before a dev net was set back counts no more.
+                Record::Vote(vote) if is_ours(&vote.ballot) => {
                     // Nothing is voted on further above the tip.
                     reached = reached.max(Height(vote.ballot.height.0.saturating_sub(SLOTS_MAX)));
                     votes.push(vote);
                 }
                 Record::Prepared(it) => prepared.push(it),
-                Record::Committed(_) => {}
                 Record::ViewChange(it) => changes.push(it),
                 Record::NewView(it) => new_views.push(it),
                 Record::Evidence(it) if is_ours(&it.first.ballot) => drop(self.proofs.keep(it)),
-                Record::Evidence(_) => {}
                 Record::Checkpoint(vote) => checkpoints.votes.push(vote),
                 Record::CheckpointState(it) => drop(checkpoints.states.insert(it.checkpoint.height, it)),
-                Record::Stable(it) => {
+                Record::Stable(it) if it.checkpoint.incarnation == incarnation => {
                     reached = reached.max(it.checkpoint.height);
                     checkpoints.stable.insert(it.checkpoint.height, it);
                 }
-                // Of whatever incarnation: how the members came to be is not undone.
-                Record::Epoch(it) => {
+                Record::Epoch(it) if it.certificate.checkpoint.incarnation == incarnation => {
                     reached = reached.max(it.height());
                     successions.insert(it.epoch(), it);
                 }
+                // How the members came to be before a dev net was set back is not undone.
+                Record::Epoch(it) if it.height() <= flushed => drop(successions.insert(it.epoch(), it)),
+                // Of another incarnation.
+                Record::Vote(_)
+                | Record::Committed(_)
+                | Record::Evidence(_)
+                | Record::Stable(_)
+                | Record::Epoch(_)
                 // Proof of work's.
-                Record::Header(_) | Record::Invalid(_) => {}
+                | Record::Header(_)
+                | Record::Invalid(_) => {}
             }
         }
         self.take_back_epochs(successions.into_values());
@@ -237,8 +244,10 @@ impl Pbft {
     /// The view that was active when the node stopped, or the one that it waited for.
     fn take_back_view(&mut self, change: Option<ViewChange>, new_view: Option<NewView>) {
         let left = change.as_ref().map_or(View(0), |it| it.view);
-        if new_view.as_ref().map_or(left, |it| it.view.max(left)) < self.view {
-            // It has followed the others further since.
+        let reached = new_view.as_ref().map_or(left, |it| it.view.max(left));
+        let is_entered = self.views.new_view.as_ref().is_some_and(|it| it.view == self.view) && self.is_active();
+        if reached < self.view || (reached == self.view && is_entered) {
+            // It has followed the others as far since, or further.
             return;
         }
         match new_view {

@@ -33,10 +33,10 @@
 //!
 //! # Why it ends
 //! A peer serves its [`SNAPSHOTS_HELD`](crate::limits::SNAPSHOTS_HELD) latest stable checkpoints, so a transfer that began with the newest has
-//! that many intervals less one. Above a snapshot certified blocks come first, for two intervals and
-//! [`BLOCKS_AFTER_SNAPSHOT_MIN`] blocks at least. After [`TRANSFERS_MAX`] that were too slow for that, certified blocks are fetched before the next
-//! attempt: two intervals and [`BLOCKS_PER_MESSAGE_MAX`] at least, and after each further one that fails twice as many as
-//! before, so that a net whose intervals pass faster than a transfer is caught up with all the same. One that has diverged goes on trying.
+//! that many intervals less one. Between two snapshots certified blocks come, for two intervals and
+//! [`BLOCKS_BETWEEN_SNAPSHOTS_MIN`] blocks at least: above one that was switched to, and after [`TRANSFERS_MAX`] that were too
+//! slow. After each further one that fails they are twice as many as before, so that a net whose intervals pass faster than a
+//! transfer is caught up with all the same. One that has diverged goes on trying.
 //!
 //! # Bounds
 //! At most [`BUCKET_COINS_MAX`] coins of a bucket are taken before its sum must be right. Here only sums are kept, 2 KiB for each
@@ -65,8 +65,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const TRANSFERS_MAX: u32 = 4;
 /// After so long without a manifest blocks are fetched: those who claim to have snapshots may be liars.
 const SNAPSHOT_PATIENCE_MS: u64 = 3 * REQUEST_TIMEOUT_MS;
-/// Blocks that are fetched at least after a snapshot before another one is.
-const BLOCKS_AFTER_SNAPSHOT_MIN: u64 = 4 * BLOCKS_PER_MESSAGE_MAX as u64;
+/// Blocks that are fetched at least before another snapshot is.
+const BLOCKS_BETWEEN_SNAPSHOTS_MIN: u64 = 4 * BLOCKS_PER_MESSAGE_MAX as u64;
 /// How long one peer has for a bucket, at first.
 const BUCKET_MS: u64 = 60_000;
 /// Empty answers after which a peer counts as not serving the snapshot.
@@ -237,12 +237,16 @@ impl Pbft {
 
     /// Blocks are fetched for a while, and after each further time for twice as long.
     fn go_on_by_blocks(&mut self) {
-        let least = (2 * u64::from(self.params.checkpoint_interval)).max(BLOCKS_PER_MESSAGE_MAX as u64);
-        let blocks = least.saturating_mul(1 << self.transfer.rounds.min(32));
-        self.transfer.not_below = Height(self.chain.tip().height.0.saturating_add(blocks));
+        self.transfer.not_below = self.no_snapshot_below(self.chain.tip().height);
         self.transfer.rounds += 1;
         self.transfer.failed = 0;
         self.transfer.far = None;
+    }
+
+    /// How far blocks are fetched from here, before another snapshot is.
+    fn no_snapshot_below(&self, from: Height) -> Height {
+        let least = (2 * u64::from(self.params.checkpoint_interval)).max(BLOCKS_BETWEEN_SNAPSHOTS_MIN);
+        Height(from.0.saturating_add(least.saturating_mul(1 << self.transfer.rounds.min(32))))
     }
 
     /// Whether certified blocks are left alone because a snapshot comes or is about to.
@@ -423,7 +427,7 @@ impl Pbft {
             // Else a coin at a time would do to keep this going for ever.
             fault = Some("an answer that is neither full nor ends with a bucket");
         }
-        let (height, buckets, fetch_ms) = (fetch.height(), fetch.sums.len(), fetch.bucket_ms);
+        let (height, buckets, bucket_ms) = (fetch.height(), fetch.sums.len(), fetch.bucket_ms);
         self.trace(Trace::Transfer { height, buckets, done: false });
         if fault.is_none()
             && let Some(fetch) = &mut self.transfer.fetch
@@ -440,7 +444,7 @@ impl Pbft {
         if job.next > u16::from(job.last) {
             return;
         }
-        if job.since.plus_ms(fetch_ms) <= self.now {
+        if job.since.plus_ms(bucket_ms) <= self.now {
             // Others are asked for it: whoever sends coin after coin of a bucket without end shall not stop the transfer.
             if let Some(fetch) = &mut self.transfer.fetch {
                 fetch.bucket_ms = fetch.bucket_ms.saturating_mul(2);
@@ -531,9 +535,8 @@ impl Pbft {
         let Switching { base, certificate, commit, .. } = switching;
         let (tip, before) = (base.tip, self.chain.tip().height);
         // What is missing above comes by blocks first: where intervals are short, the net would be far ahead again after each snapshot.
-        let blocks = (2 * u64::from(self.params.checkpoint_interval)).max(BLOCKS_AFTER_SNAPSHOT_MIN);
-        let not_below = Height(tip.height.0.saturating_add(blocks));
-        self.transfer = Transfer { not_below, ..Transfer::default() };
+        self.transfer = Transfer::default();
+        self.transfer.not_below = self.no_snapshot_below(tip.height);
         self.chain.rebase(base);
         self.recent.clear();
         self.over.clear();
