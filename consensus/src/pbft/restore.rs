@@ -131,8 +131,10 @@ impl Pbft {
                 Record::ViewChange(it) => changes.push(it),
                 Record::NewView(it) => new_views.push(it),
                 Record::Evidence(it) if is_ours(&it.first.ballot) => drop(self.proofs.keep(it)),
-                Record::Checkpoint(vote) => checkpoints.votes.push(vote),
-                Record::CheckpointState(it) => drop(checkpoints.states.insert(it.checkpoint.height, it)),
+                Record::Checkpoint(vote) if vote.checkpoint.incarnation == incarnation => checkpoints.votes.push(vote),
+                Record::CheckpointState(it) if it.checkpoint.incarnation == incarnation => {
+                    drop(checkpoints.states.insert(it.checkpoint.height, it));
+                }
                 Record::Stable(it) if it.checkpoint.incarnation == incarnation => {
                     reached = reached.max(it.checkpoint.height);
                     checkpoints.stable.insert(it.checkpoint.height, it);
@@ -147,6 +149,8 @@ impl Pbft {
                 Record::Vote(_)
                 | Record::Committed(_)
                 | Record::Evidence(_)
+                | Record::Checkpoint(_)
+                | Record::CheckpointState(_)
                 | Record::Stable(_)
                 | Record::Epoch(_)
                 // Proof of work's.

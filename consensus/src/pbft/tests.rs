@@ -3,12 +3,14 @@
 mod checkpoint;
 mod cluster;
 mod disk;
+mod divergence;
 mod edges;
 mod epochs;
 mod fairness;
 mod forge;
 mod net;
 mod parts;
+mod restart;
 mod rules;
 mod say;
 mod traces;

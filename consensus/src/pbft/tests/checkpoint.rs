@@ -28,7 +28,7 @@ const EVERY_2: Setup = Setup {
 };
 
 /// One block for each of these coins.
-fn blocks(world: &mut World, coins: std::ops::Range<u32>) {
+pub(super) fn blocks(world: &mut World, coins: std::ops::Range<u32>) {
     for index in coins {
         world.submit(index);
         world.run();
@@ -53,7 +53,7 @@ fn count(world: &World, name: &str) -> usize {
     world.counts.get(name).copied().unwrap_or(0)
 }
 
-fn has_diverged(world: &World, index: usize) -> bool {
+pub(super) fn has_diverged(world: &World, index: usize) -> bool {
     world.nodes[index].traces.iter().any(|trace| matches!(trace, Trace::Diverged { .. }))
 }
 
@@ -249,7 +249,7 @@ fn a_power_cut_between_any_two_effects_of_a_checkpoint_loses_nothing() {
 }
 
 /// A net whose node 3 has a coin too many, at height 3; the checkpoint of height 4 is still to come.
-fn with_a_wrong_coin(flushes: bool) -> World {
+pub(super) fn with_a_wrong_coin(flushes: bool) -> World {
     let mut world = World::new(EVERY_2);
     blocks(&mut world, 0..3);
     world.kill(3);
@@ -589,10 +589,10 @@ fn strangers_who_claim_a_snapshot_that_they_do_not_have_stop_nobody() {
     let mut world = World::new(Setup { followers: 3, checkpoint_interval: 10, ..EVERY_2 });
     world.kill(6);
     blocks(&mut world, 0..15);
-    world.start(6);
     // Two peers that are no members claim a snapshot and much more, and say nothing else. Less is missing than two intervals, and
     // whoever has no vote is helped by nobody unasked.
     world.cuts.extend([(4, 6), (5, 6)]);
+    world.start(6);
     for _ in 0..400 {
         for stranger in [4, 5] {
             let huge = Height(1_000_000);

@@ -139,6 +139,8 @@ pub(crate) struct World {
     pub(crate) careless: bool,
     /// Whether the referee looks at forks only, and lets pass what leads to one.
     pub(crate) forks_only: bool,
+    /// Of replicas that start.
+    pub(crate) incarnation: Incarnation,
     /// Knows every set that any replica has learned of.
     pub(super) verifier: Verifier,
 }
@@ -229,6 +231,7 @@ impl World {
             deaf_to_changes: None,
             careless,
             forks_only,
+            incarnation: Incarnation(0),
             verifier,
         };
         (0..world.nodes.len()).for_each(|index| world.start(index));
@@ -249,7 +252,7 @@ impl World {
             key: Some(node.key.clone()),
             log: node.log,
             payee: None,
-            incarnation: Incarnation(0),
+            incarnation: self.incarnation,
             mine: false,
         };
         let (engine, effects) = Pbft::restore(config, Box::new(Reader(node.disk.clone())), base, records);
@@ -261,6 +264,25 @@ impl World {
             self.told(index, Event::Connected(Peer(other as u64)));
             self.told(other, Event::Connected(Peer(index as u64)));
         }
+    }
+
+    /// What a dev net does that is set back: all stop, the chains end at this height again, and all start with the next incarnation;
+    /// what was persisted stays.
+    pub(crate) fn set_back(&mut self, height: u64) {
+        let genesis = self.genesis.clone();
+        (0..self.nodes.len()).for_each(|index| self.kill(index));
+        for index in 0..self.nodes.len() {
+            self.disk(index, |disk| disk.set_back(&genesis, Height(height)));
+            let node = &mut self.nodes[index];
+            node.finals.retain(|at, _| at.0 <= height);
+            node.sent.clear();
+            node.set = genesis.validator_set();
+            node.verifier = Verifier::new(genesis.clone());
+        }
+        self.certified.retain(|at, _| at.0 <= height);
+        self.incarnation = Incarnation(self.incarnation.0 + 1);
+        (0..self.nodes.len()).for_each(|index| self.start(index));
+        self.run();
     }
 
     /// What a node's shell does after it lost everything but its key: the log of its votes is a new one.

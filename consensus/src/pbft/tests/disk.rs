@@ -84,13 +84,19 @@ impl Disk {
         buckets.apply(&Diff { created: BTreeMap::from([(outpoint, coin)]), spent: BTreeMap::new() });
     }
 
-    /// The coins are gone, and with them all that was flushed; what was persisted is there.
-    pub(crate) fn lose_coins(&mut self, genesis: &Arc<Genesis>) {
-        let (base, diff) = Base::genesis(genesis);
+    /// What was flushed above this height is gone; what was persisted is there.
+    pub(crate) fn set_back(&mut self, genesis: &Arc<Genesis>, height: Height) {
+        let (Base { mut tip, mut buckets }, diff) = Base::genesis(genesis);
         self.coins = BTreeMap::new();
         diff.apply(&mut self.coins).expect("genesis fits no coins");
-        self.active = BTreeMap::from([(Height::GENESIS, base.tip.id)]);
-        (self.base, self.keep) = (Some((base.tip, base.buckets)), Height::GENESIS);
+        self.active.retain(|at, _| *at <= height);
+        for (height, id) in self.active.range(Height(1)..) {
+            let diff = &self.diffs[id];
+            diff.apply(&mut self.coins).expect("it was applied before");
+            buckets.apply(diff);
+            tip = Tip { height: *height, id: *id, header: self.blocks[id].header };
+        }
+        (self.base, self.keep) = (Some((tip, buckets)), Height::GENESIS);
         self.spent.clear();
     }
 

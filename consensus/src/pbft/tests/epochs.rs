@@ -10,15 +10,16 @@ use crate::engine::{Engine, Event, Peer, Record, Trace};
 use crate::ledger::genesis::ValidatorSet;
 use crate::ledger::key::{PublicKey, Signature};
 use crate::ledger::sighash::epoch_change_digest;
-use crate::ledger::transaction::{Body, EpochChange, Transaction, Witness};
+use crate::ledger::transaction::{Body, EpochChange, MemberList, Transaction, Witness};
 use crate::ledger::units::{Epoch, Height, Incarnation, View};
-use crate::message::checkpoint::CheckpointVote;
-use crate::message::{Ballot, Message, ViewChange, VoteKind};
+use crate::message::checkpoint::{Checkpoint, CheckpointCertificate, CheckpointVote};
+use crate::message::epoch::{Opening, Succession};
+use crate::message::{Ballot, Message, TipInfo, ViewChange, VoteKind};
 use crate::plant::Plant;
 use VoteKind::{Commit, PrePrepare, Prepare};
 use std::sync::Arc;
 
-fn setup(followers: usize) -> Setup {
+pub(super) fn setup(followers: usize) -> Setup {
     Setup { followers, checkpoint_interval: 4, ..Setup::of(4) }
 }
 
@@ -27,7 +28,7 @@ fn keys(indices: impl IntoIterator<Item = usize>) -> Vec<PublicKey> {
 }
 
 /// The change of a set's members into these, signed by exactly these.
-fn change(set: &ValidatorSet, into: &[usize], signers: &[usize]) -> Transaction {
+pub(super) fn change(set: &ValidatorSet, into: &[usize], signers: &[usize]) -> Transaction {
     let (body, digest) = change_of_members(set, keys(into.iter().copied()));
     let sign = |signer: &usize| {
         let member = set.index_of(&key(*signer).public()).expect("the test chooses members");
@@ -49,7 +50,7 @@ fn epochs(world: &World) -> Vec<u64> {
 }
 
 /// Makes a change, and waits until everybody who is up is in the epoch that it opens.
-fn change_to(world: &mut World, into: &[usize], signers: &[usize]) {
+pub(super) fn change_to(world: &mut World, into: &[usize], signers: &[usize]) {
     let set = world.nodes[signers[0]].set.clone();
     let change = change(&set, into, signers);
     world.submit_change(&change);
@@ -437,7 +438,7 @@ fn what_was_signed_in_an_epoch_that_is_over_counts_no_more_and_its_bringer_is_to
 #[test]
 fn a_liar_who_claims_epochs_that_never_began_is_asked_once_in_a_while() {
     let mut world = World::new(setup(0));
-    let claim = crate::message::TipInfo { epoch: Epoch(u64::MAX), ..world.engine(1).tip_info() };
+    let claim = TipInfo { epoch: Epoch(u64::MAX), ..world.engine(1).tip_info() };
     for _ in 0..20 {
         world.now = world.now.plus_ms(100);
         world.inject(1, 0, Message::Tip(claim));
@@ -447,6 +448,69 @@ fn a_liar_who_claims_epochs_that_never_began_is_asked_once_in_a_while() {
     world.submit(0);
     world.pass(1_000);
     world.assert_agreed(1);
+}
+
+#[test]
+fn who_is_in_a_later_epoch_is_asked_how_it_began_and_not_for_a_snapshot() {
+    for (epoch, successions, snapshots) in [(1, 1, 0), (0, 0, 1)] {
+        let mut world = World::new(setup(0));
+        for from in 0..3 {
+            let far = Height(1_000);
+            let claim =
+                TipInfo { epoch: Epoch(epoch), stable: far, final_height: far, ..world.engine(from).tip_info() };
+            world.inject(from, 3, Message::Tip(claim));
+        }
+        let asked = ["get-successions", "get-snapshot"].map(|it| world.counts.get(it).copied().unwrap_or(0));
+        assert_eq!(asked, [successions, snapshots], "epoch {epoch}");
+    }
+}
+
+#[test]
+fn a_snapshot_of_an_epoch_whose_beginning_is_not_proved_is_not_taken() {
+    let mut world = World::new(setup(1));
+    let change = change(&world.nodes[0].set.clone(), &[0, 1, 2, 3, 4], &[0, 1, 2]);
+    world.submit_change(&change);
+    // Node 3 finds the next members in the last block of the epoch, and hears of no proof.
+    let is_proof = |message: &Message| {
+        matches!(message, Message::Checkpoint(_) | Message::Checkpointed(_) | Message::Successions(_))
+    };
+    world.deliver_if(|packet| packet.to != 3 || !is_proof(&packet.message));
+    world.lose_all();
+    world.isolate(&[3]);
+    blocks(&mut world, 0..8);
+    assert_eq!((world.height(3), world.status(3).epoch, world.engine(0).served()), (4, Epoch(0), Height(8)));
+    let far = Height(1_000);
+    let claim = TipInfo { epoch: Epoch(0), stable: far, final_height: far, ..world.engine(0).tip_info() };
+    world.inject(0, 3, Message::Tip(claim));
+    assert_eq!(world.counts.get("get-snapshot"), Some(&1), "it believes the claim");
+    let snapshot = world.engine(0).snapshot_from(Height(8));
+    world.inject(0, 3, snapshot);
+    let staged = |trace: &Trace| matches!(trace, Trace::Transfer { .. });
+    assert!(!world.engine(3).transfer.is_fetching() && !world.nodes[3].traces.iter().any(staged));
+}
+
+/// More than f members must lie for that.
+#[test]
+fn what_is_found_of_the_next_epoch_does_not_replace_what_is_proved() {
+    let mut world = World::new(setup(2));
+    world.isolate(&[3]);
+    change_to_without(&mut world, &[0, 1, 2, 3, 4], &[0, 1, 2], 3);
+    let proved = world.engine(0).epochs.known_from(Epoch(1)).next().expect("epoch 1 began").clone();
+    let opening = Opening { members: MemberList(keys([0, 1, 2, 3, 5])), ..proved.opening };
+    let next = opening.hash(&world.genesis.network_id());
+    let checkpoint = Checkpoint { next, ..proved.certificate.checkpoint };
+    let certificate = CheckpointCertificate { checkpoint, ..proved.certificate };
+    let engine = world.nodes[3].engine.as_mut().expect("it is up");
+    assert!(engine.epochs.learn(Succession { certificate, header: proved.header, opening }));
+    world.lose_all();
+    let blocks = world.engine(0).certified_from(Height(1), 16);
+    world.inject(0, 3, blocks);
+    assert_eq!(world.height(3), 4, "the end of epoch 0");
+    assert!(!world.log.contains("\n3   the 5 members of epoch 1 are known"), "told of the members that it found");
+    assert!(
+        world.nodes[3].traces.iter().any(|trace| matches!(trace, Trace::Diverged { .. })),
+        "it sees that it is wrong"
+    );
 }
 
 #[test]
@@ -473,7 +537,7 @@ fn a_liar_who_claims_a_later_epoch_keeps_nobody_mute() {
     world.start(3);
     world.cuts.insert((5, 3));
     for _ in 0..100 {
-        let claim = crate::message::TipInfo { epoch: Epoch(u64::MAX), ..world.engine(5).tip_info() };
+        let claim = TipInfo { epoch: Epoch(u64::MAX), ..world.engine(5).tip_info() };
         world.inject(5, 3, Message::Tip(claim));
         world.pass(100);
     }
@@ -582,7 +646,7 @@ fn a_liar_that_answers_with_the_next_epoch_keeps_nobody_behind_the_end_of_this_o
     let above = world.engine(0).certified_from(Height(5), 1);
     for _ in 0..400 {
         let huge = Height(1_000_000);
-        let claim = crate::message::TipInfo { final_height: huge, stable: Height(0), ..world.engine(0).tip_info() };
+        let claim = TipInfo { final_height: huge, stable: Height(0), ..world.engine(0).tip_info() };
         world.now = world.now.plus_ms(50);
         (0..5).for_each(|index| world.told(index, Event::Wake));
         // Member 0 lies, and answers each request at once, though not endlessly within a moment.
@@ -623,7 +687,7 @@ fn who_lost_its_coins_says_nothing_until_it_is_where_it_had_been() {
     world.queue.clear();
     world.kill(3);
     let genesis = world.genesis.clone();
-    world.disk(3, |disk| disk.lose_coins(&genesis));
+    world.disk(3, |disk| disk.set_back(&genesis, Height::GENESIS));
     world.start(3);
     world.run();
     assert_eq!(world.height(3), 0, "the blocks below its snapshot are nowhere");

@@ -3,7 +3,7 @@
 use super::cluster::{COINS, Setup, World};
 use super::forge::guards;
 use crate::engine::{Engine, Event, Status, Trace};
-use crate::ledger::units::{Height, View};
+use crate::ledger::units::{Epoch, Height, View};
 use crate::message::{Message, PrePrepare, VoteKind};
 use crate::plant::Plant;
 
@@ -128,6 +128,18 @@ fn the_reason_and_figures_of_a_slow_primary_are_told() {
     let slow = (1..4).filter(|index| reasons(&world, *index).contains(&"slow")).count();
     assert!(slow >= 2, "{slow} replicas called it slow");
     assert!(view(&world, 1) > View(0));
+}
+
+#[test]
+fn a_primary_that_crawls_over_the_empty_blocks_that_end_an_epoch_is_replaced() {
+    let mut world = World::new(Setup { followers: 1, checkpoint_interval: 40, ..Setup::of(4) });
+    world.nodes[0].held_ms = 1_500;
+    let set = world.nodes[0].set.clone();
+    world.submit_change(&super::epochs::change(&set, &[0, 1, 2, 3, 4], &[0, 1, 2]));
+    world.pass(40_000);
+    let slow = (1..4).filter(|index| reasons(&world, *index) == ["slow"]).count();
+    assert!(slow >= 2, "{slow} replicas called it slow");
+    assert_eq!(world.status(1).epoch, Epoch(1), "the next one fills up to there in no time");
 }
 
 #[test]

@@ -1,0 +1,152 @@
+//! Starts of replicas that do not find their chain where their own records say that it was: the coins were lost, or the net was
+//! set back.
+
+use super::cluster::{Setup, World};
+use crate::engine::Record;
+use crate::ledger::units::{Epoch, Height, Incarnation};
+use crate::limits::SLOTS_MAX;
+use crate::message::VoteKind;
+
+fn setup() -> Setup {
+    Setup { followers: 1, checkpoint_interval: 4, ..Setup::of(4) }
+}
+
+/// A net in epoch 1, which began above height 4, at height 6.
+fn in_epoch_1() -> World {
+    let mut world = World::new(setup());
+    let set = world.nodes[0].set.clone();
+    world.submit_change(&super::epochs::change(&set, &[0, 1, 2, 3, 4], &[0, 1, 2]));
+    world.pass(1_000);
+    (0..2).for_each(|index| drop(world.submit(index)));
+    world.pass(1_000);
+    world.assert_agreed(6);
+    world
+}
+
+fn epoch(world: &World, index: usize) -> Epoch {
+    world.status(index).epoch
+}
+
+#[test]
+fn records_of_another_incarnation_silence_nobody_and_prove_no_epoch() {
+    type Kind = fn(&Record) -> bool;
+    let kinds: [(&str, Kind, u64); 3] = [
+        ("votes", |record| matches!(record, Record::Vote(_)), 0),
+        ("stable checkpoints", |record| matches!(record, Record::Stable(_)), 0),
+        ("epochs", |record| matches!(record, Record::Epoch(_)), 1),
+    ];
+    for (name, is_of_kind, known) in kinds {
+        for (incarnation, is_mute, known) in [(0, true, known), (1, false, 0)] {
+            let mut world = in_epoch_1();
+            world.kill(3);
+            // So high nobody votes who was not above the genesis.
+            let block = world.genesis.block().id();
+            let vote = world.vote(VoteKind::Commit, 3, world.ballot(SLOTS_MAX + 1, block));
+            let genesis = world.genesis.clone();
+            world.disk(3, |disk| {
+                disk.set_back(&genesis, Height::GENESIS);
+                disk.persist(Record::Vote(vote));
+                disk.records.retain(is_of_kind);
+            });
+            world.incarnation = Incarnation(incarnation);
+            world.start(3);
+            let found = (world.status(3).is_mute, world.engine(3).epochs.last_known());
+            assert_eq!(found, (is_mute, Epoch(known)), "{name} of incarnation 0 in incarnation {incarnation}");
+        }
+    }
+}
+
+#[test]
+fn a_net_that_was_set_back_goes_on_at_once() {
+    for height in [0, 4, 5] {
+        let mut world = in_epoch_1();
+        world.set_back(height);
+        let known = u64::from(height >= 4);
+        assert!((0..5).all(|index| epoch(&world, index) == Epoch(known)), "the members of that height");
+        assert!((0..4).all(|index| !world.status(index).is_mute), "set back to {height}");
+        world.submit(10);
+        world.pass(2_500);
+        world.assert_agreed(height + 1);
+        assert!((0..4).all(|index| world.has_sent(index, VoteKind::Commit, height + 1)), "set back to {height}");
+    }
+}
+
+#[test]
+fn a_net_that_was_set_back_makes_checkpoints_and_epochs_again() {
+    // From height 2 on the change in block 1 still stands.
+    for (height, before) in [(0, 0), (2, 0), (4, 1), (5, 1)] {
+        let mut world = in_epoch_1();
+        world.set_back(height);
+        if height != 2 {
+            let set = world.nodes[0].set.clone();
+            let (into, signers) = if before == 0 { (0..5, 0..3) } else { (0..4, 0..4) };
+            let (into, signers): (Vec<usize>, Vec<usize>) = (into.collect(), signers.collect());
+            world.submit_change(&super::epochs::change(&set, &into, &signers));
+        }
+        world.pass(5_000);
+        assert!((0..4).all(|index| epoch(&world, index) == Epoch(before + 1)), "set back to {height}");
+    }
+}
+
+#[test]
+fn many_checkpoints_of_before_a_net_was_set_back_push_out_none_of_the_new_ones() {
+    let mut world = World::new(Setup { checkpoint_interval: 2, ..Setup::of(4) });
+    for index in 0..12 {
+        world.submit(index);
+        world.run();
+    }
+    world.set_back(0);
+    for index in 12..16 {
+        world.submit(index);
+        world.pass(100);
+    }
+    assert!((0..4).all(|index| world.engine(index).checkpoints.stable() == Height(4)));
+}
+
+#[test]
+fn a_net_that_was_set_back_to_the_beginning_of_an_epoch_changes_views_again() {
+    for height in [0, 4] {
+        let mut world = in_epoch_1();
+        world.set_back(height);
+        let primary = usize::from(world.status(0).primary);
+        world.kill(primary);
+        world.submit(10);
+        world.pass(20_000);
+        world.assert_agreed(height + 1);
+    }
+}
+
+#[test]
+fn who_entered_the_view_that_it_once_asked_for_stays_in_it() {
+    let mut world = World::new(Setup { checkpoint_interval: 2, ..Setup::of(4) });
+    for index in 0..3 {
+        world.submit(index);
+        world.run();
+    }
+    world.submit(3);
+    world.lose_all();
+    world.time_out(3);
+    assert_eq!((world.view(3), world.status(3).is_active), (1, false), "it asked for view 1");
+    world.lose_all();
+    world.kill(3);
+    let genesis = world.genesis.clone();
+    world.disk(3, |disk| {
+        disk.set_back(&genesis, Height::GENESIS);
+        disk.records.retain(|it| !matches!(it, Record::Body(_) | Record::Committed(_)));
+        disk.blocks.clear();
+    });
+    world.start(3);
+    assert!(world.status(3).is_mute, "a stable checkpoint says that it was further");
+    // The others begin that view meanwhile; it hears of that before it hears of blocks.
+    world.lose_all();
+    (0..3).filter(|index| world.view(*index) == 0).collect::<Vec<_>>().into_iter().for_each(|it| world.time_out(it));
+    world.deliver_if(|packet| packet.to != 3);
+    let new_view = world.new_view_of(1);
+    world.inject(1, 3, new_view);
+    assert_eq!((world.view(3), world.height(3), world.status(3).is_mute), (1, 0, true));
+    let blocks = world.engine(0).certified_from(Height(1), 16);
+    world.lose_all();
+    world.inject(0, 3, blocks);
+    assert!(!world.status(3).is_mute, "it is where it had been");
+    assert_eq!((world.view(3), world.status(3).is_active), (1, true), "it waits for no view that has begun");
+}
