@@ -342,7 +342,7 @@ Modes:
   stale-view         votes in views that are over, and repeats old messages
   huge-view          wants views next to the last that there may be
   empty-proofs       leaves certificates out, or cuts them short
-  lie-checkpoint     states another coin set at checkpoints (as soon as there are any)
+  lie-checkpoint     states another coin set at checkpoints
   mutate             changes its messages at random
   off                says what is true again
 
@@ -593,7 +593,7 @@ pub(crate) enum Chain {
         #[command(flatten)]
         target: Target,
     },
-    /// Proofs that members lied in this epoch (PBFT)
+    /// Proofs that members lied (PBFT)
     #[command(after_help = "Example:\n  bezant chain evidence")]
     Evidence(Target),
 }

@@ -79,6 +79,7 @@ mod choose;
 mod epoch;
 mod evidence;
 mod fairness;
+mod fetch;
 mod future;
 pub mod light;
 mod propose;
@@ -333,7 +334,7 @@ impl Engine for Pbft {
         TipInfo { height: tip.height, id: tip.id, final_height, work: Work::default(), stable, epoch }
     }
 
-    /// Answers GET-CERTIFIED and GET-BLOCKS; [`Engine::handle`] ignores them.
+    /// Answers what peers ask for; [`Engine::handle`] ignores it.
     fn answer(&self, request: &Message) -> Option<Message> {
         match request {
             Message::GetCertified { from, count } => Some(self.certified_from(*from, *count)),

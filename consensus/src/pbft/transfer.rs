@@ -38,28 +38,20 @@
 //! slow. After each further one that fails they are twice as many as before, so that a net whose intervals pass faster than a
 //! transfer is caught up with all the same. One that has diverged goes on trying.
 //!
-//! # Bounds
-//! At most [`BUCKET_COINS_MAX`] coins of a bucket are taken before its sum must be right. Here only sums are kept, 2 KiB for each
-//! bucket; coins go on to the executor as they come.
 
 use super::Pbft;
+use super::fetch::{Answered, Fetch, Job};
 use crate::chain::snapshot::{SnapshotStep, Switch};
 use crate::chain::{Base, Tip};
 use crate::engine::{Effect, Fault, Peer, Record, To, Trace};
 use crate::ledger::block::Header;
-use crate::ledger::commitment::{Bucket, Buckets, bucket_of};
-use crate::ledger::transaction::OutPoint;
+use crate::ledger::commitment::Buckets;
 use crate::ledger::units::{Height, Time};
-use crate::limits::{
-    BLOCKS_PER_MESSAGE_MAX, BUCKET_COINS_MAX, BUCKETS_PER_REQUEST, COMMITMENT_BUCKETS, SLOTS_MAX,
-    SNAPSHOT_COINS_PER_MESSAGE_MAX,
-};
-use crate::message::checkpoint::{BucketPart, BucketParts, CheckpointCertificate, Snapshot};
+use crate::limits::{BLOCKS_PER_MESSAGE_MAX, COMMITMENT_BUCKETS, SLOTS_MAX};
+use crate::message::checkpoint::{BucketParts, CheckpointCertificate, Snapshot};
 use crate::message::epoch::{Opening, Succession};
 use crate::message::{CommitCertificate, Message, TipInfo};
-use crate::plant::{Plant, armed};
 use crate::sync::REQUEST_TIMEOUT_MS;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Transfers in a row that may fail because nobody serves their snapshot any more.
 const TRANSFERS_MAX: u32 = 4;
@@ -67,10 +59,6 @@ const TRANSFERS_MAX: u32 = 4;
 const SNAPSHOT_PATIENCE_MS: u64 = 3 * REQUEST_TIMEOUT_MS;
 /// Blocks that are fetched at least before another snapshot is.
 const BLOCKS_BETWEEN_SNAPSHOTS_MIN: u64 = 4 * BLOCKS_PER_MESSAGE_MAX as u64;
-/// How long one peer has for a bucket, at first.
-const BUCKET_MS: u64 = 60_000;
-/// Empty answers after which a peer counts as not serving the snapshot.
-const EMPTY_ANSWERS_MAX: u32 = 2;
 
 /// What a peer was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,38 +90,6 @@ pub(super) struct Transfer {
     far: Option<(Height, Time)>,
 }
 
-/// A snapshot whose manifest is here.
-#[derive(Clone, Debug)]
-struct Fetch {
-    manifest: Snapshot,
-    /// Of the buckets that are here and right.
-    sums: BTreeMap<u8, Bucket>,
-    /// Buckets that nobody is asked for.
-    todo: BTreeSet<u8>,
-    /// Invariant: one for each peer with an open request for buckets.
-    jobs: BTreeMap<Peer, Job>,
-    /// Empty answers of each peer. Invariant: connected peers only.
-    empty: BTreeMap<Peer, u32>,
-    /// Peers that gave no answer, or a wrong one, when they were asked last. Invariant: connected peers only.
-    useless: BTreeSet<Peer>,
-    /// How long a peer has for a bucket now: twice as long after each that was not complete by then.
-    bucket_ms: u64,
-}
-
-/// What one peer is asked for.
-#[derive(Clone, Debug)]
-struct Job {
-    /// Since when the bucket has been coming.
-    since: Time,
-    /// The bucket that comes next, or is coming.
-    next: u16,
-    last: u8,
-    /// Of the coins of that bucket that came.
-    sum: Bucket,
-    after: Option<OutPoint>,
-    count: u64,
-}
-
 /// The switch was handed out.
 #[derive(Clone, Debug)]
 struct Switching {
@@ -157,59 +113,6 @@ impl Transfer {
     /// A peer that is ahead has no block above this tip.
     pub(super) fn is_needed_above(&mut self, tip: Height) {
         self.is_needed_at = Some(tip);
-    }
-}
-
-impl Fetch {
-    fn height(&self) -> Height {
-        self.manifest.certificate.checkpoint.height
-    }
-
-    fn is_empty_handed(&self, peer: Peer) -> bool {
-        self.empty.get(&peer).is_some_and(|count| *count >= EMPTY_ANSWERS_MAX)
-    }
-
-    /// The next consecutive buckets that nobody is asked for.
-    fn next_job(&mut self, now: Time) -> Option<Job> {
-        let first = self.todo.pop_first()?;
-        let mut last = first;
-        while usize::from(last - first) + 1 < BUCKETS_PER_REQUEST && last < u8::MAX && self.todo.remove(&(last + 1)) {
-            last += 1;
-        }
-        Some(Job { since: now, next: u16::from(first), last, sum: Bucket::default(), after: None, count: 0 })
-    }
-
-    /// Judges the next part of a job; what it adds is to be staged. An error says what is wrong.
-    fn take(&mut self, now: Time, job: &mut Job, part: &BucketPart) -> Result<(), &'static str> {
-        let trusting = armed(Plant::TrustBuckets);
-        if u16::from(part.bucket) != job.next || part.bucket > job.last {
-            return Err("a bucket that was not asked for");
-        }
-        if part.coins.is_empty() && !part.is_last {
-            return Err("no coins, and not the end of the bucket");
-        }
-        for (outpoint, coin) in &part.coins {
-            if job.after.is_some_and(|after| after >= *outpoint) && !trusting {
-                return Err("coins are not in strictly ascending order");
-            }
-            if bucket_of(outpoint) != part.bucket && !trusting {
-                return Err("a coin belongs to another bucket");
-            }
-            job.count += 1;
-            if job.count > BUCKET_COINS_MAX {
-                return Err("too many coins");
-            }
-            job.sum.add(outpoint, coin);
-            job.after = Some(*outpoint);
-        }
-        if part.is_last {
-            if job.sum.hash() != *self.manifest.buckets.of_bucket(part.bucket) && !trusting {
-                return Err("the coins are not those of the checkpoint");
-            }
-            self.sums.insert(part.bucket, std::mem::take(&mut job.sum));
-            (job.next, job.after, job.count, job.since) = (job.next + 1, None, 0, now);
-        }
-        Ok(())
     }
 }
 
@@ -344,15 +247,7 @@ impl Pbft {
         let height = manifest.certificate.checkpoint.height;
         self.emit(Effect::Snapshot(SnapshotStep::Clear));
         self.trace(Trace::Transfer { height, buckets: 0, done: false });
-        self.transfer.fetch = Some(Fetch {
-            manifest: *manifest,
-            sums: BTreeMap::new(),
-            todo: (0..=u8::MAX).collect(),
-            jobs: BTreeMap::new(),
-            empty: BTreeMap::new(),
-            useless: BTreeSet::new(),
-            bucket_ms: BUCKET_MS,
-        });
+        self.transfer.fetch = Some(Fetch::new(*manifest));
         self.transfer.far = None;
     }
 
@@ -362,20 +257,15 @@ impl Pbft {
 
     /// Asks whoever is free for buckets that nobody is asked for.
     fn ask_for_buckets(&mut self) {
-        let Some(fetch) = &mut self.transfer.fetch else {
+        let Some(height) = self.transfer.fetch.as_ref().map(Fetch::height) else {
             return;
         };
-        let height = fetch.height();
         for peer in self.peers.askable(self.now, |info| info.stable >= height) {
-            let Some(job) = (if fetch.is_empty_handed(peer) { None } else { fetch.next_job(self.now) }) else {
+            let fetch = self.transfer.fetch.as_mut().filter(|fetch| !fetch.is_empty_handed(peer));
+            let Some(job) = fetch.and_then(|fetch| fetch.next_job(self.now)) else {
                 continue;
             };
-            let Job { next, last, after, .. } = job;
-            let first = u8::try_from(next).expect("a job begins with one of 256 buckets");
-            fetch.jobs.insert(peer, job);
-            self.peers.asked(self.now, peer, Ask::Buckets);
-            let message = Message::GetBuckets { height, first, last, after };
-            self.out.push(Effect::Send { to: To::Peer(peer), message });
+            self.ask_for_job(peer, height, job);
             if self.peers.is_busy() {
                 break;
             }
@@ -403,87 +293,60 @@ impl Pbft {
         let (Some(mut job), Some(fetch)) = (job, self.transfer.fetch.as_mut()) else {
             return;
         };
-        if answer.height != fetch.height() || answer.parts.is_empty() {
-            *fetch.empty.entry(from).or_insert(0) += 1;
-            self.peers.rest(self.now, from);
-            return self.release(job);
+        let (answered, steps) = fetch.answered(self.now, &mut job, answer);
+        match answered {
+            Answered::NotServed => *fetch.empty.entry(from).or_insert(0) += 1,
+            Answered::Wrong(_) | Answered::Late => drop(fetch.useless.insert(from)),
+            Answered::More | Answered::Done => drop(fetch.useless.remove(&from)),
         }
-        let mut fault = None;
-        let count: usize = answer.parts.iter().map(|part| part.coins.len()).sum();
-        let is_whole = answer.parts.last().is_some_and(|part| part.is_last);
-        for part in answer.parts {
-            match fetch.take(self.now, &mut job, &part) {
-                Ok(()) => {
-                    let step = SnapshotStep::Stage { bucket: part.bucket, coins: part.coins };
-                    self.out.push(Effect::Snapshot(step));
-                }
-                Err(what) => {
-                    fault = Some(what);
-                    break;
-                }
+        let (height, buckets) = (fetch.height(), fetch.sums.len());
+        self.out.extend(steps.into_iter().map(Effect::Snapshot));
+        if answered != Answered::NotServed {
+            self.trace(Trace::Transfer { height, buckets, done: false });
+        }
+        match answered {
+            Answered::Done => {}
+            Answered::More => self.ask_for_job(from, height, job),
+            Answered::NotServed | Answered::Late => {
+                self.peers.rest(self.now, from);
+                self.release(&job);
+            }
+            Answered::Wrong(reason) => {
+                // What came of the bucket before is the same peer's.
+                let fault = Fault::Invalid { what: "buckets", reason: reason.to_owned() };
+                self.emit(Effect::Blame { peer: from, fault });
+                self.peers.rest(self.now, from);
+                self.release(&job);
             }
         }
-        if fault.is_none() && !is_whole && count < SNAPSHOT_COINS_PER_MESSAGE_MAX {
-            // Else a coin at a time would do to keep this going for ever.
-            fault = Some("an answer that is neither full nor ends with a bucket");
-        }
-        let (height, buckets, bucket_ms) = (fetch.height(), fetch.sums.len(), fetch.bucket_ms);
-        self.trace(Trace::Transfer { height, buckets, done: false });
-        if fault.is_none()
-            && let Some(fetch) = &mut self.transfer.fetch
-        {
-            fetch.useless.remove(&from);
-        }
-        if let Some(reason) = fault {
-            // What came of the bucket before is the same peer's.
-            let fault = Fault::Invalid { what: "buckets", reason: reason.to_owned() };
-            self.emit(Effect::Blame { peer: from, fault });
-            self.peers.rest(self.now, from);
-            return self.give_up(from, job);
-        }
-        if job.next > u16::from(job.last) {
-            return;
-        }
-        if job.since.plus_ms(bucket_ms) <= self.now {
-            // Others are asked for it: whoever sends coin after coin of a bucket without end shall not stop the transfer.
-            if let Some(fetch) = &mut self.transfer.fetch {
-                fetch.bucket_ms = fetch.bucket_ms.saturating_mul(2);
-            }
-            self.peers.rest(self.now, from);
-            return self.give_up(from, job);
-        }
+    }
+
+    fn ask_for_job(&mut self, peer: Peer, height: Height, job: Job) {
         let first = u8::try_from(job.next).expect("not above the last, which is one of 256");
         let message = Message::GetBuckets { height, first, last: job.last, after: job.after };
         if let Some(fetch) = &mut self.transfer.fetch {
-            fetch.jobs.insert(from, job);
+            fetch.jobs.insert(peer, job);
         }
-        self.peers.asked(self.now, from, Ask::Buckets);
-        self.emit(Effect::Send { to: To::Peer(from), message });
+        self.peers.asked(self.now, peer, Ask::Buckets);
+        self.emit(Effect::Send { to: To::Peer(peer), message });
     }
 
-    /// The rest of a job is for somebody else; the bucket that was coming begins anew.
-    fn release(&mut self, job: Job) {
-        let Some(fetch) = &mut self.transfer.fetch else {
-            return;
-        };
-        if let Some(next) = u8::try_from(job.next).ok().filter(|next| *next <= job.last) {
-            fetch.todo.extend(next..=job.last);
-            self.emit(Effect::Snapshot(SnapshotStep::Discard { bucket: next }));
+    fn release(&mut self, job: &Job) {
+        if let Some(bucket) = self.transfer.fetch.as_mut().and_then(|fetch| fetch.release(job)) {
+            self.emit(Effect::Snapshot(SnapshotStep::Discard { bucket }));
         }
     }
 
     /// A peer will not answer what it was asked.
     pub(super) fn unanswered(&mut self, peer: Peer) {
         let job = self.transfer.fetch.as_mut().and_then(|fetch| fetch.jobs.remove(&peer));
-        job.into_iter().for_each(|job| self.give_up(peer, job));
-    }
-
-    /// A peer was of no use for its job.
-    fn give_up(&mut self, peer: Peer, job: Job) {
+        let Some(job) = job else {
+            return;
+        };
         if let Some(fetch) = &mut self.transfer.fetch {
             fetch.useless.insert(peer);
         }
-        self.release(job);
+        self.release(&job);
     }
 
     /// A peer is gone.

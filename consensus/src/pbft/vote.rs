@@ -5,7 +5,7 @@
 use super::Pbft;
 use super::slot::Body;
 use super::tally::{Counted, Tally};
-use crate::engine::{Effect, Fault, Peer, Trace};
+use crate::engine::{Peer, Trace};
 use crate::ledger::units::Height;
 use crate::message::{Ballot, Message, PrePrepare, Vote, VoteKind};
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl Pbft {
             Timing::Behind => self.tell_view_when_active(from),
             Timing::Early => self.keep(from, vote, Message::PrePrepare(proposal)),
             Timing::Present if !self.is_open(ballot.height, ballot.block) => {
-                self.on_unchosen(from, vote);
+                self.on_unchosen(vote);
             }
             Timing::Present => {
                 self.count(from, vote);
@@ -92,7 +92,7 @@ impl Pbft {
             Timing::Present
                 if vote.kind == VoteKind::PrePrepare && !self.is_open(vote.ballot.height, vote.ballot.block) =>
             {
-                self.on_unchosen(from, vote);
+                self.on_unchosen(vote);
             }
             Timing::Present => self.count(from, vote),
         }
@@ -105,11 +105,12 @@ impl Pbft {
     }
 
     /// A proposal at or below the base of the view is of no use; one of another block than the view chose is a lie.
-    fn on_unchosen(&mut self, from: Peer, vote: Vote) {
+    fn on_unchosen(&mut self, vote: Vote) {
         if vote.ballot.height > self.choice.base {
-            let reason = "it is not what the view began with".to_owned();
-            self.emit(Effect::Blame { peer: from, fault: Fault::Invalid { what: "pre-prepare", reason } });
-            let detail = format!("block {} at height {}", vote.ballot.block, vote.ballot.height);
+            // Whoever brought it may have passed it on in good faith: only the signatures were looked at on the way.
+            let (height, block) = (vote.ballot.height, vote.ballot.block);
+            self.trace(Trace::Refused { height, block, reason: "it is not what the view began with".to_owned() });
+            let detail = format!("block {block} at height {height}");
             self.suspect(vote.ballot.view, "unchosen block", detail);
         }
     }

@@ -131,7 +131,7 @@ pub struct DevConfig {
     pub token: Option<String>,
     /// Offset of the net's clock from this machine's, forward or back.
     pub clock_offset_ms: i64,
-    /// Raised by `testnet revert` and `import`.
+    /// Raised whenever the net is set back to an earlier state.
     pub incarnation: u32,
     /// Stop in order as soon as standard input ends: a supervisor holds the other end of that pipe.
     pub stop_with_stdin: bool,

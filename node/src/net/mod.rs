@@ -14,8 +14,7 @@
 //! - A peer that sends malformed bytes is reported each time, and kept out for a minute after a few; one that reads too slowly
 //!   or does not answer pings is disconnected. Bans are by identity, and an identity costs nothing: they keep out what is
 //!   broken. What is determined meets the limits. Gossipsub's peer scores are not used.
-//! - A member proves that it speaks through its identity in the first frame of its direct streams (`hello`), for the set of
-//!   epoch 0.
+//! - A member proves that it speaks through its identity in the first frame of its direct streams (`hello`).
 //! - Static peers are dialled for ever. Kademlia, under this net's own name, finds more; mDNS only on dev nets, when asked to.
 //! - Dev nets can cut links, at one place (`fault`).
 

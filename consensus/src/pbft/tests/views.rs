@@ -6,7 +6,7 @@ use super::super::timer::Timer;
 use super::cluster::{Packet, Setup, World};
 use super::forge::guards;
 use crate::chain::Tip;
-use crate::engine::{Engine, Event, Fault, Peer, Record, Trace};
+use crate::engine::{Engine, Event, Record, Trace};
 use crate::ledger::block::Block;
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
 use crate::message::{Blocks, Evidence, Message, ViewChange, VoteKind};
@@ -253,7 +253,7 @@ fn f9_a_replica_votes_for_what_the_view_chose_only() {
         let proposal = world.proposal_in(1, 1, &rival(&world, &a));
         world.inject(1, 2, proposal);
         assert!(!world.has_sent(2, Prepare, 1), "voted for another");
-        assert!(matches!(world.nodes[2].blamed[..], [(Peer(1), Fault::Invalid { .. })]));
+        assert!(world.nodes[2].blamed.is_empty(), "it may have been passed on in good faith");
         assert_eq!(leaves(&world, 2), [(2, "unchosen block")]);
     });
 }
