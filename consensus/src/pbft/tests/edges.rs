@@ -2,7 +2,7 @@
 
 use super::super::RESEND_MS;
 use super::cluster::{Setup, World};
-use crate::engine::{Event, Peer, Trace};
+use crate::engine::{Event, Peer, Record, Trace};
 use crate::ledger::block::Block;
 use crate::ledger::units::{Epoch, Height, Incarnation, View};
 use crate::limits::{SLOTS_MAX, VIEW_MAX};
@@ -317,4 +317,33 @@ fn a_view_that_begins_leaves_of_the_view_changes_those_for_later_views() {
     assert_eq!(wanted(engine), [vec![0, 1, 3], vec![0], vec![3]]);
     engine.on_new_view(Peer(1), new_view);
     assert_eq!(wanted(engine), [vec![], vec![0], vec![3]]);
+}
+
+#[test]
+fn who_does_not_know_that_a_checkpoint_is_stable_is_told_now_and_then_and_after_connecting_anew() {
+    let mut world = World::new(Setup { checkpoint_interval: 2, ..Setup::of(4) });
+    for tag in 0..2 {
+        world.submit(tag);
+        world.run();
+    }
+    let vote = world.disk(3, |disk| {
+        disk.records.iter().find_map(|record| match record {
+            Record::Checkpoint(vote) => Some(*vote),
+            _ => None,
+        })
+    });
+    let vote = Message::Checkpoint(vote.expect("it voted at height 2"));
+    let told = |world: &World| under_way(world, 0, 3, |it| matches!(it, Message::Checkpointed(_)));
+    for (ms, expected) in [(0, 1), (RESEND_MS / 2 - 1, 1), (1, 2)] {
+        world.nodes[0].ahead_ms += ms;
+        world.inject(3, 0, vote.clone());
+        assert_eq!(told(&world), expected, "after {ms} ms");
+    }
+    world.told(0, Event::Disconnected(Peer(3)));
+    world.inject(3, 0, vote.clone());
+    assert_eq!(told(&world), 2, "nobody is there");
+    world.told(0, Event::Connected(Peer(3)));
+    world.lose_all();
+    world.inject(3, 0, vote);
+    assert_eq!(told(&world), 1, "it may have lost what it was told");
 }
