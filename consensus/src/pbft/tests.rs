@@ -1,4 +1,4 @@
-//! Runs of whole nets, and single rules. The referee in [`cluster`] checks every effect of every run.
+//! Runs of whole nets, and single rules. The referee in [`referee`] checks every effect of every run.
 
 mod checkpoint;
 mod cluster;
@@ -6,13 +6,22 @@ mod disk;
 mod divergence;
 mod edges;
 mod epochs;
+mod evidence;
 mod fairness;
 mod forge;
+mod liars;
+mod made;
 mod net;
+mod new_view;
 mod parts;
+mod readmission;
+mod referee;
 mod restart;
 mod rules;
 mod say;
+mod shell;
+mod successions;
 mod traces;
 mod transcripts;
+mod transfer;
 mod views;

@@ -1,30 +1,22 @@
 //! A few replicas in one place: a queue of messages in an order that the test chooses, links that it cuts, a clock for each
-//! replica, disks that outlive crashes, and a referee that looks at every effect. What a liar says is made in [`super::forge`].
+//! replica, and disks that outlive crashes. What is around one engine is in [`super::shell`], the referee that looks at every effect
+//! in [`super::referee`]; what tests put in by hand is made in [`super::made`], and what a liar says in [`super::forge`].
 
 use super::disk::{Disk, Reader};
-use super::say::{describe, describe_effect};
-use crate::chain::snapshot::{SnapshotStep, Switch};
-use crate::chain::{Base, ChainUpdate};
-use crate::engine::{
-    Effect, Engine, EngineConfig, Event, Fault, OverdueRequest, PayloadRequest, Peer, Record, Status, To, Trace,
-    VoteLog,
-};
+use super::made::account_lock;
+use crate::chain::Base;
+use crate::chain::snapshot::Switch;
+use crate::engine::{Engine, EngineConfig, Event, Fault, Peer, Status, Trace, VoteLog};
 use crate::ledger::amount::Amount;
-use crate::ledger::block::{Block, Header};
-use crate::ledger::codec::{decode, encode};
+use crate::ledger::block::Header;
 use crate::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams, ValidatorSet};
-use crate::ledger::hash::{BlockId, LockHash, MerkleRoot, TxId};
+use crate::ledger::hash::{BlockId, TxId};
 use crate::ledger::key::SigningKey;
-use crate::ledger::lock::{Lock, LockTime};
-use crate::ledger::rules::context::{Place, check_transaction};
-use crate::ledger::sighash::SighashCommon;
-use crate::ledger::transaction::{Body, Coinbase, OutPoint, Output, Spend, Transaction, Transfer, Witness};
+use crate::ledger::transaction::{Output, Transaction};
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
-use crate::message::{Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, Seal, Vote, VoteKind};
+use crate::message::{Message, VoteKind};
 use crate::pbft::Pbft;
-use crate::verify::{MessageError, Verified, Verifier};
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng;
+use crate::verify::{Verified, Verifier};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
@@ -33,7 +25,7 @@ use std::sync::{Arc, Mutex};
 pub(crate) const START_S: u32 = 1_700_000_000;
 /// Coins that the test account has.
 pub(crate) const COINS: u32 = 40;
-const COIN: u64 = 1_000_000;
+pub(super) const COIN: u64 = 1_000_000;
 
 /// One replica and what belongs to it.
 pub(crate) struct Node {
@@ -41,7 +33,7 @@ pub(crate) struct Node {
     pub(crate) disk: Arc<Mutex<Disk>>,
     pub(crate) mempool: Vec<Transaction>,
     /// Since when what waits has been due.
-    due: BTreeMap<TxId, Time>,
+    pub(super) due: BTreeMap<TxId, Time>,
     /// As primary it never includes these.
     pub(crate) censored: BTreeSet<TxId>,
     /// As primary it holds its proposals back for so long.
@@ -51,12 +43,12 @@ pub(crate) struct Node {
     pub(crate) traces: Vec<Trace>,
     pub(crate) blamed: Vec<(Peer, Fault)>,
     /// Every vote it ever sent.
-    sent: BTreeSet<(VoteKind, View, Height, BlockId, Epoch)>,
+    pub(super) sent: BTreeSet<(VoteKind, View, Height, BlockId, Epoch)>,
     /// Its key, and what is known of the log of its votes.
     pub(crate) key: SigningKey,
     pub(crate) log: VoteLog,
     /// Checks what comes.
-    verifier: Verifier,
+    pub(super) verifier: Verifier,
     /// The members as it knows them.
     pub(crate) set: ValidatorSet,
     /// Heights of the snapshots that it went on from.
@@ -117,14 +109,14 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) queue: VecDeque<Packet>,
     /// What is held back, and until when.
-    held: Vec<(Time, Packet)>,
+    pub(super) held: Vec<(Time, Packet)>,
     pub(crate) now: Time,
     /// Links on which everything is lost: from, to.
     pub(crate) cuts: BTreeSet<(usize, usize)>,
     /// What was ever certified on any replica, by height.
     pub(crate) certified: BTreeMap<Height, BlockId>,
     /// The headers of all bodies ever made durable.
-    headers: BTreeMap<BlockId, Header>,
+    pub(super) headers: BTreeMap<BlockId, Header>,
     /// Consensus messages that were sent, by name.
     pub(crate) counts: BTreeMap<&'static str, usize>,
     /// What happened, for golden transcripts.
@@ -157,10 +149,6 @@ pub(crate) fn key(index: usize) -> SigningKey {
     SigningKey::from_seed(&[index as u8 + 1; 32])
 }
 
-fn account() -> SigningKey {
-    SigningKey::from_seed(&[200; 32])
-}
-
 fn genesis(setup: Setup) -> Genesis {
     let params = PbftParams {
         depth: setup.depth,
@@ -189,10 +177,6 @@ fn genesis(setup: Setup) -> Genesis {
         members: (0..setup.n).map(|index| key(index).public()).collect(),
         allocations: vec![coin; COINS as usize],
     }
-}
-
-fn account_lock() -> Lock {
-    Lock::Key(account().public())
 }
 
 pub(crate) fn grains(grains: u64) -> Amount {
@@ -336,264 +320,13 @@ impl World {
         (0..self.nodes.len()).filter(|index| self.is_up(*index)).map(|index| self.height(index)).collect()
     }
 
-    /// Tells a replica something and does what it answers.
-    pub(crate) fn told(&mut self, index: usize, event: Event) {
-        let now = self.clock(index);
-        let Some(engine) = self.nodes[index].engine.as_mut() else {
-            return;
-        };
-        let effects = engine.handle(now, event);
-        self.execute(index, effects);
-    }
-
-    fn execute(&mut self, index: usize, effects: Vec<Effect>) {
-        let mut later = Vec::new();
-        let mut effects = effects.into_iter();
-        while let Some(effect) = effects.next() {
-            if let Some(cut) = self.cut.as_mut().filter(|cut| cut.victim == index) {
-                if cut.effects == 0 {
-                    let records = std::iter::once(effect).chain(effects).filter_map(|effect| match effect {
-                        Effect::Persist(record) => Some(record),
-                        _ => None,
-                    });
-                    let pulled: Vec<Record> = records.take(cut.pulled).collect();
-                    self.disk(index, |disk| pulled.into_iter().for_each(|record| disk.persist(record)));
-                    self.cut = None;
-                    self.kill(index);
-                    return;
-                }
-                cut.effects -= 1;
-            }
-            if let Some(line) = describe_effect(&effect) {
-                writeln!(self.log, "{index}   {line}").expect("writing to a string");
-            }
-            match effect {
-                Effect::Persist(record) => {
-                    self.judge_record(&record);
-                    self.disk(index, |disk| disk.persist(record));
-                }
-                Effect::Send { to, message } => self.send(index, to, message),
-                Effect::WantPayload(request) => later.push(self.payload(index, &request)),
-                Effect::WantOverdue(request) => later.push(self.overdue(index, &request)),
-                Effect::Admit { transactions, .. } => later.push(self.admit(index, transactions)),
-                Effect::Chain(update) => later.extend(self.switched(index, &update)),
-                Effect::Blame { peer, fault } => self.nodes[index].blamed.push((peer, fault)),
-                Effect::Trace(trace) => self.nodes[index].traces.push(trace),
-                Effect::Snapshot(step) => later.extend(self.snapshot(index, step)),
-                Effect::Members { set, is_present } => {
-                    self.verifier.learn(set.clone());
-                    self.nodes[index].verifier.learn(set.clone());
-                    if is_present {
-                        self.nodes[index].set = set;
-                    }
-                }
-                Effect::Mine(_) => panic!("PBFT does not mine"),
-            }
-        }
-        later.into_iter().for_each(|event| self.told(index, event));
-    }
-
     /// What a replica's clock shows.
     pub(crate) fn clock(&self, index: usize) -> Time {
         self.now.plus_ms(self.nodes[index].ahead_ms)
     }
 
-    /// The referee: one block is certified at a height, and its parent at the height below.
-    fn judge_record(&mut self, record: &Record) {
-        match record {
-            Record::Body(block) => drop(self.headers.insert(block.id(), block.header)),
-            Record::Committed(it) => {
-                let (height, block) = (it.ballot.height, it.ballot.block);
-                let held = *self.certified.entry(height).or_insert(block);
-                assert_eq!(held, block, "fork: two commit certificates at {height}");
-            }
-            _ => return,
-        }
-        for (height, block) in &self.certified {
-            let parent = self.headers.get(block).map(|header| header.parent);
-            let below = height.previous().and_then(|below| self.certified.get(&below));
-            assert!(parent.is_none() || below.is_none() || below == parent.as_ref(), "fork: below {height}");
-        }
-    }
-
     pub(crate) fn disk<T>(&self, index: usize, what: impl FnOnce(&mut Disk) -> T) -> T {
         what(&mut self.nodes[index].disk.lock().expect("no test panics while it holds a disk"))
-    }
-
-    fn switched(&mut self, index: usize, update: &ChainUpdate) -> Vec<Event> {
-        assert!(update.disconnected.is_empty(), "PBFT undoes nothing");
-        assert_eq!(update.final_height, update.tip.height, "what is connected is final");
-        for link in &update.connected {
-            let certified = |record: &Record| matches!(record, Record::Committed(it) if it.ballot.block == link.id);
-            let is_held = |record: &Record| matches!(record, Record::Body(block) if block.id() == link.id);
-            assert!(self.disk(index, |disk| disk.has(certified)), "final only after its certificate is durable");
-            assert!(self.disk(index, |disk| disk.has(is_held)), "final only after its body is durable");
-            let earlier = self.nodes[index].finals.insert(link.height, link.id);
-            assert!(earlier.is_none_or(|id| id == link.id), "what is final stays");
-            self.nodes[index].mempool.retain(|waiting| !link.block.transactions.contains(waiting));
-        }
-        for node in &self.nodes {
-            for (height, id) in &node.finals {
-                let ours = self.nodes[index].finals.get(height);
-                assert!(ours.is_none_or(|ours| ours == id), "no two final blocks at a height");
-            }
-        }
-        let flushed = self.setup.flushes.then(|| {
-            self.disk(index, |disk| disk.flush(update));
-            Event::Flushed { sequence: update.sequence }
-        });
-        let oldest = self.oldest(index);
-        flushed.into_iter().chain([Event::Pending { oldest }]).collect()
-    }
-
-    fn snapshot(&mut self, index: usize, step: SnapshotStep) -> Option<Event> {
-        let holds = self.holds_switches;
-        match step {
-            SnapshotStep::Clear => self.disk(index, |disk| disk.staged.clear()),
-            SnapshotStep::Stage { bucket, coins } => {
-                self.disk(index, |disk| disk.staged.entry(bucket).or_default().extend(coins));
-            }
-            SnapshotStep::Discard { bucket } => self.disk(index, |disk| drop(disk.staged.remove(&bucket))),
-            SnapshotStep::Switch(switch) if !holds => {
-                self.disk(index, |disk| disk.switch(&switch));
-                return Some(Event::Flushed { sequence: switch.sequence });
-            }
-            SnapshotStep::Switch(switch) => self.nodes[index].unswitched = Some(*switch),
-            SnapshotStep::Switched(tip) => {
-                self.nodes[index].switched.push(tip.height.0);
-                self.nodes[index].mempool.clear();
-            }
-            SnapshotStep::Keep { from } => self.disk(index, |disk| disk.keep = disk.keep.max(from)),
-        }
-        None
-    }
-
-    fn oldest(&self, index: usize) -> Option<Time> {
-        let node = &self.nodes[index];
-        node.mempool.iter().map(|waiting| node.due.get(&waiting.id()).copied().unwrap_or(self.clock(index))).min()
-    }
-
-    fn overdue(&self, index: usize, request: &OverdueRequest) -> Event {
-        let node = &self.nodes[index];
-        let is_under_way = |waiting: &Transaction| request.above.iter().any(|it| it.transactions.contains(waiting));
-        let due = |waiting: &Transaction| node.due.get(&waiting.id()).copied().unwrap_or(self.clock(index));
-        let mut transactions: Vec<Transaction> =
-            node.mempool.iter().filter(|it| due(it) <= request.due_until && !is_under_way(it)).cloned().collect();
-        transactions.sort_by_key(due);
-        Event::Overdue { ticket: request.ticket, oldest: transactions.first().map(due), transactions }
-    }
-
-    fn admit(&mut self, index: usize, transactions: Vec<Transaction>) -> Event {
-        let now = self.clock(index);
-        for transaction in transactions.into_iter().rev() {
-            self.nodes[index].mempool.retain(|waiting| *waiting != transaction);
-            self.nodes[index].due.entry(transaction.id()).or_insert(now);
-            self.nodes[index].mempool.insert(0, transaction);
-        }
-        Event::Pending { oldest: self.oldest(index) }
-    }
-
-    fn payload(&self, index: usize, request: &PayloadRequest) -> Event {
-        let node = &self.nodes[index];
-        let engine = node.engine.as_ref().expect("it asks");
-        let mut coins = Vec::new();
-        for block in &request.above {
-            let time = block.header.time;
-            let diff = engine.chain().judge_above(&coins, block, time).expect("blocks in flight are valid");
-            coins.push(Arc::new(diff));
-        }
-        let place = Place { height: request.height, time: request.time };
-        let view = engine.chain().coins_above(&coins);
-        let mut spent = BTreeSet::new();
-        let mut bytes_left = request.bytes_max;
-        let mut transactions = Vec::new();
-        for transaction in &node.mempool {
-            let fits = transaction.bytes() <= bytes_left && !node.censored.contains(&transaction.id());
-            let is_valid = check_transaction(transaction, &view, place, &self.genesis.ledger).is_ok();
-            if self.careless {
-                transactions.push(transaction.clone());
-            } else if fits && is_valid && transaction.inputs().iter().all(|input| spent.insert(*input)) {
-                bytes_left -= transaction.bytes();
-                transactions.push(transaction.clone());
-            }
-        }
-        Event::Payload { ticket: request.ticket, transactions }
-    }
-
-    fn send(&mut self, from: usize, to: To, message: Message) {
-        self.judge_sent(from, &message);
-        let targets: Vec<usize> = match to {
-            To::All => (0..self.nodes.len()).collect(),
-            To::Members => (0..self.nodes.len()).filter(|to| self.is_member_for(from, *to)).collect(),
-            To::Member(index) => {
-                let wanted = self.nodes[from].set.member(index).copied();
-                let found = self.nodes.iter().position(|node| Some(node.key.public()) == wanted);
-                found.into_iter().collect()
-            }
-            To::Peer(peer) => vec![peer.0 as usize],
-        };
-        for to in targets {
-            if to == from {
-                continue;
-            }
-            *self.counts.entry(message.name()).or_insert(0) += 1;
-            if self.nodes[from].linked && self.nodes[to].linked && self.is_up(to) && !self.cuts.contains(&(from, to)) {
-                let packet = Packet { from, to, message: message.clone() };
-                match (&message, self.nodes[from].held_ms) {
-                    (Message::PrePrepare(_), held_ms) if held_ms > 0 => {
-                        self.held.push((self.now.plus_ms(held_ms), packet));
-                    }
-                    _ => self.queue.push_back(packet),
-                }
-            }
-        }
-    }
-
-    /// Whether a replica belongs to the members as another one knows them.
-    fn is_member_for(&self, knower: usize, other: usize) -> bool {
-        self.nodes[knower].set.index_of(&self.nodes[other].key.public()).is_some()
-    }
-
-    /// The referee: what must be durable before a vote leaves, and one vote per kind, view and height, for ever.
-    fn judge_sent(&mut self, from: usize, message: &Message) {
-        if self.forks_only {
-            return;
-        }
-        let vote = match message {
-            Message::PrePrepare(proposal) => proposal.vote,
-            Message::Vote(vote) => *vote,
-            _ => return,
-        };
-        let ballot = vote.ballot;
-        let has = |wanted: &dyn Fn(&Record) -> bool| self.disk(from, |disk| disk.has(wanted));
-        assert!(has(&|it| *it == Record::Vote(vote)), "a vote is durable before it leaves");
-        if vote.kind == VoteKind::Commit {
-            let prepared = |it: &Record| matches!(it, Record::Prepared(it) if it.certificate.ballot == ballot);
-            assert!(has(&prepared), "the prepared certificate is durable before COMMIT");
-        } else {
-            let body = |it: &Record| matches!(it, Record::Body(block) if block.id() == ballot.block);
-            assert!(has(&body), "the body is durable before it is voted for");
-            let parent = self.parent_of(from, ballot.block);
-            let links = |it: &Record| match it {
-                Record::Prepared(it) => {
-                    let linked = it.certificate.ballot;
-                    linked.block == parent && (linked.epoch, linked.view) == (ballot.epoch, ballot.view)
-                }
-                Record::Committed(it) => it.ballot.block == parent,
-                _ => false,
-            };
-            let is_linked = ballot.height == Height(1) || has(&links);
-            assert!(is_linked, "the parent's certificate is durable before what links to it");
-        }
-        let node = &mut self.nodes[from];
-        let place = (vote.kind, ballot.view, ballot.height, ballot.epoch);
-        let others = node.sent.iter().filter(|it| (it.0, it.1, it.2, it.4) == place);
-        assert!(others.clone().all(|it| it.3 == ballot.block), "one vote per kind, view and height");
-        node.sent.insert((vote.kind, ballot.view, ballot.height, ballot.block, ballot.epoch));
-    }
-
-    fn parent_of(&self, index: usize, block: BlockId) -> BlockId {
-        self.disk(index, |disk| disk.blocks.get(&block).expect("the body is durable").header.parent)
     }
 
     /// Delivers the message at `place` of the queue.
@@ -602,61 +335,6 @@ impl World {
         if self.is_up(to) && self.nodes[to].linked && self.nodes[from].linked {
             self.inject(from, to, message);
         }
-    }
-
-    /// Hands a message to a replica as if `from` had brought it.
-    pub(crate) fn inject(&mut self, from: usize, to: usize, message: Message) {
-        self.inject_after(from, to, message, 0);
-    }
-
-    /// The same with a message that has been at that node for so long already.
-    pub(crate) fn inject_after(&mut self, from: usize, to: usize, message: Message, waited_ms: u64) {
-        writeln!(self.log, "{to} < {from} {}", describe(&message)).expect("writing to a string");
-        let is_request = matches!(
-            message,
-            Message::GetCertified { .. }
-                | Message::GetBlocks(_)
-                | Message::GetSnapshot { .. }
-                | Message::GetSuccessions { .. }
-                | Message::GetBuckets { .. }
-        );
-        if is_request {
-            if let Some(answer) = self.engine(to).answer(&message) {
-                self.queue.push_back(Packet { from: to, to: from, message: answer });
-            }
-            return;
-        }
-        let verified = self.verified(message.clone()).expect("what replicas say can be verified");
-        let known = self.nodes[to].verifier.message(message.clone(), &|_| false, ChaCha20Rng::seed_from_u64(1));
-        match (known, message) {
-            (Err(error), _) => assert!(!error.is_fault(), "it is only not known there yet: {error}"),
-            (Ok(_), Message::Transaction(change)) if matches!(change.body, Body::Epoch(_)) => {
-                let change = self.verifier.transaction(change).expect("it was verified");
-                if self.deaf_to_changes != Some(to) {
-                    self.told(to, Event::Change(change));
-                }
-            }
-            (Ok(_), _) => self.told(to, Event::Message { from: Peer(from as u64), message: verified, waited_ms }),
-        }
-    }
-
-    /// What a node's shell does with a message: decodes it within its limits, and verifies it.
-    pub(crate) fn verified(&self, message: Message) -> Result<Verified<Message>, MessageError> {
-        let decoded: Message =
-            decode(&encode(&message)).map_err(|_| MessageError::Inconsistent("it has no encoding"))?;
-        assert!(decoded == message, "decoding is encoding backwards");
-        self.verifier.message(decoded, &|_| false, ChaCha20Rng::seed_from_u64(1))
-    }
-
-    /// Hands over a message of a liar; false when it is refused before the engine sees it.
-    pub(crate) fn try_inject(&mut self, from: usize, to: usize, message: Message) -> bool {
-        let is_fine = self.verified(message.clone()).is_ok();
-        if is_fine {
-            self.inject(from, to, message);
-        } else {
-            writeln!(self.log, "{to} < {from} refused: {}", describe(&message)).expect("writing to a string");
-        }
-        is_fine
     }
 
     /// Delivers what is wanted, in the order sent, until nothing such is under way any more; the rest stays under way.
@@ -711,6 +389,15 @@ impl World {
         }
     }
 
+    /// Delivers what is to be kept in the order in which it was sent; all else is lost.
+    pub(crate) fn run_keeping(&mut self, is_kept: impl Fn(&Packet) -> bool) {
+        self.queue.retain(&is_kept);
+        while !self.queue.is_empty() {
+            self.deliver(0);
+            self.queue.retain(&is_kept);
+        }
+    }
+
     /// Delivers everything in an order drawn from `seed`, each message to a replica that may have heard later ones.
     pub(crate) fn run_shuffled(&mut self, mut seed: u64) {
         while !self.queue.is_empty() {
@@ -752,70 +439,6 @@ impl World {
         let now = self.clock(node);
         self.nodes[node].due.entry(transaction.id()).or_insert(now);
         self.told(node, Event::Pending { oldest: self.oldest(node) });
-    }
-
-    /// A transfer of the test account's coin number `index`, with a fee of 1000 grains.
-    pub(crate) fn transfer(&self, index: u32) -> Transaction {
-        let txid = self.genesis.block().transactions[0].id();
-        let output = Output { amount: grains(COIN - 1000), lock: LockHash([index as u8; 32]) };
-        let body = Body::Transfer(Transfer {
-            inputs: vec![OutPoint { txid, index }],
-            outputs: vec![output],
-            lock_time: LockTime::Height(Height(0)),
-        });
-        let stated = [(grains(COIN), account_lock().hash())];
-        let common = SighashCommon::new(&self.genesis.network_id(), &body, &stated);
-        let signature = account().sign(&common.digest(0, &[], &account_lock()));
-        let spend =
-            Spend { amount: grains(COIN), lock: account_lock(), signatures: vec![signature], preimages: vec![] };
-        Transaction { body, witnesses: vec![Witness::Spend(spend)] }
-    }
-
-    /// A block of these transactions that pays nobody.
-    pub(crate) fn block(&self, parent: &Header, height: u64, transactions: &[Transaction]) -> Block {
-        let coinbase = Coinbase { height: Height(height), extra: Vec::new(), outputs: Vec::new() };
-        let mut all = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
-        all.extend_from_slice(transactions);
-        let root = MerkleRoot::default();
-        let header =
-            Header { version: 1, parent: parent.id(), merkle_root: root, time: self.now.seconds(), bits: 0, nonce: 0 };
-        let mut block = Block { header, transactions: all };
-        block.header.merkle_root = block.merkle_root();
-        block
-    }
-
-    /// A ballot of view 0.
-    pub(crate) fn ballot(&self, height: u64, block: BlockId) -> Ballot {
-        Ballot { incarnation: Incarnation(0), epoch: Epoch(0), view: View(0), height: Height(height), block }
-    }
-
-    /// Member `signer`'s vote on a ballot.
-    pub(crate) fn vote(&self, kind: VoteKind, signer: usize, ballot: Ballot) -> Vote {
-        Vote::sign(&self.genesis.network_id(), kind, ballot, signer as u16, &key(signer))
-    }
-
-    /// The proposal of view 0's primary.
-    /// What the primary of a later epoch might propose.
-    pub(crate) fn proposal_of(&self, primary: usize, height: u64, block: &Block) -> Message {
-        let ballot = Ballot { epoch: self.status(0).epoch, ..self.ballot(height, block.id()) };
-        let vote = self.vote(VoteKind::PrePrepare, primary, ballot);
-        Message::PrePrepare(PrePrepare { vote, block: block.clone() })
-    }
-
-    pub(crate) fn proposal(&self, height: u64, block: &Block) -> Message {
-        let vote = self.vote(VoteKind::PrePrepare, 0, self.ballot(height, block.id()));
-        Message::PrePrepare(PrePrepare { vote, block: block.clone() })
-    }
-
-    /// A block with a certificate by the members given.
-    pub(crate) fn certified(&self, height: u64, block: &Block, signers: &[usize]) -> CertifiedBlock {
-        let ballot = self.ballot(height, block.id());
-        let seal = |signer: &usize| {
-            let vote = self.vote(VoteKind::Commit, *signer, ballot);
-            Seal { signer: vote.signer, signature: vote.signature }
-        };
-        let certificate = CommitCertificate { ballot, commits: signers.iter().map(seal).collect() };
-        CertifiedBlock { block: block.clone(), certificate }
     }
 
     /// Whether a replica ever sent a vote of this kind at a height.

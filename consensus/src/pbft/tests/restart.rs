@@ -2,29 +2,67 @@
 //! set back.
 
 use super::cluster::{Setup, World};
-use crate::engine::Record;
+use super::epochs::{blocks, change, change_to, setup};
+use crate::engine::{Engine, Record};
 use crate::ledger::units::{Epoch, Height, Incarnation};
 use crate::limits::SLOTS_MAX;
 use crate::message::VoteKind;
 
-fn setup() -> Setup {
-    Setup { followers: 1, checkpoint_interval: 4, ..Setup::of(4) }
-}
-
 /// A net in epoch 1, which began above height 4, at height 6.
 fn in_epoch_1() -> World {
-    let mut world = World::new(setup());
-    let set = world.nodes[0].set.clone();
-    world.submit_change(&super::epochs::change(&set, &[0, 1, 2, 3, 4], &[0, 1, 2]));
-    world.pass(1_000);
-    (0..2).for_each(|index| drop(world.submit(index)));
-    world.pass(1_000);
+    let mut world = World::new(setup(1));
+    change_to(&mut world, &[0, 1, 2, 3, 4], &[0, 1, 2]);
+    blocks(&mut world, 0..2);
     world.assert_agreed(6);
     world
 }
 
 fn epoch(world: &World, index: usize) -> Epoch {
     world.status(index).epoch
+}
+
+#[test]
+fn who_lost_its_coins_says_nothing_until_it_is_where_it_had_been() {
+    let mut world = World::new(setup(1));
+    world.kill(3);
+    change_to(&mut world, &[0, 1, 2, 3, 4], &[0, 1, 2]);
+    blocks(&mut world, 0..9);
+    world.start(3);
+    world.pass(3_000);
+    let height = world.height(0);
+    assert_eq!((height, world.height(3), world.nodes[3].switched.len()), (13, 13, 1), "it began with a snapshot");
+    // It has prepared a block that nobody else knows of.
+    let header = world.engine(0).chain().tip().header;
+    let primary = usize::from(world.status(0).primary);
+    assert_ne!(primary, 3);
+    let (first, second) = (world.block(&header, 14, &[]), world.block(&header, 14, &[world.transfer(20)]));
+    let proposal = |world: &World, block| world.proposal_of(primary, 14, block);
+    world.isolate(&[3]);
+    let message = proposal(&world, &first);
+    world.inject(primary, 3, message);
+    assert!(world.has_sent(3, VoteKind::Prepare, 14));
+    world.queue.clear();
+    world.kill(3);
+    let genesis = world.genesis.clone();
+    world.disk(3, |disk| disk.set_back(&genesis, Height::GENESIS));
+    world.start(3);
+    world.run();
+    assert_eq!(world.height(3), 0, "the blocks below its snapshot are nowhere");
+    assert!(world.status(3).is_mute);
+    // A liar has another block for it as soon as it is back; the referee of this net sees that it does not vote twice.
+    world.cuts.clear();
+    world.pass(3_000);
+    assert_eq!((world.height(3), world.status(3).is_mute), (13, false));
+    let message = proposal(&world, &second);
+    world.inject(primary, 3, message);
+    assert!(world.has_sent(3, VoteKind::Prepare, 14));
+    world.lose_all();
+    world.kill(primary);
+    world.submit(21);
+    world.pass(20_000);
+    let height = world.height(3);
+    world.assert_agreed(height);
+    assert!(height > 13);
 }
 
 #[test]
@@ -81,7 +119,7 @@ fn a_net_that_was_set_back_makes_checkpoints_and_epochs_again() {
             let set = world.nodes[0].set.clone();
             let (into, signers) = if before == 0 { (0..5, 0..3) } else { (0..4, 0..4) };
             let (into, signers): (Vec<usize>, Vec<usize>) = (into.collect(), signers.collect());
-            world.submit_change(&super::epochs::change(&set, &into, &signers));
+            world.submit_change(&change(&set, &into, &signers));
         }
         world.pass(5_000);
         assert!((0..4).all(|index| epoch(&world, index) == Epoch(before + 1)), "set back to {height}");

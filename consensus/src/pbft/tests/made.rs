@@ -1,0 +1,85 @@
+//! Transactions, blocks and votes that tests make by hand.
+
+use super::cluster::{COIN, World, grains, key};
+use crate::ledger::block::{Block, Header};
+use crate::ledger::hash::{BlockId, LockHash, MerkleRoot};
+use crate::ledger::key::SigningKey;
+use crate::ledger::lock::{Lock, LockTime};
+use crate::ledger::sighash::SighashCommon;
+use crate::ledger::transaction::{Body, Coinbase, OutPoint, Output, Spend, Transaction, Transfer, Witness};
+use crate::ledger::units::{Epoch, Height, Incarnation, View};
+use crate::message::{Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, Seal, Vote, VoteKind};
+
+fn account() -> SigningKey {
+    SigningKey::from_seed(&[200; 32])
+}
+
+pub(super) fn account_lock() -> Lock {
+    Lock::Key(account().public())
+}
+
+impl World {
+    /// A transfer of the test account's coin number `index`, with a fee of 1000 grains.
+    pub(crate) fn transfer(&self, index: u32) -> Transaction {
+        let txid = self.genesis.block().transactions[0].id();
+        let output = Output { amount: grains(COIN - 1000), lock: LockHash([index as u8; 32]) };
+        let body = Body::Transfer(Transfer {
+            inputs: vec![OutPoint { txid, index }],
+            outputs: vec![output],
+            lock_time: LockTime::Height(Height(0)),
+        });
+        let stated = [(grains(COIN), account_lock().hash())];
+        let common = SighashCommon::new(&self.genesis.network_id(), &body, &stated);
+        let signature = account().sign(&common.digest(0, &[], &account_lock()));
+        let spend =
+            Spend { amount: grains(COIN), lock: account_lock(), signatures: vec![signature], preimages: vec![] };
+        Transaction { body, witnesses: vec![Witness::Spend(spend)] }
+    }
+
+    /// A block of these transactions that pays nobody.
+    pub(crate) fn block(&self, parent: &Header, height: u64, transactions: &[Transaction]) -> Block {
+        let coinbase = Coinbase { height: Height(height), extra: Vec::new(), outputs: Vec::new() };
+        let mut all = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
+        all.extend_from_slice(transactions);
+        let root = MerkleRoot::default();
+        let header =
+            Header { version: 1, parent: parent.id(), merkle_root: root, time: self.now.seconds(), bits: 0, nonce: 0 };
+        let mut block = Block { header, transactions: all };
+        block.header.merkle_root = block.merkle_root();
+        block
+    }
+
+    /// A ballot of view 0.
+    pub(crate) fn ballot(&self, height: u64, block: BlockId) -> Ballot {
+        Ballot { incarnation: Incarnation(0), epoch: Epoch(0), view: View(0), height: Height(height), block }
+    }
+
+    /// Member `signer`'s vote on a ballot.
+    pub(crate) fn vote(&self, kind: VoteKind, signer: usize, ballot: Ballot) -> Vote {
+        Vote::sign(&self.genesis.network_id(), kind, ballot, signer as u16, &key(signer))
+    }
+
+    /// What the primary of a later epoch might propose.
+    pub(crate) fn proposal_of(&self, primary: usize, height: u64, block: &Block) -> Message {
+        let ballot = Ballot { epoch: self.status(0).epoch, ..self.ballot(height, block.id()) };
+        let vote = self.vote(VoteKind::PrePrepare, primary, ballot);
+        Message::PrePrepare(PrePrepare { vote, block: block.clone() })
+    }
+
+    /// The proposal of view 0's primary.
+    pub(crate) fn proposal(&self, height: u64, block: &Block) -> Message {
+        let vote = self.vote(VoteKind::PrePrepare, 0, self.ballot(height, block.id()));
+        Message::PrePrepare(PrePrepare { vote, block: block.clone() })
+    }
+
+    /// A block with a certificate by the members given.
+    pub(crate) fn certified(&self, height: u64, block: &Block, signers: &[usize]) -> CertifiedBlock {
+        let ballot = self.ballot(height, block.id());
+        let seal = |signer: &usize| {
+            let vote = self.vote(VoteKind::Commit, *signer, ballot);
+            Seal { signer: vote.signer, signature: vote.signature }
+        };
+        let certificate = CommitCertificate { ballot, commits: signers.iter().map(seal).collect() };
+        CertifiedBlock { block: block.clone(), certificate }
+    }
+}
