@@ -5,8 +5,11 @@ use super::cluster::{Cut, World};
 use super::epochs::{self, change, wait_for_epoch};
 use super::forge::guards;
 use crate::engine::{Record, Trace};
+use crate::ledger::hash::CoinCommitment;
 use crate::ledger::units::Height;
+use crate::message::checkpoint::{Checkpoint, CheckpointCertificate};
 use crate::message::{Message, VoteKind};
+use crate::pbft::Pbft;
 use crate::plant::Plant;
 
 /// A net whose node 3 has a coin too many, at height 3; the checkpoint of height 4 is still to come.
@@ -147,4 +150,23 @@ fn wrong_coins_at_the_end_of_an_epoch_are_repaired_whenever_the_power_goes() {
         world.assert_agreed(height);
         assert!(height > 4 && world.engine(3).checkpoints.diverged.is_none(), "after {effects} effects");
     }
+}
+
+#[test]
+fn an_earlier_checkpoint_that_is_right_does_not_heal_a_later_one_that_is_not() {
+    let mut world = World::new(EVERY_2);
+    for index in 0..6 {
+        world.submit(index);
+        world.run_keeping(|packet| packet.to != 3 || !matches!(packet.message, Message::Checkpoint(_)));
+    }
+    let certificate = |height, right: bool| {
+        let found = found(&world, 3, height).expect("it looked");
+        let coins = if right { found.coins } else { CoinCommitment([9; 32]) };
+        CheckpointCertificate { checkpoint: Checkpoint { coins, ..found }, seals: Vec::new() }
+    };
+    let arriving = [certificate(4, false), certificate(6, false), certificate(2, true)];
+    let engine = world.nodes[3].engine.as_mut().expect("it is up");
+    arriving.into_iter().for_each(|certificate| engine.on_checkpointed(certificate));
+    let wrong = |engine: &Pbft| engine.checkpoints.diverged.as_ref().map(|it| it.checkpoint.height.0);
+    assert_eq!((engine.checkpoints.stable(), wrong(engine)), (Height(2), Some(6)));
 }
