@@ -417,7 +417,6 @@ impl Pbft {
         let height = certificate.checkpoint.height;
         self.checkpoints.states.clear();
         self.checkpoints.held.clear();
-        self.checkpoints.diverged = self.checkpoints.diverged.take().filter(|it| it.checkpoint.height > height);
         self.checkpoints.waiting.insert(height, certificate);
         self.look();
     }

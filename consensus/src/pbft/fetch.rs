@@ -21,7 +21,7 @@ use crate::plant::{Plant, armed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long one peer has for a bucket, at first.
-const BUCKET_MS: u64 = 60_000;
+pub(super) const BUCKET_MS: u64 = 60_000;
 /// Empty answers after which a peer counts as not serving the snapshot.
 const EMPTY_ANSWERS_MAX: u32 = 2;
 

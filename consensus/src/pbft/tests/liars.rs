@@ -1,11 +1,12 @@
 //! State transfer from liars: what they send is refused, and what they claim holds nobody up. Rule F19 of what implementations got
 //! wrong, by name: what is fetched is proved before it is applied.
 
+use super::super::fetch::BUCKET_MS;
 use super::checkpoint::{EVERY_2, blocks, has_diverged, pass_changed, run_changed};
 use super::cluster::{Packet, Setup, World, grains};
 use super::forge::guards;
 use super::transfer::without_node_3;
-use crate::engine::{Engine, Event, Fault, Peer};
+use crate::engine::{Engine, Fault, Peer};
 use crate::ledger::coins::Coin;
 use crate::ledger::commitment::bucket_of;
 use crate::ledger::hash::{LockHash, TxId};
@@ -15,7 +16,6 @@ use crate::limits::SNAPSHOT_COINS_PER_MESSAGE_MAX;
 use crate::message::checkpoint::{BucketPart, BucketParts};
 use crate::message::{Message, TipInfo};
 use crate::plant::Plant;
-use crate::sync::REQUEST_TIMEOUT_MS;
 
 /// What a lying sender makes of the coins of a bucket.
 type Lie = fn(&mut BucketParts);
@@ -136,35 +136,29 @@ fn a_peer_that_sends_invented_coins_without_end_is_passed_over() {
         Message::Certified(_) => packet.to == 3,
         _ => false,
     };
-    let (mut sent, mut next) = (0, 0_u64);
-    while world.nodes[3].switched.is_empty() {
-        assert!(sent < 40, "it sends and sends");
-        while let Some(place) = world.queue.iter().position(|packet| !is_lie(packet)) {
-            world.deliver(place);
-        }
-        // Each answer comes just in time.
-        world.now = world.now.plus_ms(REQUEST_TIMEOUT_MS - 100);
-        let lies: Vec<Packet> = world.queue.drain(..).collect();
-        let asked = lies.into_iter().find_map(|packet| match packet.message {
-            Message::Buckets(answer) => Some(answer),
-            _ => None,
-        });
-        if let Some(mut answer) = asked {
-            let bucket = answer.parts[0].bucket;
-            let coin = Coin { amount: grains(1), lock: LockHash([9; 32]), height: Height(0), coinbase: false };
-            let coins: Vec<(OutPoint, Coin)> = (0..SNAPSHOT_COINS_PER_MESSAGE_MAX as u64)
-                .map(|_| {
-                    next += 1;
-                    (outpoint_of(bucket, next), coin)
-                })
-                .collect();
-            answer.parts = vec![BucketPart { bucket, coins, is_last: false }];
-            world.inject(0, 3, Message::Buckets(answer));
-            sent += 1;
-        }
-        (0..4).for_each(|index| world.told(index, Event::Wake));
-    }
-    assert!(sent > 10, "it was borne for a while: {sent}");
+    world.deliver_if(|packet| !is_lie(packet));
+    let asked = world.queue.iter().find_map(|packet| match &packet.message {
+        Message::Buckets(answer) => Some(answer.clone()),
+        _ => None,
+    });
+    let mut answer = asked.expect("it was asked for buckets too");
+    world.lose_all();
+    let bucket = answer.parts[0].bucket;
+    let coin = Coin { amount: grains(1), lock: LockHash([9; 32]), height: Height(0), coinbase: false };
+    let names = (1..=SNAPSHOT_COINS_PER_MESSAGE_MAX as u64).map(|number| outpoint_of(bucket, number));
+    answer.parts = vec![BucketPart { bucket, coins: names.map(|name| (name, coin)).collect(), is_last: false }];
+    // As if it had been sending for so long.
+    world.now = world.now.plus_ms(BUCKET_MS);
+    world.inject(0, 3, Message::Buckets(answer));
+    let asked: Vec<usize> =
+        world.queue.iter().filter(|it| it.from == 3 && asks_for(it, bucket)).map(|it| it.to).collect();
+    assert!(matches!(asked[..], [1 | 2]), "somebody else is asked for it: {asked:?}");
+    world.deliver_if(|packet| !is_lie(packet));
+    assert_eq!(world.nodes[3].switched.len(), 1);
+}
+
+fn asks_for(packet: &Packet, bucket: u8) -> bool {
+    matches!(packet.message, Message::GetBuckets { first, last, .. } if (first..=last).contains(&bucket))
 }
 
 /// Ascending names of coins that belong to one bucket.
