@@ -172,11 +172,6 @@ pub(super) struct Recorded {
 }
 
 impl Pbft {
-    /// Whether there is a checkpoint at a height.
-    fn is_checkpoint(&self, height: Height) -> bool {
-        height > Height::GENESIS && height.0.is_multiple_of(u64::from(self.params.checkpoint_interval))
-    }
-
     pub(super) fn is_present(&self, checkpoint: &Checkpoint) -> bool {
         checkpoint.incarnation == self.incarnation && checkpoint.epoch == self.set.epoch
     }
@@ -203,7 +198,7 @@ impl Pbft {
             self.look_at_start();
             return self.compare();
         }
-        if !self.is_checkpoint(height) {
+        if !height.0.is_multiple_of(u64::from(self.params.checkpoint_interval)) {
             return;
         }
         let state = self.find();
@@ -236,7 +231,8 @@ impl Pbft {
         }
     }
 
-    fn vote_checkpoint(&mut self, checkpoint: Checkpoint) {
+    /// Votes, if nothing was signed at that height or above.
+    pub(super) fn vote_checkpoint(&mut self, checkpoint: Checkpoint) {
         let is_due = checkpoint.height > self.checkpoints.voted_to && checkpoint.height > self.checkpoints.stable();
         let Some(me) = self.me.as_ref().filter(|_| is_due && self.checkpoints.diverged.is_none()) else {
             return;
@@ -251,10 +247,7 @@ impl Pbft {
 
     /// A member's vote.
     pub(super) fn on_checkpoint(&mut self, from: Peer, vote: CheckpointVote) {
-        if vote.checkpoint.incarnation == self.incarnation && vote.checkpoint.epoch < self.set.epoch {
-            self.tell_epoch(from, vote.checkpoint.epoch);
-        }
-        if !self.is_present(&vote.checkpoint) {
+        if !self.is_of_present(from, vote.checkpoint.incarnation, vote.checkpoint.epoch) {
             return;
         }
         let (height, stable) = (vote.checkpoint.height, self.checkpoints.stable());
@@ -279,10 +272,8 @@ impl Pbft {
         if let Some(votes) = self.checkpoints.add(vote) {
             self.trace(Trace::Checkpoint { signer, height, votes, quorum });
         }
-        if height > self.checkpoints.stable() {
-            let certificate = self.checkpoints.certificate(&vote.checkpoint, quorum);
-            certificate.into_iter().for_each(|certificate| self.on_checkpointed(certificate));
-        }
+        let certificate = self.checkpoints.certificate(&vote.checkpoint, quorum);
+        certificate.into_iter().for_each(|certificate| self.on_checkpointed(certificate));
     }
 
     /// A certificate, made here or verified.
@@ -421,3 +412,6 @@ impl Pbft {
         self.look();
     }
 }
+
+#[cfg(test)]
+mod tests;

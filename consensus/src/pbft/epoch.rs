@@ -43,7 +43,7 @@ use crate::ledger::key::PublicKey;
 use crate::ledger::rules::{BlockError, TxError};
 use crate::ledger::sighash::epoch_change_digest;
 use crate::ledger::transaction::{Body, EpochChange, MemberList, Transaction, Witness};
-use crate::ledger::units::{Epoch, Height, Time, View};
+use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
 use crate::limits::SUCCESSIONS_PER_MESSAGE_MAX;
 use crate::message::Message;
 use crate::message::checkpoint::CheckpointCertificate;
@@ -550,6 +550,15 @@ impl Pbft {
         let is_asked = from <= self.epochs.last_known();
         let all = known.take(if is_asked { SUCCESSIONS_PER_MESSAGE_MAX } else { 0 });
         Message::Successions(Successions(all.cloned().collect()))
+    }
+
+    /// Whether a message is of the present epoch. Who speaks in one that is over is answered.
+    pub(super) fn is_of_present(&mut self, from: Peer, incarnation: Incarnation, epoch: Epoch) -> bool {
+        let is_ours = incarnation == self.incarnation;
+        if is_ours && epoch < self.set.epoch {
+            self.tell_epoch(from, epoch);
+        }
+        is_ours && epoch == self.set.epoch
     }
 
     /// Answers a peer that speaks in an epoch that is over; not too often.

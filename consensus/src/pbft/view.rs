@@ -92,10 +92,7 @@ impl Views {
 impl Pbft {
     /// VIEW-CHANGE of another member.
     pub(super) fn on_view_change(&mut self, from: Peer, change: ViewChange) {
-        if change.incarnation == self.incarnation && change.epoch < self.set.epoch {
-            self.tell_epoch(from, change.epoch);
-        }
-        if change.incarnation != self.incarnation || change.epoch != self.set.epoch {
+        if !self.is_of_present(from, change.incarnation, change.epoch) {
             return;
         }
         if let Some(certificate) = &change.committed {

@@ -1,11 +1,13 @@
 //! View changes at the edges of their guards and times: what is just within, and what is just beyond.
 
 use super::super::RESEND_MS;
-use super::cluster::{Setup, World};
+use super::cluster::{Packet, Setup, World, key};
 use crate::engine::{Event, Peer, Record, Trace};
 use crate::ledger::block::Block;
+use crate::ledger::hash::CoinCommitment;
 use crate::ledger::units::{Epoch, Height, Incarnation, View};
 use crate::limits::{SLOTS_MAX, VIEW_MAX};
+use crate::message::checkpoint::{Checkpoint, CheckpointCertificate, CheckpointVote};
 use crate::message::{Blocks, CertifiedBlocks, Evidence, Message, NewView, ViewChange, VoteKind};
 use crate::pbft::Pbft;
 
@@ -340,10 +342,90 @@ fn who_does_not_know_that_a_checkpoint_is_stable_is_told_now_and_then_and_after_
         assert_eq!(told(&world), expected, "after {ms} ms");
     }
     world.told(0, Event::Disconnected(Peer(3)));
+    world.nodes[0].ahead_ms += RESEND_MS;
     world.inject(3, 0, vote.clone());
     assert_eq!(told(&world), 2, "nobody is there");
     world.told(0, Event::Connected(Peer(3)));
     world.lose_all();
     world.inject(3, 0, vote);
     assert_eq!(told(&world), 1, "it may have lost what it was told");
+}
+
+#[test]
+fn a_vote_at_a_checkpoint_is_answered_where_its_signer_has_missed_that_it_is_stable() {
+    // Stable is height 4. Each vote comes twice.
+    for (height, expected) in [(2, [1, 2]), (4, [0, 1]), (6, [0, 0])] {
+        let mut world = World::new(Setup { checkpoint_interval: 2, ..Setup::of(4) });
+        for tag in 0..4 {
+            world.submit(tag);
+            // Nothing of node 3 arrives at node 0.
+            world.run_keeping(|packet| (packet.from, packet.to) != (3, 0));
+        }
+        let stable = engine(&mut world, 0).checkpoints.held_at(Height(4)).expect("it is stable").1.checkpoint;
+        let checkpoint = Checkpoint { height: Height(height), ..stable };
+        let vote = Message::Checkpoint(CheckpointVote::sign(&world.genesis.network_id(), checkpoint, 3, &key(3)));
+        let told = |world: &World| under_way(world, 0, 3, |it| matches!(it, Message::Checkpointed(_)));
+        for count in expected {
+            world.inject(3, 0, vote.clone());
+            assert_eq!(told(&world), count, "height {height}");
+            world.nodes[0].ahead_ms += RESEND_MS;
+        }
+    }
+}
+
+#[test]
+fn nothing_is_signed_twice_for_a_checkpoint_whatever_is_found_later() {
+    let mut world = World::new(Setup { checkpoint_interval: 2, ..Setup::of(4) });
+    for tag in 0..2 {
+        world.submit(tag);
+        world.run();
+    }
+    let stable = engine(&mut world, 0).checkpoints.held_at(Height(2)).expect("it is stable").1.checkpoint;
+    let mut votes = |height, coins| {
+        let engine = engine(&mut world, 0);
+        let before = engine.out.len();
+        engine.vote_checkpoint(Checkpoint { height: Height(height), coins: CoinCommitment([coins; 32]), ..stable });
+        engine.out.len() > before
+    };
+    assert_eq!([votes(2, 1), votes(6, 1), votes(6, 2), votes(4, 1), votes(8, 1)], [false, true, false, false, true]);
+}
+
+#[test]
+fn a_certificate_of_another_epoch_or_incarnation_or_of_what_is_stable_already_is_of_no_use() {
+    for (incarnation, epoch, height, is_taken) in
+        [(0, 0, 4, true), (0, 0, 2, false), (0, 1, 4, false), (1, 0, 4, false), (1, 1, 2, false)]
+    {
+        let mut world = World::new(Setup { checkpoint_interval: 2, ..Setup::of(4) });
+        for tag in 0..4 {
+            world.submit(tag);
+            let is_late = |packet: &Packet| matches!(&packet.message, Message::Checkpoint(it) if it.checkpoint.height == Height(4));
+            world.run_keeping(|packet| packet.to != 0 || !is_late(packet));
+        }
+        let engine = engine(&mut world, 0);
+        let ours = engine.checkpoints.held_at(Height(2)).expect("it is stable").1.checkpoint;
+        let checkpoint = Checkpoint {
+            incarnation: Incarnation(incarnation),
+            epoch: Epoch(epoch),
+            height: Height(height),
+            // Whoever takes it sees that it has something else.
+            coins: CoinCommitment([7; 32]),
+            ..ours
+        };
+        engine.on_checkpointed(CheckpointCertificate { checkpoint, seals: Vec::new() });
+        assert_eq!(engine.checkpoints.diverged.is_some(), is_taken, "{incarnation} {epoch} {height}");
+    }
+}
+
+#[test]
+fn who_speaks_in_an_epoch_that_is_over_is_told_how_the_next_began() {
+    for (incarnation, epoch, is_told, is_present) in
+        [(0, 1, true, false), (0, 2, false, true), (0, 3, false, false), (1, 1, false, false), (1, 2, false, false)]
+    {
+        let mut world = net();
+        let engine = engine(&mut world, 0);
+        engine.set.epoch = Epoch(2);
+        let before = engine.out.len();
+        assert_eq!(engine.is_of_present(Peer(3), Incarnation(incarnation), Epoch(epoch)), is_present);
+        assert_eq!(engine.out.len() > before, is_told, "incarnation {incarnation}, epoch {epoch}");
+    }
 }
