@@ -31,6 +31,7 @@
 //! One change of members and one re-admission of each member wait here, whoever sends how many.
 
 use super::advance::Ground;
+use super::changes::{Changes, Terms, change_of};
 use super::future::Future;
 use super::spacing::Spacing;
 use super::transfer::Ask;
@@ -38,7 +39,7 @@ use super::{Member, Pbft};
 use crate::chain::Tip;
 use crate::engine::{Effect, Peer, Record, To, Trace, VoteLog};
 use crate::ledger::block::Block;
-use crate::ledger::genesis::{PbftParams, ValidatorSet, new_view_fits};
+use crate::ledger::genesis::ValidatorSet;
 use crate::ledger::key::PublicKey;
 use crate::ledger::rules::{BlockError, TxError};
 use crate::ledger::sighash::epoch_change_digest;
@@ -47,103 +48,12 @@ use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
 use crate::limits::SUCCESSIONS_PER_MESSAGE_MAX;
 use crate::message::Message;
 use crate::message::checkpoint::CheckpointCertificate;
-use crate::message::epoch::{Opening, Readmission, Succession, Successions};
+use crate::message::epoch::{Opening, Succession, Successions};
 use crate::plant::{Plant, armed};
 use std::collections::BTreeMap;
 
 /// After so long a change that still waits is sent again.
 const CHANGE_RESEND_MS: u64 = 5_000;
-
-/// What a change of members must fit.
-#[derive(Clone, Copy, Debug)]
-struct Terms<'a> {
-    opening: &'a Opening,
-    set: &'a ValidatorSet,
-    params: &'a PbftParams,
-}
-
-/// What blocks of one epoch change.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Changes {
-    /// The lowest height with a change.
-    first: Option<Height>,
-    members: Option<MemberList>,
-    readmitted: BTreeMap<PublicKey, Readmission>,
-}
-
-impl Changes {
-    /// The epoch's last height, once something changes.
-    fn last_height(&self, params: &PbftParams) -> Option<Height> {
-        let interval = u64::from(params.checkpoint_interval);
-        self.first.map(|first| Height(first.0.div_ceil(interval) * interval))
-    }
-
-    /// Takes the changes of the block at a height.
-    fn take(&mut self, terms: Terms<'_>, height: Height, block: &Block) -> Result<(), BlockError> {
-        if let Some(last) = self.last_height(terms.params).filter(|last| *last < height)
-            && !armed(Plant::EndlessEpoch)
-        {
-            return Err(BlockError::Header(format!("the epoch ends at height {last}")));
-        }
-        for (index, transaction) in block.transactions.iter().enumerate() {
-            if let Body::Epoch(change) = &transaction.body {
-                let fail = |error| BlockError::Transaction { index: index as u32, error };
-                self.admit(terms, height, change).map_err(fail)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes one change, if it is one for this epoch and its turn.
-    fn admit(&mut self, terms: Terms<'_>, height: Height, change: &EpochChange) -> Result<(), TxError> {
-        let Terms { opening, set, params } = terms;
-        let fail = |reason| Err(TxError::EpochChange(reason));
-        match change {
-            EpochChange::Members { set: of, .. } if *of != set.hash() && !armed(Plant::ReplayedChange) => {
-                return Err(TxError::OtherEpoch);
-            }
-            EpochChange::Readmit { epoch, .. } if *epoch != opening.epoch => return Err(TxError::OtherEpoch),
-            EpochChange::Members { .. } if self.members.is_some() => {
-                return fail("the members change once in an epoch at most");
-            }
-            EpochChange::Members { members, .. } if !new_view_fits(members.0.len(), u64::from(params.depth)) => {
-                return fail("with so many members a NEW-VIEW would not fit one message");
-            }
-            EpochChange::Members { members, .. } => self.members = Some(members.clone()),
-            EpochChange::Readmit { member, .. } if !opening.members.0.contains(member) => {
-                return fail("only members are re-admitted");
-            }
-            EpochChange::Readmit { member, nonce, .. } => {
-                let again = |it: &Readmission| it.member == *member && is_recent(it, height, params);
-                if self.readmitted.contains_key(member) || opening.readmitted.iter().any(again) {
-                    return fail("a member is re-admitted once in readmit_interval blocks at most");
-                }
-                self.readmitted.insert(*member, Readmission { member: *member, nonce: *nonce, height });
-            }
-        }
-        self.first.get_or_insert(height);
-        Ok(())
-    }
-
-    /// With what the epoch after these changes opens, at its last height.
-    fn opening(&self, before: &Opening, last: Height, params: &PbftParams) -> Opening {
-        let members = self.members.clone().unwrap_or_else(|| before.members.clone());
-        let recent = before.readmitted.iter().filter(|it| is_recent(it, last, params));
-        let all = recent.chain(self.readmitted.values()).map(|it| (it.member, *it));
-        let all: BTreeMap<PublicKey, Readmission> = all.filter(|(member, _)| members.0.contains(member)).collect();
-        Opening { epoch: Epoch(before.epoch.0 + 1), members, readmitted: all.into_values().collect() }
-    }
-}
-
-/// Whether a member that was re-admitted so must wait at this height.
-fn is_recent(readmission: &Readmission, height: Height, params: &PbftParams) -> bool {
-    readmission.height.0.saturating_add(u64::from(params.readmit_interval)) > height.0
-}
-
-/// Whether a block changes members.
-pub(super) fn is_changing(block: &Block) -> bool {
-    block.transactions.iter().any(|transaction| change_of(transaction).is_some())
-}
 
 /// A change that waits for a block.
 #[derive(Clone, Debug)]
@@ -237,13 +147,6 @@ impl Epochs {
     /// A peer is gone.
     pub(super) fn disconnected(&mut self, peer: Peer) {
         self.told.disconnected(peer);
-    }
-}
-
-fn change_of(transaction: &Transaction) -> Option<&EpochChange> {
-    match &transaction.body {
-        Body::Epoch(change) => Some(change),
-        Body::Transfer(_) | Body::Coinbase(_) => None,
     }
 }
 

@@ -74,6 +74,7 @@
 mod advance;
 mod ancestors;
 mod catch_up;
+mod changes;
 mod checkpoint;
 mod choose;
 mod epoch;

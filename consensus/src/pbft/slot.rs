@@ -1,6 +1,6 @@
 //! One height in flight: what was proposed, who voted, what is proved.
 
-use super::epoch::is_changing;
+use super::changes::is_changing;
 use super::tally::Tally;
 use crate::engine::Phase;
 use crate::ledger::block::Block;

@@ -391,6 +391,25 @@ fn nothing_is_signed_twice_for_a_checkpoint_whatever_is_found_later() {
 }
 
 #[test]
+fn own_checkpoint_votes_are_to_be_sent_again_until_they_are_stable() {
+    let mut world = World::new(Setup { checkpoint_interval: 2, ..Setup::of(4) });
+    for tag in 0..2 {
+        world.submit(tag);
+        world.run_keeping(|packet| packet.to != 0 || !matches!(packet.message, Message::Checkpoint(_)));
+    }
+    let now = world.now;
+    let engine = engine(&mut world, 0);
+    assert_eq!(engine.checkpoints_at(), Some(now.plus_ms(RESEND_MS)));
+    let ours = match engine.own_checkpoints()[..] {
+        [Message::Checkpoint(vote)] => vote.checkpoint,
+        _ => panic!("one vote"),
+    };
+    engine.on_checkpointed(CheckpointCertificate { checkpoint: ours, seals: Vec::new() });
+    assert_eq!(engine.checkpoints.stable(), Height(2));
+    assert_eq!(engine.checkpoints_at(), None);
+}
+
+#[test]
 fn a_certificate_of_another_epoch_or_incarnation_or_of_what_is_stable_already_is_of_no_use() {
     for (incarnation, epoch, height, is_taken) in
         [(0, 0, 4, true), (0, 0, 2, false), (0, 1, 4, false), (1, 0, 4, false), (1, 1, 2, false)]
