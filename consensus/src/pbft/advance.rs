@@ -43,17 +43,17 @@ impl Pbft {
     /// Does all that can be done.
     pub(super) fn advance(&mut self) {
         loop {
-            let mut moved = self.take_up();
+            let mut steps = vec![self.take_up()];
             let heights: Vec<Height> = self.slots.keys().copied().collect();
             for height in heights {
-                moved |= self.judge(height);
-                moved |= self.try_prepare(height);
-                moved |= self.try_prepared(height);
-                moved |= self.try_commit(height);
-                moved |= self.try_committed(height);
+                steps.push(self.judge(height));
+                steps.push(self.try_prepare(height));
+                steps.push(self.try_prepared(height));
+                steps.push(self.try_commit(height));
+                steps.push(self.try_committed(height));
             }
-            moved |= self.connect();
-            if !moved || self.is_stopped() {
+            steps.push(self.connect());
+            if !steps.contains(&true) || self.is_stopped() {
                 return;
             }
         }
@@ -345,3 +345,6 @@ pub(super) fn check_header(header: &Header, parent: &Tip) -> Result<(), BlockErr
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,3 +208,6 @@ impl Pbft {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,8 +21,7 @@ impl Pbft {
 
     /// The manifest of the snapshot at a height, or if that is not served of the latest one above.
     pub(super) fn snapshot_from(&self, height: Height) -> Message {
-        let latest = self.served();
-        let manifest = self.manifest(height).or_else(|| self.manifest(latest).filter(|_| latest > height));
+        let manifest = self.manifest(height).or_else(|| self.manifest(self.served().max(height)));
         Message::Snapshot(manifest.map(Box::new))
     }
 
@@ -67,3 +66,6 @@ impl Pbft {
         Message::Buckets(BucketParts { height, parts })
     }
 }
+
+#[cfg(test)]
+mod tests;

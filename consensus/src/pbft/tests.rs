@@ -1,7 +1,7 @@
 //! Runs of whole nets, and single rules. The referee in [`referee`] checks every effect of every run.
 
 mod checkpoint;
-mod cluster;
+pub(super) mod cluster;
 mod disk;
 mod divergence;
 mod edges;

@@ -378,12 +378,10 @@ impl Pbft {
 
     /// What a start after the switch needs to know in which epoch it is.
     fn persist_epochs(&mut self, certificate: &CheckpointCertificate, header: Header, next: Opening) {
-        if next.epoch > certificate.checkpoint.epoch {
-            let set = next.set(&self.set.network);
-            let succession = Succession { certificate: certificate.clone(), header, opening: next };
-            if self.epochs.learn(succession) {
-                self.emit(Effect::Members { set, is_present: false });
-            }
+        let set = next.set(&self.set.network);
+        // Of no use unless it opens the epoch after the last one known.
+        if self.epochs.learn(Succession { certificate: certificate.clone(), header, opening: next }) {
+            self.emit(Effect::Members { set, is_present: false });
         }
         let after = self.set.epoch.next().unwrap_or(self.set.epoch);
         let known: Vec<Succession> = self.epochs.known_from(after).cloned().collect();
@@ -403,7 +401,6 @@ impl Pbft {
         self.chain.rebase(base);
         self.recent.clear();
         self.over.clear();
-        self.slots.retain(|height, _| *height > tip.height);
         self.judge_anew_above(tip.height);
         self.emit(Effect::Snapshot(SnapshotStep::Switched(tip)));
         let succession = self.epochs.known_from(certificate.checkpoint.epoch).next().cloned();
@@ -444,3 +441,6 @@ impl Pbft {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

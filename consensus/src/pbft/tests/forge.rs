@@ -30,19 +30,19 @@ pub(super) fn guards(plant: Plant, words: &str, check: impl Fn()) {
 
 impl World {
     /// A ballot of any view.
-    pub(super) fn ballot_in(&self, view: u64, height: u64, block: BlockId) -> Ballot {
+    pub(crate) fn ballot_in(&self, view: u64, height: u64, block: BlockId) -> Ballot {
         Ballot { view: View(view), ..self.ballot(height, block) }
     }
 
     /// The proposal of a view's primary.
-    pub(super) fn proposal_in(&self, view: u64, height: u64, block: &Block) -> Message {
+    pub(crate) fn proposal_in(&self, view: u64, height: u64, block: &Block) -> Message {
         let primary = view as usize % self.setup.n;
         let vote = self.vote(VoteKind::PrePrepare, primary, self.ballot_in(view, height, block.id()));
         Message::PrePrepare(PrePrepare { vote, block: block.clone() })
     }
 
     /// A member's vote.
-    pub(super) fn vote_in(&self, kind: VoteKind, signer: usize, view: u64, height: u64, block: &Block) -> Message {
+    pub(crate) fn vote_in(&self, kind: VoteKind, signer: usize, view: u64, height: u64, block: &Block) -> Message {
         Message::Vote(self.vote(kind, signer, self.ballot_in(view, height, block.id())))
     }
 
@@ -52,7 +52,7 @@ impl World {
     }
 
     /// A prepared certificate by the view's primary and these backups, with its header.
-    pub(super) fn prepared_in(&self, view: u64, height: u64, block: &Block, backups: &[usize]) -> PreparedBlock {
+    pub(crate) fn prepared_in(&self, view: u64, height: u64, block: &Block, backups: &[usize]) -> PreparedBlock {
         let ballot = self.ballot_in(view, height, block.id());
         let pre_prepare = self.seals(VoteKind::PrePrepare, ballot, &[view as usize % self.setup.n])[0];
         let prepares = self.seals(VoteKind::Prepare, ballot, backups);
@@ -61,13 +61,13 @@ impl World {
     }
 
     /// A commit certificate by these members.
-    pub(super) fn committed_in(&self, view: u64, height: u64, block: &Block, signers: &[usize]) -> CommitCertificate {
+    pub(crate) fn committed_in(&self, view: u64, height: u64, block: &Block, signers: &[usize]) -> CommitCertificate {
         let ballot = self.ballot_in(view, height, block.id());
         CommitCertificate { ballot, commits: self.seals(VoteKind::Commit, ballot, signers) }
     }
 
     /// A member's VIEW-CHANGE.
-    pub(super) fn change(
+    pub(crate) fn change(
         &self,
         signer: usize,
         view: u64,
@@ -87,7 +87,7 @@ impl World {
     }
 
     /// The NEW-VIEW of a view's primary.
-    pub(super) fn new_view(&self, view: u64, mut changes: Vec<ViewChange>) -> Message {
+    pub(crate) fn new_view(&self, view: u64, mut changes: Vec<ViewChange>) -> Message {
         changes.sort_by_key(|change| change.signer);
         let primary = view as usize % self.setup.n;
         let new_view = NewView {
@@ -102,25 +102,25 @@ impl World {
     }
 
     /// The last VIEW-CHANGE that a replica sent.
-    pub(super) fn change_of(&self, index: usize) -> ViewChange {
+    pub(crate) fn change_of(&self, index: usize) -> ViewChange {
         let of_record = |record: &Record| if let Record::ViewChange(it) = record { Some(it.clone()) } else { None };
         self.disk(index, |disk| disk.records.iter().rev().find_map(of_record)).expect("it has left a view")
     }
 
     /// The last NEW-VIEW that a replica sent or took.
-    pub(super) fn new_view_of(&self, index: usize) -> Message {
+    pub(crate) fn new_view_of(&self, index: usize) -> Message {
         let of_record = |record: &Record| if let Record::NewView(it) = record { Some(it.clone()) } else { None };
         Message::NewView(self.disk(index, |disk| disk.records.iter().rev().find_map(of_record)).expect("it has begun"))
     }
 
     /// The block that a replica holds at a height in flight.
-    pub(super) fn in_flight(&self, index: usize, height: u64) -> Option<Block> {
+    pub(crate) fn in_flight(&self, index: usize, height: u64) -> Option<Block> {
         let slot = self.engine(index).slots.get(&crate::ledger::units::Height(height))?;
         slot.body.as_ref().map(|body| (*body.block).clone())
     }
 
     /// A block that differs from another only in its time.
-    pub(super) fn other(&self, block: &Block) -> Block {
+    pub(crate) fn other(&self, block: &Block) -> Block {
         let mut other = block.clone();
         other.header.time += 1;
         other

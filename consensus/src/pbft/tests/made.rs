@@ -1,6 +1,7 @@
 //! Transactions, blocks and votes that tests make by hand.
 
 use super::cluster::{COIN, World, grains, key};
+use crate::engine::{Engine, Peer};
 use crate::ledger::block::{Block, Header};
 use crate::ledger::hash::{BlockId, LockHash, MerkleRoot};
 use crate::ledger::key::SigningKey;
@@ -8,7 +9,9 @@ use crate::ledger::lock::{Lock, LockTime};
 use crate::ledger::sighash::SighashCommon;
 use crate::ledger::transaction::{Body, Coinbase, OutPoint, Output, Spend, Transaction, Transfer, Witness};
 use crate::ledger::units::{Epoch, Height, Incarnation, View};
-use crate::message::{Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, Seal, Vote, VoteKind};
+use crate::message::{Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, Seal, TipInfo, Vote, VoteKind};
+use crate::sync::Peers;
+use std::sync::Arc;
 
 fn account() -> SigningKey {
     SigningKey::from_seed(&[200; 32])
@@ -19,6 +22,31 @@ pub(super) fn account_lock() -> Lock {
 }
 
 impl World {
+    /// One replica connects so many empty blocks as final, and nobody hears of it.
+    pub(crate) fn grow(&mut self, index: usize, count: usize) {
+        for _ in 0..count {
+            let tip = self.engine(index).chain().tip();
+            let block = self.block(&tip.header, tip.height.0 + 1, &[]);
+            let certificate = self.committed_in(0, tip.height.0 + 1, &block, &[0, 1, 2]);
+            let mut next = Some((certificate, Arc::new(block)));
+            let engine = self.nodes[index].engine.as_mut().expect("it is up");
+            engine.connect_again(|_, _| next.take());
+            engine.out.clear();
+        }
+    }
+
+    /// One replica has exactly these peers, of which nothing was asked yet: the stable and the final height that each claims.
+    pub(crate) fn meet(&mut self, index: usize, claims: &[(u64, u64, u64)]) {
+        let engine = self.nodes[index].engine.as_mut().expect("it is up");
+        engine.peers = Peers::default();
+        for (peer, stable, final_height) in claims {
+            let info = TipInfo { stable: Height(*stable), final_height: Height(*final_height), ..engine.tip_info() };
+            engine.peers.connected(Peer(*peer));
+            engine.peers.claimed(Peer(*peer), info);
+        }
+        engine.out.clear();
+    }
+
     /// A transfer of the test account's coin number `index`, with a fee of 1000 grains.
     pub(crate) fn transfer(&self, index: u32) -> Transaction {
         let txid = self.genesis.block().transactions[0].id();
