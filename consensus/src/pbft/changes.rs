@@ -28,6 +28,12 @@ pub(super) struct Changes {
 }
 
 impl Changes {
+    /// As if a block at this height had changed something.
+    #[cfg(test)]
+    pub(super) fn note(&mut self, height: Height) {
+        self.first = Some(height);
+    }
+
     /// The epoch's last height, once something changes.
     pub(super) fn last_height(&self, params: &PbftParams) -> Option<Height> {
         let interval = u64::from(params.checkpoint_interval);

@@ -140,6 +140,12 @@ impl Checkpoints {
         self.states.retain(|height, _| held.contains_key(height) || (kept.contains(height) && *height > stable));
     }
 
+    /// Whether there is a certificate that others made.
+    #[cfg(test)]
+    pub(super) fn is_expecting(&self, height: Height) -> bool {
+        self.waiting.contains_key(&height)
+    }
+
     /// How many votes of a member are kept.
     #[cfg(test)]
     pub(super) fn votes_of(&self, signer: u16) -> usize {

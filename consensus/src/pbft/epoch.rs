@@ -525,3 +525,6 @@ pub fn change_of_members(set: &ValidatorSet, members: Vec<PublicKey>) -> (Body, 
     let digest = epoch_change_digest(&set.network, &body);
     (body, digest)
 }
+
+#[cfg(test)]
+mod tests;

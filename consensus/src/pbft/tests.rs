@@ -5,7 +5,7 @@ pub(super) mod cluster;
 mod disk;
 mod divergence;
 mod edges;
-mod epochs;
+pub(super) mod epochs;
 mod evidence;
 mod fairness;
 mod forge;

@@ -18,16 +18,16 @@ use crate::plant::Plant;
 use VoteKind::{Commit, PrePrepare, Prepare};
 use std::sync::Arc;
 
-pub(super) fn setup(followers: usize) -> Setup {
+pub(in crate::pbft) fn setup(followers: usize) -> Setup {
     Setup { followers, checkpoint_interval: 4, ..Setup::of(4) }
 }
 
-pub(super) fn keys(indices: impl IntoIterator<Item = usize>) -> Vec<PublicKey> {
+pub(in crate::pbft) fn keys(indices: impl IntoIterator<Item = usize>) -> Vec<PublicKey> {
     indices.into_iter().map(|index| key(index).public()).collect()
 }
 
 /// The change of a set's members into these, signed by exactly these.
-pub(super) fn change(set: &ValidatorSet, into: &[usize], signers: &[usize]) -> Transaction {
+pub(in crate::pbft) fn change(set: &ValidatorSet, into: &[usize], signers: &[usize]) -> Transaction {
     let (body, digest) = change_of_members(set, keys(into.iter().copied()));
     let sign = |signer: &usize| {
         let member = set.index_of(&key(*signer).public()).expect("the test chooses members");
@@ -36,7 +36,7 @@ pub(super) fn change(set: &ValidatorSet, into: &[usize], signers: &[usize]) -> T
     Transaction { body, witnesses: signers.iter().map(sign).collect() }
 }
 
-pub(super) fn readmission(world: &World, of: usize, epoch: u64, nonce: u8) -> Transaction {
+pub(in crate::pbft) fn readmission(world: &World, of: usize, epoch: u64, nonce: u8) -> Transaction {
     let member = key(of).public();
     let body = Body::Epoch(EpochChange::Readmit { epoch: Epoch(epoch), member, nonce: [nonce; 32] });
     let signature = key(of).sign(&epoch_change_digest(&world.genesis.network_id(), &body));
@@ -44,19 +44,19 @@ pub(super) fn readmission(world: &World, of: usize, epoch: u64, nonce: u8) -> Tr
     Transaction { body, witnesses: vec![Witness::Member { member: index, signature }] }
 }
 
-pub(super) fn epochs(world: &World) -> Vec<u64> {
+pub(in crate::pbft) fn epochs(world: &World) -> Vec<u64> {
     (0..world.nodes.len()).filter(|index| world.is_up(*index)).map(|index| world.status(index).epoch.0).collect()
 }
 
 /// Makes a change, and waits until everybody who is up is in the epoch that it opens.
-pub(super) fn change_to(world: &mut World, into: &[usize], signers: &[usize]) {
+pub(in crate::pbft) fn change_to(world: &mut World, into: &[usize], signers: &[usize]) {
     let set = world.nodes[signers[0]].set.clone();
     let change = change(&set, into, signers);
     world.submit_change(&change);
     wait_for_epoch(world, set.epoch.0 + 1);
 }
 
-pub(super) fn change_to_without(world: &mut World, into: &[usize], signers: &[usize], without: usize) {
+pub(in crate::pbft) fn change_to_without(world: &mut World, into: &[usize], signers: &[usize], without: usize) {
     let set = world.nodes[signers[0]].set.clone();
     world.submit_change(&change(&set, into, signers));
     for _ in 0..40 {
@@ -66,7 +66,7 @@ pub(super) fn change_to_without(world: &mut World, into: &[usize], signers: &[us
     assert!(others.clone().all(|index| world.status(index).epoch > set.epoch), "{:?}", epochs(world));
 }
 
-pub(super) fn wait_for_epoch(world: &mut World, epoch: u64) {
+pub(in crate::pbft) fn wait_for_epoch(world: &mut World, epoch: u64) {
     for _ in 0..100 {
         if epochs(world).iter().all(|it| *it == epoch) {
             return;
@@ -76,7 +76,7 @@ pub(super) fn wait_for_epoch(world: &mut World, epoch: u64) {
     panic!("epoch {epoch} is not reached: {:?} at {:?}", epochs(world), world.heights());
 }
 
-pub(super) fn blocks(world: &mut World, coins: std::ops::Range<u32>) {
+pub(in crate::pbft) fn blocks(world: &mut World, coins: std::ops::Range<u32>) {
     for index in coins {
         world.submit(index);
         world.pass(200);
