@@ -1,11 +1,12 @@
 use super::*;
+use crate::engine::Engine as _;
 use crate::ledger::hash::{BlockId, CoinCommitment};
 use crate::ledger::transaction::MemberList;
 use crate::ledger::units::View;
 use crate::message::checkpoint::Checkpoint;
 use crate::message::epoch::Readmission;
-use crate::message::{Message, VoteKind};
-use crate::pbft::tests::cluster::World;
+use crate::message::{Message, TipInfo, VoteKind};
+use crate::pbft::tests::cluster::{Setup, World};
 use crate::pbft::tests::epochs::{change, keys, readmission, setup};
 
 fn engine(world: &mut World, index: usize) -> &mut Pbft {
@@ -210,4 +211,70 @@ fn as_many_successions_are_told_as_were_asked_for_and_are_known() {
     }
     let told: Vec<Vec<u64>> = [0, 1, 3, 4, u64::MAX].iter().map(|from| count(engine, *from)).collect();
     assert_eq!(told, [vec![1, 2, 3], vec![1, 2, 3], vec![3], vec![], vec![]]);
+}
+
+/// Peers 1 to 3 claim to be in this epoch.
+fn claimed_by_all(engine: &mut Pbft, epoch: u64) {
+    for peer in 1..4 {
+        let tip = TipInfo { epoch: Epoch(epoch), ..engine.tip_info() };
+        engine.peers.claimed(Peer(peer), tip);
+    }
+}
+
+#[test]
+fn only_who_is_there_is_told_how_an_epoch_began() {
+    let mut world = World::new(setup(0));
+    let engine = engine(&mut world, 0);
+    assert!(!acts(engine, |it| it.tell_epoch(Peer(9), Epoch(0))), "nobody knows it");
+    assert!(acts(engine, |it| it.tell_epoch(Peer(1), Epoch(0))));
+    assert!(!acts(engine, |it| it.tell_epoch(Peer(1), Epoch(0))), "a moment ago");
+    assert!(!acts(engine, |it| it.tell_epoch(Peer(2), Epoch(u64::MAX))), "there is none after that");
+}
+
+#[test]
+fn who_answers_without_use_rests_and_who_was_not_asked_answers_nothing() {
+    type Asked = Option<(u64, Ask)>;
+    let cases: [(Asked, bool, bool, bool); 5] = [
+        (Some((1, Ask::Successions)), false, false, true),
+        (Some((1, Ask::Successions)), true, false, false),
+        (Some((1, Ask::Snapshot)), false, true, false),
+        (Some((2, Ask::Successions)), false, true, false),
+        (None, false, false, false),
+    ];
+    for (asked, is_useful, stays_open, rests) in cases {
+        let mut world = World::new(setup(0));
+        let engine = engine(&mut world, 0);
+        claimed_by_all(engine, 0);
+        if let Some((peer, ask)) = asked {
+            engine.peers.asked(engine.now, Peer(peer), ask);
+        }
+        let told = if is_useful { vec![succession(engine, 4, 4)] } else { Vec::new() };
+        engine.on_successions(Peer(1), told);
+        assert_eq!(engine.peers.open().count(), usize::from(stays_open), "{asked:?}");
+        let may_be_asked = engine.peers.askable(engine.now, |_| true).contains(&Peer(1));
+        let is_open = asked.is_some_and(|(peer, _)| peer == 1) && stays_open;
+        assert_eq!(may_be_asked, !rests && !is_open, "{asked:?}");
+        assert_eq!(engine.epochs.last_known(), Epoch(u64::from(is_useful)));
+    }
+}
+
+#[test]
+fn one_peer_that_claims_a_later_epoch_is_asked_at_each_height_another() {
+    for (height, expected) in [(0, 1), (1, 2), (2, 3), (3, 1), (5, 3)] {
+        let mut world = World::new(Setup { checkpoint_interval: 50, ..setup(0) });
+        for index in 0..height {
+            world.submit(index);
+            world.run();
+        }
+        let engine = engine(&mut world, 0);
+        claimed_by_all(engine, 1);
+        assert!(acts(engine, Pbft::ask_for_successions));
+        let asked: Vec<(Peer, Ask)> = engine.peers.open().map(|(peer, ask)| (peer, *ask)).collect();
+        assert_eq!(asked, [(Peer(expected), Ask::Successions)], "at height {height}");
+        assert!(!acts(engine, Pbft::ask_for_successions), "one at a time");
+    }
+    let mut world = World::new(setup(0));
+    let engine = engine(&mut world, 0);
+    claimed_by_all(engine, 0);
+    assert!(!acts(engine, Pbft::ask_for_successions), "nobody claims a later one");
 }
