@@ -125,7 +125,7 @@ impl Pbft {
     }
 
     /// The lowest height for which nothing was proposed in this view.
-    fn next_height(&self) -> Option<Height> {
+    pub(super) fn next_height(&self) -> Option<Height> {
         let me = self.me.as_ref().filter(|_| self.is_active() && self.is_primary())?;
         let mut height = self.chain.tip().height.next();
         let is_settled = |slot: &Slot| {
@@ -216,7 +216,7 @@ impl Pbft {
         let Some((height, ground)) = self.next_proposal() else {
             return;
         };
-        if height != asked.height || ground.parent.id != asked.parent {
+        if ground.parent.id != asked.parent {
             return;
         }
         let mut all = self.changes_for(&ground, self.payload_bytes_max());

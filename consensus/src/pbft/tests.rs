@@ -14,6 +14,7 @@ mod made;
 mod net;
 mod new_view;
 mod parts;
+mod proposing;
 mod readmission;
 mod referee;
 mod restart;

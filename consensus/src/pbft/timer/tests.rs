@@ -1,4 +1,4 @@
-use super::{EASED_HEIGHTS, HEIGHTS_KEPT, JUDGED_HEIGHTS_MIN, PACE_FACTOR, START_FACTOR, STRETCH_MAX, Timer};
+use super::{EASED_HEIGHTS, HEIGHTS_KEPT, JUDGED_HEIGHTS_MIN, PACE_FACTOR, Pace, START_FACTOR, STRETCH_MAX, Timer};
 use crate::ledger::units::Time;
 
 const LEAST_MS: u64 = 300;
@@ -118,4 +118,75 @@ fn complaints_ease_both_bars_and_quiet_heights_take_that_back() {
     assert_eq!((timer.delay_allowed_ms(), timer.patience_ms()), (allowed_ms, patience_ms));
     (0..100).for_each(|_| timer.complained());
     assert!(timer.patience_ms() <= CAP_MS);
+}
+
+#[test]
+fn figures_are_news_when_one_of_them_has_moved_by_a_quarter() {
+    let told = Pace { timeout_ms: 400, patience_ms: 800, delay_ms: 40, delay_allowed_ms: 100 };
+    let cases = [
+        (told, false),
+        (Pace { timeout_ms: 499, ..told }, false),
+        (Pace { timeout_ms: 500, ..told }, true),
+        (Pace { timeout_ms: 301, ..told }, false),
+        (Pace { timeout_ms: 300, ..told }, true),
+        (Pace { patience_ms: 999, ..told }, false),
+        (Pace { patience_ms: 1_000, ..told }, true),
+        (Pace { delay_allowed_ms: 124, ..told }, false),
+        (Pace { delay_allowed_ms: 125, ..told }, true),
+        // Or when the primary begins to be late, or is late no more: half of what is allowed.
+        (Pace { delay_ms: 0, ..told }, false),
+        (Pace { delay_ms: 50, ..told }, false),
+        (Pace { delay_ms: 51, ..told }, true),
+    ];
+    for (now, is_news) in cases {
+        assert_eq!(now.is_news_after(&told), is_news, "{now:?}");
+    }
+    let nothing = Pace { timeout_ms: 0, patience_ms: 0, delay_ms: 0, delay_allowed_ms: 0 };
+    assert!(!nothing.is_news_after(&nothing));
+    assert!(Pace { timeout_ms: 1, ..nothing }.is_news_after(&nothing));
+}
+
+#[test]
+fn figures_are_told_once_and_again_when_something_was_measured_and_they_moved() {
+    let mut timer = timer();
+    let first = timer.news().expect("nothing was told yet");
+    assert_eq!(first.timeout_ms, LEAST_MS * START_FACTOR);
+    assert_eq!(timer.news(), None);
+    timer.took(1);
+    assert_eq!(timer.news().map(|it| it.timeout_ms), Some(LEAST_MS), "something is known now");
+    timer.took(1);
+    assert_eq!(timer.news(), None, "the same figures");
+    timer.progress();
+    assert_eq!(timer.news(), None, "no view had failed");
+    timer.left(true);
+    assert_eq!((timer.news().map(|it| it.timeout_ms), timer.failed()), (Some(2 * LEAST_MS), 1));
+    timer.progress();
+    assert_eq!((timer.news().map(|it| it.timeout_ms), timer.failed()), (Some(LEAST_MS), 0));
+    // What was measured counts until it is told, also if a block became final since.
+    timer.left(true);
+    timer.news();
+    timer.left(true);
+    timer.failed = 0;
+    timer.progress();
+    assert!(timer.news().is_some());
+}
+
+#[test]
+fn patience_is_two_timeouts_and_doubles_with_each_complaint() {
+    let mut timer = after(&[1]);
+    assert_eq!(timer.patience_ms(), 2 * LEAST_MS);
+    timer.complained();
+    assert_eq!(timer.patience_ms(), 4 * LEAST_MS);
+    timer.complained();
+    assert_eq!(timer.patience_ms(), 8 * LEAST_MS);
+    let mut capped = Timer::new(LEAST_MS as u32, LEAST_MS as u32);
+    capped.complained();
+    assert_eq!(capped.patience_ms(), 2 * LEAST_MS, "two timeouts at least, whatever the cap");
+}
+
+#[test]
+fn usual_is_what_a_quarter_of_the_heights_were_quicker_than() {
+    for (heights, usual) in [(vec![], 0), (vec![9], 9), (vec![9, 1, 5, 7], 5), (vec![8, 7, 6, 5, 4, 3, 2, 1], 3)] {
+        assert_eq!(after(&heights).usual_ms(), usual, "{heights:?}");
+    }
 }
