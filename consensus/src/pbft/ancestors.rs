@@ -79,3 +79,6 @@ impl Pbft {
         self.behind.map(|(_, since)| since.plus_ms(BEHIND_GRACE_MS))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,3 +172,6 @@ impl Pbft {
         self.emit(Effect::Admit { peer, member, transactions: overdue.transactions });
     }
 }
+
+#[cfg(test)]
+mod tests;

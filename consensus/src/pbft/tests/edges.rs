@@ -1,11 +1,11 @@
 //! View changes at the edges of their guards and times: what is just within, and what is just beyond.
 
-use super::super::RESEND_MS;
+use super::super::{RESEND_MS, TIP_INTERVAL_MS, TIP_SPACING_MS};
 use super::cluster::{Packet, Setup, World, key};
-use crate::engine::{Event, Peer, Record, Trace};
+use crate::engine::{Engine, Event, Peer, Record, Trace};
 use crate::ledger::block::Block;
 use crate::ledger::hash::CoinCommitment;
-use crate::ledger::units::{Epoch, Height, Incarnation, View};
+use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
 use crate::limits::{SLOTS_MAX, VIEW_MAX};
 use crate::message::checkpoint::{Checkpoint, CheckpointCertificate, CheckpointVote};
 use crate::message::{Blocks, CertifiedBlocks, Evidence, Message, NewView, ViewChange, VoteKind};
@@ -447,4 +447,55 @@ fn who_speaks_in_an_epoch_that_is_over_is_told_how_the_next_began() {
         assert_eq!(engine.is_of_present(Peer(3), Incarnation(incarnation), Epoch(epoch)), is_present);
         assert_eq!(engine.out.len() > before, is_told, "incarnation {incarnation}, epoch {epoch}");
     }
+}
+
+#[test]
+fn what_is_flushed_is_kept_in_memory_no_longer() {
+    let mut world = World::new(Setup { flushes: false, ..Setup::of(4) });
+    for tag in 0..3 {
+        world.submit(tag);
+        world.run();
+    }
+    let kept = |world: &mut World| engine(world, 0).recent.keys().map(|height| height.0).collect::<Vec<_>>();
+    assert_eq!(kept(&mut world), [1, 2, 3]);
+    let sequence = engine(&mut world, 0).recent[&Height(2)].0;
+    engine(&mut world, 0).on_flushed(sequence);
+    assert_eq!(kept(&mut world), [3]);
+}
+
+#[test]
+fn a_deadline_is_never_now() {
+    let mut world = net();
+    world.run();
+    let engine = engine(&mut world, 0);
+    engine.now = engine.now.plus_ms(1_000_000);
+    for announce in [true, false] {
+        engine.announce = announce;
+        let spacing_ms = if announce { TIP_SPACING_MS } else { TIP_INTERVAL_MS };
+        for (ago_ms, is_awaited) in [(spacing_ms - 1, true), (spacing_ms, false), (spacing_ms + 1, false)] {
+            engine.announced_at = Some(Time(engine.now.0 - ago_ms));
+            let expected = is_awaited.then(|| engine.now.plus_ms(1));
+            assert_eq!(engine.deadline(), expected, "{announce} {ago_ms}");
+        }
+    }
+}
+
+#[test]
+fn broken_invariants_are_noticed() {
+    let mut world = net();
+    let block = block(&world);
+    let vote = world.vote(VoteKind::Prepare, 0, world.ballot(2, block.id()));
+    let engine = engine(&mut world, 0);
+    engine.check();
+    engine.slots.entry(Height(1)).or_default().own.insert((View(0), VoteKind::Prepare), vote);
+    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| engine.check()));
+    assert!(checked.is_err(), "an own vote of another height");
+}
+
+#[test]
+fn a_transfer_is_no_change_of_members() {
+    let mut world = net();
+    let transfer = world.transfer(0);
+    let engine = engine(&mut world, 0);
+    assert!(Engine::admits_change(engine, &transfer).is_err());
 }
