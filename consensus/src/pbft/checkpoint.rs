@@ -146,6 +146,12 @@ impl Checkpoints {
         self.waiting.contains_key(&height)
     }
 
+    /// Whether it is known what was found here.
+    #[cfg(test)]
+    pub(super) fn has_found(&self, height: Height) -> bool {
+        self.states.contains_key(&height)
+    }
+
     /// How many votes of a member are kept.
     #[cfg(test)]
     pub(super) fn votes_of(&self, signer: u16) -> usize {

@@ -322,3 +322,6 @@ impl Pbft {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    pub(super) fn persist(&mut self, record: Record) {
+    pub(crate) fn persist(&mut self, record: Record) {
         match &record {
             Record::Body(block) => drop(self.blocks.insert(block.id(), Arc::new(block.clone()))),
             Record::Committed(it) => drop(self.certificates.insert(it.ballot.height, it.clone())),

@@ -1,0 +1,210 @@
+use super::*;
+use crate::engine::Engine as _;
+use crate::ledger::hash::CoinCommitment;
+use crate::ledger::transaction::MemberList;
+use crate::ledger::units::{Epoch, Incarnation};
+use crate::message::Evidence;
+use crate::message::checkpoint::{BucketHashes, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote};
+use crate::message::epoch::Opening;
+use crate::pbft::tests::cluster::{Setup, World, key};
+
+/// Replica 3 of four, started from these records, all of which are of incarnation 0, in an incarnation.
+fn started(records: Vec<Record>, incarnation: u32) -> World {
+    let mut world = World::new(Setup::of(4));
+    world.kill(3);
+    world.disk(3, |disk| {
+        disk.records.clear();
+        records.into_iter().for_each(|record| disk.persist(record));
+    });
+    world.incarnation = Incarnation(incarnation);
+    world.start(3);
+    world
+}
+
+fn engine(world: &mut World) -> &mut Pbft {
+    world.nodes[3].engine.as_mut().expect("it is up")
+}
+
+/// Empty blocks 1 to 3.
+fn chain(world: &World) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    for height in 1..=3 {
+        let parent = blocks.last().map_or(world.genesis.block().header, |block| block.header);
+        blocks.push(world.block(&parent, height, &[]));
+    }
+    blocks
+}
+
+fn checkpoint(height: u64) -> Checkpoint {
+    Checkpoint {
+        incarnation: Incarnation(0),
+        epoch: Epoch(0),
+        height: Height(height),
+        block: BlockId::default(),
+        coins: CoinCommitment([height as u8; 32]),
+        next: Default::default(),
+    }
+}
+
+fn checkpoint_vote(world: &World, signer: usize, checkpoint: Checkpoint) -> Record {
+    Record::Checkpoint(CheckpointVote::sign(&world.genesis.network_id(), checkpoint, signer as u16, &key(signer)))
+}
+
+fn succession(world: &World, height: u64) -> Succession {
+    let members = MemberList(world.nodes[0].set.members.clone());
+    let certificate = CheckpointCertificate { checkpoint: checkpoint(height), seals: Vec::new() };
+    let opening = Opening { epoch: Epoch(1), members, readmitted: Vec::new() };
+    Succession { certificate, header: world.genesis.block().header, opening }
+}
+
+#[test]
+fn what_another_incarnation_recorded_counts_no_more() {
+    let made = World::new(Setup::of(4));
+    let blocks = chain(&made);
+    let vote = |block: &Block| made.vote(VoteKind::Commit, 2, made.ballot(1, block.id()));
+    let evidence = Evidence { first: vote(&blocks[0]), second: vote(&made.other(&blocks[0])) };
+    for (incarnation, counts) in [(0, true), (1, false)] {
+        let mut world = started(vec![Record::Evidence(evidence.clone())], incarnation);
+        assert_eq!(engine(&mut world).proofs.all().count(), usize::from(counts), "evidence");
+
+        let certificate = made.committed_in(0, 1, &blocks[0], &[0, 1, 2]);
+        let records = vec![Record::Body(blocks[0].clone()), Record::Committed(certificate)];
+        let world = started(records, incarnation);
+        assert_eq!(world.height(3), u64::from(counts), "a certified block");
+
+        let far = made.vote(VoteKind::Commit, 3, made.ballot(SLOTS_MAX + 1, blocks[0].id()));
+        let mut world = started(vec![Record::Vote(far)], incarnation);
+        assert_eq!(engine(&mut world).withheld.is_some(), counts, "a vote far above");
+
+        let stable = CheckpointCertificate { checkpoint: checkpoint(100), seals: Vec::new() };
+        let mut world = started(vec![Record::Stable(stable)], incarnation);
+        assert_eq!(engine(&mut world).withheld.is_some(), counts, "a stable checkpoint far above");
+        assert_eq!(engine(&mut world).checkpoints.is_expecting(Height(100)), counts);
+
+        let votes = vec![checkpoint_vote(&made, 3, checkpoint(100)), checkpoint_vote(&made, 2, checkpoint(100))];
+        let mut world = started(votes, incarnation);
+        let engine_3 = engine(&mut world);
+        assert_eq!((engine_3.checkpoints.votes_of(3), engine_3.checkpoints.votes_of(2)), (usize::from(counts), 0));
+        let again = Checkpoint { incarnation: Incarnation(incarnation), ..checkpoint(100) };
+        let before = engine_3.out.len();
+        engine_3.vote_checkpoint(again);
+        assert_eq!(engine_3.out.len() == before, counts, "who voted there votes there no more");
+
+        let header = made.genesis.block().header;
+        let buckets = BucketHashes::of(&Default::default());
+        let state = CheckpointState { checkpoint: checkpoint(100), header, buckets };
+        let mut world = started(vec![Record::CheckpointState(state)], incarnation);
+        assert_eq!(engine(&mut world).checkpoints.has_found(Height(100)), counts, "what was found");
+
+        let mut world = started(vec![Record::Epoch(succession(&made, 4))], incarnation);
+        let known = engine(&mut world).epochs.last_known();
+        assert_eq!(
+            (known, engine(&mut world).withheld.is_some()),
+            (Epoch(u64::from(counts)), counts),
+            "an epoch above"
+        );
+        let mut world = started(vec![Record::Epoch(succession(&made, 0))], incarnation);
+        let known = engine(&mut world).epochs.last_known();
+        assert_eq!((known, engine(&mut world).withheld.is_some()), (Epoch(1), false), "how the present one began");
+    }
+}
+
+#[test]
+fn an_own_checkpoint_vote_of_another_epoch_is_not_counted() {
+    let made = World::new(Setup::of(4));
+    let other = Checkpoint { epoch: Epoch(1), ..checkpoint(100) };
+    let mut world = started(vec![checkpoint_vote(&made, 3, other)], 0);
+    assert_eq!(engine(&mut world).checkpoints.votes_of(3), 0);
+}
+
+#[test]
+fn the_own_view_change_and_what_began_the_view_are_taken_up() {
+    let made = World::new(Setup::of(4));
+    let change = |signer, view| Record::ViewChange(made.change(signer, view, None, vec![]));
+    let new_view = |view: u64| match made.new_view(view, (0..3).map(|it| made.change(it, view, None, vec![])).collect())
+    {
+        Message::NewView(it) => Record::NewView(it),
+        other => panic!("{}", other.name()),
+    };
+    for (records, incarnation, view, is_active) in [
+        (vec![change(3, 2)], 0, 2, false),
+        (vec![change(3, 2), change(3, 1)], 0, 2, false),
+        (vec![change(2, 2)], 0, 0, true),
+        (vec![change(3, 2)], 1, 0, true),
+        (vec![new_view(1)], 0, 1, true),
+        (vec![new_view(1)], 1, 0, true),
+        (vec![new_view(2), new_view(1)], 0, 2, true),
+        (vec![new_view(1), change(3, 1)], 0, 1, true),
+        (vec![new_view(1), change(3, 2)], 0, 2, false),
+    ] {
+        let mut world = started(records.clone(), incarnation);
+        let engine = engine(&mut world);
+        assert_eq!((engine.view.0, engine.is_active()), (view, is_active), "{records:?}");
+    }
+}
+
+#[test]
+fn own_votes_of_the_view_are_taken_up_and_no_others() {
+    let made = World::new(Setup::of(4));
+    let block = chain(&made).remove(0);
+    let vote = |kind, signer, view| Record::Vote(made.vote(kind, signer, made.ballot_in(view, 1, block.id())));
+    for (record, incarnation, count) in [
+        (vote(VoteKind::Prepare, 3, 0), 0, 1),
+        (vote(VoteKind::Prepare, 2, 0), 0, 0),
+        (vote(VoteKind::Prepare, 3, 1), 0, 0),
+        (vote(VoteKind::Prepare, 3, 0), 1, 0),
+    ] {
+        let mut world = started(vec![Record::Body(block.clone()), record.clone()], incarnation);
+        let own = engine(&mut world).slots.get(&Height(1)).map_or(0, |slot| slot.own.len());
+        assert_eq!(own, count, "{record:?} in incarnation {incarnation}");
+    }
+    // While the next view is awaited, nothing of the one before is repeated.
+    let change = Record::ViewChange(made.change(3, 1, None, vec![]));
+    for view in [0, 1] {
+        let mut world = started(vec![Record::Body(block.clone()), change.clone(), vote(VoteKind::Prepare, 3, view)], 0);
+        assert!(engine(&mut world).slots.is_empty(), "view {view}");
+    }
+}
+
+#[test]
+fn what_was_prepared_in_the_highest_view_is_taken_up_with_its_body() {
+    let made = World::new(Setup::of(4));
+    let block = chain(&made).remove(0);
+    let other = made.other(&block);
+    let earlier = Record::Prepared(made.prepared_in(0, 1, &block, &[1, 2]));
+    let later = Record::Prepared(made.prepared_in(1, 1, &other, &[0, 2]));
+    let bodies = || vec![Record::Body(block.clone()), Record::Body(other.clone())];
+    for records in [vec![earlier.clone(), later.clone()], vec![later.clone(), earlier.clone()]] {
+        let mut world = started([bodies(), records].concat(), 0);
+        let slot = &engine(&mut world).slots[&Height(1)];
+        assert_eq!(slot.prepared.as_ref().map(|it| it.certificate.ballot.view), Some(View(1)));
+    }
+    for (record, incarnation, expected) in [
+        // Of the present view: its votes count, its body is held, and the own PREPARE is cast again.
+        (earlier.clone(), 0, Some((4, Some(block.id())))),
+        (later.clone(), 0, Some((0, None))),
+        (earlier.clone(), 1, None),
+    ] {
+        let mut world = started([bodies(), vec![record]].concat(), incarnation);
+        let found = engine(&mut world).slots.get(&Height(1)).map(|slot| {
+            let votes =
+                [VoteKind::PrePrepare, VoteKind::Prepare].map(|kind| slot.tally.signers(View(0), kind, block.id()));
+            (votes[1].len(), slot.body.as_ref().map(|body| body.id))
+        });
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn certificates_above_a_gap_wait_and_the_highest_counts() {
+    let made = World::new(Setup::of(4));
+    let blocks = chain(&made);
+    let certified =
+        |height: usize| Record::Committed(made.committed_in(0, height as u64, &blocks[height - 1], &[0, 1, 2]));
+    let records = vec![certified(3), certified(2), Record::Body(blocks[2].clone())];
+    let mut world = started(records, 0);
+    let engine = engine(&mut world);
+    assert_eq!((engine.chain().tip().height, engine.highest_height()), (Height(0), Height(3)));
+    let held = |height| engine.slots.get(&Height(height)).map(|it| (it.committed.is_some(), it.body.is_some()));
+    assert_eq!([1, 2, 3].map(held), [None, Some((true, false)), Some((true, true))]);
+}
