@@ -7,7 +7,7 @@ use crate::ledger::commitment::{Buckets, bucket_of};
 use crate::ledger::hash::{BlockId, LockHash, MerkleRoot, OpeningHash, TxId};
 use crate::ledger::transaction::{MemberList, OutPoint};
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
-use crate::limits::{BUCKETS_PER_REQUEST, SNAPSHOT_COINS_PER_MESSAGE_MAX};
+use crate::limits::{BUCKET_COINS_MAX, BUCKETS_PER_REQUEST, SNAPSHOT_COINS_PER_MESSAGE_MAX};
 use crate::message::checkpoint::{BucketHashes, BucketPart, BucketParts, Checkpoint, CheckpointCertificate, Snapshot};
 use crate::message::epoch::Opening;
 use crate::message::{Ballot, CommitCertificate};
@@ -101,6 +101,18 @@ fn what_is_left_of_a_job_is_for_somebody_else() {
 }
 
 #[test]
+fn a_job_is_done_with_its_last_bucket_and_not_before() {
+    for count in 1..=BUCKETS_PER_REQUEST {
+        let mut fetch = Fetch::new(manifest(&Vec::new()));
+        let mut job = job(&mut fetch);
+        let parts: Vec<_> = (0..count as u8).map(|bucket| (bucket, [].as_slice(), true)).collect();
+        let expected = if count < BUCKETS_PER_REQUEST { Answered::More } else { Answered::Done };
+        assert_eq!(fetch.answered(Time(1), &mut job, answer(&parts)).0, expected, "{count} buckets");
+        assert_eq!((usize::from(job.next), fetch.sums.len()), (count, count));
+    }
+}
+
+#[test]
 fn a_bucket_comes_in_parts_and_its_sum_is_the_one_of_the_manifest() {
     let mut fetch = Fetch::new(manifest(&MANY));
     let mut job = job(&mut fetch);
@@ -148,6 +160,16 @@ fn what_cannot_be_is_told_apart() {
         let (answered, _) = fetch.answered(Time(0), &mut job, lie.clone());
         assert_eq!(answered, Answered::Wrong(reason), "{lie:?}");
     }
+}
+
+#[test]
+fn of_one_bucket_so_many_coins_are_taken_before_its_sum_must_be_right() {
+    let held = coins(0, 2);
+    let mut fetch = Fetch::new(manifest(&held));
+    let mut job = Job { count: BUCKET_COINS_MAX - 1, ..job(&mut fetch) };
+    let part = |index: usize| BucketPart { bucket: 0, coins: vec![held[index]], is_last: false };
+    assert_eq!(fetch.take(Time(0), &mut job, &part(0)), Ok(()), "the last one");
+    assert_eq!(fetch.take(Time(0), &mut job, &part(1)), Err("too many coins"));
 }
 
 #[test]

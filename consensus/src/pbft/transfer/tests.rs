@@ -1,6 +1,6 @@
 use super::super::slot::Slot;
 use super::super::tests::cluster::{Setup, World};
-use super::{Ask, BLOCKS_BETWEEN_SNAPSHOTS_MIN, Fetch, SNAPSHOT_PATIENCE_MS, Switching, TRANSFERS_MAX, Transfer};
+use super::{Ask, Fetch, Switching, TRANSFERS_MAX, Transfer};
 use crate::chain::snapshot::SnapshotStep;
 use crate::chain::{Base, Tip};
 use crate::engine::{Effect, Engine, Event, Fault, Peer, Record, Trace};
@@ -12,6 +12,9 @@ use crate::message::checkpoint::{BucketHashes, BucketPart, BucketParts, Checkpoi
 use crate::message::epoch::{Opening, Succession};
 use crate::message::{Message, TipInfo};
 use crate::pbft::Pbft;
+
+/// How long a manifest is waited for.
+const PATIENCE_MS: u64 = 15_000;
 
 /// Node 0 of four at a height, with so many blocks between checkpoints.
 fn at(height: usize, checkpoint_interval: u32) -> World {
@@ -109,12 +112,12 @@ fn nothing_more_is_awaited_after_a_while_without_a_manifest() {
     let begin = engine.now;
     assert_eq!(engine.transfer_at(), None);
     engine.transfer.far = Some((Height(0), begin));
-    for (ms, at_ms) in [(10, 10), (9 + SNAPSHOT_PATIENCE_MS, 10)] {
+    for (ms, at_ms) in [(10, 10), (9 + PATIENCE_MS, 10)] {
         engine.now = begin.plus_ms(ms);
         assert!(engine.awaits_snapshot());
-        assert_eq!(engine.transfer_at(), Some(begin.plus_ms(at_ms + SNAPSHOT_PATIENCE_MS)), "since it was at this tip");
+        assert_eq!(engine.transfer_at(), Some(begin.plus_ms(at_ms + PATIENCE_MS)), "since it was at this tip");
     }
-    engine.now = begin.plus_ms(10 + SNAPSHOT_PATIENCE_MS);
+    engine.now = begin.plus_ms(10 + PATIENCE_MS);
     assert!(!engine.awaits_snapshot());
     assert_eq!((engine.transfer.rounds, engine.transfer_at()), (1, None));
     assert!(!engine.awaits_snapshot(), "blocks are fetched now");
@@ -207,7 +210,7 @@ fn one_peer_at_a_time_is_asked_for_a_manifest_and_another_one_above_another_tip(
 
 #[test]
 fn a_transfer_that_nobody_serves_is_given_up_and_after_some_blocks_are_fetched_for_longer_and_longer() {
-    for (interval, least) in [(100, 200), (3, BLOCKS_BETWEEN_SNAPSHOTS_MIN)] {
+    for (interval, least) in [(100, 200), (3, 64)] {
         let mut world = at(2, interval);
         for (failed, rounds, expected) in [
             (0, 0, (1, 0, 0)),
