@@ -82,7 +82,7 @@ impl Pbft {
 
     /// Asks for a payload when a block is wanted and one may be proposed.
     pub(super) fn propose(&mut self) {
-        if self.proposer.asked.is_some() || !self.is_primary() || !self.is_active() {
+        if self.proposer.asked.is_some() {
             return;
         }
         self.propose_again();

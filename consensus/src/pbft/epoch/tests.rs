@@ -101,6 +101,7 @@ fn a_start_finds_the_changes_of_its_epoch_wherever_it_stopped() {
         let engine = engine(&mut world, 0);
         let before = engine.epochs.changes.clone();
         assert_eq!(before.last_height(&engine.params), Some(Height(8)));
+        engine.epochs.changes = Changes::default();
         engine.take_back_changes();
         assert_eq!(engine.epochs.changes, before, "at height {height}");
         assert_eq!(engine.is_complete(), height == 8);
