@@ -14,6 +14,8 @@ use crate::message::{Ballot, CommitCertificate};
 use std::sync::LazyLock;
 
 type Coins = Vec<(OutPoint, Coin)>;
+/// Its bucket, its coins, and whether it is the last of that bucket.
+type Part<'a> = (u8, &'a [(OutPoint, Coin)], bool);
 
 /// Of bucket 1, more than one message holds.
 static MANY: LazyLock<Coins> = LazyLock::new(|| coins(1, SNAPSHOT_COINS_PER_MESSAGE_MAX + 1));
@@ -59,12 +61,9 @@ fn manifest(coins: &Coins) -> Snapshot {
     }
 }
 
-fn answer(parts: &[(u8, &[(OutPoint, Coin)], bool)]) -> BucketParts {
-    let part = |(bucket, coins, is_last): &(u8, &[(OutPoint, Coin)], bool)| BucketPart {
-        bucket: *bucket,
-        coins: coins.to_vec(),
-        is_last: *is_last,
-    };
+fn answer(parts: &[Part<'_>]) -> BucketParts {
+    let part =
+        |(bucket, coins, is_last): &Part<'_>| BucketPart { bucket: *bucket, coins: coins.to_vec(), is_last: *is_last };
     BucketParts { height: Height(10), parts: parts.iter().map(part).collect() }
 }
 

@@ -64,7 +64,7 @@ fn what_another_incarnation_recorded_counts_no_more() {
     let vote = |block: &Block| made.vote(VoteKind::Commit, 2, made.ballot(1, block.id()));
     let evidence = Evidence { first: vote(&blocks[0]), second: vote(&made.other(&blocks[0])) };
     for (incarnation, counts) in [(0, true), (1, false)] {
-        let mut world = started(vec![Record::Evidence(evidence.clone())], incarnation);
+        let mut world = started(vec![Record::Evidence(evidence)], incarnation);
         assert_eq!(engine(&mut world).proofs.all().count(), usize::from(counts), "evidence");
 
         let certificate = made.committed_in(0, 1, &blocks[0], &[0, 1, 2]);

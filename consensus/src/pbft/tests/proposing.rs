@@ -40,9 +40,10 @@ fn asked(engine: &mut Pbft) -> Vec<PayloadRequest> {
 #[test]
 fn a_block_is_owed_while_something_waits_or_is_under_way() {
     type Change = fn(&mut Pbft, &Block, CommitCertificate);
+    type Case = (&'static str, fn(&mut Pbft), Change, bool);
     let pending = |it: &mut Pbft| it.proposer.on_pending(Some(Time(0)));
     let none = |_: &mut Pbft| {};
-    let cases: [(&str, fn(&mut Pbft), Change, bool); 10] = [
+    let cases: [Case; 10] = [
         ("nothing", none, |_, _, _| {}, false),
         ("a transaction waits", pending, |_, _, _| {}, true),
         ("no vote here", pending, |it, _, _| it.me = None, false),
