@@ -39,21 +39,23 @@ impl Ground {
     }
 }
 
+/// What is tried at each height, in this order. Each says whether it did anything.
+const STEPS: [fn(&mut Pbft, Height) -> bool; 5] =
+    [Pbft::judge, Pbft::try_prepare, Pbft::try_prepared, Pbft::try_commit, Pbft::try_committed];
+
 impl Pbft {
     /// Does all that can be done.
     pub(super) fn advance(&mut self) {
         loop {
-            let mut steps = vec![self.take_up()];
+            let mut moved = self.take_up();
             let heights: Vec<Height> = self.slots.keys().copied().collect();
             for height in heights {
-                steps.push(self.judge(height));
-                steps.push(self.try_prepare(height));
-                steps.push(self.try_prepared(height));
-                steps.push(self.try_commit(height));
-                steps.push(self.try_committed(height));
+                for step in STEPS {
+                    moved |= step(self, height);
+                }
             }
-            steps.push(self.connect());
-            if !steps.contains(&true) || self.is_stopped() {
+            moved |= self.connect();
+            if !moved || self.is_stopped() {
                 return;
             }
         }

@@ -7,7 +7,7 @@ use crate::ledger::block::Block;
 use crate::ledger::coins::Diff;
 use crate::ledger::units::{Height, Time, View};
 use crate::limits::WINDOW_DEPTH_MAX;
-use crate::message::VoteKind;
+use crate::message::{Message, VoteKind};
 use crate::pbft::Pbft;
 use std::sync::Arc;
 
@@ -171,4 +171,20 @@ fn once_nothing_moves_nothing_more_is_to_be_done() {
     let committed = |it: &Effect| matches!(it, Effect::Persist(Record::Committed(_)));
     assert_eq!(engine.out.iter().filter(|it| committed(it)).count(), 1);
     assert_eq!(engine.ground(Height(1)).map(|it| it.parent), Some(Ground::at(engine.chain().tip()).parent));
+}
+
+#[test]
+fn what_waits_above_the_window_is_taken_up_by_the_event_that_moves_it() {
+    let mut world = net();
+    let chain = blocks(&world, 1);
+    let early = world.vote(VoteKind::Commit, 3, world.ballot(5, chain[0].id()));
+    let commits = [0, 2, 3].map(|signer| world.vote(VoteKind::Commit, signer, world.ballot(1, chain[0].id())));
+    world.inject(3, 1, Message::Vote(early));
+    for (count, commit) in (1..).zip(commits) {
+        world.inject(usize::from(commit.signer), 1, Message::Vote(commit));
+        let engine = engine(&mut world);
+        // The block is not here: nothing is connected, and yet the window is above the certificate.
+        assert_eq!((engine.chain.tip().height, engine.highest_height().0), (Height(0), u64::from(count == 3)));
+        assert_eq!(engine.slots.contains_key(&Height(5)), count == 3, "after {count}");
+    }
 }

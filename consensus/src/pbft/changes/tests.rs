@@ -1,9 +1,9 @@
 use super::*;
-use crate::ledger::block::Header;
-use crate::ledger::hash::{BlockId, MerkleRoot, NetworkId, SetHash};
+use crate::ledger::hash::{NetworkId, SetHash};
 use crate::ledger::key::SigningKey;
 use crate::ledger::lock::LockTime;
 use crate::ledger::transaction::Transfer;
+use crate::pbft::tests::made::no_header;
 
 const PARAMS: PbftParams = PbftParams {
     depth: 4,
@@ -46,14 +46,7 @@ fn set() -> ValidatorSet {
 
 fn block(changes: Vec<EpochChange>) -> Block {
     let transaction = |change| Transaction { body: Body::Epoch(change), witnesses: Vec::new() };
-    let header = Header {
-        version: 0,
-        parent: BlockId::default(),
-        merkle_root: MerkleRoot::default(),
-        time: 0,
-        bits: 0,
-        nonce: 0,
-    };
+    let header = no_header();
     Block { header, transactions: changes.into_iter().map(transaction).collect() }
 }
 

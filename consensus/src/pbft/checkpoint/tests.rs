@@ -1,42 +1,24 @@
 use super::Checkpoints;
-use crate::ledger::block::Header;
 use crate::ledger::commitment::Buckets;
 
-use crate::ledger::hash::{BlockId, CoinCommitment, MerkleRoot, OpeningHash};
+use crate::ledger::hash::CoinCommitment;
 use crate::ledger::key::Signature;
-use crate::ledger::units::{Epoch, Height, Incarnation};
+use crate::ledger::units::Height;
 use crate::limits::{CHECKPOINTS_PER_MEMBER_MAX, SNAPSHOTS_HELD};
 use crate::message::checkpoint::{BucketHashes, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote};
-
-fn checkpoint(height: u64) -> Checkpoint {
-    Checkpoint {
-        incarnation: Incarnation(0),
-        epoch: Epoch(0),
-        height: Height(height),
-        block: BlockId::default(),
-        coins: CoinCommitment::default(),
-        next: OpeningHash::default(),
-    }
-}
+use crate::pbft::tests::made::{checkpoint_at, no_header};
 
 fn vote(signer: u16, height: u64) -> CheckpointVote {
-    CheckpointVote { checkpoint: checkpoint(height), signer, signature: Signature([0; 64]) }
+    CheckpointVote { checkpoint: checkpoint_at(height), signer, signature: Signature([0; 64]) }
 }
 
 fn certificate(height: u64) -> CheckpointCertificate {
-    CheckpointCertificate { checkpoint: checkpoint(height), seals: Vec::new() }
+    CheckpointCertificate { checkpoint: checkpoint_at(height), seals: Vec::new() }
 }
 
 fn state(height: u64) -> CheckpointState {
-    let header = Header {
-        version: 0,
-        parent: BlockId::default(),
-        merkle_root: MerkleRoot::default(),
-        time: 0,
-        bits: 0,
-        nonce: 0,
-    };
-    CheckpointState { checkpoint: checkpoint(height), header, buckets: BucketHashes::of(&Buckets::default()) }
+    let header = no_header();
+    CheckpointState { checkpoint: checkpoint_at(height), header, buckets: BucketHashes::of(&Buckets::default()) }
 }
 
 /// With a stable checkpoint that was found here too.
@@ -83,7 +65,7 @@ fn a_certificate_is_expected_above_the_stable_one_only_and_the_first_counts() {
     for height in [2, 4, 6, 8] {
         checkpoints.expect(certificate(height));
     }
-    let other = Checkpoint { coins: CoinCommitment([1; 32]), ..checkpoint(6) };
+    let other = Checkpoint { coins: CoinCommitment([1; 32]), ..checkpoint_at(6) };
     checkpoints.expect(CheckpointCertificate { checkpoint: other, seals: Vec::new() });
     assert_eq!(heights(&checkpoints.waiting), [6, 8]);
     assert_eq!(checkpoints.waiting[&Height(6)], certificate(6));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::engine::Engine as _;
-use crate::ledger::hash::{BlockId, CoinCommitment};
+use crate::ledger::hash::BlockId;
 use crate::ledger::transaction::MemberList;
 use crate::ledger::units::View;
 use crate::message::checkpoint::Checkpoint;
@@ -8,6 +8,7 @@ use crate::message::epoch::Readmission;
 use crate::message::{Message, TipInfo, VoteKind};
 use crate::pbft::tests::cluster::{Setup, World};
 use crate::pbft::tests::epochs::{change, keys, readmission, setup};
+use crate::pbft::tests::made::checkpoint_at;
 
 fn engine(world: &mut World, index: usize) -> &mut Pbft {
     world.nodes[index].engine.as_mut().expect("it is up")
@@ -16,14 +17,7 @@ fn engine(world: &mut World, index: usize) -> &mut Pbft {
 /// How epoch 1 began at this height, with these members.
 fn succession(engine: &Pbft, height: u64, members: usize) -> Succession {
     let opening = Opening { epoch: Epoch(1), members: MemberList(keys(0..members)), readmitted: Vec::new() };
-    let checkpoint = Checkpoint {
-        incarnation: Incarnation(0),
-        epoch: Epoch(0),
-        height: Height(height),
-        block: BlockId::default(),
-        coins: CoinCommitment::default(),
-        next: opening.hash(&engine.set.network),
-    };
+    let checkpoint = Checkpoint { next: opening.hash(&engine.set.network), ..checkpoint_at(height) };
     let certificate = CheckpointCertificate { checkpoint, seals: Vec::new() };
     Succession { certificate, header: engine.chain.tip().header, opening }
 }

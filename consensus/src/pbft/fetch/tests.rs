@@ -1,16 +1,16 @@
 use super::{Answered, BUCKET_MS, EMPTY_ANSWERS_MAX, Fetch, Job};
 use crate::engine::Peer;
 use crate::ledger::amount::Amount;
-use crate::ledger::block::Header;
 use crate::ledger::coins::Coin;
 use crate::ledger::commitment::{Buckets, bucket_of};
-use crate::ledger::hash::{BlockId, LockHash, MerkleRoot, OpeningHash, TxId};
+use crate::ledger::hash::{BlockId, LockHash, TxId};
 use crate::ledger::transaction::{MemberList, OutPoint};
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
 use crate::limits::{BUCKET_COINS_MAX, BUCKETS_PER_REQUEST, SNAPSHOT_COINS_PER_MESSAGE_MAX};
 use crate::message::checkpoint::{BucketHashes, BucketPart, BucketParts, Checkpoint, CheckpointCertificate, Snapshot};
 use crate::message::epoch::Opening;
 use crate::message::{Ballot, CommitCertificate};
+use crate::pbft::tests::made::{checkpoint_at, no_header};
 use std::sync::LazyLock;
 
 type Coins = Vec<(OutPoint, Coin)>;
@@ -35,26 +35,12 @@ fn coins(bucket: u8, count: usize) -> Coins {
 fn manifest(coins: &Coins) -> Snapshot {
     let buckets = BucketHashes::of(&Buckets::of(coins.iter().map(|(outpoint, coin)| (outpoint, coin))));
     let place = (Incarnation(0), Epoch(0));
-    let checkpoint = Checkpoint {
-        incarnation: place.0,
-        epoch: place.1,
-        height: Height(10),
-        block: BlockId::default(),
-        coins: buckets.commitment(),
-        next: OpeningHash::default(),
-    };
+    let checkpoint = Checkpoint { coins: buckets.commitment(), ..checkpoint_at(10) };
     let ballot =
         Ballot { incarnation: place.0, epoch: place.1, view: View(0), height: Height(10), block: BlockId::default() };
     Snapshot {
         certificate: CheckpointCertificate { checkpoint, seals: Vec::new() },
-        header: Header {
-            version: 0,
-            parent: BlockId::default(),
-            merkle_root: MerkleRoot::default(),
-            time: 0,
-            bits: 0,
-            nonce: 0,
-        },
+        header: no_header(),
         commit: CommitCertificate { ballot, commits: Vec::new() },
         buckets,
         next: Opening { epoch: place.1, members: MemberList(Vec::new()), readmitted: Vec::new() },

@@ -1,12 +1,12 @@
 use super::*;
 use crate::engine::Engine as _;
-use crate::ledger::hash::CoinCommitment;
 use crate::ledger::transaction::MemberList;
 use crate::ledger::units::{Epoch, Incarnation};
 use crate::message::Evidence;
 use crate::message::checkpoint::{BucketHashes, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote};
 use crate::message::epoch::Opening;
 use crate::pbft::tests::cluster::{Setup, World, key};
+use crate::pbft::tests::made::checkpoint_at;
 
 /// Replica 3 of four, started from these records, all of which are of incarnation 0, in an incarnation.
 fn started(records: Vec<Record>, incarnation: u32) -> World {
@@ -35,24 +35,13 @@ fn chain(world: &World) -> Vec<Block> {
     blocks
 }
 
-fn checkpoint(height: u64) -> Checkpoint {
-    Checkpoint {
-        incarnation: Incarnation(0),
-        epoch: Epoch(0),
-        height: Height(height),
-        block: BlockId::default(),
-        coins: CoinCommitment([height as u8; 32]),
-        next: Default::default(),
-    }
-}
-
 fn checkpoint_vote(world: &World, signer: usize, checkpoint: Checkpoint) -> Record {
     Record::Checkpoint(CheckpointVote::sign(&world.genesis.network_id(), checkpoint, signer as u16, &key(signer)))
 }
 
 fn succession(world: &World, height: u64) -> Succession {
     let members = MemberList(world.nodes[0].set.members.clone());
-    let certificate = CheckpointCertificate { checkpoint: checkpoint(height), seals: Vec::new() };
+    let certificate = CheckpointCertificate { checkpoint: checkpoint_at(height), seals: Vec::new() };
     let opening = Opening { epoch: Epoch(1), members, readmitted: Vec::new() };
     Succession { certificate, header: world.genesis.block().header, opening }
 }
@@ -76,23 +65,23 @@ fn what_another_incarnation_recorded_counts_no_more() {
         let mut world = started(vec![Record::Vote(far)], incarnation);
         assert_eq!(engine(&mut world).withheld.is_some(), counts, "a vote far above");
 
-        let stable = CheckpointCertificate { checkpoint: checkpoint(100), seals: Vec::new() };
+        let stable = CheckpointCertificate { checkpoint: checkpoint_at(100), seals: Vec::new() };
         let mut world = started(vec![Record::Stable(stable)], incarnation);
         assert_eq!(engine(&mut world).withheld.is_some(), counts, "a stable checkpoint far above");
         assert_eq!(engine(&mut world).checkpoints.is_expecting(Height(100)), counts);
 
-        let votes = vec![checkpoint_vote(&made, 3, checkpoint(100)), checkpoint_vote(&made, 2, checkpoint(100))];
+        let votes = vec![checkpoint_vote(&made, 3, checkpoint_at(100)), checkpoint_vote(&made, 2, checkpoint_at(100))];
         let mut world = started(votes, incarnation);
         let engine_3 = engine(&mut world);
         assert_eq!((engine_3.checkpoints.votes_of(3), engine_3.checkpoints.votes_of(2)), (usize::from(counts), 0));
-        let again = Checkpoint { incarnation: Incarnation(incarnation), ..checkpoint(100) };
+        let again = Checkpoint { incarnation: Incarnation(incarnation), ..checkpoint_at(100) };
         let before = engine_3.out.len();
         engine_3.vote_checkpoint(again);
         assert_eq!(engine_3.out.len() == before, counts, "who voted there votes there no more");
 
         let header = made.genesis.block().header;
         let buckets = BucketHashes::of(&Default::default());
-        let state = CheckpointState { checkpoint: checkpoint(100), header, buckets };
+        let state = CheckpointState { checkpoint: checkpoint_at(100), header, buckets };
         let mut world = started(vec![Record::CheckpointState(state)], incarnation);
         assert_eq!(engine(&mut world).checkpoints.has_found(Height(100)), counts, "what was found");
 
@@ -112,7 +101,7 @@ fn what_another_incarnation_recorded_counts_no_more() {
 #[test]
 fn an_own_checkpoint_vote_of_another_epoch_is_not_counted() {
     let made = World::new(Setup::of(4));
-    let other = Checkpoint { epoch: Epoch(1), ..checkpoint(100) };
+    let other = Checkpoint { epoch: Epoch(1), ..checkpoint_at(100) };
     let mut world = started(vec![checkpoint_vote(&made, 3, other)], 0);
     assert_eq!(engine(&mut world).checkpoints.votes_of(3), 0);
 }

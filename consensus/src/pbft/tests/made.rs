@@ -3,12 +3,13 @@
 use super::cluster::{COIN, World, grains, key};
 use crate::engine::{Engine, Peer};
 use crate::ledger::block::{Block, Header};
-use crate::ledger::hash::{BlockId, LockHash, MerkleRoot};
+use crate::ledger::hash::{BlockId, CoinCommitment, LockHash, MerkleRoot, OpeningHash};
 use crate::ledger::key::SigningKey;
 use crate::ledger::lock::{Lock, LockTime};
 use crate::ledger::sighash::SighashCommon;
 use crate::ledger::transaction::{Body, Coinbase, OutPoint, Output, Spend, Transaction, Transfer, Witness};
 use crate::ledger::units::{Epoch, Height, Incarnation, View};
+use crate::message::checkpoint::Checkpoint;
 use crate::message::{Ballot, CertifiedBlock, CommitCertificate, Message, PrePrepare, Seal, TipInfo, Vote, VoteKind};
 use crate::sync::Peers;
 use std::sync::Arc;
@@ -109,5 +110,22 @@ impl World {
         };
         let certificate = CommitCertificate { ballot, commits: signers.iter().map(seal).collect() };
         CertifiedBlock { block: block.clone(), certificate }
+    }
+}
+
+/// A header in which nothing is said.
+pub(in crate::pbft) fn no_header() -> Header {
+    Header { version: 0, parent: BlockId::default(), merkle_root: MerkleRoot::default(), time: 0, bits: 0, nonce: 0 }
+}
+
+/// A checkpoint of epoch 0 at a height.
+pub(in crate::pbft) fn checkpoint_at(height: u64) -> Checkpoint {
+    Checkpoint {
+        incarnation: Incarnation(0),
+        epoch: Epoch(0),
+        height: Height(height),
+        block: BlockId::default(),
+        coins: CoinCommitment::default(),
+        next: OpeningHash::default(),
     }
 }
