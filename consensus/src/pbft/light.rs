@@ -66,3 +66,6 @@ impl Proof {
         Ok((self.transaction.id(), self.certificate.ballot.height))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -249,7 +249,7 @@ impl Pbft {
     fn take_back_view(&mut self, change: Option<ViewChange>, new_view: Option<NewView>) {
         let left = change.as_ref().map_or(View(0), |it| it.view);
         let reached = new_view.as_ref().map_or(left, |it| it.view.max(left));
-        let is_entered = self.views.new_view.as_ref().is_some_and(|it| it.view == self.view) && self.is_active();
+        let is_entered = self.views.new_view.as_ref().is_some_and(|it| it.view == self.view);
         if reached < self.view || (reached == self.view && is_entered) {
             // It has followed the others as far since, or further.
             return;

@@ -397,3 +397,6 @@ impl Choice {
         Choice { base, certificate: None, chosen: BTreeMap::new() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -183,3 +183,6 @@ impl Pbft {
         slot.is_committed_on(body.id) || slot.is_prepared_on(self.view, body.id)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,12 @@
 use super::Checkpoints;
+use crate::engine::{Peer, Record};
 use crate::ledger::commitment::Buckets;
-
 use crate::ledger::hash::CoinCommitment;
 use crate::ledger::key::Signature;
-use crate::ledger::units::Height;
+use crate::ledger::units::{Height, Time};
 use crate::limits::{CHECKPOINTS_PER_MEMBER_MAX, SNAPSHOTS_HELD};
 use crate::message::checkpoint::{BucketHashes, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote};
+use crate::pbft::tests::cluster::{Setup, World};
 use crate::pbft::tests::made::{checkpoint_at, no_header};
 
 fn vote(signer: u16, height: u64) -> CheckpointVote {
@@ -151,5 +152,35 @@ fn nothing_more_than_that_is_kept_unnoticed() {
         spoil(&mut checkpoints);
         let checked = std::panic::catch_unwind(|| checkpoints.check());
         assert!(checked.is_err(), "{number}");
+    }
+}
+
+#[test]
+fn a_peer_that_was_away_is_told_again() {
+    let (mut checkpoints, peer) = (Checkpoints::default(), Peer(1));
+    assert!(checkpoints.told.take(Time(0), peer) && !checkpoints.told.take(Time(0), peer));
+    checkpoints.disconnected(peer);
+    assert!(checkpoints.told.take(Time(0), peer));
+}
+
+#[test]
+fn a_start_compares_what_is_stable_below_the_tip_with_what_was_found_there() {
+    for (is_other, stable) in [(false, Height(4)), (true, Height(2))] {
+        let mut world = World::new(Setup { checkpoint_interval: 2, ..Setup::of(4) });
+        for index in 0..5 {
+            world.submit(index);
+            world.run();
+        }
+        world.kill(0);
+        world.disk(0, |disk| {
+            let states = disk.records.iter_mut().filter_map(|record| match record {
+                Record::CheckpointState(state) => Some(&mut state.checkpoint),
+                _ => None,
+            });
+            states.filter(|found| is_other && found.height == Height(4)).for_each(|found| found.coins.0[0] ^= 1);
+        });
+        world.start(0);
+        let checkpoints = &world.engine(0).checkpoints;
+        assert_eq!((checkpoints.stable(), checkpoints.diverged.is_some()), (stable, is_other));
     }
 }

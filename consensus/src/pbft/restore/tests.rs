@@ -197,3 +197,40 @@ fn certificates_above_a_gap_wait_and_the_highest_counts() {
     let held = |height| engine.slots.get(&Height(height)).map(|it| (it.committed.is_some(), it.body.is_some()));
     assert_eq!([1, 2, 3].map(held), [None, Some((true, false)), Some((true, true))]);
 }
+
+#[test]
+fn own_records_of_views_do_not_take_a_replica_back_from_where_it_followed_the_others() {
+    let made = World::new(Setup::of(4));
+    let change = |view| Some(made.change(3, view, None, Vec::new()));
+    let new_view = |view| {
+        let changes = [0, 1, 2].map(|signer| made.change(signer, view, None, Vec::new())).to_vec();
+        let Message::NewView(new_view) = made.new_view(view, changes) else { panic!("it is one") };
+        Some(new_view)
+    };
+    // The view that it is in or waits for, whether it is in, what was recorded of VIEW-CHANGE and NEW-VIEW, and what follows.
+    let cases = [
+        (5, true, change(2), None, (5, true)),
+        (5, true, change(5), None, (5, true)),
+        (5, true, change(2), new_view(5), (5, true)),
+        (5, true, change(6), None, (6, false)),
+        (5, true, change(6), new_view(6), (6, true)),
+        (5, true, change(6), new_view(5), (6, false)),
+        (5, false, change(5), new_view(4), (5, false)),
+        (5, false, change(4), new_view(5), (5, true)),
+        (0, true, None, None, (0, true)),
+        (0, true, change(2), None, (2, false)),
+    ];
+    for (number, (view, is_entered, change, recorded, expected)) in cases.into_iter().enumerate() {
+        let mut world = started(Vec::new(), 0);
+        let engine = engine(&mut world);
+        if is_entered && view > 0 {
+            engine.adopt(new_view(view).expect("it is one"));
+        }
+        engine.view = View(view);
+        let own = change.as_ref().map(|it| it.view);
+        engine.take_back_view(change, recorded);
+        assert_eq!((engine.view.0, engine.is_active()), expected, "{number}");
+        let waits_for = engine.views.own.as_ref().map(|it| it.view);
+        assert_eq!(waits_for, own.filter(|_| !expected.1), "{number}");
+    }
+}
