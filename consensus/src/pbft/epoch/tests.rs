@@ -5,7 +5,7 @@ use crate::ledger::transaction::MemberList;
 use crate::ledger::units::View;
 use crate::message::checkpoint::Checkpoint;
 use crate::message::epoch::Readmission;
-use crate::message::{Message, TipInfo, VoteKind};
+use crate::message::{Ballot, Message, PrePrepare, TipInfo, VoteKind};
 use crate::pbft::tests::cluster::{Setup, World};
 use crate::pbft::tests::epochs::{change, keys, readmission, setup};
 use crate::pbft::tests::made::checkpoint_at;
@@ -272,4 +272,17 @@ fn one_peer_that_claims_a_later_epoch_is_asked_at_each_height_another() {
     let engine = engine(&mut world, 0);
     claimed_by_all(engine, 0);
     assert!(!acts(engine, Pbft::ask_for_successions), "nobody claims a later one");
+}
+
+#[test]
+fn votes_and_proposals_of_the_next_epoch_wait_for_it() {
+    let mut world = World::new(Setup::of(4));
+    let block = world.block(&world.genesis.block().header, 1, &[]);
+    let ballot = Ballot { epoch: Epoch(1), ..world.ballot(1, block.id()) };
+    let [proposal, commit] = [VoteKind::PrePrepare, VoteKind::Commit].map(|kind| world.vote(kind, 3, ballot));
+    let engine = engine(&mut world, 1);
+    let from = engine.peers.after(None).expect("others are there");
+    engine.on_pre_prepare(from, PrePrepare { vote: proposal, block });
+    engine.on_vote(from, commit);
+    assert_eq!((engine.epochs.future.sizes().sum::<usize>(), engine.future.sizes().sum::<usize>()), (2, 0));
 }
