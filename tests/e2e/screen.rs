@@ -78,9 +78,12 @@ impl Terminal {
     fn ends(&mut self) {
         let status = until("the program on the terminal ends", LIMIT, || self.child.try_wait().expect("a child"));
         assert!(status.success(), "{status:?}");
-        let screen = self.screen.lock().expect("nobody panics with it");
-        assert!(!screen.screen().alternate_screen(), "the terminal is given back as it was");
-        assert!(!screen.screen().hide_cursor(), "with its cursor");
+        // What it wrote last may still be on its way from the terminal to here.
+        until("the terminal is given back as it was, with its cursor", LIMIT, || {
+            let parser = self.screen.lock().expect("nobody panics with it");
+            let screen = parser.screen();
+            (!screen.alternate_screen() && !screen.hide_cursor()).then_some(())
+        });
     }
 }
 
