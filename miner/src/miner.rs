@@ -63,7 +63,10 @@ impl Shared {
     }
 }
 
-/// Threads that search a nonce for the latest template. Dropping it stops and joins them; never drop it from inside its own
+/// Threads that search a nonce for the latest template.
+///
+/// New orders are followed at once: a thread looks at them before each batch of at most 2,048 nonces, and a thread that waits for
+/// the limit's sake is woken. Dropping it stops and joins them; never drop it from inside its own
 /// callback.
 pub struct Miner {
     shared: Arc<Shared>,

@@ -10,6 +10,10 @@ const EXTRANONCE_BYTES: usize = 8;
 
 /// A template, cut into steps of 2^32 nonces each. Step numbers roll the extranonce; where the coinbase has no room for it, they
 /// move the time forward.
+///
+/// The engine's templates have that room, and it renews them with the time every few seconds: so the time is left as it was given,
+/// and never runs ahead of the clock. Where it has to move, a step is a second, and a thread needs longer than that for the nonces
+/// of a step, by far: 2^32 of them last two minutes at 33 MH/s.
 #[derive(Clone, Debug)]
 pub(crate) struct Space {
     template: Template,

@@ -1,12 +1,13 @@
-//! Kernels against the yardstick, and the threads' manners.
+//! The threads' manners, and what there is to search.
 
 use super::*;
+use crate::limit::{BATCH_MAX, Limiter};
 use crate::space::Space;
 use bezant_consensus::engine::Template;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::hash::{BlockId, LockHash, MerkleRoot};
-use bezant_consensus::ledger::target::{Target, U320};
+use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::{Body, Coinbase, Output, Transaction};
 use bezant_consensus::ledger::units::Height;
 use proptest::prelude::*;
@@ -54,55 +55,8 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// Bitcoin's genesis header, whose nonce is known.
-#[test]
-fn every_kernel_finds_the_nonce_of_bitcoins_genesis() {
-    let root = "3ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a";
-    let header = Header {
-        version: 1,
-        parent: BlockId::default(),
-        merkle_root: root.parse().unwrap(),
-        time: 1_231_006_505,
-        bits: 0x1d00_ffff,
-        nonce: 0,
-    };
-    let search = Search::new(header, Target::from_compact(header.bits).unwrap());
-    for kernel in Kernel::available() {
-        assert_eq!(kernel.search(&search, 2_083_236_893 - 1_000, 2_000), Some(2_083_236_893), "{}", kernel.name());
-    }
-}
-
-#[test]
-fn a_search_ends_at_the_largest_nonce() {
-    let search = Search::new(header([9; 32], HARD_BITS), Target::from_compact(HARD_BITS).unwrap());
-    for kernel in Kernel::available() {
-        assert_eq!(kernel.search(&search, u32::MAX - 5, 100), None);
-        assert_eq!(kernel.search(&search, 0, 0), None);
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn kernels_find_what_the_yardstick_finds(
-        seed in any::<[u8; 32]>(),
-        top in any::<u32>(),
-        shift in 0usize..40,
-        first in any::<u32>(),
-    ) {
-        // Targets from the hardest that a short search can meet up to the easiest, with ragged low bits.
-        let value = ((U320::from(top) << 224usize) | U320::from_le_slice(&seed[..28])) >> shift;
-        let target = Target::from_value(value.max(U320::from(1))).unwrap();
-        let search = Search::new(header(seed, 0), target);
-        let expected = Kernel::Naive.search(&search, first, 300);
-        for kernel in Kernel::available() {
-            prop_assert_eq!(kernel.search(&search, first, 300), expected);
-        }
-        if let Some(nonce) = expected {
-            prop_assert!(target.is_met_by(&search.header(nonce).id()));
-        }
-    }
 
     #[test]
     fn a_step_changes_root_and_coinbase_together(step in any::<u64>(), extra in 8usize..40) {
@@ -202,4 +156,45 @@ fn a_bench_measures_every_kernel() {
     let kernels: Vec<Kernel> = rates.iter().map(|rate| rate.kernel).collect();
     assert_eq!(kernels, Kernel::available());
     assert!(rates.iter().all(|rate| rate.threads == 2 && rate.hashes_per_second > 0.0));
+}
+
+/// What keeps a new tip from waiting: no thread tries more than the batch that it has begun, limited or not.
+#[test]
+fn old_work_ends_with_the_batch_that_was_begun() {
+    for limit in [None, Some(50_000_000.0)] {
+        let threads = 3;
+        let (miner, found) = start(threads, limit);
+        for ticket in 0..50 {
+            miner.set_template(Some(template(ticket, HARD_BITS, 16)));
+            let before = miner.hashes();
+            wait_until("the search begins", || miner.hashes() > before);
+            miner.set_template(None);
+            let at_the_change = miner.hashes();
+            // Whoever finds the easy one tries one batch of it at most, and so does every other thread.
+            miner.set_template(Some(template(ticket + 1_000, EASY_BITS, 16)));
+            assert_eq!(found.recv_timeout(LONG).unwrap().ticket, ticket + 1_000);
+            let batches = 2 * threads as u64;
+            assert!(miner.hashes() <= at_the_change + batches * u64::from(BATCH_MAX));
+        }
+    }
+}
+
+/// A batch is short in nonces at any limit, and 5 ms of the limit at most.
+#[test]
+fn batches_are_small_at_any_limit() {
+    let now = Instant::now();
+    assert!(Limiter::new(None, now).batch() <= 2_048);
+    for (rate, batch) in [(1e12, 2_048), (409_600.0, 2_048), (200_000.0, 1_000), (1_000.0, 5), (1.0, 1), (1e-9, 1)] {
+        assert_eq!(Limiter::new(Some(rate), now).batch(), batch);
+    }
+}
+
+/// Each thread has nonces of its own, and none runs out of them: after the largest comes the next extranonce.
+#[test]
+fn steps_differ_in_their_header() {
+    for extra in [16, 7] {
+        let space = Space::new(template(1, EASY_BITS, extra));
+        let headers: std::collections::BTreeSet<_> = (0..100).map(|step| space.header(step).to_bytes()).collect();
+        assert_eq!(headers.len(), 100);
+    }
 }

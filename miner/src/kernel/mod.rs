@@ -1,22 +1,51 @@
 //! Kernels: ways to try nonces. All find the same ones.
+//!
+//! | kernel | what it does |
+//! |---|---|
+//! | `naive` | two whole digests for each nonce: the yardstick, and what the others are compared with |
+//! | `portable` | starts at the midstate, and looks at the highest word of the id alone |
+//! | `avx2` | eight nonces side by side, with all that [`prepared`] leaves out |
+//! | `sha-ni` | two nonces, interleaved, by the processor's SHA instructions, with the same left out |
+//! | `avx512` | sixteen nonces side by side |
+//!
+//! A kernel only tells which nonce is worth a look: [`Kernel::search`] checks each in full, so that a kernel that is wrong can
+//! miss a hit but never invent one. One that the processor has is used if it passes [`self_test`] in this process.
 
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "a function that enables a processor feature is called")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "a function that enables processor features is called")]
+mod avx512;
+#[cfg(any(target_arch = "x86_64", test))]
+mod lanes;
 mod naive;
+#[cfg(test)]
+#[allow(unsafe_code, reason = "the tests of operations, which are those of vectors too")]
+mod plain;
 mod portable;
+mod prepared;
+mod self_test;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "a function that enables processor features is called")]
+mod sha_ni;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use bezant_consensus::ledger::block::Header;
 use bezant_consensus::ledger::target::{Target, U320};
+use prepared::Prepared;
+use std::sync::OnceLock;
 
 /// A header whose nonce is searched, with what can be computed beforehand.
 #[derive(Clone, Debug)]
 pub struct Search {
     header: Header,
     target: Target,
-    /// The state of SHA-256 after the header's first 64 bytes.
-    midstate: [u32; 8],
-    /// The header's last 16 bytes with their padding; the nonce goes to bytes 12 to 15.
-    tail: [u8; 64],
-    /// The highest 32 bits of the target: an id above them is no hit.
-    target_top: u32,
+    /// The header's bytes.
+    bytes: [u8; 80],
+    prepared: Prepared,
 }
 
 impl Search {
@@ -25,13 +54,7 @@ impl Search {
     pub fn new(header: Header, target: Target) -> Search {
         let bytes = header.to_bytes();
         let top: U320 = target.value() >> 224usize;
-        Search {
-            header,
-            target,
-            midstate: portable::midstate(&bytes),
-            tail: portable::padded_tail(&bytes),
-            target_top: top.to(),
-        }
+        Search { header, target, bytes, prepared: Prepared::new(&bytes, top.to()) }
     }
 
     /// The header with this nonce.
@@ -47,26 +70,43 @@ impl Search {
     }
 }
 
-/// A way to try nonces. Those that a processor lacks are left out of [`Kernel::available`].
+/// A way to try nonces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
     /// Two whole digests per nonce; the yardstick.
     Naive,
-    /// From the midstate with the compression function alone, early reject by the highest word.
+    /// From the midstate with the compression function alone, early reject by the highest word. Runs everywhere.
     Portable,
+    /// Eight nonces side by side. Of x86-64 only, as those below.
+    Avx2,
+    /// Two nonces interleaved, by instructions for SHA-256.
+    ShaNi,
+    /// Sixteen nonces side by side.
+    Avx512,
 }
 
+/// Slowest first, as measured on processors that have all of them.
+const ALL: [Kernel; 5] = [Kernel::Naive, Kernel::Portable, Kernel::Avx2, Kernel::ShaNi, Kernel::Avx512];
+
 impl Kernel {
-    /// Those that this processor can run, slowest first.
+    /// Those that this processor has and that passed their self-test, slowest first. The test is made once in a process and takes
+    /// a few milliseconds.
     #[must_use]
     pub fn available() -> Vec<Kernel> {
-        vec![Kernel::Naive, Kernel::Portable]
+        tested().iter().filter(|(_, passed)| *passed).map(|(kernel, _)| *kernel).collect()
     }
 
-    /// The one to mine with here.
+    /// Those that this processor has but that failed their self-test. They are not used; that there are any is worth a warning,
+    /// for either this program or the processor is broken.
+    #[must_use]
+    pub fn failed() -> Vec<Kernel> {
+        tested().iter().filter(|(_, passed)| !passed).map(|(kernel, _)| *kernel).collect()
+    }
+
+    /// The one to mine with here: the fastest of those available.
     #[must_use]
     pub fn best() -> Kernel {
-        Kernel::Portable
+        Kernel::available().last().copied().unwrap_or(Kernel::Naive)
     }
 
     /// A stable name.
@@ -75,28 +115,68 @@ impl Kernel {
         match self {
             Kernel::Naive => "naive",
             Kernel::Portable => "portable",
+            Kernel::Avx2 => "avx2",
+            Kernel::ShaNi => "sha-ni",
+            Kernel::Avx512 => "avx512",
+        }
+    }
+
+    /// Whether the processor has what it needs.
+    fn is_supported(self) -> bool {
+        match self {
+            Kernel::Naive | Kernel::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => avx2::is_supported(),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::ShaNi => sha_ni::is_supported(),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512 => avx512::is_supported(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Kernel::Avx2 | Kernel::ShaNi | Kernel::Avx512 => false,
         }
     }
 
     /// The first nonce among the `count` ones from `first` on that meets the target, checked in full. Stops at the largest
     /// nonce; does not wrap.
+    ///
+    /// # Panics
+    /// When the processor lacks what the kernel needs; it has it for those of [`Kernel::available`].
     #[must_use]
     pub fn search(self, search: &Search, first: u32, count: u32) -> Option<u32> {
-        let end = u64::from(first) + u64::from(count);
-        let mut from = u64::from(first);
-        while let Ok(start) = u32::try_from(from)
-            && from < end
-        {
-            let last = u32::try_from(end - 1).unwrap_or(u32::MAX);
-            let hit = match self {
-                Kernel::Naive => naive::search(search, start, last),
-                Kernel::Portable => portable::search(search, start, last),
-            }?;
-            if search.is_hit(hit) {
-                return Some(hit);
+        let last = first.saturating_add(count.checked_sub(1)?);
+        let mut from = first;
+        loop {
+            let candidate = self.candidate(search, from, last)?;
+            if search.is_hit(candidate) {
+                return Some(candidate);
             }
-            from = u64::from(hit) + 1;
+            from = candidate.checked_add(1).filter(|from| *from <= last)?;
         }
-        None
     }
+
+    /// The first nonce from `first` to `last` that may meet the target.
+    fn candidate(self, search: &Search, first: u32, last: u32) -> Option<u32> {
+        match self {
+            Kernel::Naive => naive::search(search, first, last),
+            Kernel::Portable => portable::search(search, first, last),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => avx2::search(&search.prepared, first, last),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::ShaNi => sha_ni::search(&search.prepared, first, last),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512 => avx512::search(&search.prepared, first, last),
+            #[cfg(not(target_arch = "x86_64"))]
+            Kernel::Avx2 | Kernel::ShaNi | Kernel::Avx512 => panic!("{} is for x86-64", self.name()),
+        }
+    }
+}
+
+/// Each kernel that the processor has, and whether it passed.
+fn tested() -> &'static [(Kernel, bool)] {
+    static TESTED: OnceLock<Vec<(Kernel, bool)>> = OnceLock::new();
+    TESTED.get_or_init(|| {
+        let test =
+            |kernel: Kernel| (kernel, self_test::passes(|search, first, count| kernel.search(search, first, count)));
+        ALL.into_iter().filter(|kernel| kernel.is_supported()).map(test).collect()
+    })
 }
