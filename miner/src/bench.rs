@@ -13,7 +13,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 /// How long a kernel runs before it is the next one's turn.
-const SLICE: Duration = Duration::from_millis(5);
+const SLICE: Duration = Duration::from_millis(1);
 
 /// What a kernel reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
