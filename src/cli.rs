@@ -683,12 +683,15 @@ pub(crate) struct Twins {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Miner {
-    /// Hashes per second of every kernel that this processor has
+    /// Hashes per second of every kernel that this processor has, on one thread and on several
     #[command(after_help = "Example:\n  bezant miner bench --threads 2 --json")]
     Bench {
-        /// Threads
+        /// Threads; above 1 the kernels are measured on one thread first
         #[arg(long, env = "BEZANT_THREADS", value_name = "N", default_value_t = 1)]
         threads: usize,
+        /// How long each kernel is measured; they take turns
+        #[arg(long, env = "BEZANT_DURATION", value_name = "DUR", value_parser = duration, default_value = "2s")]
+        duration: Duration,
     },
 }
 

@@ -210,6 +210,29 @@ fn version_names_version_and_commit() {
 }
 
 #[test]
+fn the_bench_of_the_miner_names_each_kernel_on_one_thread_and_on_several() {
+    let home = home();
+    let output = bezant(home.path(), &["--json", "miner", "bench", "--threads", "2", "--duration", "20ms"], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).is_empty(), "a kernel fails its self-test: {}", stderr(&output));
+    let value: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let kernels = value["kernels"].as_array().unwrap();
+    let (one, two) = kernels.split_at(kernels.len() / 2);
+    for (rows, threads) in [(one, 1), (two, 2)] {
+        assert_eq!(rows[0]["kernel"], "naive");
+        assert_eq!(rows[1]["kernel"], "portable");
+        assert_eq!(rows.last().unwrap()["kernel"], value["best"]);
+        for row in rows {
+            assert_eq!(row["threads"], threads);
+            assert!(row["hashes_per_second"].as_u64().unwrap() > 0 && row["to_naive"].as_f64().unwrap() > 0.0, "{row}");
+        }
+    }
+    assert_eq!(one[0]["to_naive"], 1.0);
+    let table = bezant(home.path(), &["miner", "bench", "--duration", "20ms"], &[]);
+    assert!(stdout(&table).contains("used to mine"), "{}", stdout(&table));
+}
+
+#[test]
 fn completions_and_the_manual_page_come_out_whole() {
     let home = home();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

@@ -4,19 +4,15 @@ use crate::cli::Miner;
 use crate::output::{Outcome, Output, table};
 use bezant_miner::{Kernel, KernelRate};
 use serde_json::json;
-use std::time::Duration;
-
-/// How long each kernel is measured on each number of threads.
-const MEASURED: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(command: &Miner, output: &Output) -> Outcome {
-    let Miner::Bench { threads } = command;
+    let Miner::Bench { threads, duration } = command;
     for kernel in Kernel::failed() {
         output.remark(&format!("the kernel {} failed its self-test and is not used", kernel.name()));
     }
-    let mut rates = bezant_miner::bench(1, MEASURED);
+    let mut rates = bezant_miner::bench(1, *duration);
     if *threads > 1 {
-        rates.extend(bezant_miner::bench(*threads, MEASURED));
+        rates.extend(bezant_miner::bench(*threads, *duration));
     }
     let best = Kernel::best();
     let kernel = |rate: &KernelRate| {

@@ -24,6 +24,7 @@ mod naive;
 #[allow(unsafe_code, reason = "the tests of operations, which are those of vectors too")]
 mod plain;
 mod portable;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "the portable kernel needs the midstate alone"))]
 mod prepared;
 mod self_test;
 #[cfg(target_arch = "x86_64")]

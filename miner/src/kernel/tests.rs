@@ -140,12 +140,14 @@ fn what_the_processor_has_passes_and_the_fastest_is_taken() {
     assert_eq!(Some(&Kernel::best()), supported.last());
 }
 
+type SearchFn = fn(&Search, u32, u32) -> Option<u32>;
+
 /// Kernels that are wrong in the ways kernels are wrong.
 #[test]
 fn the_self_test_finds_broken_kernels() {
     let good = |search: &Search, first, count| Kernel::Naive.search(search, first, count);
     assert!(passes(good));
-    let broken: [(&str, fn(&Search, u32, u32) -> Option<u32>); 7] = [
+    let broken: [(&str, SearchFn); 7] = [
         ("never hits", |_, _, _| None),
         ("always hits", |_, first, count| (count > 0).then_some(first)),
         ("is one off", |search, first, count| Kernel::Naive.search(search, first, count).map(|nonce| nonce ^ 1)),
@@ -170,6 +172,7 @@ fn the_self_test_finds_broken_kernels() {
 /// Any function of lanes is that of words, lane by lane. For a module into which [`lanes::lanes_search!`] wrote.
 macro_rules! operations_are_those_of_words {
     ($(#[$feature:meta])*) => {
+        #[allow(clippy::useless_transmute, reason = "where the lanes are plain words, a vector is its words")]
         mod operations {
             use super::*;
             use crate::kernel::words;

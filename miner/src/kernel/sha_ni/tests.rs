@@ -32,7 +32,7 @@ fn check_expansion(w: [[[u32; 4]; 4]; 2]) {
 fn check_rounds(states: [[u32; 8]; 2], kw: [[u32; 4]; 2]) {
     let abef = states.map(|[a, b, _, _, e, f, _, _]| four(f, e, b, a));
     let cdgh = states.map(|[_, _, c, d, _, _, g, h]| four(h, g, d, c));
-    let [abef, cdgh] = four_rounds([abef, cdgh], kw.map(|kw| vector(kw)));
+    let [abef, cdgh] = four_rounds([abef, cdgh], kw.map(vector));
     for lane in 0..2 {
         let [a, b, c, d, e, f, g, h] = kw[lane].into_iter().fold(states[lane], words::round);
         assert_eq!(words_of(abef[lane]), [f, e, b, a]);
