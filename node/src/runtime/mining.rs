@@ -2,7 +2,7 @@
 
 use bezant_api::types::TipView;
 use bezant_consensus::engine::Template;
-use bezant_miner::{Miner, MinerConfig, Solution};
+use bezant_miner::{Kernel, Miner, MinerConfig, Solution};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -41,6 +41,11 @@ impl Mining {
                 tracing::warn!("a solution was lost: the runtime is behind or has stopped");
             }
         };
+        if config.is_some() {
+            for kernel in Kernel::failed() {
+                tracing::warn!("the kernel {} fails its self-test and is not used to mine", kernel.name());
+            }
+        }
         let hashrate_max = config.and_then(|config| config.hashrate_max);
         let miner = config.map(|config| Miner::start(config, found));
         let mining = Mining { miner, hashrate_max, on_demand: VecDeque::new(), asked: false, samples: VecDeque::new() };
