@@ -80,6 +80,16 @@ pub(crate) struct Target {
     pub(crate) node: Option<usize>,
 }
 
+/// Which node, as whoever runs it.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Owned {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The node's admin token [default: with a net of run.json, that one's]
+    #[arg(long, env = "BEZANT_TOKEN_FILE", value_name = "FILE", requires = "rpc")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Run, fault and measure a net on this machine
@@ -592,6 +602,22 @@ pub(crate) enum Chain {
         txid: String,
         #[command(flatten)]
         target: Target,
+    },
+    /// Rule a block and all above it out, on one node (proof of work)
+    #[command(after_help = "Example:\n  bezant chain invalidate 12 --node 0")]
+    Invalidate {
+        /// Height of the active chain, or id
+        block: String,
+        #[command(flatten)]
+        owned: Owned,
+    },
+    /// Take that back, or follow a branch that forks off too deep, on one node (proof of work)
+    #[command(after_help = "Example:\n  bezant chain reconsider BLOCK --node 0")]
+    Reconsider {
+        /// Id
+        block: String,
+        #[command(flatten)]
+        owned: Owned,
     },
     /// Proofs that members lied (PBFT)
     #[command(after_help = "Example:\n  bezant chain evidence")]

@@ -55,6 +55,38 @@ pub trait Engine: Send {
     /// # Errors
     /// Why not; always under proof of work.
     fn admits_change(&self, change: &Transaction) -> Result<(), TxError>;
+    /// Proof of work: whether an instruction can be carried out by [`Event::Instruction`].
+    ///
+    /// # Errors
+    /// Why not; always under PBFT.
+    fn admits_instruction(&self, instruction: Instruction) -> Result<(), InstructionError>;
+}
+
+/// What a person tells a replica about which branch is to be the chain. It concerns this replica alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Instruction {
+    /// A block and all above it are not to be followed, valid or not, also after a restart.
+    Invalidate(BlockId),
+    /// A block, those below it and those above it are judged anew: marks are taken back, whatever they came from, and a branch that
+    /// was refused for its depth may be followed. The latter is forgotten at a restart.
+    Reconsider(BlockId),
+}
+
+/// Why an instruction cannot be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InstructionError {
+    /// No such block is known.
+    #[error("block {0} is not known here")]
+    Unknown(BlockId),
+    /// Genesis is the one block that everybody has.
+    #[error("the genesis block cannot be ruled out")]
+    Genesis,
+    /// The way back is not stored any more.
+    #[error("the blocks above height {0} cannot be undone: what they spent is not stored any more")]
+    NoUndo(Height),
+    /// PBFT.
+    #[error("under PBFT a block of the chain is final: a quorum has committed it, and no single replica takes it back")]
+    Final,
 }
 
 /// A connection to another node, as the executor numbers them. Never reused within a run.
@@ -116,6 +148,8 @@ pub enum Event {
     /// PBFT: a change of members, or a request to be re-admitted, of this node's user or from a peer. It waits here, not in the
     /// mempool, if [`Engine::admits_change`] says so; otherwise it is forgotten.
     Change(Verified<Transaction>),
+    /// Proof of work: something that [`Engine::admits_instruction`]; otherwise it is ignored.
+    Instruction(Instruction),
     /// Dev nets: mine or propose a block now even if there is nothing to put in it.
     BlockNow,
     /// Time has passed.
@@ -238,8 +272,12 @@ pub enum Record {
     Committed(CommitCertificate),
     /// Proof of work: a header in the tree.
     Header(Header),
-    /// Proof of work: a block found invalid for ever; its descendants are with it.
+    /// Proof of work: a block that breaks a rule; its descendants are with it.
     Invalid(BlockId),
+    /// Proof of work: a block that a person has ruled out; its descendants are with it.
+    Invalidated(BlockId),
+    /// Proof of work: neither of the two any more.
+    Reconsidered(BlockId),
     /// PBFT: this replica's own VIEW-CHANGE, before it leaves, and with it every earlier view.
     ViewChange(ViewChange),
     /// PBFT: a proof that a member lied.
@@ -268,6 +306,8 @@ impl Record {
             | Record::Committed(_)
             | Record::Header(_)
             | Record::Invalid(_)
+            | Record::Invalidated(_)
+            | Record::Reconsidered(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
             | Record::Evidence(_)
@@ -292,6 +332,8 @@ impl Record {
             | Record::Committed(_)
             | Record::Header(_)
             | Record::Invalid(_)
+            | Record::Invalidated(_)
+            | Record::Reconsidered(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
             | Record::Evidence(_)
@@ -515,7 +557,8 @@ pub enum Trace {
         /// The last common block.
         fork: Height,
     },
-    /// Proof of work: a branch with more work forks off deeper than `max_reorg`; it is not followed without a person.
+    /// Proof of work: a branch with more work forks off deeper than `max_reorg`; it is not followed without a person, and until
+    /// then nothing is mined here and only what both share counts as final.
     ReorgRefused {
         /// How deep it forks off.
         depth: u64,
@@ -637,4 +680,19 @@ pub struct PowStatus {
     pub best_header: Height,
     /// Tips of branches, with their height and work, most work first, at most 16.
     pub tips: Vec<(BlockId, Height, Work)>,
+    /// The branch with more work than the chain that is not followed because it forks off too deep, if there is one.
+    pub refused: Option<RefusedBranch>,
+}
+
+/// A branch that only a person can make the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusedBranch {
+    /// Its tip.
+    pub tip: BlockId,
+    /// The tip's height.
+    pub height: Height,
+    /// Work of the branch.
+    pub work: Work,
+    /// The last block that it shares with the chain.
+    pub fork: Height,
 }

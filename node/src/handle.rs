@@ -15,6 +15,7 @@ use crate::runtime::lies::Lie;
 use crate::store::{Barrier, StoreError};
 use crate::verify_pool::VerifyPool;
 use bezant_api::types::{EvidenceView, GenesisView, MempoolView, NodeStatus, PeerView, SubmitResult, TipView};
+use bezant_consensus::engine::{Instruction, InstructionError};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::{BlockId, CoinCommitment, LockHash, TxId};
@@ -89,6 +90,7 @@ pub(crate) enum Request {
     DevMine { count: u32, reply: Answer<TipView> },
     DevHashrate { hashes_per_second: u64, reply: Answer<()> },
     DevAdvance { ms: u64, reply: Answer<()> },
+    Instruct { instruction: Instruction, reply: Answer<Result<TipView, InstructionError>> },
 }
 
 /// The coin set at the tip.
@@ -326,6 +328,15 @@ impl NodeHandle {
             return Err(AskError::Invalid("there is no mining on a PBFT net".to_owned()));
         }
         self.ask("dev_hashrate", |reply| Request::DevHashrate { hashes_per_second, reply }).await
+    }
+
+    /// `chain_invalidate` and `chain_reconsider`: decides about a branch, for this node alone; answers with the tip after it.
+    ///
+    /// # Errors
+    /// The instruction cannot be carried out, busy or stopping.
+    pub async fn instruct(&self, instruction: Instruction) -> Result<TipView, AskError> {
+        let answer = self.ask("instruct", |reply| Request::Instruct { instruction, reply }).await?;
+        answer.map_err(|error| AskError::Invalid(format!("block: {error}")))
     }
 
     /// `dev_advance`: moves the node's clock forward.

@@ -1,10 +1,10 @@
 //! `bezant chain`, `bezant peers`, `bezant mempool`: what one node says.
 
-use crate::cli::{Chain, Global, Target};
+use crate::cli::{Chain, Global, Owned, Target};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
 use bezant_api::client::{Client, FollowError};
-use bezant_api::types::{BlockRef, EvidenceView, ProofView};
+use bezant_api::types::{BlockRef, EvidenceView, InstructParams, ProofView};
 use bezant_consensus::ledger::codec::decode;
 use bezant_consensus::pbft::light::Proof;
 use bezant_consensus::verify::Verifier;
@@ -65,6 +65,20 @@ pub(crate) async fn run(command: Chain, global: &Global, output: &Output) -> Out
                 )
             })
         }
+        Chain::Invalidate { block, owned } => {
+            let (client, params) = instruction(&block, &owned, global).await?;
+            let tip = client.invalidate(&params).await?;
+            output.result(&tip, || {
+                format!("{} is ruled out; the tip is {} at height {}", params.block, tip.id, tip.height)
+            })
+        }
+        Chain::Reconsider { block, owned } => {
+            let (client, params) = instruction(&block, &owned, global).await?;
+            let tip = client.reconsider(&params).await?;
+            output.result(&tip, || {
+                format!("{} is judged anew; the tip is {} at height {}", params.block, tip.id, tip.height)
+            })
+        }
         Chain::Evidence(target) => {
             let evidence = net::client(&target, global)?.evidence().await?;
             output.result(&evidence, || {
@@ -83,6 +97,16 @@ pub(crate) async fn run(command: Chain, global: &Global, output: &Output) -> Out
             })
         }
     }
+}
+
+/// The one node that is told about a block, and what it is told.
+async fn instruction(block: &str, owned: &Owned, global: &Global) -> Result<(Client, InstructParams), Failure> {
+    let (client, token) = net::owned_client(owned, global)?;
+    let block = match block_ref(block)? {
+        BlockRef::Id(id) => id,
+        height @ BlockRef::Height(_) => client.block(height).await?.id,
+    };
+    Ok((client, InstructParams { token, block }))
 }
 
 /// The node is not believed: the proof has to stand up by itself, beside the genesis and the proofs of how epochs began.

@@ -1,6 +1,6 @@
 //! Finding nets and their nodes, for every command that concerns one.
 
-use crate::cli::{Global, Net, Target};
+use crate::cli::{Global, Net, Owned, Target};
 use crate::output::Failure;
 use bezant_api::client::{Client, ClientError};
 use bezant_api::home::{Home, HomeError};
@@ -75,6 +75,22 @@ pub(crate) fn client(target: &Target, global: &Global) -> Result<Client, Failure
         Some(index) => vec![node_url(&manifest, index)?],
     };
     Ok(Client::new(urls)?)
+}
+
+/// A client of the one node that was named, and the token of whoever runs it.
+pub(crate) fn owned_client(owned: &Owned, global: &Global) -> Result<(Client, String), Failure> {
+    if let Some(url) = &owned.target.rpc {
+        let file = owned.token_file.as_ref().ok_or_else(|| {
+            Failure::usage("--rpc needs --token-file FILE: the file holds the admin token of the node's configuration")
+        })?;
+        let failed = |error| Failure::usage(format!("--token-file {}: {error}", file.display()));
+        let token = std::fs::read_to_string(file).map_err(failed)?;
+        let client = Client::of_one(url).map_err(|error| Failure::usage(format!("--rpc: {error}")))?;
+        return Ok((client, token.trim().to_owned()));
+    }
+    let manifest = running(&owned.target.net, global)?;
+    let index = owned.target.node.ok_or_else(|| Failure::usage("--node I is needed: each node decides for itself"))?;
+    Ok((Client::of_one(node_url(&manifest, index)?)?, manifest.dev_token.clone()))
 }
 
 /// The URL of one node of a net.

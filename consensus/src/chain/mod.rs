@@ -323,6 +323,16 @@ impl Chain {
         }
     }
 
+    /// Whether all blocks above a height can be disconnected.
+    #[must_use]
+    pub fn is_undoable_to(&self, height: Height) -> bool {
+        let mut above = (height.0 + 1..=self.tip.height.0).map(Height);
+        above.all(|at| {
+            let id = self.active_at(at).filter(|_| !self.links.contains_key(&at));
+            id.is_none_or(|id| self.store.diff(&id).is_some())
+        })
+    }
+
     /// Closes the changes since the last update into one, with the final height given.
     ///
     /// # Panics

@@ -98,7 +98,9 @@ mod view;
 mod vote;
 
 use crate::chain::{Chain, Tip};
-use crate::engine::{Effect, Engine, Event, PbftStatus, Peer, SlotStatus, Status, Trace, VoteLog};
+use crate::engine::{
+    Effect, Engine, Event, Instruction, InstructionError, PbftStatus, Peer, SlotStatus, Status, Trace, VoteLog,
+};
 use crate::ledger::genesis::{PbftParams, ValidatorSet};
 use crate::ledger::hash::{BlockId, LockHash};
 use crate::ledger::key::SigningKey;
@@ -230,6 +232,8 @@ impl Engine for Pbft {
             Event::Overdue { ticket, oldest, transactions } => self.on_overdue(ticket, oldest, transactions),
             Event::Pending { oldest } => self.proposer.on_pending(oldest),
             Event::Change(change) => self.on_change(change.into_inner()),
+            // Proof of work's.
+            Event::Instruction(_) => {}
             Event::BlockNow => self.on_block_now(),
             // Proof of work's.
             Event::Solved { .. } => {}
@@ -366,6 +370,10 @@ impl Engine for Pbft {
 
     fn admits_change(&self, change: &Transaction) -> Result<(), TxError> {
         Pbft::admits_change(self, change)
+    }
+
+    fn admits_instruction(&self, _: Instruction) -> Result<(), InstructionError> {
+        Err(InstructionError::Final)
     }
 }
 

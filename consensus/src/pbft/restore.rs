@@ -155,7 +155,9 @@ impl Pbft {
                 | Record::Epoch(_)
                 // Proof of work's.
                 | Record::Header(_)
-                | Record::Invalid(_) => {}
+                | Record::Invalid(_)
+                | Record::Invalidated(_)
+                | Record::Reconsidered(_) => {}
             }
         }
         self.take_back_epochs(successions.into_values());

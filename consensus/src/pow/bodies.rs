@@ -59,7 +59,7 @@ impl Pow {
     /// Takes the body of a header in the tree. Refuses what is known, invalid, barred, or too much beside the best branch.
     pub(super) fn accept_body(&mut self, from: Option<Peer>, id: BlockId, block: Block) {
         let Some(node) = self.tree.get(&id) else { return };
-        if node.status != Status::Header || node.barred {
+        if node.status != Status::Header || !node.may_be_followed() {
             return;
         }
         let height = node.height;

@@ -1,6 +1,6 @@
 //! Which headers enter the tree.
 
-use super::tree::Tree;
+use super::tree::{Mark, Tree};
 use super::{Pow, difficulty};
 use crate::engine::{Effect, Fault, Peer, Record, Trace};
 use crate::ledger::block::{Block, Header};
@@ -34,7 +34,8 @@ pub(super) fn judge(params: &PowParams, tree: &Tree, id: &BlockId, header: &Head
         return invalid(format!("the id does not meet the target of bits {:08x}", header.bits));
     }
     let parent = tree.get(&header.parent).ok_or(HeaderError::UnknownParent)?;
-    if parent.status == super::tree::Status::Invalid {
+    // Who builds on what a person here has ruled out does no wrong.
+    if parent.ruled_out == Some(Mark::Rule) {
         return invalid("it descends from an invalid block".to_owned());
     }
     let expected = difficulty::expected_bits(params, tree, &header.parent);

@@ -69,7 +69,7 @@ impl Mining {
 
 impl Pow {
     fn wants_block(&self) -> bool {
-        self.config.mine || self.mining.forced
+        (self.config.mine && self.tree.refused_branch().is_none()) || self.mining.forced
     }
 
     fn template_parent(&self) -> Option<BlockId> {

@@ -9,8 +9,13 @@
 //!   restored as it was, k and its descendants are marked for ever ([`Record::Invalid`]), and who brought k is blamed. Lock
 //!   times are judged against the parent's median time.
 //! - **Final** means `final_depth` confirmations now, the including block counting as 1. A reorg below that withdraws it, with
-//!   [`Trace::FinalityBroken`] *before* the switch. A branch that forks off deeper than
-//!   `max_reorg` is not followed; [`Trace::ReorgRefused`] is the alarm.
+//!   [`Trace::FinalityBroken`] *before* the switch.
+//! - **Too deep**: a branch that forks off deeper than `max_reorg` is not followed; [`Trace::ReorgRefused`] is the alarm. While it
+//!   has more work than the chain, nobody can say which of the two the world uses: the replica goes on following the branches
+//!   within reach, but mines nothing and counts as final only what both share, until its chain has the most work again or a
+//!   person decides by [`Instruction::Reconsider`].
+//! - **By hand**: [`Instruction::Invalidate`] rules a block out, and with it all above it, whatever the rules say. That is one
+//!   replica's choice: it blames nobody who thinks otherwise.
 //! - **Sync** is headers first, by locators; bodies come in parallel from the peers that claim the best header's work, within a
 //!   window above what is connected. Claims only choose whom to ask.
 //! - **Spam** costs its sender: every header carries its work, headers that do not lead to more work than ours are taken only
@@ -18,7 +23,7 @@
 //! - **Mining**: a template for each new tip, and while transactions wait at most one per second.
 //!
 //! # What it does not do yet
-//! Invalidate and reconsider by hand, a first pass over headers that stores nothing, relay by short ids, pruning of old headers.
+//! A first pass over headers that stores nothing, relay by short ids, pruning of old headers.
 //!
 //! # Invariants
 //! After every event the active chain of the tree is the chain's, and no valid branch that is all here has more work.
@@ -26,6 +31,7 @@
 mod bodies;
 mod difficulty;
 mod headers;
+mod instruct;
 mod light;
 mod mine;
 mod restore;
@@ -39,7 +45,10 @@ mod tree;
 pub use light::{HeaderChainError, verify_headers};
 
 use crate::chain::Chain;
-use crate::engine::{Effect, Engine, EngineConfig, Event, Fault, Peer, PowStatus, Record, Status, To, Trace};
+use crate::engine::{
+    Effect, Engine, EngineConfig, Event, Fault, Instruction, InstructionError, Peer, PowStatus, Record, Status, To,
+    Trace,
+};
 use crate::ledger::block::Header;
 use crate::ledger::genesis::PowParams;
 use crate::ledger::hash::BlockId;
@@ -105,6 +114,7 @@ impl Engine for Pow {
             Event::Solved { ticket, block } => self.on_solved(ticket, block),
             Event::Pending { oldest } => self.mining.set_pending(oldest.is_some()),
             Event::Flushed { sequence } => self.chain.flushed(sequence),
+            Event::Instruction(instruction) => self.on_instruction(instruction),
             Event::BlockNow => self.mining.force(),
             // PBFT's.
             Event::Change(_) => {}
@@ -114,6 +124,7 @@ impl Engine for Pow {
         self.select();
         self.announce_tip(before);
         self.ask_peers();
+        self.renew_finality();
         self.renew_template();
         if cfg!(debug_assertions) {
             self.check();
@@ -148,6 +159,7 @@ impl Engine for Pow {
             headers: self.tree.len(),
             best_header: self.tree.node(&self.tree.best_header()).height,
             tips: self.tree.tips(STATUS_TIPS_MAX),
+            refused: self.refused_branch(),
         })
     }
 
@@ -164,6 +176,10 @@ impl Engine for Pow {
 
     fn admits_change(&self, _: &Transaction) -> Result<(), TxError> {
         Err(TxError::EpochChange("proof of work has no members"))
+    }
+
+    fn admits_instruction(&self, instruction: Instruction) -> Result<(), InstructionError> {
+        self.judge_instruction(instruction)
     }
 }
 
@@ -196,9 +212,11 @@ impl Pow {
         }
     }
 
-    /// The height up to which blocks count as final when the tip is at `tip`.
+    /// The height up to which blocks count as final when the tip is at `tip`: while a heavier branch is refused, only what both
+    /// share.
     fn final_height_at(&self, tip: Height) -> Height {
-        Height(tip.0.saturating_sub(u64::from(self.params.final_depth) - 1))
+        let by_depth = Height(tip.0.saturating_sub(u64::from(self.params.final_depth) - 1));
+        self.refused_branch().map_or(by_depth, |refused| by_depth.min(refused.fork))
     }
 
     /// Tells all where we stand, when that has changed or it is time to.
@@ -237,6 +255,6 @@ impl Pow {
         assert_eq!(self.tree.tip(), self.chain.tip().id, "tree and chain have one tip");
         assert!(self.tree.is_consistent(), "the tip has the most work of all that is here and valid");
         let final_height = self.final_height_at(self.chain.tip().height);
-        assert_eq!(self.chain.final_height(), final_height, "final is a depth below the tip");
+        assert_eq!(self.chain.final_height(), final_height, "final is a depth below the tip, and not contested");
     }
 }

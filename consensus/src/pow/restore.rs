@@ -6,10 +6,11 @@
 
 use super::bodies::Bodies;
 use super::mine::Mining;
-use super::tree::{Status, Tree};
+use super::tree::{Mark, Status, Tree};
 use super::{Pow, TIP_INTERVAL_MS};
 use crate::chain::{Base, Chain, Store};
 use crate::engine::{Effect, EngineConfig, Record};
+use crate::ledger::hash::BlockId;
 use crate::ledger::target::Target;
 use crate::ledger::units::Time;
 use crate::limits::LOW_WORK_HEADERS_MAX;
@@ -56,12 +57,11 @@ impl Pow {
             tip_due: Time(TIP_INTERVAL_MS),
             effects: Vec::new(),
         };
-        let final_height = engine.final_height_at(tip.height);
-        if final_height > engine.chain.final_height() {
-            let update = engine.chain.update(Vec::new(), Vec::new(), final_height);
-            engine.emit(Effect::Chain(update));
-        }
+        // First what counted as final when the node stopped, so that it is said when that is withdrawn.
+        engine.renew_finality();
         engine.select();
+        engine.refuse_what_is_out_of_reach();
+        engine.renew_finality();
         engine.check();
         let effects = std::mem::take(&mut engine.effects);
         (engine, effects)
@@ -77,7 +77,13 @@ fn replay(tree: &mut Tree, records: Vec<Record>) {
                     tree.insert(header.id(), header);
                 }
             }
-            Record::Invalid(id) => tree.mark_invalid(&id),
+            Record::Invalid(id) => mark(tree, &id, Mark::Rule),
+            Record::Invalidated(id) => mark(tree, &id, Mark::Hand),
+            Record::Reconsidered(id) => {
+                if tree.get(&id).is_some() {
+                    tree.clear_marks(&id);
+                }
+            }
             Record::Body(_)
             | Record::Vote(_)
             | Record::Prepared(_)
@@ -90,5 +96,11 @@ fn replay(tree: &mut Tree, records: Vec<Record>) {
             | Record::Stable(_)
             | Record::Epoch(_) => {}
         }
+    }
+}
+
+fn mark(tree: &mut Tree, id: &BlockId, mark: Mark) {
+    if tree.get(id).is_some() {
+        tree.mark(id, mark);
     }
 }

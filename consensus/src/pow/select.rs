@@ -2,6 +2,7 @@
 
 use super::Pow;
 use super::difficulty;
+use super::tree::{Mark, Reach};
 use crate::chain::Link;
 use crate::engine::{Effect, Record, Trace};
 use crate::ledger::hash::BlockId;
@@ -29,7 +30,9 @@ impl Pow {
     pub(super) fn select(&mut self) {
         while let Some(candidate) = self.tree.candidate() {
             let fork = self.tree.fork(&candidate);
-            if !self.within_reach(&candidate, fork) {
+            // What a person has ruled out is left however deep that goes.
+            let is_left = self.tree.node(&self.tree.tip()).ruled_out.is_some();
+            if !is_left && !self.within_reach(&candidate, fork) {
                 continue;
             }
             match self.switch(&candidate, fork) {
@@ -43,7 +46,8 @@ impl Pow {
     /// Whether the branch of `id` forks off no deeper than is followed; bars it otherwise.
     pub(super) fn within_reach(&mut self, id: &BlockId, fork: Height) -> bool {
         let depth = self.chain.tip().height.0 - fork.0;
-        let within = depth <= u64::from(self.params.max_reorg);
+        let allowed = self.tree.node(id).reach == Reach::Allowed;
+        let within = allowed || depth <= u64::from(self.params.max_reorg);
         if !within {
             self.refuse_branch(id, fork);
         }
@@ -121,7 +125,7 @@ impl Pow {
 
     fn found_invalid(&mut self, id: BlockId, height: Height, error: &BlockError) {
         let sender = self.bodies.sender(height, &id);
-        self.tree.mark_invalid(&id);
+        self.tree.mark(&id, Mark::Rule);
         self.bodies.settled(height, &id);
         self.persist(Record::Invalid(id));
         self.trace(Trace::Refused { height, block: id, reason: error.to_string() });

@@ -127,6 +127,11 @@ impl Pow {
         }
     }
 
+    /// Bars the branches with more work than the chain that fork off too deep.
+    pub(super) fn refuse_what_is_out_of_reach(&mut self) {
+        let _ = self.best_branch_within_reach();
+    }
+
     /// The best header above the tip; `None` when it is the tip. Branches that fork off too deep are barred on the way.
     fn best_branch_within_reach(&mut self) -> Option<(BlockId, Work)> {
         loop {

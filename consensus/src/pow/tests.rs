@@ -2,6 +2,7 @@
 
 mod difficulty;
 mod engine;
+mod instruct;
 #[cfg(feature = "plant")]
 mod plants;
 mod replay;

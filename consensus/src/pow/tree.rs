@@ -1,8 +1,10 @@
 //! The tree of all headers that were accepted, and which of its branches is the active chain.
 //!
 //! Every node knows its height, the work up to it, and when it arrived. A node is *linked* when its own body and those of all
-//! its ancestors are here; only linked nodes can become the tip. Children of an invalid block are invalid. A *barred* branch
-//! has valid headers but forks off too deep to be followed; that is not remembered across restarts.
+//! its ancestors are here; only linked nodes can become the tip. What keeps a branch from being followed, whatever its work, is in
+//! module `marks`.
+
+mod marks;
 
 use crate::ledger::block::Header;
 use crate::ledger::hash::BlockId;
@@ -11,6 +13,8 @@ use crate::ledger::units::Height;
 use crate::plant::{Plant, armed};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) use marks::{Mark, Reach};
 
 /// Headers whose median time a new header must exceed.
 const MEDIAN_SPAN: usize = 11;
@@ -24,8 +28,6 @@ pub(super) enum Status {
     Body,
     /// The bodies of this block and all of its ancestors.
     Linked,
-    /// The block or an ancestor breaks a rule for ever.
-    Invalid,
 }
 
 /// A header's place.
@@ -41,8 +43,12 @@ pub(super) struct Node {
     pub(super) sequence: u64,
     /// How much of the block is here.
     pub(super) status: Status,
-    /// The branch forks off too deep; it is not followed without a person.
-    pub(super) barred: bool,
+    /// The block's own mark.
+    mark: Option<Mark>,
+    /// The gravest mark of the block and its ancestors.
+    pub(super) ruled_out: Option<Mark>,
+    /// Whether the branch forks off too deep to be followed.
+    pub(super) reach: Reach,
     /// An ancestor far below, so that [`Tree::ancestor`] takes logarithmic time.
     skip: BlockId,
     children: Vec<BlockId>,
@@ -62,8 +68,9 @@ impl Node {
         (self.merit(), Reverse(self.sequence), id)
     }
 
-    fn may_be_followed(&self) -> bool {
-        self.status != Status::Invalid && !self.barred
+    /// Whether nothing but a lack of work or of bodies keeps the block from the chain.
+    pub(super) fn may_be_followed(&self) -> bool {
+        self.ruled_out.is_none() && self.reach != Reach::Barred
     }
 }
 
@@ -78,6 +85,8 @@ pub(super) struct Tree {
     candidates: BTreeSet<Rank>,
     /// Invariant: the nodes without children.
     leaves: BTreeSet<BlockId>,
+    /// Invariant: the best of the barred nodes that nothing rules out.
+    best_barred: Option<BlockId>,
     next_sequence: u64,
 }
 
@@ -91,7 +100,9 @@ impl Tree {
             work: target.work(),
             sequence: 0,
             status: Status::Linked,
-            barred: false,
+            mark: None,
+            ruled_out: None,
+            reach: Reach::Open,
             skip: id,
             children: Vec::new(),
         };
@@ -101,6 +112,7 @@ impl Tree {
             best_header: id,
             candidates: BTreeSet::new(),
             leaves: BTreeSet::from([id]),
+            best_barred: None,
             next_sequence: 1,
         }
     }
@@ -167,14 +179,19 @@ impl Tree {
             height,
             work: parent.work.plus(target.work()),
             sequence: self.next_sequence,
-            status: if parent.status == Status::Invalid { Status::Invalid } else { Status::Header },
-            barred: parent.barred,
+            status: Status::Header,
+            mark: None,
+            ruled_out: parent.ruled_out,
+            reach: parent.reach,
             skip: self.ancestor(&header.parent, skip_height(height)),
             children: Vec::new(),
         };
         self.next_sequence += 1;
         if node.may_be_followed() && node.merit() > self.node(&self.best_header).merit() {
             self.best_header = id;
+        }
+        if node.is_barred() && self.best_barred.is_none_or(|best| node.merit() > self.node(&best).merit()) {
+            self.best_barred = Some(id);
         }
         self.nodes.insert(id, node);
         self.node_mut(&header.parent).children.push(id);
@@ -286,9 +303,18 @@ impl Tree {
         }
     }
 
-    /// The best block that the active chain should be switched to.
+    /// The best block that the active chain should be switched to. A tip that is ruled out gives way to whatever is left.
     pub(super) fn candidate(&self) -> Option<BlockId> {
+        if self.node(&self.tip()).ruled_out.is_some() {
+            return Some(self.best_of(|node| node.status == Status::Linked));
+        }
         self.candidates.last().map(|(_, _, id)| *id)
+    }
+
+    /// The best of the nodes that may be followed and for which `fits` is true; it is for genesis.
+    fn best_of(&self, fits: impl Fn(&Node) -> bool) -> BlockId {
+        let all = self.nodes.iter().filter(|(_, node)| node.may_be_followed() && fits(node));
+        all.map(|(id, node)| node.rank(*id)).max().expect("genesis is never ruled out").2
     }
 
     /// Makes `id` the tip of the active chain.
@@ -307,31 +333,6 @@ impl Tree {
             self.node_mut(&block).status = Status::Linked;
         }
         self.activate(id);
-    }
-
-    /// Marks a block and all of its descendants invalid for ever.
-    pub(super) fn mark_invalid(&mut self, id: &BlockId) {
-        self.condemn(id, |node| node.status = Status::Invalid);
-    }
-
-    /// Bars a block and all of its descendants until restart.
-    pub(super) fn bar(&mut self, id: &BlockId) {
-        self.condemn(id, |node| node.barred = true);
-    }
-
-    fn condemn(&mut self, id: &BlockId, mark: impl Fn(&mut Node)) {
-        let mut queue = vec![*id];
-        while let Some(at) = queue.pop() {
-            let Some(node) = self.nodes.get_mut(&at) else { continue };
-            mark(node);
-            queue.extend(node.children.iter().copied());
-            let rank = node.rank(at);
-            self.candidates.remove(&rank);
-        }
-        if !self.node(&self.best_header).may_be_followed() {
-            let followed = self.nodes.iter().filter(|(_, node)| node.may_be_followed());
-            self.best_header = followed.map(|(id, node)| node.rank(*id)).max().expect("genesis is never condemned").2;
-        }
     }
 
     /// The tips of all branches, best first.
@@ -363,6 +364,7 @@ impl Tree {
         let best = self.node(&self.best_header);
         tip.height.0 + 1 == self.active.len() as u64
             && tip.status == Status::Linked
+            && tip.ruled_out.is_none()
             && best.may_be_followed()
             && best.merit() >= tip.merit()
             && self.candidates.is_empty()

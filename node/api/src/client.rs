@@ -9,8 +9,8 @@ use crate::methods::{BUSY, INTERNAL, NOT_FOUND};
 use crate::types::{
     BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams,
     DevHashrateParams, DevLinksParams, DevMineParams, EpochsParams, EpochsView, EventsParams, EvidenceView,
-    GenesisView, HistoryParams, HistoryView, MempoolView, NodeStatus, PeerView, ProofView, SubmitParams, SubmitResult,
-    TipView, TransactionView, TxParams, TxStatus,
+    GenesisView, HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus, PeerView, ProofView,
+    SubmitParams, SubmitResult, TipView, TransactionView, TxParams, TxStatus,
 };
 use jsonrpsee::core::client::{ClientT, Error, Subscription, SubscriptionClientT};
 use jsonrpsee::core::params::ObjectParams;
@@ -494,6 +494,22 @@ impl Client {
     /// As [`Client::request`].
     pub async fn dev_mine(&self, params: &DevMineParams) -> Result<serde_json::Value, ClientError> {
         self.request_here("dev_mine", params).await
+    }
+
+    /// `chain_invalidate`, at the present node.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn invalidate(&self, params: &InstructParams) -> Result<TipView, ClientError> {
+        self.request_here("chain_invalidate", params).await
+    }
+
+    /// `chain_reconsider`, at the present node.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn reconsider(&self, params: &InstructParams) -> Result<TipView, ClientError> {
+        self.request_here("chain_reconsider", params).await
     }
 
     /// `dev_hashrate`, at the present node.

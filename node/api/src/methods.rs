@@ -18,8 +18,8 @@ use crate::event::Event;
 use crate::types::{
     BlockParams, BlockView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams, DevHashrateParams,
     DevLinksParams, DevMineParams, EpochsParams, EpochsView, EventsParams, EvidenceView, GenesisView, HeaderView,
-    HistoryParams, HistoryView, MempoolView, NodeStatus, PeerView, ProofView, SubmitParams, SubmitResult, TipView,
-    TokenParams, TransactionView, TxParams, TxStatus,
+    HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus, PeerView, ProofView, SubmitParams,
+    SubmitResult, TipView, TokenParams, TransactionView, TxParams, TxStatus,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -60,6 +60,8 @@ pub enum Access {
     Dev,
     /// With the token of the node's configuration.
     Admin,
+    /// With the token of the node's configuration, or on dev nets that of `run.json`.
+    Owner,
 }
 
 /// An RPC method.
@@ -108,6 +110,10 @@ methods! {
     Open chain_evidence(NoParams:) -> Vec<EvidenceView>, "Proofs that members lied (PBFT).";
     Open chain_commitment(NoParams:) -> CommitmentView, "The commitment to the coin set at the tip.";
     Open chain_genesis(NoParams:) -> GenesisView, "The genesis file of the net.";
+    Owner chain_invalidate(InstructParams: token, block) -> TipView,
+        "Rules a block and all above it out, for this node alone (proof of work).";
+    Owner chain_reconsider(InstructParams: token, block) -> TipView,
+        "Takes back what rules a block out, or lets a branch be followed that forks off too deep (proof of work).";
     Open tx_submit(SubmitParams: transaction) -> SubmitResult, "Hands in a signed transaction.";
     Open tx_check(SubmitParams: transaction) -> SubmitResult, "What handing in a transaction would say.";
     Open tx_status(TxParams: txid) -> TxStatus, "Where a transaction is.";

@@ -129,6 +129,22 @@ pub struct PowView {
     pub hashes_per_second: u64,
     /// Branch tips, most work first.
     pub tips: Vec<BranchTip>,
+    /// A branch with more work than the active chain that forks off too deep to be followed: until a person decides
+    /// (`chain_reconsider`), or the active chain has the most work again, nothing is mined here.
+    pub refused: Option<RefusedBranchView>,
+}
+
+/// A branch that only a person can make the active chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedBranchView {
+    /// Its tip.
+    pub id: String,
+    /// The tip's height.
+    pub height: u64,
+    /// Its work, hex.
+    pub work: String,
+    /// Height of the last block that it shares with the active chain.
+    pub fork: u64,
 }
 
 /// The tip of a branch.
@@ -546,6 +562,15 @@ pub struct DevMineParams {
     pub token: String,
     /// How many, 1 to 1,000.
     pub count: u32,
+}
+
+/// Parameters of `chain_invalidate` and `chain_reconsider`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InstructParams {
+    /// The token.
+    pub token: String,
+    /// Id of the block.
+    pub block: String,
 }
 
 /// Parameters of `dev_hashrate`.

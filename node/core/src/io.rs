@@ -2,7 +2,7 @@
 
 use bezant_consensus::chain::ChainUpdate;
 use bezant_consensus::chain::snapshot::SnapshotStep;
-use bezant_consensus::engine::{Fault, Peer, Record, Template, To, Trace};
+use bezant_consensus::engine::{Fault, Instruction, Peer, Record, Template, To, Trace};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::genesis::ValidatorSet;
@@ -57,6 +57,9 @@ pub enum Input {
         /// Of [`ChainUpdate`].
         sequence: u64,
     },
+    /// Proof of work: something that [`Replica::admits_instruction`](crate::Replica::admits_instruction); otherwise it is
+    /// ignored.
+    Instruct(Instruction),
     /// Dev nets: make a block now, empty if need be.
     BlockNow,
     /// Time has passed.

@@ -17,8 +17,8 @@ use crate::peers::Conduct;
 use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::chain::{Base, Chain, Store, Tip};
 use bezant_consensus::engine::{
-    Effect, Engine, EngineConfig, Event, Fault, OverdueRequest, PayloadRequest, Peer, Record, Status as EngineStatus,
-    To,
+    Effect, Engine, EngineConfig, Event, Fault, Instruction, InstructionError, OverdueRequest, PayloadRequest, Peer,
+    Record, Status as EngineStatus, To,
 };
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::Block;
@@ -195,6 +195,7 @@ impl Replica {
             Input::Submit { request, transaction } => self.submit(&mut call, request, transaction),
             Input::Solved { ticket, block } => self.tell(&mut call, Event::Solved { ticket, block }),
             Input::Flushed { sequence } => self.tell(&mut call, Event::Flushed { sequence }),
+            Input::Instruct(instruction) => self.tell(&mut call, Event::Instruction(instruction)),
             Input::BlockNow => self.tell(&mut call, Event::BlockNow),
             Input::Wake => self.tell(&mut call, Event::Wake),
         }
@@ -250,6 +251,14 @@ impl Replica {
     #[must_use]
     pub fn mempool(&self) -> &Mempool {
         &self.mempool
+    }
+
+    /// Proof of work: whether an instruction can be carried out by [`Input::Instruct`].
+    ///
+    /// # Errors
+    /// Why not; always under PBFT.
+    pub fn admits_instruction(&self, instruction: Instruction) -> Result<(), InstructionError> {
+        self.engine.admits_instruction(instruction)
     }
 
     /// Lies of dev nets and simulations: the blocks made here go without this from now on.

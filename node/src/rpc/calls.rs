@@ -7,10 +7,11 @@ use bezant_api::address;
 use bezant_api::methods::{Access, Done, METHODS, Method, NoParams, ParamError, open_rpc};
 use bezant_api::types::{
     BlockParams, BlockRef, BlockView, CoinsParams, DevByzantineParams, DevHashrateParams, DevLinksParams,
-    DevMineParams, EpochsParams, HeaderView, HistoryParams, SubmitParams, TokenParams, TxParams,
+    DevMineParams, EpochsParams, HeaderView, HistoryParams, InstructParams, SubmitParams, TokenParams, TxParams,
 };
+use bezant_consensus::engine::Instruction;
 use bezant_consensus::ledger::codec::decode;
-use bezant_consensus::ledger::hash::{LockHash, sha256};
+use bezant_consensus::ledger::hash::{BlockId, LockHash, sha256};
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::limits::{HEADER_BYTES, TRANSACTION_BYTES_MAX};
@@ -41,6 +42,7 @@ impl Shared {
             Access::Open => true,
             Access::Dev => self.dev_token.is_some() && self.handle.genesis().dev,
             Access::Admin => self.admin_token.is_some(),
+            Access::Owner => self.admin_token.is_some() || self.dev_token.is_some(),
         }
     }
 }
@@ -169,6 +171,14 @@ fn add_guarded(module: &mut RpcModule<Shared>, method: &'static Method) -> Resul
             s.handle.dev_hashrate(p.hashes_per_second).await.told(m)?;
             Ok(Done {})
         }),
+        "chain_invalidate" => register(module, method, |s, m, p: InstructParams| async move {
+            let block = owned_block(&s, &p)?;
+            s.handle.instruct(Instruction::Invalidate(block)).await.told(m)
+        }),
+        "chain_reconsider" => register(module, method, |s, m, p: InstructParams| async move {
+            let block = owned_block(&s, &p)?;
+            s.handle.instruct(Instruction::Reconsider(block)).await.told(m)
+        }),
         "admin_stop" => register(module, method, |s, _, p: TokenParams| async move {
             check_token(&s.admin_token, &p.token)?;
             tracing::info!("stop asked for over RPC");
@@ -263,6 +273,13 @@ fn transaction(text: &str) -> Outcome<Transaction> {
     }
     let bytes = hex::decode(text).map_err(|error| wrong("transaction", format!("no hex: {error}")))?;
     decode(&bytes).map_err(|error| wrong("transaction", error.to_string()))
+}
+
+/// The block that somebody who may names.
+fn owned_block(shared: &Shared, params: &InstructParams) -> Outcome<BlockId> {
+    check_token(&shared.admin_token, &params.token).or_else(|_| check_token(&shared.dev_token, &params.token))?;
+    let wrong = |_| refuse::param(&ParamError::new("block", "64 hex digits are expected"));
+    params.block.parse().map_err(wrong)
 }
 
 /// Compares digests, so that the time taken says nothing about the token.

@@ -24,7 +24,7 @@ pub(super) fn not_found(what: &str) -> ErrorObjectOwned {
 pub(super) fn unauthorized() -> ErrorObjectOwned {
     error(
         UNAUTHORIZED,
-        "wrong token; dev_* want the one in run.json, admin_* the one in the configuration",
+        "wrong token; dev_* want the one in run.json, admin_* the one in the configuration, others either",
         "unauthorized",
     )
 }

@@ -8,7 +8,8 @@ use crate::limits::MEMPOOL_IDS_PER_ANSWER_MAX;
 use crate::ports::NetCommand;
 use bezant_api::event::EventKind;
 use bezant_api::types::{
-    BranchTip, EngineName, EvidenceView, MempoolView, NodeStatus, PbftView, PowView, SlotView, TipView,
+    BranchTip, EngineName, EvidenceView, MempoolView, NodeStatus, PbftView, PowView, RefusedBranchView, SlotView,
+    TipView,
 };
 use bezant_consensus::engine::{PbftStatus, PowStatus, SlotStatus, Status};
 use bezant_consensus::ledger::codec::encode;
@@ -18,6 +19,7 @@ use bezant_consensus::ledger::transaction::OutPoint;
 use bezant_consensus::limits::WINDOW_DEPTH_MAX;
 use bezant_consensus::message::Evidence;
 use bezant_node_core::Replica;
+use bezant_node_core::io::Input;
 use std::collections::BTreeSet;
 
 impl Core {
@@ -58,6 +60,15 @@ impl Core {
                     self.publish(EventKind::Fault { what });
                 }
                 let _ = reply.send(can_lie);
+            }
+            Request::Instruct { instruction, reply } => {
+                let admitted = self.replica.admits_instruction(instruction);
+                if admitted.is_ok() {
+                    tracing::warn!(?instruction, "by hand");
+                    let step = self.tell(Input::Instruct(instruction));
+                    self.finish_quietly(step)?;
+                }
+                let _ = reply.send(admitted.map(|()| tip_view(&self.replica)));
             }
             Request::DevMine { count, reply } => self.mining.demand(count, reply),
             Request::DevHashrate { hashes_per_second, reply } => {
@@ -216,5 +227,11 @@ fn pow_view(status: PowStatus, rate: f64) -> PowView {
         // Whole hashes; a rate is never negative.
         hashes_per_second: rate as u64,
         tips: status.tips.into_iter().map(tip).collect(),
+        refused: status.refused.map(|branch| RefusedBranchView {
+            id: branch.tip.to_string(),
+            height: branch.height.0,
+            work: branch.work.to_string(),
+            fork: branch.fork.0,
+        }),
     }
 }

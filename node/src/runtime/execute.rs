@@ -166,7 +166,7 @@ impl Core {
         Ok(())
     }
 
-    fn finish_quietly(&mut self, mut step: Step) -> Result<(), NodeError> {
+    pub(super) fn finish_quietly(&mut self, mut step: Step) -> Result<(), NodeError> {
         let mut records = Vec::new();
         self.hand_out(&mut step, &mut records);
         if !records.is_empty() {

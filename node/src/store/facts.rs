@@ -79,6 +79,8 @@ impl Facts {
             | Record::Prepared(_)
             | Record::Header(_)
             | Record::Invalid(_)
+            | Record::Invalidated(_)
+            | Record::Reconsidered(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
             | Record::Evidence(_)
@@ -202,7 +204,17 @@ pub(super) fn insert(connection: &Connection, record: &Record) -> rusqlite::Resu
             statement.execute(params![header.id().0, encode(header)])?;
         }
         Record::Invalid(id) => {
-            let mut statement = connection.prepare_cached("INSERT OR IGNORE INTO invalid (id) VALUES (?1)")?;
+            let mut statement =
+                connection.prepare_cached("INSERT OR REPLACE INTO invalid (id, by_hand) VALUES (?1, FALSE)")?;
+            statement.execute([id.0])?;
+        }
+        Record::Invalidated(id) => {
+            let mut statement =
+                connection.prepare_cached("INSERT OR REPLACE INTO invalid (id, by_hand) VALUES (?1, TRUE)")?;
+            statement.execute([id.0])?;
+        }
+        Record::Reconsidered(id) => {
+            let mut statement = connection.prepare_cached("DELETE FROM invalid WHERE id = ?1")?;
             statement.execute([id.0])?;
         }
     }

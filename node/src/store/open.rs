@@ -188,7 +188,10 @@ fn read_records(facts: &Connection, path: &Path, base: &Base, is_pow: bool) -> R
         return Ok(records);
     }
     let mut records = reader.all("SELECT header FROM headers ORDER BY seq", [], Record::Header)?;
-    records.extend(reader.all("SELECT id FROM invalid", [], |id: [u8; 32]| Record::Invalid(BlockId(id)))?);
+    let invalid = "SELECT id FROM invalid WHERE NOT by_hand";
+    records.extend(reader.all(invalid, [], |id: [u8; 32]| Record::Invalid(BlockId(id)))?);
+    let by_hand = "SELECT id FROM invalid WHERE by_hand";
+    records.extend(reader.all(by_hand, [], |id: [u8; 32]| Record::Invalidated(BlockId(id)))?);
     Ok(records)
 }
 

@@ -12,7 +12,7 @@ pub(super) const STATE_FILE: &str = "state.sqlite";
 /// Held locked by the process that uses the directory.
 pub(super) const LOCK_FILE: &str = "lock";
 /// The one format that is read; kept in `user_version`, 0 meaning that the file was never finished.
-pub(super) const FORMAT: i64 = 4;
+pub(super) const FORMAT: i64 = 5;
 /// Files up to this size are checked as a whole at the start; larger ones as they are read, so that the start stays quick.
 pub(super) const CHECKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -34,7 +34,7 @@ CREATE TABLE blocks (seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, height IN
 CREATE INDEX blocks_by_height ON blocks (height);
 CREATE TABLE certificates (height INTEGER PRIMARY KEY, certificate BLOB NOT NULL);
 CREATE TABLE headers (seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, header BLOB NOT NULL);
-CREATE TABLE invalid (id BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE invalid (id BLOB PRIMARY KEY, by_hand INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
 pub(super) const STATE_SCHEMA: &str = "

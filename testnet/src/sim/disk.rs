@@ -105,6 +105,8 @@ impl Disk {
             | Record::Prepared(_)
             | Record::Header(_)
             | Record::Invalid(_)
+            | Record::Invalidated(_)
+            | Record::Reconsidered(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
             | Record::Evidence(_)

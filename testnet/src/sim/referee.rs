@@ -513,6 +513,8 @@ impl Referee {
             | Record::Vote(_)
             | Record::Header(_)
             | Record::Invalid(_)
+            | Record::Invalidated(_)
+            | Record::Reconsidered(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
             | Record::Evidence(_)

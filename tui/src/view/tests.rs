@@ -51,6 +51,7 @@ fn status(engine: EngineName, node: usize) -> NodeStatus {
             best_header: 1,
             hashes_per_second: 50_000,
             tips: Vec::new(),
+            refused: None,
         }),
     }
 }

@@ -48,7 +48,9 @@ impl Disk {
             | Record::Stable(_)
             | Record::Epoch(_)
             | Record::Header(_)
-            | Record::Invalid(_) => {}
+            | Record::Invalid(_)
+            | Record::Invalidated(_)
+            | Record::Reconsidered(_) => {}
         }
         self.records.push(record);
     }

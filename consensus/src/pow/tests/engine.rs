@@ -131,7 +131,7 @@ fn a_branch_too_deep_is_refused_with_an_alarm() {
 }
 
 /// A valid branch of three blocks with an invalid one in its middle: it pays more than there is.
-fn branch_with_invalid_middle(world: &mut World) -> [Block; 3] {
+pub(super) fn branch_with_invalid_middle(world: &mut World) -> [Block; 3] {
     let mut maker = World::new(1, &world.genesis);
     let mut blocks = Vec::new();
     for index in 0..3u8 {

@@ -1,6 +1,6 @@
 //! The tree alone.
 
-use super::super::tree::{Status, Tree};
+use super::super::tree::{Mark, Status, Tree};
 use super::BITS;
 use crate::ledger::block::Header;
 use crate::ledger::hash::{BlockId, MerkleRoot};
@@ -92,11 +92,11 @@ fn descendants_of_an_invalid_block_are_invalid() {
     let bad = grow(&mut tree, genesis, BITS, 4, 0);
     let good = grow(&mut tree, genesis, BITS, 2, 100);
     bad.iter().for_each(|id| tree.add_body(id));
-    tree.mark_invalid(&bad[1]);
+    tree.mark(&bad[1], Mark::Rule);
     assert_eq!(tree.candidate(), Some(bad[0]), "what is below stays");
     assert_eq!(tree.best_header(), good[1]);
     let later = grow(&mut tree, bad[3], BITS, 1, 50);
-    assert_eq!(tree.node(&later[0]).status, Status::Invalid);
+    assert_eq!(tree.node(&later[0]).ruled_out, Some(Mark::Rule));
     assert_eq!(tree.best_header(), good[1]);
 }
 

@@ -1,0 +1,62 @@
+//! What a person decides about branches, against the rules of choice.
+
+use super::Pow;
+use super::tree::Mark;
+use crate::engine::{Effect, Instruction, InstructionError, Record, RefusedBranch, Trace};
+
+impl Pow {
+    /// Whether an instruction can be carried out.
+    pub(super) fn judge_instruction(&self, instruction: Instruction) -> Result<(), InstructionError> {
+        let (Instruction::Invalidate(id) | Instruction::Reconsider(id)) = instruction;
+        if self.tree.get(&id).is_none() {
+            return Err(InstructionError::Unknown(id));
+        }
+        match instruction {
+            Instruction::Reconsider(_) => Ok(()),
+            Instruction::Invalidate(_) if id == self.tree.genesis() => Err(InstructionError::Genesis),
+            Instruction::Invalidate(_) if !self.tree.is_active(&id) => Ok(()),
+            Instruction::Invalidate(_) => {
+                let height = self.tree.node(&id).height;
+                let below = height.previous().expect("only genesis has none below");
+                if self.chain.is_undoable_to(below) { Ok(()) } else { Err(InstructionError::NoUndo(below)) }
+            }
+        }
+    }
+
+    pub(super) fn on_instruction(&mut self, instruction: Instruction) {
+        if self.judge_instruction(instruction).is_err() {
+            return;
+        }
+        match instruction {
+            Instruction::Invalidate(id) => {
+                self.persist(Record::Invalidated(id));
+                self.tree.mark(&id, Mark::Hand);
+            }
+            Instruction::Reconsider(id) => {
+                for cleared in self.tree.clear_marks(&id) {
+                    self.persist(Record::Reconsidered(cleared));
+                }
+                self.tree.allow(&id);
+            }
+        }
+    }
+
+    /// The branch with more work than the chain that only a person can make the chain.
+    pub(super) fn refused_branch(&self) -> Option<RefusedBranch> {
+        let tip = self.tree.refused_branch()?;
+        let (node, fork) = (self.tree.node(&tip), self.tree.fork(&tip));
+        Some(RefusedBranch { tip, height: node.height, work: node.work, fork })
+    }
+
+    /// Brings finality in line when a refused branch has come or gone and nothing was switched.
+    pub(super) fn renew_finality(&mut self) {
+        let (before, final_height) = (self.chain.final_height(), self.final_height_at(self.chain.tip().height));
+        if final_height < before {
+            self.trace(Trace::FinalityBroken { before, fork: final_height });
+        }
+        if final_height != before {
+            let update = self.chain.update(Vec::new(), Vec::new(), final_height);
+            self.emit(Effect::Chain(update));
+        }
+    }
+}
