@@ -140,6 +140,8 @@ fn member(genesis: &Arc<Genesis>, number: u8) -> Member {
         log: VoteLog::Original,
         incarnation: Incarnation(0),
         mine: false,
+        work_min: Default::default(),
+        salt: [0; 32],
     };
     let (engine, _) = Pbft::restore(config, Box::new(opened.view), opened.base, opened.records);
     Member { engine, state: opened.state, _facts: opened.facts, _dir: dir }

@@ -143,6 +143,8 @@ impl Side {
             log: VoteLog::Original,
             incarnation: Incarnation(0),
             mine: false,
+            work_min: Default::default(),
+            salt: [0; 32],
         };
         let (engine, _) = Pbft::restore(config, Box::new(opened.view), opened.base, opened.records);
         let flushed = opened.state.flushed();

@@ -484,6 +484,9 @@ pub(crate) struct NodeSettings {
     /// Proof of work: address or lock hash that is paid
     #[arg(long, env = "BEZANT_PAYEE", value_name = "ADDRESS")]
     pub(crate) payee: Option<String>,
+    /// Proof of work: do not look at chains with less work than this
+    #[arg(long, env = "BEZANT_WORK_MIN", value_name = "HEX")]
+    pub(crate) work_min: Option<String>,
     /// What is logged, as a tracing filter
     #[arg(long, env = "BEZANT_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,

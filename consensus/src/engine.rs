@@ -26,6 +26,7 @@ use crate::ledger::transaction::Transaction;
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
 use crate::message::checkpoint::{CheckpointCertificate, CheckpointState, CheckpointVote};
 use crate::message::epoch::Succession;
+use crate::message::relay::{ShortId, ShortIds};
 use crate::message::{CommitCertificate, Evidence, Message, NewView, PreparedBlock, ViewChange, Vote, VoteKind};
 use crate::verify::Verified;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -118,6 +119,13 @@ pub enum Event {
         /// Valid above the blocks that the request names, each after those it spends from.
         transactions: Vec<Transaction>,
     },
+    /// Answers [`Effect::WantKnown`].
+    Known {
+        /// Of the request.
+        block: BlockId,
+        /// In the order of the request, what is here.
+        known: Vec<Option<Arc<Transaction>>>,
+    },
     /// Answers [`Effect::WantOverdue`].
     Overdue {
         /// Of the request.
@@ -170,6 +178,15 @@ pub enum Effect {
     },
     /// Choose transactions for the next block; answered at once by [`Event::Payload`].
     WantPayload(PayloadRequest),
+    /// Find transactions of a block that was announced; answered at once by [`Event::Known`].
+    WantKnown {
+        /// The block.
+        block: BlockId,
+        /// How they are named.
+        names: ShortIds,
+        /// Their names.
+        wanted: Vec<ShortId>,
+    },
     /// Choose transactions that have been due for too long; answered at once by [`Event::Overdue`].
     WantOverdue(OverdueRequest),
     /// Let in what a member handed over: whatever it pays and at the front of the order, as far as that member's share goes,
@@ -274,10 +291,6 @@ pub enum Record {
     Header(Header),
     /// Proof of work: a block that breaks a rule; its descendants are with it.
     Invalid(BlockId),
-    /// Proof of work: a block that a person has ruled out; its descendants are with it.
-    Invalidated(BlockId),
-    /// Proof of work: neither of the two any more.
-    Reconsidered(BlockId),
     /// PBFT: this replica's own VIEW-CHANGE, before it leaves, and with it every earlier view.
     ViewChange(ViewChange),
     /// PBFT: a proof that a member lied.
@@ -292,6 +305,10 @@ pub enum Record {
     Stable(CheckpointCertificate),
     /// PBFT: how an epoch began, before anything is signed in it. Kept for ever, for whoever joins.
     Epoch(Succession),
+    /// Proof of work: a block that a person has ruled out; its descendants are with it.
+    Invalidated(BlockId),
+    /// Proof of work: neither [`Record::Invalid`] nor [`Record::Invalidated`] any more.
+    Reconsidered(BlockId),
 }
 
 impl Record {
@@ -604,6 +621,10 @@ pub struct EngineConfig {
     pub incarnation: Incarnation,
     /// Proof of work: whether templates are wanted.
     pub mine: bool,
+    /// Proof of work: a chain with less work is not looked at; none for a net whose history is not known beforehand.
+    pub work_min: Work,
+    /// Proof of work: random, and known to nobody else.
+    pub salt: [u8; 32],
 }
 
 /// For display only.

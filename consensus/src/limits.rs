@@ -96,6 +96,8 @@ pub const SYNC_REQUESTS_MAX: usize = 16;
 pub const UNCONNECTED_BODIES_MAX: usize = 256;
 /// Blocks above the connected ones whose bodies a proof-of-work replica asks for at once.
 pub const BODY_WINDOW_BLOCKS: u64 = 128;
+/// Announced blocks that a proof-of-work replica puts together at once.
+pub const RELAYS_MAX: usize = 16;
 /// Headers from the future that a proof-of-work replica keeps until their time has come.
 pub const WAITING_HEADERS_MAX: usize = 256;
 /// Headers leading to no more work than its own chain that a proof-of-work replica takes before it has grown further.

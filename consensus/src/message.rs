@@ -5,6 +5,7 @@
 
 pub mod checkpoint;
 pub mod epoch;
+pub mod relay;
 
 use crate::ledger::block::{Block, Header};
 use crate::ledger::codec::{encode, limited_decode};
@@ -21,6 +22,7 @@ use crate::plant::{Plant, armed};
 use borsh::{BorshDeserialize, BorshSerialize};
 use checkpoint::{BucketParts, CheckpointCertificate, CheckpointVote, Snapshot};
 use epoch::Successions;
+use relay::{BlockTransactions, CompactBlock, GetTransactions};
 
 /// What a PBFT vote is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, BorshSerialize, BorshDeserialize)]
@@ -311,8 +313,8 @@ pub enum Message {
     GetBlocks(BlockIds),
     /// Bodies that were asked for, as many as fit, in the order asked.
     Blocks(Blocks),
-    /// Proof of work: a block that was just found or connected; gossiped.
-    NewBlock(Block),
+    /// Proof of work: a block that was just found; gossiped.
+    CompactBlock(CompactBlock),
     /// PBFT: the sender has left its view.
     ViewChange(ViewChange),
     /// PBFT: a view begins; also tells a peer that is behind in views.
@@ -352,6 +354,10 @@ pub enum Message {
     },
     /// PBFT: answers [`Message::GetSuccessions`]; also tells a peer that is behind in epochs.
     Successions(Successions),
+    /// Proof of work: asks for transactions of a block that was announced.
+    GetTransactions(GetTransactions),
+    /// Proof of work: answers [`Message::GetTransactions`].
+    Transactions(BlockTransactions),
 }
 
 macro_rules! bounded_lists {
@@ -398,7 +404,7 @@ impl Message {
             Message::Headers(_) => "headers",
             Message::GetBlocks(_) => "get-blocks",
             Message::Blocks(_) => "blocks",
-            Message::NewBlock(_) => "new-block",
+            Message::CompactBlock(_) => "compact-block",
             Message::ViewChange(_) => "view-change",
             Message::NewView(_) => "new-view",
             Message::Evidence(_) => "evidence",
@@ -411,6 +417,8 @@ impl Message {
             Message::Overdue(_) => "overdue",
             Message::GetSuccessions { .. } => "get-successions",
             Message::Successions(_) => "successions",
+            Message::GetTransactions(_) => "get-transactions",
+            Message::Transactions(_) => "transactions",
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::ledger::units::{Epoch, Height, View};
 use crate::limits::{OVERDUE_BYTES_MAX, VIEW_MAX};
 use crate::message::checkpoint::{Checkpoint, CheckpointCertificate, Snapshot};
 use crate::message::epoch::{Opening, Succession};
+use crate::message::relay::CompactBlock;
 use crate::message::{
     Ballot, CommitCertificate, Evidence, Message, NewView, Overdue, PrePrepare, PreparedBlock, PreparedCertificate,
     Seal, ViewChange, Vote, VoteKind, vote_digest,
@@ -206,9 +207,13 @@ impl Verifier {
                     self.check_block(&certified.block, known, &mut rng)?;
                 }
             }
-            Message::NewBlock(block) => {
-                self.check_work(&block.header)?;
-                self.check_block(block, known, rng)?;
+            Message::CompactBlock(compact) => {
+                self.check_work(&compact.header)?;
+                self.check_compact_block(compact, known)?;
+            }
+            Message::Transactions(answer) => {
+                let mut unknown = answer.transactions.iter().filter(|transaction| !known(&transaction.hash()));
+                unknown.try_for_each(|transaction| self.check_transaction(transaction))?;
             }
             Message::Blocks(blocks) => {
                 if self.genesis.pow().is_some() {
@@ -234,6 +239,7 @@ impl Verifier {
             | Message::GetCertified { .. }
             | Message::GetHeaders(_)
             | Message::GetBlocks(_)
+            | Message::GetTransactions(_)
             | Message::GetSnapshot { .. }
             | Message::Snapshot(None)
             | Message::GetBuckets { .. }
@@ -263,7 +269,11 @@ impl Verifier {
             | Message::GetSuccessions { .. }
             | Message::Successions(_)
             | Message::Buckets(_) => pbft,
-            Message::GetHeaders(_) | Message::Headers(_) | Message::NewBlock(_) => !pbft,
+            Message::GetHeaders(_)
+            | Message::Headers(_)
+            | Message::CompactBlock(_)
+            | Message::GetTransactions(_)
+            | Message::Transactions(_) => !pbft,
         };
         if fits { Ok(()) } else { Err(MessageError::WrongEngine(message.name())) }
     }
@@ -307,6 +317,16 @@ impl Verifier {
             self.check_epoch_change(transaction).map_err(fail)?;
         }
         Ok(())
+    }
+
+    /// Whether it can announce a block, and whether what it has of it is valid but for the coinbase, which is judged in its block.
+    fn check_compact_block(&self, compact: &CompactBlock, known: Known<'_>) -> Result<(), MessageError> {
+        if !compact.is_well_formed() {
+            return Err(MessageError::Inconsistent("places of transactions that no block has"));
+        }
+        let others = compact.prefilled.iter().filter(|it| it.index > 0).map(|it| &it.transaction);
+        let mut unknown = others.filter(|transaction| !known(&transaction.hash()));
+        Ok(unknown.try_for_each(|transaction| self.check_transaction(transaction))?)
     }
 
     fn check_transaction(&self, transaction: &Transaction) -> Result<(), TxError> {

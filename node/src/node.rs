@@ -17,6 +17,7 @@ use bezant_api::{address, genesis};
 use bezant_consensus::engine::{EngineConfig, VoteLog};
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::LockHash;
+use bezant_consensus::ledger::target::Work;
 use bezant_consensus::ledger::units::Incarnation;
 use bezant_consensus::verify::Verifier;
 use bezant_node_core::{MempoolConfig, ReplicaConfig};
@@ -280,7 +281,18 @@ fn engine_config(config: &NodeConfig, genesis: Arc<Genesis>) -> Result<EngineCon
     }
     let incarnation = Incarnation(config.dev.incarnation);
     let log = VoteLog::Original;
-    Ok(EngineConfig { mine: config.miner.enabled, genesis, key, log, payee, incarnation })
+    let digits = config.sync.work_min.as_deref().unwrap_or("0");
+    let work_min = Work::from_hex(digits).ok_or_else(|| config_error("sync.work_min", "hex digits are expected"))?;
+    Ok(EngineConfig {
+        mine: config.miner.enabled,
+        genesis,
+        key,
+        log,
+        payee,
+        incarnation,
+        work_min,
+        salt: rand::random(),
+    })
 }
 
 fn read_payee(text: &str, genesis: &Genesis) -> Result<LockHash, NodeError> {

@@ -114,6 +114,8 @@ impl Alone {
                 log: VoteLog::Original,
                 incarnation: Incarnation(0),
                 mine: false,
+                work_min: Default::default(),
+                salt: [0; 32],
             },
             genesis_toml: String::new(),
             opened,

@@ -312,7 +312,13 @@ impl VerifyPool {
         match message {
             Message::Transaction(transaction) => self.learn([transaction.hash()]),
             Message::PrePrepare(proposal) => self.learn(hashes(&proposal.block)),
-            Message::NewBlock(block) => self.learn(hashes(block)),
+            Message::CompactBlock(compact) => {
+                let others = compact.prefilled.iter().filter(|it| it.index > 0);
+                self.learn(others.map(|it| it.transaction.hash()).collect::<Vec<_>>());
+            }
+            Message::Transactions(answer) => {
+                self.learn(answer.transactions.iter().map(Transaction::hash).collect::<Vec<_>>());
+            }
             Message::Certified(_)
             | Message::Blocks(_)
             | Message::Vote(_)
@@ -321,6 +327,7 @@ impl VerifyPool {
             | Message::GetHeaders(_)
             | Message::Headers(_)
             | Message::GetBlocks(_)
+            | Message::GetTransactions(_)
             | Message::ViewChange(_)
             | Message::NewView(_)
             | Message::Evidence(_)

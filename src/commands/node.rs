@@ -99,6 +99,9 @@ fn merge(config: &mut NodeConfig, settings: NodeSettings) {
     if settings.payee.is_some() {
         config.miner.payee = settings.payee;
     }
+    if settings.work_min.is_some() {
+        config.sync.work_min = settings.work_min;
+    }
     over(&mut config.log.filter, settings.log);
     config.log.json |= settings.log_json;
 }

@@ -81,6 +81,8 @@ impl Target {
 impl Work {
     /// No work.
     pub const ZERO: Work = Work(U320::ZERO);
+    /// The least there is.
+    pub const ONE: Work = Work(U320::ONE);
 
     /// The sum.
     ///
@@ -89,6 +91,24 @@ impl Work {
     #[must_use]
     pub fn plus(self, other: Work) -> Work {
         Work(self.0.checked_add(other.0).expect("320 bits hold the work of any chain"))
+    }
+
+    /// The difference, or no work when `other` is more.
+    #[must_use]
+    pub fn less(self, other: Work) -> Work {
+        Work(self.0.saturating_sub(other.0))
+    }
+
+    /// The work of so many blocks like this.
+    #[must_use]
+    pub fn times(self, blocks: u64) -> Work {
+        Work(self.0.saturating_mul(U320::from(blocks)))
+    }
+
+    /// The work that the hex digits name, or `None` when they name none of 320 bits.
+    #[must_use]
+    pub fn from_hex(digits: &str) -> Option<Work> {
+        U320::from_str_radix(digits, 16).ok().filter(|_| !digits.is_empty()).map(Work)
     }
 
     /// The number, for display.

@@ -233,7 +233,7 @@ impl Engine for Pbft {
             Event::Pending { oldest } => self.proposer.on_pending(oldest),
             Event::Change(change) => self.on_change(change.into_inner()),
             // Proof of work's.
-            Event::Instruction(_) => {}
+            Event::Instruction(_) | Event::Known { .. } => {}
             Event::BlockNow => self.on_block_now(),
             // Proof of work's.
             Event::Solved { .. } => {}
@@ -355,7 +355,9 @@ impl Engine for Pbft {
             | Message::GetHeaders(_)
             | Message::Headers(_)
             | Message::Blocks(_)
-            | Message::NewBlock(_)
+            | Message::GetTransactions(_)
+            | Message::Transactions(_)
+            | Message::CompactBlock(_)
             | Message::ViewChange(_)
             | Message::NewView(_)
             | Message::Evidence(_)
@@ -405,7 +407,11 @@ impl Pbft {
             | Message::GetSuccessions { .. }
             | Message::GetBuckets { .. } => {}
             // Of the other engine, which the verifier refuses.
-            Message::GetHeaders(_) | Message::Headers(_) | Message::NewBlock(_) => {}
+            Message::GetHeaders(_)
+            | Message::Headers(_)
+            | Message::CompactBlock(_)
+            | Message::GetTransactions(_)
+            | Message::Transactions(_) => {}
         }
     }
 

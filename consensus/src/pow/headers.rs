@@ -3,7 +3,7 @@
 use super::tree::{Mark, Tree};
 use super::{Pow, difficulty};
 use crate::engine::{Effect, Fault, Peer, Record, Trace};
-use crate::ledger::block::{Block, Header};
+use crate::ledger::block::Header;
 use crate::ledger::genesis::PowParams;
 use crate::ledger::hash::BlockId;
 use crate::ledger::target::{Target, Work};
@@ -102,8 +102,11 @@ impl Pow {
         }
     }
 
-    /// Whether a header that leads to this much work may be taken: more than ours always, less from the budget.
+    /// Whether a header that leads to this much work may be taken: more than ours always, a little less from the budget.
     fn spend_budget(&mut self, promised: Work) -> bool {
+        if promised < self.work_looked_at() {
+            return false;
+        }
         if promised > self.tree.node(&self.tree.tip()).work {
             return true;
         }
@@ -121,6 +124,9 @@ impl Pow {
     /// An answer to a locator: consecutive headers above something that both sides have.
     pub(super) fn on_headers(&mut self, from: Peer, headers: &[Header]) {
         let asked = self.close_headers_request(from);
+        if let Some(branch) = self.take_counting(from).filter(|_| asked) {
+            return self.go_on_counting(from, branch, headers);
+        }
         let Some(first) = headers.first() else {
             if asked {
                 self.claims_nothing(from);
@@ -138,6 +144,10 @@ impl Pow {
             self.claims_nothing(from);
             return self.blame(from, "headers", "not consecutive, or without the work they claim");
         };
+        if promised < self.work_looked_at() {
+            let fork = (first.parent, parent.work);
+            return self.begin_counting(from, fork, headers);
+        }
         let known = self.tree.len();
         let mut last = first.parent;
         for header in headers {
@@ -149,17 +159,6 @@ impl Pow {
         self.proved(from, &last, self.tree.len() == known);
         if headers.len() == HEADERS_PER_MESSAGE_MAX && headers.last().is_some_and(|header| header.id() == last) {
             self.ask_headers.insert(from, last);
-        }
-    }
-
-    /// A block that a peer found or passes on: first its header, then its body.
-    pub(super) fn on_new_block(&mut self, from: Peer, block: Block) {
-        let id = block.id();
-        let above = self.tree.get(&block.header.parent).map_or(Work::ZERO, |parent| parent.work);
-        let promised = promised_work(above, std::slice::from_ref(&block.header)).unwrap_or(Work::ZERO);
-        if self.accept_header(Some(from), &block.header, promised) {
-            self.proved(from, &id, false);
-            self.accept_body(Some(from), id, block);
         }
     }
 
@@ -186,7 +185,7 @@ impl Pow {
 
 /// The work at the end of these headers above a block with work `above`; `None` unless each follows the one before and meets
 /// the target that it names.
-fn promised_work(above: Work, headers: &[Header]) -> Option<Work> {
+pub(super) fn promised_work(above: Work, headers: &[Header]) -> Option<Work> {
     let mut work = above;
     let mut parent = headers.first()?.parent;
     for header in headers {

@@ -12,7 +12,6 @@ use crate::ledger::hash::{BlockId, MerkleRoot, tagged};
 use crate::ledger::transaction::{Body, Coinbase, Output, Transaction, Witness};
 use crate::ledger::units::{Height, Time};
 use crate::limits::HEADER_BYTES;
-use crate::message::Message;
 
 /// Bytes at the start of the coinbase's extra data that miners may roll.
 const EXTRANONCE_BYTES: usize = 8;
@@ -202,7 +201,8 @@ impl Pow {
         self.select();
         if self.tree.is_active(&id) {
             self.mining.forced = false;
-            self.send(To::All, Message::NewBlock(block));
+            let announcement = self.announcement(&block);
+            self.send(To::All, announcement);
         }
     }
 }

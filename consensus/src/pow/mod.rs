@@ -18,12 +18,15 @@
 //!   replica's choice: it blames nobody who thinks otherwise.
 //! - **Sync** is headers first, by locators; bodies come in parallel from the peers that claim the best header's work, within a
 //!   window above what is connected. Claims only choose whom to ask.
+//! - **Relay**: a block that is found is announced by its header and the short names of its transactions (module `relay`); what a
+//!   peer lacks it asks for.
 //! - **Spam** costs its sender: every header carries its work, headers that do not lead to more work than ours are taken only
-//!   from a budget that our own chain's growth refills, and bodies off the best branch are limited in number.
+//!   from a budget that our own chain's growth refills, those of long branches with little work only once the work of the whole
+//!   was counted (module `presync`), and bodies off the best branch are limited in number.
 //! - **Mining**: a template for each new tip, and while transactions wait at most one per second.
 //!
 //! # What it does not do yet
-//! A first pass over headers that stores nothing, relay by short ids, pruning of old headers.
+//! Pruning of old headers.
 //!
 //! # Invariants
 //! After every event the active chain of the tree is the chain's, and no valid branch that is all here has more work.
@@ -34,6 +37,8 @@ mod headers;
 mod instruct;
 mod light;
 mod mine;
+mod presync;
+mod relay;
 mod restore;
 mod select;
 mod serve;
@@ -60,6 +65,8 @@ use crate::message::{Message, TipInfo};
 use crate::sync::Peers;
 use bodies::Bodies;
 use mine::Mining;
+use presync::Counting;
+use relay::Relay;
 use std::collections::BTreeMap;
 use sync::Request;
 use tree::Tree;
@@ -78,6 +85,10 @@ pub struct Pow {
     tree: Tree,
     bodies: Bodies,
     peers: Peers<Request>,
+    /// Branches whose work is counted, one of a peer.
+    counting: BTreeMap<Peer, Counting>,
+    /// Announced blocks that are being put together. Bounded.
+    relays: BTreeMap<BlockId, Relay>,
     /// Peers to be asked for headers whatever they claim, each from this header on.
     ask_headers: BTreeMap<Peer, BlockId>,
     /// Headers from the future by their time, with who brought them. Bounded.
@@ -109,6 +120,7 @@ impl Engine for Pow {
             Event::Message { from, message, waited_ms: _ } => self.on_message(from, message.into_inner()),
             Event::Unanswered(peer) => self.on_unanswered(peer),
             Event::Payload { ticket, transactions } => self.on_payload(ticket, transactions),
+            Event::Known { block, known } => self.on_known(block, known),
             // PBFT's.
             Event::Overdue { .. } => {}
             Event::Solved { ticket, block } => self.on_solved(ticket, block),
@@ -121,6 +133,7 @@ impl Engine for Pow {
             Event::Wake => {}
         }
         self.release_waiting();
+        self.expire_relays();
         self.select();
         self.announce_tip(before);
         self.ask_peers();
@@ -134,7 +147,8 @@ impl Engine for Pow {
 
     fn deadline(&self) -> Option<Time> {
         let waiting = self.waiting.keys().next().map(|(time, _)| self.present_from(*time));
-        let all = [waiting, self.peers.deadline(self.now), self.template_due(), Some(self.tip_due)];
+        let all =
+            [waiting, self.peers.deadline(self.now), self.template_due(), self.relays_until(), Some(self.tip_due)];
         all.into_iter().flatten().min()
     }
 
@@ -189,9 +203,10 @@ impl Pow {
             Message::Tip(tip) => self.peers.claimed(from, tip),
             Message::Headers(headers) => self.on_headers(from, &headers.0),
             Message::Blocks(blocks) => self.on_blocks(from, blocks.0),
-            Message::NewBlock(block) => self.on_new_block(from, block),
+            Message::CompactBlock(compact) => self.on_compact_block(from, &compact),
+            Message::Transactions(answer) => self.on_transactions(from, answer),
             // Requests are answered through `answer`, transactions are the mempool's.
-            Message::GetHeaders(_) | Message::GetBlocks(_) | Message::Transaction(_) => {}
+            Message::GetHeaders(_) | Message::GetBlocks(_) | Message::GetTransactions(_) | Message::Transaction(_) => {}
             // The verifier lets no message of the other engine through.
             Message::PrePrepare(_)
             | Message::Vote(_)

@@ -49,6 +49,8 @@ impl Pow {
             tree,
             bodies: Bodies::default(),
             peers: Peers::default(),
+            counting: BTreeMap::new(),
+            relays: BTreeMap::new(),
             ask_headers: BTreeMap::new(),
             waiting: BTreeMap::new(),
             low_work_left: LOW_WORK_HEADERS_MAX,

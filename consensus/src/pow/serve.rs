@@ -16,6 +16,7 @@ impl Pow {
         match request {
             Message::GetHeaders(locator) => Some(Message::Headers(self.headers_after(&locator.0))),
             Message::GetBlocks(ids) => Some(Message::Blocks(self.blocks(&ids.0))),
+            Message::GetTransactions(wanted) => Some(Message::Transactions(self.transactions_at(wanted))),
             Message::Transaction(_)
             | Message::PrePrepare(_)
             | Message::Vote(_)
@@ -36,7 +37,8 @@ impl Pow {
             | Message::Successions(_)
             | Message::Headers(_)
             | Message::Blocks(_)
-            | Message::NewBlock(_) => None,
+            | Message::Transactions(_)
+            | Message::CompactBlock(_) => None,
         }
     }
 

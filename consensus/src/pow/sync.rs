@@ -20,6 +20,8 @@ pub(super) enum Request {
     Headers,
     /// These bodies.
     Blocks(Vec<BlockId>),
+    /// What is missing of an announced block.
+    Transactions(BlockId),
 }
 
 impl Pow {
@@ -30,11 +32,13 @@ impl Pow {
 
     pub(super) fn on_disconnected(&mut self, peer: Peer) {
         self.peers.disconnected(peer);
+        self.counting.remove(&peer);
         self.ask_headers.remove(&peer);
     }
 
     pub(super) fn on_unanswered(&mut self, peer: Peer) {
         self.peers.unanswered(self.now, peer);
+        self.counting.remove(&peer);
         self.blame_silent(peer);
     }
 
@@ -49,7 +53,7 @@ impl Pow {
         let open = self.peers.open().any(|(other, request)| other == peer && matches!(request, Request::Blocks(_)));
         match open.then(|| self.peers.answered(peer)).flatten() {
             Some(Request::Blocks(ids)) => ids,
-            Some(Request::Headers) | None => Vec::new(),
+            Some(Request::Headers | Request::Transactions(_)) | None => Vec::new(),
         }
     }
 
@@ -87,8 +91,10 @@ impl Pow {
     /// Gives up what is overdue and asks for what is missing.
     pub(super) fn ask_peers(&mut self) {
         for (peer, _) in self.peers.expire(self.now) {
+            self.counting.remove(&peer);
             self.blame_silent(peer);
         }
+        self.ask_on();
         self.ask_for_headers();
         self.ask_for_bodies();
     }
@@ -96,7 +102,9 @@ impl Pow {
     fn ask_for_headers(&mut self) {
         let best = self.tree.best_header();
         let work = self.tree.node(&best).work;
-        let mut open = self.peers.open().filter(|(_, request)| matches!(request, Request::Headers)).count();
+        let is_counted = |peer: &Peer| self.counting.contains_key(peer);
+        let is_open = |(peer, request): &(Peer, &Request)| matches!(request, Request::Headers) && !is_counted(peer);
+        let mut open = self.peers.open().filter(is_open).count();
         let marked: BTreeSet<Peer> = self.ask_headers.keys().copied().collect();
         for peer in &marked {
             if self.peers.claim(*peer).is_none() {
@@ -156,13 +164,14 @@ impl Pow {
             .open()
             .filter_map(|(_, request)| match request {
                 Request::Blocks(ids) => Some(ids),
-                Request::Headers => None,
+                Request::Headers | Request::Transactions(_) => None,
             })
             .flatten()
             .copied()
             .collect();
         let mut path = self.tree.path(linked, &self.tree.ancestor(best, top));
-        path.retain(|id| self.tree.node(id).status == Status::Header && !asked.contains(id));
+        let is_coming = |id: &BlockId| asked.contains(id) || self.is_relayed(id);
+        path.retain(|id| self.tree.node(id).status == Status::Header && !is_coming(id));
         path
     }
 }

@@ -5,6 +5,8 @@ mod engine;
 mod instruct;
 #[cfg(feature = "plant")]
 mod plants;
+mod presync;
+mod relay;
 mod replay;
 mod sync;
 mod tree;
@@ -23,6 +25,7 @@ use crate::ledger::sighash::SighashCommon;
 use crate::ledger::target::Target;
 use crate::ledger::transaction::{Body, OutPoint, Output, Spend, Transaction, Transfer, Witness};
 use crate::ledger::units::{Height, Incarnation, Time};
+use crate::message::relay::CompactBlock;
 use crate::message::{CommitCertificate, Message};
 use crate::verify::{Verified, Verifier};
 use rand_chacha::ChaCha20Rng;
@@ -91,6 +94,11 @@ fn transfer(genesis: &Genesis, from: u8, coin: OutPoint, amount: u64, to: LockHa
 fn spend_genesis(genesis: &Genesis, number: u8, to: u8) -> Transaction {
     let coin = OutPoint { txid: genesis.block().transactions[0].id(), index: u32::from(number) };
     transfer(genesis, number, coin, 1_000_000, lock(to).hash(), 10)
+}
+
+/// An announcement that leaves nothing to be asked for.
+fn whole(block: &Block) -> Message {
+    Message::CompactBlock(CompactBlock::new(block, 0, |_| true))
 }
 
 /// Finds a nonce by trying.
@@ -218,6 +226,8 @@ impl World {
             payee: Some(lock(100 + index as u8).hash()),
             incarnation: Incarnation(0),
             mine: false,
+            work_min: Default::default(),
+            salt: [0; 32],
         };
         let (base, diff) = Base::genesis(&self.genesis);
         let disk = Disk { coins: diff.created.clone(), active: vec![base.tip.id], ..Disk::default() };
@@ -289,6 +299,12 @@ impl World {
                 Effect::WantPayload(request) => {
                     let transactions = node.pool.clone();
                     self.tell(index, Event::Payload { ticket: request.ticket, transactions });
+                }
+                Effect::WantKnown { block, names, wanted } => {
+                    let by_name: BTreeMap<_, _> =
+                        node.pool.iter().map(|it| (names.of(&it.hash()), Arc::new(it.clone()))).collect();
+                    let known = wanted.iter().map(|name| by_name.get(name).cloned()).collect();
+                    self.tell(index, Event::Known { block, known });
                 }
                 Effect::WantOverdue(_) | Effect::Admit { .. } => panic!("proof of work complains of nobody"),
                 Effect::Mine(template) => node.template = template,

@@ -20,6 +20,7 @@ use bezant_consensus::message::checkpoint::{
     BucketHashes, BucketPart, BucketParts, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote, Snapshot,
 };
 use bezant_consensus::message::epoch::{Opening, Readmission, Succession, Successions};
+use bezant_consensus::message::relay::{BlockTransactions, CompactBlock, GetTransactions};
 use bezant_consensus::message::{
     Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Locator, Message,
     NewView, Overdue, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind,
@@ -359,7 +360,7 @@ fn messages(vectors: &mut Vectors) {
         Message::Headers(Headers(vec![block().header])),
         Message::GetBlocks(BlockIds(ids())),
         Message::Blocks(Blocks(vec![block()])),
-        Message::NewBlock(block()),
+        Message::CompactBlock(CompactBlock::new(&block(), 7, |place| place == 0)),
         Message::ViewChange(view_change()),
         Message::NewView(new_view()),
         Message::Evidence(evidence()),
@@ -372,6 +373,8 @@ fn messages(vectors: &mut Vectors) {
         Message::Overdue(overdue()),
         Message::GetSuccessions { from: Epoch(1) },
         Message::Successions(Successions(vec![succession()])),
+        Message::GetTransactions(GetTransactions { block: BlockId([1; 32]), places: vec![1, 3] }),
+        Message::Transactions(BlockTransactions { block: BlockId([1; 32]), transactions: vec![payment()] }),
     ];
     for message in all {
         vectors.value(&format!("message {}", message.name()), &message);
@@ -394,4 +397,6 @@ fn records(vectors: &mut Vectors) {
     vectors.value("record committed", &Record::Committed(committed()));
     vectors.value("record header", &Record::Header(sample_block().header));
     vectors.value("record invalid", &Record::Invalid(BlockId([0xbd; 32])));
+    vectors.value("record invalidated", &Record::Invalidated(BlockId([0xbd; 32])));
+    vectors.value("record reconsidered", &Record::Reconsidered(BlockId([0xbd; 32])));
 }

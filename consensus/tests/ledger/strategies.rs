@@ -21,6 +21,7 @@ use bezant_consensus::message::checkpoint::{
     BucketHashes, BucketPart, BucketParts, Checkpoint, CheckpointCertificate, CheckpointState, CheckpointVote, Snapshot,
 };
 use bezant_consensus::message::epoch::{Opening, Readmission, Succession, Successions};
+use bezant_consensus::message::relay::{BlockTransactions, CompactBlock, GetTransactions};
 use bezant_consensus::message::{
     Ballot, BlockIds, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Locator, Message,
     NewView, Overdue, PrePrepare, PreparedBlock, PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind,
@@ -314,7 +315,8 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         vec(header(), 0..4).prop_map(|list| Message::Headers(Headers(list))),
         ids().prop_map(|list| Message::GetBlocks(BlockIds(list))),
         vec(block(), 0..3).prop_map(|list| Message::Blocks(Blocks(list))),
-        block().prop_map(Message::NewBlock),
+        (block(), any::<u64>(), any::<bool>())
+            .prop_map(|(block, salt, whole)| Message::CompactBlock(CompactBlock::new(&block, salt, |_| whole))),
         view_change().prop_map(Message::ViewChange),
         new_view().prop_map(Message::NewView),
         evidence().prop_map(Message::Evidence),
@@ -329,6 +331,11 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         overdue().prop_map(Message::Overdue),
         any::<u64>().prop_map(|from| Message::GetSuccessions { from: Epoch(from) }),
         vec(succession(), 0..3).prop_map(|list| Message::Successions(Successions(list))),
+        (bytes32(), vec(any::<u16>(), 0..5))
+            .prop_map(|(id, places)| Message::GetTransactions(GetTransactions { block: BlockId(id), places })),
+        (bytes32(), vec(transaction(), 0..3)).prop_map(|(id, transactions)| {
+            Message::Transactions(BlockTransactions { block: BlockId(id), transactions })
+        }),
     ]
 }
 
@@ -349,5 +356,7 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
         committed().prop_map(Record::Committed),
         header().prop_map(Record::Header),
         bytes32().prop_map(|id| Record::Invalid(BlockId(id))),
+        bytes32().prop_map(|id| Record::Invalidated(BlockId(id))),
+        bytes32().prop_map(|id| Record::Reconsidered(BlockId(id))),
     ]
 }

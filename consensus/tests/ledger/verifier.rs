@@ -11,6 +11,7 @@ use bezant_consensus::ledger::transaction::{Body, EpochChange, MemberList, Trans
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
 use bezant_consensus::message::checkpoint::{Checkpoint, CheckpointCertificate, CheckpointVote};
 use bezant_consensus::message::epoch::{Opening, Succession, Successions};
+use bezant_consensus::message::relay::CompactBlock;
 use bezant_consensus::message::{
     Ballot, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Message, NewView, Overdue,
     PrePrepare, PreparedBlock, PreparedCertificate, Seal, ViewChange, Vote, VoteKind,
@@ -290,7 +291,7 @@ fn certified_blocks() {
 #[test]
 fn messages_of_the_other_engine() {
     let block = mined(empty_block(), 0x207f_ffff);
-    let of_pow = [Message::NewBlock(block.clone()), Message::Headers(Headers(vec![block.header]))];
+    let of_pow = [whole(&block), Message::Headers(Headers(vec![block.header]))];
     for message in of_pow {
         assert_eq!(judge(&pbft(), message.clone()), Err(MessageError::WrongEngine(message.name())));
         assert_eq!(judge(&pow(), message), Ok(()));
@@ -298,6 +299,11 @@ fn messages_of_the_other_engine() {
     let message = Message::GetCertified { from: Height(1), count: 1 };
     assert_eq!(judge(&pow(), message.clone()), Err(MessageError::WrongEngine("get-certified")));
     assert_eq!(judge(&pbft(), message), Ok(()));
+}
+
+/// An announcement in which all stands as a whole.
+fn whole(block: &Block) -> Message {
+    Message::CompactBlock(CompactBlock::new(block, 0, |_| true))
 }
 
 /// With a nonce that meets the target of `bits`.
@@ -317,7 +323,7 @@ fn headers_have_done_their_work() {
         let messages = [
             Message::Headers(Headers(vec![block.header])),
             Message::Blocks(Blocks(vec![block.clone()])),
-            Message::NewBlock(block),
+            whole(&block),
         ];
         messages.map(|message| matches!(judge(&pow(), message), Err(MessageError::Block(BlockError::Header(_)))))
     };

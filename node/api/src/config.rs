@@ -28,6 +28,9 @@ pub struct NodeConfig {
     /// Proof of work: the node's own miner.
     #[serde(default)]
     pub miner: MinerConfig,
+    /// Catching up with peers.
+    #[serde(default)]
+    pub sync: SyncConfig,
     /// Logging.
     #[serde(default)]
     pub log: LogConfig,
@@ -105,6 +108,16 @@ pub struct MinerConfig {
     pub hashrate_max: u64,
     /// Lock hash (hex) or address that is paid.
     pub payee: Option<String>,
+}
+
+/// Catching up with peers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyncConfig {
+    /// Proof of work: a chain with less work is not looked at (hex, as `bezant testnet status --json` shows work). Whoever starts a
+    /// node on a net that has run for long sets it to what is known of that net's work, so that nobody can feed the node a
+    /// history of its own that took less.
+    pub work_min: Option<String>,
 }
 
 /// Logging, to stderr.

@@ -26,6 +26,7 @@ use bezant_consensus::ledger::genesis::{EngineParams, Genesis};
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::transaction::{Body, Transaction};
 use bezant_consensus::ledger::units::{Height, Time};
+use bezant_consensus::message::relay::{ShortId, ShortIds};
 use bezant_consensus::message::{Message, TipInfo};
 use bezant_consensus::pbft::Pbft;
 use bezant_consensus::pow::Pow;
@@ -102,6 +103,11 @@ struct Call {
 enum Question {
     Payload(PayloadRequest),
     Overdue(OverdueRequest),
+    Known {
+        block: BlockId,
+        names: ShortIds,
+        wanted: Vec<ShortId>,
+    },
     /// No question, but answered by the mempool all the same.
     Admit {
         peer: Peer,
@@ -302,6 +308,7 @@ impl Replica {
             Message::GetCertified { .. }
             | Message::GetHeaders(_)
             | Message::GetBlocks(_)
+            | Message::GetTransactions(_)
             | Message::GetSnapshot { .. }
             | Message::GetSuccessions { .. }
             | Message::GetBuckets { .. } => {
@@ -315,7 +322,8 @@ impl Replica {
             | Message::Certified(_)
             | Message::Headers(_)
             | Message::Blocks(_)
-            | Message::NewBlock(_)
+            | Message::Transactions(_)
+            | Message::CompactBlock(_)
             | Message::ViewChange(_)
             | Message::NewView(_)
             | Message::Evidence(_)
@@ -410,6 +418,9 @@ impl Replica {
             Effect::Send { to, message } => call.outputs.push(Output::Send { to, message }),
             Effect::WantPayload(request) => call.questions.push_back(Question::Payload(request)),
             Effect::WantOverdue(request) => call.questions.push_back(Question::Overdue(request)),
+            Effect::WantKnown { block, names, wanted } => {
+                call.questions.push_back(Question::Known { block, names, wanted });
+            }
             Effect::Admit { peer, member, transactions } => {
                 call.questions.push_back(Question::Admit { peer, member, transactions });
             }
@@ -443,6 +454,10 @@ impl Replica {
                 let above = self.taken(&request.above);
                 let (oldest, transactions) = self.mempool.overdue(request.due_until, &above);
                 self.tell(call, Event::Overdue { ticket: request.ticket, oldest, transactions });
+            }
+            Question::Known { block, names, wanted } => {
+                let known = self.mempool.known(&names, &wanted);
+                self.tell(call, Event::Known { block, known });
             }
             Question::Admit { peer, member, transactions } => {
                 let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);

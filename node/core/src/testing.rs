@@ -193,6 +193,8 @@ pub(crate) fn engine_config(genesis: &Arc<Genesis>, number: u8) -> EngineConfig 
         log: VoteLog::Original,
         incarnation: Incarnation(0),
         mine: true,
+        work_min: Default::default(),
+        salt: [0; 32],
     }
 }
 

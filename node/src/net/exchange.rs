@@ -23,6 +23,7 @@ pub(super) fn answer_name(request: &Message) -> &'static str {
         Message::GetCertified { .. } => "certified",
         Message::GetHeaders(_) => "headers",
         Message::GetBlocks(_) => "blocks",
+        Message::GetTransactions(_) => "transactions",
         Message::GetSnapshot { .. } => "snapshot",
         Message::GetBuckets { .. } => "buckets",
         Message::GetSuccessions { .. } => "successions",
@@ -33,7 +34,8 @@ pub(super) fn answer_name(request: &Message) -> &'static str {
         | Message::Certified(_)
         | Message::Headers(_)
         | Message::Blocks(_)
-        | Message::NewBlock(_)
+        | Message::Transactions(_)
+        | Message::CompactBlock(_)
         | Message::ViewChange(_)
         | Message::NewView(_)
         | Message::Evidence(_)

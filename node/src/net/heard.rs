@@ -150,7 +150,7 @@ impl Driver {
         let message: Message = decode(&raw.data).map_err(|error| error.to_string())?;
         let topic = match &message {
             Message::Transaction(_) => &self.names.transactions,
-            Message::NewBlock(_) => &self.names.blocks,
+            Message::CompactBlock(_) => &self.names.blocks,
             Message::PrePrepare(_)
             | Message::Vote(_)
             | Message::Certified(_)
@@ -166,6 +166,8 @@ impl Driver {
             | Message::Headers(_)
             | Message::GetBlocks(_)
             | Message::Blocks(_)
+            | Message::GetTransactions(_)
+            | Message::Transactions(_)
             | Message::GetSnapshot { .. }
             | Message::Snapshot(_)
             | Message::GetBuckets { .. }

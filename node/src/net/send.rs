@@ -56,7 +56,7 @@ impl Driver {
                 let topic = self.names.transactions.clone();
                 self.publish(&topic, message, &frame)
             }
-            Message::NewBlock(_) => {
+            Message::CompactBlock(_) => {
                 let topic = self.names.blocks.clone();
                 self.publish(&topic, message, &frame)
             }
@@ -77,6 +77,8 @@ impl Driver {
             | Message::Headers(_)
             | Message::GetBlocks(_)
             | Message::Blocks(_)
+            | Message::GetTransactions(_)
+            | Message::Transactions(_)
             | Message::Checkpoint(_)
             | Message::Checkpointed(_)
             | Message::GetSnapshot { .. }

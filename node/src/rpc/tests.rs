@@ -8,7 +8,7 @@ use crate::metrics::Metrics;
 use crate::store;
 use crate::verify_pool::VerifyPool;
 use bezant_api::client::{Client, ClientError};
-use bezant_api::config::{DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig};
+use bezant_api::config::{DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig, SyncConfig};
 use bezant_api::event::EventKind;
 use bezant_api::genesis::{ledger_defaults, pbft_defaults, to_toml};
 use bezant_api::methods::{Access, METHODS};
@@ -71,6 +71,7 @@ async fn running(dev: bool, admin_token: Option<String>) -> Running {
         rpc,
         validator_key: Some(key),
         miner: MinerConfig::default(),
+        sync: SyncConfig::default(),
         log: LogConfig::default(),
         dev: DevConfig { token: dev.then(|| "secret".to_owned()), ..DevConfig::default() },
     };

@@ -188,6 +188,7 @@ fn is_answer(message: &Message) -> bool {
         Message::Certified(_)
         | Message::Headers(_)
         | Message::Blocks(_)
+        | Message::Transactions(_)
         | Message::Snapshot(_)
         | Message::Successions(_)
         | Message::Buckets(_) => true,
@@ -198,7 +199,8 @@ fn is_answer(message: &Message) -> bool {
         | Message::GetCertified { .. }
         | Message::GetHeaders(_)
         | Message::GetBlocks(_)
-        | Message::NewBlock(_)
+        | Message::GetTransactions(_)
+        | Message::CompactBlock(_)
         | Message::ViewChange(_)
         | Message::NewView(_)
         | Message::Evidence(_)

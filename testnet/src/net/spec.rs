@@ -14,7 +14,7 @@
 use crate::net::error::NetError;
 use crate::net::ports::PortClaims;
 use crate::net::supervisor;
-use bezant_api::config::{DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig};
+use bezant_api::config::{DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig, SyncConfig};
 use bezant_api::home::MARKER_FILE;
 use bezant_api::keyfile;
 use bezant_api::types::EngineName;
@@ -457,6 +457,7 @@ pub fn node_config(dir: &Path, spec: &NetSpec, index: usize) -> NodeConfig {
             hashrate_max: HASHRATE_DEFAULT,
             payee: mines.then(|| miner_payee(spec, index)),
         },
+        sync: SyncConfig::default(),
         log: LogConfig::default(),
         dev: DevConfig {
             token: Some(spec.dev_token.clone()),

@@ -367,7 +367,9 @@ impl Referee {
             | Message::Headers(_)
             | Message::GetBlocks(_)
             | Message::Blocks(_)
-            | Message::NewBlock(_) => Ok(()),
+            | Message::GetTransactions(_)
+            | Message::Transactions(_)
+            | Message::CompactBlock(_) => Ok(()),
         }
     }
 

@@ -95,6 +95,8 @@ fn node(
         log: VoteLog::Original,
         incarnation: Incarnation(0),
         mine: pow,
+        work_min: Default::default(),
+        salt: [0; 32],
     };
     let config = ReplicaConfig { engine, mempool: MempoolConfig::default() };
     let plant = match options.plant {

@@ -238,6 +238,8 @@ impl World {
             payee: None,
             incarnation: self.incarnation,
             mine: false,
+            work_min: Default::default(),
+            salt: [0; 32],
         };
         let (engine, effects) = Pbft::restore(config, Box::new(Reader(node.disk.clone())), base, records);
         writeln!(self.log, "node {index} starts").expect("writing to a string");

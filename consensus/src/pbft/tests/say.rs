@@ -28,6 +28,7 @@ pub(super) fn describe_effect(effect: &Effect) -> Option<String> {
         Effect::Send { to, message } => format!("send {to:?} {}", describe(message)),
         Effect::WantPayload(request) => format!("want payload {} above {}", request.height, request.above.len()),
         Effect::WantOverdue(_) => "want overdue".to_owned(),
+        Effect::WantKnown { .. } => panic!("blocks are not announced under PBFT"),
         Effect::Admit { member, transactions, .. } => format!("admit {} of {member}", transactions.len()),
         Effect::Mine(_) => "mine".to_owned(),
         Effect::Snapshot(step) => describe_step(step),

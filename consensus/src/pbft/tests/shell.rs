@@ -56,6 +56,7 @@ impl World {
                 }
                 Effect::Send { to, message } => self.send(index, to, message),
                 Effect::WantPayload(request) => later.push(self.payload(index, &request)),
+                Effect::WantKnown { .. } => panic!("blocks are not announced under PBFT"),
                 Effect::WantOverdue(request) => later.push(self.overdue(index, &request)),
                 Effect::Admit { transactions, .. } => later.push(self.admit(index, transactions)),
                 Effect::Chain(update) => later.extend(self.switched(index, &update)),

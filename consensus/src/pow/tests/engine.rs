@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::Status;
+use crate::message::{Blocks, Headers};
 
 fn reorgs(node: &Node) -> Vec<(u64, u64)> {
     let reorg = |trace: &Trace| match trace {
@@ -162,9 +163,9 @@ fn an_invalid_block_leaves_the_old_chain_untouched() {
     let (tip, balance) = (world.nodes[0].tip_id(), world.nodes[0].balance(100));
     let [first, middle, last] = branch_with_invalid_middle(&mut world);
     let updates = world.nodes[0].updates.len();
-    for block in [&first, &middle, &last] {
-        world.deliver(1, 0, Message::NewBlock(block.clone()));
-    }
+    let blocks = [first, middle.clone(), last.clone()];
+    world.deliver(1, 0, Message::Headers(Headers(blocks.iter().map(|block| block.header).collect())));
+    world.deliver(1, 0, Message::Blocks(Blocks(blocks.to_vec())));
     let node = &world.nodes[0];
     assert_eq!((node.tip_id(), node.balance(100)), (tip, balance));
     assert_eq!(node.updates.len(), updates, "nothing was switched");
@@ -174,8 +175,11 @@ fn an_invalid_block_leaves_the_old_chain_untouched() {
     let mut child = last.clone();
     child.header.parent = last.id();
     child.header.time += 1;
-    world.deliver(1, 0, Message::NewBlock(solve(child)));
-    assert_eq!(world.nodes[0].blames.len(), 2, "whoever builds on it is blamed too");
+    let child = solve(child);
+    world.deliver(1, 0, whole(&child));
+    assert_eq!(world.nodes[0].blames.len(), 1, "whoever passes on what is announced above it has not looked at it yet");
+    world.deliver(1, 0, Message::Headers(Headers(vec![child.header])));
+    assert_eq!(world.nodes[0].blames.len(), 2, "whoever has it on its chain is blamed too");
     world.restart(0);
     assert_eq!(world.nodes[0].tip_id(), tip, "the mark outlives a restart");
     world.mine(0, 1);

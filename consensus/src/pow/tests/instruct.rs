@@ -1,6 +1,6 @@
 //! What a person decides about branches.
 
-use super::{World, genesis, genesis_with, params, spend_genesis};
+use super::{World, genesis, genesis_with, params, spend_genesis, whole};
 use crate::engine::{Engine, Event, Instruction, InstructionError, Record, Status, Trace};
 use crate::ledger::genesis::PowParams;
 use crate::ledger::hash::BlockId;
@@ -128,8 +128,9 @@ fn what_breaks_a_rule_is_found_to_break_it_again() {
     let tip = world.nodes[0].tip_id();
     let [first, middle, last] = super::engine::branch_with_invalid_middle(&mut world);
     for block in [&first, &middle, &last] {
-        world.deliver(1, 0, crate::message::Message::NewBlock(block.clone()));
+        world.deliver(1, 0, whole(block));
     }
+    assert_eq!(world.nodes[0].blames, [], "whoever passed them on may not have looked at them");
     world.instruct(0, Instruction::Reconsider(last.id()));
     assert_eq!(world.nodes[0].tip_id(), tip);
     let disk = world.nodes[0].disk.0.lock().unwrap();

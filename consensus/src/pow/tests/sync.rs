@@ -31,7 +31,7 @@ fn bodies_may_come_in_any_order() {
     let headers = blocks.iter().map(|block| block.header).collect();
     world.deliver(0, 1, Message::Headers(Headers(headers)));
     for index in [5, 2, 0, 4, 1, 3] {
-        world.deliver(0, 1, Message::NewBlock(blocks[index].clone()));
+        world.deliver(0, 1, whole(&blocks[index]));
     }
     assert_eq!(world.nodes[1].tip(), Height(6));
     let connected: Vec<usize> = world.nodes[1].updates.iter().map(|update| update.connected.len()).collect();
@@ -63,7 +63,7 @@ fn a_header_from_the_future_waits() {
         let mut disk = world.nodes[0].disk.0.lock().unwrap();
         disk.bodies.insert(block.id(), Arc::new(block.clone()));
     }
-    world.deliver(0, 1, Message::NewBlock(block.clone()));
+    world.deliver(0, 1, whole(&block));
     assert_eq!(world.nodes[1].tip(), Height(0));
     assert!(world.nodes[1].blames.is_empty(), "it is refused for now, no fault");
     let due = Time::from_seconds(block.header.time - 60);
@@ -72,7 +72,7 @@ fn a_header_from_the_future_waits() {
     assert!(world.nodes[1].engine.tree.get(&block.id()).is_none());
     world.pass_s(1);
     assert!(world.nodes[1].engine.tree.get(&block.id()).is_some(), "its time has come");
-    world.deliver(0, 1, Message::NewBlock(block.clone()));
+    world.deliver(0, 1, whole(&block));
     assert_eq!(world.nodes[1].tip_id(), block.id());
 }
 
@@ -87,7 +87,7 @@ fn bad_headers_are_blamed_and_not_kept() {
     let mut too_early = good.clone();
     too_early.header.time = world.nodes[0].engine.tree.median_time(&world.nodes[0].tip_id());
     for (count, block) in [bad_bits, too_early].into_iter().enumerate() {
-        world.deliver(7, 0, Message::NewBlock(solve(block)));
+        world.deliver(7, 0, whole(&solve(block)));
         assert_eq!(world.nodes[0].blames.len(), count + 1);
     }
     assert_eq!(world.nodes[0].engine.tree.len(), 13);
@@ -106,7 +106,7 @@ fn work_is_checked_before_anything_else() {
     let mut block = genesis.block();
     block.header.parent = world.nodes[0].tip_id();
     let verifier = Verifier::new(genesis);
-    for message in [Message::NewBlock(block.clone()), Message::Headers(Headers(vec![block.header]))] {
+    for message in [whole(&block), Message::Headers(Headers(vec![block.header]))] {
         let rng = ChaCha20Rng::from_seed([1; 32]);
         assert!(verifier.message(message, &|_| false, rng).is_err());
     }

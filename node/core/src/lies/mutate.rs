@@ -105,7 +105,9 @@ impl Liar {
             | Message::Headers(_)
             | Message::GetBlocks(_)
             | Message::Blocks(_)
-            | Message::NewBlock(_) => {}
+            | Message::GetTransactions(_)
+            | Message::Transactions(_)
+            | Message::CompactBlock(_) => {}
         }
         message
     }

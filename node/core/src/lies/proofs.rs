@@ -44,7 +44,9 @@ impl Liar {
             | Message::Headers(_)
             | Message::GetBlocks(_)
             | Message::Blocks(_)
-            | Message::NewBlock(_) => return message,
+            | Message::GetTransactions(_)
+            | Message::Transactions(_)
+            | Message::CompactBlock(_) => return message,
         }
         self.forger.signed_anew(message)
     }

@@ -11,6 +11,7 @@
 //! | what goes into a block | `select` |
 //! | what would be in the next block, and since when | `head` |
 //! | what a member handed over | `handed` |
+//! | what of an announced block is here | `relay` |
 //! | what depends on each other, and what is evicted first | `cluster` |
 //!
 //! Not here yet: replacing a transaction by a better paying one, and estimates of rates.
@@ -22,6 +23,7 @@ mod handed;
 mod head;
 mod memory;
 mod orphans;
+mod relay;
 mod select;
 #[cfg(test)]
 mod tests;

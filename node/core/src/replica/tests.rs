@@ -15,6 +15,7 @@ use bezant_consensus::ledger::rules::context::Place;
 use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::ledger::units::{Epoch, Height, Time, View};
+use bezant_consensus::message::relay::CompactBlock;
 use bezant_consensus::message::{Message, TipInfo};
 use bezant_consensus::verify::{Verified, Verifier};
 use rand_chacha::ChaCha8Rng;
@@ -289,15 +290,15 @@ fn a_lighter_branch_gives_its_transactions_back() {
     let mut blocks = Vec::new();
     for _ in 0..2 {
         for output in mine(&mut heavy, &mut later) {
-            if let Output::Send { message: Message::NewBlock(block), .. } = output {
-                blocks.push(block);
+            if let Output::Send { message: message @ Message::CompactBlock(_), .. } = output {
+                blocks.push(message);
             }
         }
     }
     light.handle(later, Input::Connected(Peer(1)));
     let mut outputs = Vec::new();
     for block in blocks {
-        outputs.extend(light.handle(later, from_peer(&genesis, 1, Message::NewBlock(block))));
+        outputs.extend(light.handle(later, from_peer(&genesis, 1, block)));
     }
     assert_eq!(light.chain().tip(), heavy.chain().tip());
     assert!(light.mempool().contains(&transaction.id()));
@@ -308,7 +309,7 @@ fn a_lighter_branch_gives_its_transactions_back() {
     assert_eq!(light.chain_mut().commitment(), {
         let block = light.chain().block(&light.chain().tip().id).expect("connected a moment ago");
         heavy.handle(later, Input::Connected(Peer(0)));
-        heavy.handle(later, from_peer(&genesis, 0, Message::NewBlock(Block::clone(&block))));
+        heavy.handle(later, from_peer(&genesis, 0, Message::CompactBlock(CompactBlock::new(&block, 0, |_| true))));
         heavy.chain_mut().commitment()
     });
 }

@@ -22,6 +22,8 @@ fn lies(genesis: Genesis, number: u8) -> Lies {
         payee: None,
         incarnation: Incarnation(0),
         mine: false,
+        work_min: Default::default(),
+        salt: [0; 32],
     })
 }
 

@@ -111,6 +111,8 @@ impl Net {
                 log: VoteLog::Original,
                 incarnation: Incarnation(0),
                 mine: false,
+                work_min: Default::default(),
+                salt: [0; 32],
             };
             let (base, records) = disk.lock().load();
             let (engine, _) = Pbft::restore(config, Box::new(disk.clone()), base, records);
