@@ -88,7 +88,8 @@ fn what_cannot_be_put_together_comes_as_a_whole() {
 #[test]
 fn a_silent_sender_is_not_waited_for() {
     let (mut world, block) = found(1, [1, 0, 0]);
-    let (_, _, announced) = world.queue.iter().find(|(_, _, it)| it.name() == "compact-block").expect("it is announced");
+    let (_, _, announced) =
+        world.queue.iter().find(|(_, _, it)| it.name() == "compact-block").expect("it is announced");
     let announced = announced.clone();
     world.queue.clear();
     world.deliver(0, 1, announced.clone());

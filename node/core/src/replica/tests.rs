@@ -5,7 +5,8 @@ use crate::mempool::MempoolConfig;
 use crate::testing::{GenesisStore, allocation, engine_config, output_of, pbft_genesis, pow_genesis, signed};
 use bezant_consensus::chain::{Base, Chain};
 use bezant_consensus::engine::{
-    Effect, Engine, Event, Fault, PayloadRequest, PbftStatus, Peer, Record, Status, Template, To, Trace,
+    Effect, Engine, Event, Fault, Instruction, InstructionError, PayloadRequest, PbftStatus, Peer, Record, Status,
+    Template, To, Trace,
 };
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::genesis::Genesis;
@@ -382,6 +383,9 @@ impl Engine for Script {
         None
     }
     fn admits_change(&self, _: &Transaction) -> Result<(), TxError> {
+        Ok(())
+    }
+    fn admits_instruction(&self, _: Instruction) -> Result<(), InstructionError> {
         Ok(())
     }
 }

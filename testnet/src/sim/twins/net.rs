@@ -315,6 +315,7 @@ impl Net {
                 let (ticket, oldest) = (request.ticket, None);
                 return Ok(Some(Event::Overdue { ticket, oldest, transactions: Vec::new() }));
             }
+            Effect::WantKnown { .. } => unreachable!("this is PBFT"),
             Effect::Trace(_) | Effect::Mine(_) | Effect::Admit { .. } | Effect::Members { .. } => {}
         }
         Ok(None)
