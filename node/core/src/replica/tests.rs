@@ -297,9 +297,21 @@ fn a_lighter_branch_gives_its_transactions_back() {
         }
     }
     light.handle(later, Input::Connected(Peer(1)));
+    heavy.handle(later, Input::Connected(Peer(0)));
     let mut outputs = Vec::new();
     for block in blocks {
-        outputs.extend(light.handle(later, from_peer(&genesis, 1, block)));
+        let heard = light.handle(later, from_peer(&genesis, 1, block));
+        // Each has a transaction that it lacks, or the coinbase alone.
+        let wanted = heard.iter().find_map(|output| match output {
+            Output::Send { message: message @ Message::GetTransactions(_), .. } => Some(message.clone()),
+            _ => None,
+        });
+        outputs.extend(heard);
+        for output in wanted.map(|wanted| heavy.handle(later, from_peer(&genesis, 0, wanted))).into_iter().flatten() {
+            if let Output::Send { message: answer @ Message::Transactions(_), .. } = output {
+                outputs.extend(light.handle(later, from_peer(&genesis, 1, answer)));
+            }
+        }
     }
     assert_eq!(light.chain().tip(), heavy.chain().tip());
     assert!(light.mempool().contains(&transaction.id()));
