@@ -1,11 +1,11 @@
 //! SHA-256d nonce search: kernels, and threads of its own that run them.
 //!
 //! A [`Miner`] is told a template and says what it finds. It searches with the fastest [`Kernel`] that the processor has and that
-//! passed its self-test; [`Kernel::failed`] names those that did not. Its threads are its own, not those that verify blocks, and it holds a
-//! limit on the hash rate, so that the miners of a local net leave the machine to its user. [`bench()`] measures the kernels.
+//! passed its self-test; [`Kernel::failed`] names those that did not. Its threads are its own, not those that verify blocks, and it
+//! holds a limit on the hash rate, so that the miners of a local net leave the machine to its user. [`bench()`] measures the kernels.
 //!
-//! What is searched is the nonce; when all are used up, the first 8 bytes of the coinbase's extra data move on, and with them
-//! the merkle root. A kernel may reject early, but every hit is checked in full before it is reported.
+//! What is searched is the nonce, each with a few versions; when all are used up, the first 8 bytes of the coinbase's extra data
+//! move on, and with them the merkle root. A kernel may reject early, but every hit is checked in full before it is reported.
 //!
 //! Unsafe code is confined to the kernels for x86-64, where a function that needs a processor feature is called after a look whether
 //! the processor has it.
@@ -19,5 +19,5 @@ mod space;
 mod tests;
 
 pub use bench::{KernelRate, bench};
-pub use kernel::{Kernel, Search};
+pub use kernel::{Hit, Kernel, Search};
 pub use miner::{Miner, MinerConfig, Solution};

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Nonces tried between two looks at the orders, at most. Half a millisecond by the slowest kernel of a fast processor, 60 µs by
+/// Hashes tried between two looks at the orders, at most. Half a millisecond by the slowest kernel of a fast processor, 60 µs by
 /// its fastest; 4 ms where only half a million are tried in a second. The look costs well under a microsecond.
 pub(crate) const BATCH_MAX: u32 = 2_048;
-/// How long the nonces of a limited batch last at the limit. They are tried as fast as without one, and the rest is waited for,
+/// How long the hashes of a limited batch last at the limit. They are tried as fast as without one, and the rest is waited for,
 /// from which a change of the orders wakes at once.
 const BATCH_S: f64 = 0.005;
 /// What was missed longer ago is not made up for.
@@ -34,7 +34,7 @@ impl Limiter {
         }
     }
 
-    /// Nonces to try in the next batch; 0 when the limit allows for none at all.
+    /// Hashes to try in the next batch; 0 when the limit allows for none at all.
     pub(crate) fn batch(&self) -> u32 {
         match self.rate {
             None => BATCH_MAX,

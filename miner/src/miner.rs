@@ -1,6 +1,6 @@
 //! The threads that search.
 
-use crate::kernel::{Kernel, Search};
+use crate::kernel::{Hit, Kernel, Search, VERSIONS};
 use crate::limit::Limiter;
 use crate::space::Space;
 use bezant_consensus::engine::Template;
@@ -63,9 +63,9 @@ impl Shared {
     }
 }
 
-/// Threads that search a nonce for the latest template.
+/// Threads that search a nonce and a version for the latest template.
 ///
-/// New orders are followed at once: a thread looks at them before each batch of at most 2,048 nonces, and a thread that waits for
+/// New orders are followed at once: a thread looks at them before each batch of at most 2,048 hashes, and a thread that waits for
 /// the limit's sake is woken. Dropping it stops and joins them; never drop it from inside its own
 /// callback.
 pub struct Miner {
@@ -119,7 +119,7 @@ impl Miner {
         self.shared.change(|orders| orders.hashrate_max = hashrate_max);
     }
 
-    /// Nonces tried since the start, by all threads.
+    /// Hashes since the start, by all threads.
     #[must_use]
     pub fn hashes(&self) -> u64 {
         self.shared.hashes.load(Ordering::Relaxed)
@@ -188,14 +188,14 @@ impl Worker {
                 if !self.may_go_on(generation) {
                     return;
                 }
-                let batch = self.limiter.batch();
-                let hit = self.kernel.search(&search, first, batch);
-                let last = hit.unwrap_or(first.saturating_add(batch - 1));
-                let tried = last - first + 1;
-                self.shared.hashes.fetch_add(u64::from(tried), Ordering::Relaxed);
-                self.limiter.done(tried, Instant::now());
-                if let Some(nonce) = hit {
-                    return self.report(space, generation, step, &search, nonce);
+                let nonces = self.limiter.batch().div_ceil(VERSIONS);
+                let hit = self.kernel.search(&search, first, nonces);
+                let last = hit.map_or(first.saturating_add(nonces - 1), |hit| hit.nonce);
+                let hashes = (last - first) * VERSIONS + hit.map_or(VERSIONS, |hit| hit.roll + 1);
+                self.shared.hashes.fetch_add(u64::from(hashes), Ordering::Relaxed);
+                self.limiter.done(hashes, Instant::now());
+                if let Some(hit) = hit {
+                    return self.report(space, generation, step, &search, hit);
                 }
                 next = last.checked_add(1);
             }
@@ -228,7 +228,7 @@ impl Worker {
 
     /// Reports a solution unless the orders have changed; then the search ends until there is a new template, so that an easy
     /// target does not bring a flood.
-    fn report(&self, space: &Space, generation: u64, step: u64, search: &Search, nonce: u32) {
+    fn report(&self, space: &Space, generation: u64, step: u64, search: &Search, hit: Hit) {
         let mut orders = self.shared.orders();
         if self.shared.generation.load(Ordering::Acquire) != generation {
             return;
@@ -237,7 +237,7 @@ impl Worker {
         self.shared.generation.fetch_add(1, Ordering::Release);
         self.shared.changed.notify_all();
         drop(orders);
-        let solution = Solution { ticket: space.ticket(), block: space.block(step, search.header(nonce)) };
+        let solution = Solution { ticket: space.ticket(), block: space.block(step, search.header(hit)) };
         let mut found = self.shared.found.lock().expect("no thread panics while it reports");
         found(solution);
     }

@@ -8,12 +8,12 @@ use bezant_consensus::ledger::transaction::{Body, Transaction};
 /// Bytes at the start of the coinbase's extra data that may be rolled.
 const EXTRANONCE_BYTES: usize = 8;
 
-/// A template, cut into steps of 2^32 nonces each. Step numbers roll the extranonce; where the coinbase has no room for it, they
-/// move the time forward.
+/// A template, cut into steps of 2^32 nonces each, with all versions of a search. Step numbers roll the extranonce; where the
+/// coinbase has no room for it, they move the time forward.
 ///
 /// The engine's templates have that room, and it renews them with the time every few seconds: so the time is left as it was given,
 /// and never runs ahead of the clock. Where it has to move, a step is a second, and a thread needs longer than that for the nonces
-/// of a step, by far: 2^32 of them last two minutes at 33 MH/s.
+/// of a step, by far: 2^32 of them, with one version alone, last two minutes at 33 MH/s.
 #[derive(Clone, Debug)]
 pub(crate) struct Space {
     template: Template,
@@ -34,7 +34,7 @@ impl Space {
         self.template.ticket
     }
 
-    /// The header to search at a step, its nonce to be ignored.
+    /// The header to search at a step, with its own version and a nonce to be ignored.
     pub(crate) fn header(&self, step: u64) -> Header {
         let header = self.template.block.header;
         let root = self.proof.as_ref().and_then(|proof| {

@@ -1,6 +1,7 @@
 //! The threads' manners, and what there is to search.
 
 use super::*;
+use crate::kernel::VERSIONS;
 use crate::limit::{BATCH_MAX, Limiter};
 use crate::space::Space;
 use bezant_consensus::engine::Template;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// Longer than anything here takes, even on a loaded machine.
 const LONG: Duration = Duration::from_secs(60);
-/// Every second nonce meets it.
+/// Every second header meets it.
 const EASY_BITS: u32 = 0x207f_ffff;
 /// Out of reach.
 const HARD_BITS: u32 = 0x1800_ffff;
@@ -94,6 +95,21 @@ fn a_solution_is_a_valid_block_of_its_template() {
     }
     drop(miner);
     assert!(found.try_recv().is_err(), "one solution for each template");
+}
+
+/// Each version of a nonce is a hash, up to the hit: in the order that all kernels share.
+#[test]
+fn what_is_counted_is_hashes() {
+    for ticket in 0..20 {
+        let (miner, found) = start(1, None);
+        let mut template = template(ticket, 0x1f7f_ffff, 16);
+        template.block.header.time += u32::try_from(ticket).unwrap();
+        miner.set_template(Some(template.clone()));
+        let header = found.recv_timeout(LONG).expect("an easy target is met").block.header;
+        let roll = (header.version ^ template.block.header.version) >> 13;
+        assert!(roll < VERSIONS);
+        assert_eq!(miner.hashes(), u64::from(header.nonce) * u64::from(VERSIONS) + u64::from(roll) + 1);
+    }
 }
 
 #[test]
@@ -179,7 +195,7 @@ fn old_work_ends_with_the_batch_that_was_begun() {
     }
 }
 
-/// A batch is short in nonces at any limit, and 5 ms of the limit at most.
+/// A batch is short in hashes at any limit, and 5 ms of the limit at most.
 #[test]
 fn batches_are_small_at_any_limit() {
     let now = Instant::now();

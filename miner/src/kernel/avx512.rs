@@ -13,7 +13,7 @@ pub(super) fn is_supported() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")
 }
 
-/// The first nonce from `first` to `last` whose id is not above the target by its highest 32 bits.
+/// The first nonce from `first` to `last` of which a version's id is not above the target by its highest 32 bits.
 ///
 /// # Panics
 /// Where [`is_supported`] says no.

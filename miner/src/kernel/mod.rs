@@ -1,15 +1,18 @@
-//! Kernels: ways to try nonces. All find the same ones.
+//! Kernels: ways to try headers. All find the same ones.
+//!
+//! What is tried is a nonce with each of [`VERSIONS`] versions in turn, then the next nonce: the version is in the header's first
+//! block and the nonce in the second, which is then expanded once for all versions.
 //!
 //! | kernel | what it does |
 //! |---|---|
-//! | `naive` | two whole digests for each nonce: the yardstick, and what the others are compared with |
+//! | `naive` | two whole digests for each header: the yardstick, and what the others are compared with |
 //! | `portable` | starts at the midstate, and looks at the highest word of the id alone |
-//! | `avx2` | eight nonces side by side, with all that [`prepared`] leaves out |
+//! | `avx2` | eight nonces side by side, with all that [`prepared`] leaves out, and words shared by the versions |
 //! | `sha-ni` | two nonces, interleaved, by the processor's SHA instructions, with the same left out |
-//! | `avx512` | sixteen nonces side by side |
+//! | `avx512` | sixteen nonces side by side, otherwise as `avx2` |
 //!
-//! A kernel only tells which nonce is worth a look: [`Kernel::search`] checks each in full, so that a kernel that is wrong can
-//! miss a hit but never invent one. One that the processor has is used if it passes [`self_test`] in this process.
+//! A kernel only tells which nonce is worth a look: [`Kernel::search`] checks all its versions in full, so that a kernel that is
+//! wrong can miss a hit but never invent one. One that the processor has is used if it passes [`self_test`] in this process.
 
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "a function that enables a processor feature is called")]
@@ -39,42 +42,62 @@ use bezant_consensus::ledger::target::{Target, U320};
 use prepared::Prepared;
 use std::sync::OnceLock;
 
-/// A header whose nonce is searched, with what can be computed beforehand.
+/// How many versions of a header are tried with each nonce, the header's own first. With 1 the version stays as it is.
+pub(crate) const VERSIONS: u32 = 4;
+/// The lowest of the bits that miners may roll, 13 to 28 (BIP 320).
+const LOWEST_ROLLED_BIT: u32 = 13;
+const _: () = assert!(VERSIONS >= 1 && VERSIONS <= 1 << 16, "one version, and at most those of 16 bits");
+
+/// What turns a header into one that meets the target. Ordered as they are searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hit {
+    /// The nonce.
+    pub nonce: u32,
+    /// Which of the versions, of which 0 is the header's own.
+    pub roll: u32,
+}
+
+/// A header whose nonce and version are searched, with what can be computed beforehand.
 #[derive(Clone, Debug)]
 pub struct Search {
     header: Header,
     target: Target,
-    /// The header's bytes.
-    bytes: [u8; 80],
+    /// The header's bytes with each version.
+    bytes: [[u8; 80]; VERSIONS as usize],
     prepared: Prepared,
 }
 
 impl Search {
-    /// Prepares the search for a nonce of this header that meets `target`.
+    /// Prepares the search for a nonce and version with which this header meets `target`.
     #[must_use]
     pub fn new(header: Header, target: Target) -> Search {
-        let bytes = header.to_bytes();
+        let bytes = std::array::from_fn(|roll| rolled(header, roll as u32).to_bytes());
         let top: U320 = target.value() >> 224usize;
         Search { header, target, bytes, prepared: Prepared::new(&bytes, top.to()) }
     }
 
-    /// The header with this nonce.
+    /// The header with this nonce and version.
     #[must_use]
-    pub fn header(&self, nonce: u32) -> Header {
-        Header { nonce, ..self.header }
+    pub fn header(&self, Hit { nonce, roll }: Hit) -> Header {
+        Header { nonce, ..rolled(self.header, roll) }
     }
 
-    /// The full check: whether the header with this nonce meets the target.
+    /// The full check: the first version with which this nonce meets the target.
     #[must_use]
-    pub fn is_hit(&self, nonce: u32) -> bool {
-        self.target.is_met_by(&self.header(nonce).id())
+    pub fn hit(&self, nonce: u32) -> Option<Hit> {
+        (0..VERSIONS).map(|roll| Hit { nonce, roll }).find(|hit| self.target.is_met_by(&self.header(*hit).id()))
     }
 }
 
-/// A way to try nonces.
+/// The header with one of its versions.
+fn rolled(header: Header, roll: u32) -> Header {
+    Header { version: header.version ^ (roll << LOWEST_ROLLED_BIT), ..header }
+}
+
+/// A way to try headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
-    /// Two whole digests per nonce; the yardstick.
+    /// Two whole digests per header; the yardstick.
     Naive,
     /// From the midstate with the compression function alone, early reject by the highest word. Runs everywhere.
     Portable,
@@ -137,25 +160,25 @@ impl Kernel {
         }
     }
 
-    /// The first nonce among the `count` ones from `first` on that meets the target, checked in full. Stops at the largest
-    /// nonce; does not wrap.
+    /// The first hit among the `count` nonces from `first` on, each with all its versions, checked in full. Stops at the
+    /// largest nonce; does not wrap.
     ///
     /// # Panics
     /// When the processor lacks what the kernel needs; it has it for those of [`Kernel::available`].
     #[must_use]
-    pub fn search(self, search: &Search, first: u32, count: u32) -> Option<u32> {
+    pub fn search(self, search: &Search, first: u32, count: u32) -> Option<Hit> {
         let last = first.saturating_add(count.checked_sub(1)?);
         let mut from = first;
         loop {
             let candidate = self.candidate(search, from, last)?;
-            if search.is_hit(candidate) {
-                return Some(candidate);
+            if let Some(hit) = search.hit(candidate) {
+                return Some(hit);
             }
             from = candidate.checked_add(1).filter(|from| *from <= last)?;
         }
     }
 
-    /// The first nonce from `first` to `last` that may meet the target.
+    /// The first nonce from `first` to `last` that may meet the target with one of the versions.
     fn candidate(self, search: &Search, first: u32, last: u32) -> Option<u32> {
         match self {
             Kernel::Naive => naive::search(search, first, last),

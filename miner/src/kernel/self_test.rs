@@ -1,6 +1,6 @@
-//! What a kernel has to find before it is used: a known nonce, and whatever the yardstick finds on targets of all kinds.
+//! What a kernel has to find before it is used: a known header, and whatever the yardstick finds on targets of all kinds.
 
-use super::{Kernel, Search};
+use super::{Hit, Kernel, Search, VERSIONS, rolled};
 use bezant_consensus::ledger::block::Header;
 use bezant_consensus::ledger::hash::{BlockId, MerkleRoot};
 use bezant_consensus::ledger::target::{Target, U320};
@@ -28,18 +28,21 @@ pub(super) fn genesis() -> Header {
 }
 
 /// Whether this search of `count` nonces from the first finds what it should.
-pub(super) fn passes(search: impl Fn(&Search, u32, u32) -> Option<u32>) -> bool {
+pub(super) fn passes(search: impl Fn(&Search, u32, u32) -> Option<Hit>) -> bool {
     let target = Target::from_compact(genesis().bits).expect("of a valid block");
-    let genesis = Search::new(genesis(), target);
     let finds_genesis = |before| {
+        // Rolled twice it is itself, so that the hit is at this roll.
+        let roll = before % VERSIONS;
+        let genesis = Search::new(rolled(genesis(), roll), target);
         let first = GENESIS_NONCE - before;
-        search(&genesis, first, COUNT_MAX) == Some(GENESIS_NONCE) && search(&genesis, first, before).is_none()
+        let hit = Hit { nonce: GENESIS_NONCE, roll };
+        search(&genesis, first, COUNT_MAX) == Some(hit) && search(&genesis, first, before).is_none()
     };
     (0..40).all(finds_genesis) && (0..32).all(|number| agrees(&search, number))
 }
 
 /// Whether it finds the same as the yardstick in the case with this number.
-fn agrees(search: &impl Fn(&Search, u32, u32) -> Option<u32>, number: u8) -> bool {
+fn agrees(search: &impl Fn(&Search, u32, u32) -> Option<Hit>, number: u8) -> bool {
     let header = Header {
         version: u32::from(number),
         parent: BlockId([number; 32]),

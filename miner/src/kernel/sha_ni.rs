@@ -8,9 +8,11 @@
 //! slower here than to compute it by shifts, which keep other parts of the processor busy than the rounds do.
 //!
 //! What is left out is in [`super::prepared`], except that the rounds 0 of the second hash and 61 are done, as the other half of an
-//! instruction. Word 61 is not expanded for it: `f` after round 61 is `e` after round 60.
+//! instruction. Word 61 is not expanded for it: `f` after round 61 is `e` after round 60. Words are made anew for each version: that
+//! is done while the rounds wait for each other. To make them once, before the rounds, is slower, and while those of the first
+//! version are done it wins a fiftieth.
 
-use super::prepared::{FIRST_W30, Prepared, SECOND_W8};
+use super::prepared::{FIRST_W4, FIRST_W30, Prepared, SECOND_W8};
 use super::words::{END, HEADER_BITS, K, START, sigma0};
 use std::arch::x86_64::*;
 
@@ -35,7 +37,7 @@ pub(super) fn is_supported() -> bool {
     is_x86_feature_detected!("sha") && is_x86_feature_detected!("avx")
 }
 
-/// The first nonce from `first` to `last` whose id is not above the target by its highest 32 bits.
+/// The first nonce from `first` to `last` of which a version's id is not above the target by its highest 32 bits.
 ///
 /// # Panics
 /// Where [`is_supported`] says no.
@@ -47,11 +49,17 @@ pub(super) fn search(prepared: &Prepared, first: u32, last: u32) -> Option<u32> 
 
 #[target_feature(enable = "sha,avx")]
 fn search_pairs(prepared: &Prepared, first: u32, last: u32) -> Option<u32> {
+    let versions = prepared.versions.map(|version| [state(version.before_4), state(version.midstate)]);
     let mut nonce = first;
     loop {
-        let digests = first_hash(prepared, [nonce.swap_bytes(), nonce.wrapping_add(1).swap_bytes()]);
-        let [one, two] = second_hash(digests);
-        if one.swap_bytes() <= prepared.top {
+        let [mut one, mut two] = [u32::MAX; 2];
+        for [before_4, midstate] in versions {
+            // Hidden from the compiler, which would make the words once, before the loop.
+            let w3 = std::hint::black_box([nonce.swap_bytes(), nonce.wrapping_add(1).swap_bytes()]);
+            let ends = second_hash(first_hash(prepared, before_4, midstate, w3));
+            (one, two) = (one.min(ends[0].swap_bytes()), two.min(ends[1].swap_bytes()));
+        }
+        if one <= prepared.top {
             return Some(nonce);
         }
         if nonce == last {
@@ -59,7 +67,7 @@ fn search_pairs(prepared: &Prepared, first: u32, last: u32) -> Option<u32> {
         }
         // Not above `last`, so it has not wrapped.
         nonce += 1;
-        if two.swap_bytes() <= prepared.top {
+        if two <= prepared.top {
             return Some(nonce);
         }
         if nonce == last {
@@ -69,17 +77,13 @@ fn search_pairs(prepared: &Prepared, first: u32, last: u32) -> Option<u32> {
     }
 }
 
-/// The words 0 to 3 and 4 to 7 of the first digests of the header with these nonce words.
+/// The words 0 to 3 and 4 to 7 of the first digests of the header with these states of a version and these nonce words.
 #[target_feature(enable = "sha,avx")]
 #[inline]
-fn first_hash(prepared: &Prepared, w3: [u32; 2]) -> [Pair; 2] {
-    let [a, b, c, d, e, f, g, h] = prepared.before_4;
-    let (abef, cdgh) = (four(f, e, b, a), four(h, g, d, c));
-    let start = w3.map(|w3| _mm_add_epi32(abef, four(0, w3, 0, w3)));
-    let mut s: State = [start, [cdgh; 2]];
-    let kw = &prepared.kw_from_4;
-    for at in [0, 4, 8] {
-        s = four_rounds(s, [four(kw[at], kw[at + 1], kw[at + 2], kw[at + 3]); 2]);
+fn first_hash(prepared: &Prepared, [abef, cdgh]: State, midstate: State, w3: [u32; 2]) -> [Pair; 2] {
+    let mut s = [add(abef, w3.map(|w3| four(0, w3, 0, w3))), cdgh];
+    for (g, [w0, w1, w2, w3]) in (1..).zip(FIRST_W4.as_chunks::<4>().0) {
+        s = expanded_rounds(s, [four(*w0, *w1, *w2, *w3); 2], g);
     }
     let Prepared { w16, w17, .. } = *prepared;
     let w4 = w3.map(|w3| {
@@ -97,8 +101,7 @@ fn first_hash(prepared: &Prepared, w3: [u32; 2]) -> [Pair; 2] {
     s = expanded_rounds(s, w7, 7);
     let mut w = [w4, w5, w6, w7];
     further_rounds!(s, w: 8 9 10 11 12 13 14 15);
-    let [a, b, c, d, e, f, g, h] = prepared.midstate;
-    let [abef, cdgh] = [add(s[0], [four(f, e, b, a); 2]), add(s[1], [four(h, g, d, c); 2])];
+    let [abef, cdgh] = [add(s[0], midstate[0]), add(s[1], midstate[1])];
     let words = |abef, cdgh| {
         // From b a d c and from f e h g.
         let high = _mm_shuffle_epi32::<0b10_11_00_01>(_mm_unpackhi_epi64(abef, cdgh));
@@ -113,8 +116,7 @@ fn first_hash(prepared: &Prepared, w3: [u32; 2]) -> [Pair; 2] {
 #[target_feature(enable = "sha,avx")]
 #[inline]
 fn second_hash([w0, w1]: [Pair; 2]) -> [u32; 2] {
-    let [a, b, c, d, e, f, g, h] = START;
-    let mut s: State = [[four(f, e, b, a); 2], [four(h, g, d, c); 2]];
+    let mut s = state(START);
     s = expanded_rounds(s, w0, 0);
     s = expanded_rounds(s, w1, 1);
     let [c8, c9, c10, c11, c12, c13, c14, c15] = SECOND_W8;
@@ -140,6 +142,13 @@ fn second_hash([w0, w1]: [Pair; 2]) -> [u32; 2] {
 #[inline]
 fn four(w0: u32, w1: u32, w2: u32, w3: u32) -> __m128i {
     _mm_set_epi32(w3.cast_signed(), w2.cast_signed(), w1.cast_signed(), w0.cast_signed())
+}
+
+/// The same state for both nonces.
+#[target_feature(enable = "sha,avx")]
+#[inline]
+fn state([a, b, c, d, e, f, g, h]: [u32; 8]) -> State {
+    [[four(f, e, b, a); 2], [four(h, g, d, c); 2]]
 }
 
 #[target_feature(enable = "sha,avx")]

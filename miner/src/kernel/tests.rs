@@ -4,13 +4,17 @@ use super::self_test::{GENESIS_NONCE, genesis, passes};
 use super::*;
 use bezant_consensus::ledger::hash::{BlockId, MerkleRoot};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+/// Where Bitcoin's genesis is a hit.
+const GENESIS: Hit = Hit { nonce: GENESIS_NONCE, roll: 0 };
 
 fn header(seed: [u8; 32]) -> Header {
     let word = |at: usize| u32::from_le_bytes(seed[at..at + 4].try_into().unwrap());
     Header { version: word(0), parent: BlockId(seed), merkle_root: MerkleRoot(seed), time: word(4), bits: 0, nonce: 0 }
 }
 
-/// The largest id: any nonce meets it.
+/// The largest id: any header meets it.
 fn easiest() -> U320 {
     (U320::from(1) << 256usize) - U320::from(1)
 }
@@ -19,9 +23,9 @@ fn search_for(seed: [u8; 32], value: U320) -> Search {
     Search::new(header(seed), Target::from_value(value.max(U320::from(1))).unwrap())
 }
 
-/// The id of a nonce as a number.
-fn id(search: &Search, nonce: u32) -> U320 {
-    U320::try_from_le_slice(&search.header(nonce).id().0).unwrap()
+/// The id of a header as a number.
+fn id(search: &Search, nonce: u32, roll: u32) -> U320 {
+    U320::try_from_le_slice(&search.header(Hit { nonce, roll }).id().0).unwrap()
 }
 
 /// All that the processor has, whether or not they pass their self-test.
@@ -32,8 +36,12 @@ fn supported() -> impl Iterator<Item = Kernel> {
 /// What each kernel finds, and the logic of the lanes.
 fn check(search: &Search, first: u32, count: u32) -> Result<(), TestCaseError> {
     let end = u64::from(first) + u64::from(count);
-    let met = |nonce: &u64| search.is_hit(u32::try_from(*nonce).unwrap());
-    let expected = (u64::from(first)..end.min(1 << 32)).find(met).map(|nonce| u32::try_from(nonce).unwrap());
+    let hit = |nonce| {
+        let nonce = u32::try_from(nonce).unwrap();
+        let met = |roll: &u32| search.target.is_met_by(&search.header(Hit { nonce, roll: *roll }).id());
+        (0..VERSIONS).find(met).map(|roll| Hit { nonce, roll })
+    };
+    let expected = (u64::from(first)..end.min(1 << 32)).find_map(hit);
     for kernel in supported() {
         prop_assert_eq!(kernel.search(search, first, count), expected, "{} {} {}", kernel.name(), first, count);
     }
@@ -41,7 +49,8 @@ fn check(search: &Search, first: u32, count: u32) -> Result<(), TestCaseError> {
         // Its hits are not checked in full: one is only the first that the highest word does not rule out.
         let last = u32::try_from(end - 1).unwrap_or(u32::MAX);
         let hit = plain::search(&search.prepared, first, last);
-        let not_above = |nonce: &u32| id(search, *nonce) >> 224usize <= U320::from(search.prepared.top);
+        let top = U320::from(search.prepared.top);
+        let not_above = |nonce: &u32| (0..VERSIONS).any(|roll| id(search, *nonce, roll) >> 224usize <= top);
         prop_assert_eq!(hit, (first..=last).find(not_above));
         #[cfg(target_arch = "x86_64")]
         for (kernel, candidate) in [
@@ -73,7 +82,7 @@ proptest! {
         check(&search_for(seed, value), first, count)?;
     }
 
-    /// Half of all nonces meet 0x207fffff, and all of them the easiest target.
+    /// Half of all headers meet 0x207fffff, and all of them the easiest target.
     #[test]
     fn very_easy_targets(seed in any::<[u8; 32]>(), first in any::<u32>(), count in 0u32..40) {
         check(&Search::new(header(seed), Target::from_compact(0x207f_ffff).unwrap()), first, count)?;
@@ -91,9 +100,9 @@ proptest! {
 
     /// Right at, above and below an id, so that all of it counts; and where only its highest word is that of the target.
     #[test]
-    fn targets_next_to_an_id(seed in any::<[u8; 32]>(), first in any::<u32>(), at in 0u32..50) {
+    fn targets_next_to_an_id(seed in any::<[u8; 32]>(), first in any::<u32>(), at in 0u32..50, roll in 0..VERSIONS) {
         let nonce = first.saturating_add(at);
-        let id = id(&search_for(seed, easiest()), nonce);
+        let id = id(&search_for(seed, easiest()), nonce, roll);
         let one = U320::from(1);
         let top = (id >> 224usize) << 224usize;
         let next_word = one << 224usize;
@@ -110,8 +119,8 @@ fn every_kernel_finds_the_nonce_of_bitcoins_genesis() {
     let search = Search::new(genesis(), Target::from_compact(genesis().bits).unwrap());
     for kernel in supported() {
         let name = kernel.name();
-        assert_eq!(kernel.search(&search, GENESIS_NONCE - 1_000, 2_000), Some(GENESIS_NONCE), "{name}");
-        assert_eq!(kernel.search(&search, GENESIS_NONCE, 1), Some(GENESIS_NONCE), "{name}");
+        assert_eq!(kernel.search(&search, GENESIS_NONCE - 1_000, 2_000), Some(GENESIS), "{name}");
+        assert_eq!(kernel.search(&search, GENESIS_NONCE, 1), Some(GENESIS), "{name}");
         assert_eq!(kernel.search(&search, GENESIS_NONCE - 1_000, 1_000), None, "{name}");
         assert_eq!(kernel.search(&search, GENESIS_NONCE + 1, 1_000), None, "{name}");
     }
@@ -127,7 +136,7 @@ fn a_highest_word_of_zero() {
         let search = Search::new(genesis(), Target::from_value(value).unwrap());
         for kernel in supported() {
             let found = kernel.search(&search, GENESIS_NONCE - 20, 40);
-            assert_eq!(found, hit.then_some(GENESIS_NONCE), "{}", kernel.name());
+            assert_eq!(found, hit.then_some(GENESIS), "{}", kernel.name());
         }
     }
 }
@@ -140,17 +149,32 @@ fn what_the_processor_has_passes_and_the_fastest_is_taken() {
     assert_eq!(Some(&Kernel::best()), supported.last());
 }
 
-type SearchFn = fn(&Search, u32, u32) -> Option<u32>;
+/// Versions differ in the bits that miners may roll alone, and the first is the header's own.
+#[test]
+fn versions_of_a_header() {
+    for version in [0, 0x2000_0000, u32::MAX] {
+        let search = Search::new(Header { version, ..genesis() }, Target::from_value(U320::from(1)).unwrap());
+        let versions: Vec<u32> = (0..VERSIONS).map(|roll| search.header(Hit { nonce: 7, roll }).version).collect();
+        assert_eq!(versions[0], version);
+        assert_eq!(versions.iter().collect::<BTreeSet<_>>().len(), versions.len());
+        assert!(versions.iter().all(|rolled| (rolled ^ version) & !0x1fff_e000 == 0));
+        assert_eq!(search.header(Hit { nonce: 7, roll: 0 }), Header { version, nonce: 7, ..genesis() });
+    }
+}
+
+type SearchFn = fn(&Search, u32, u32) -> Option<Hit>;
 
 /// Kernels that are wrong in the ways kernels are wrong.
 #[test]
 fn the_self_test_finds_broken_kernels() {
     let good = |search: &Search, first, count| Kernel::Naive.search(search, first, count);
     assert!(passes(good));
-    let broken: [(&str, SearchFn); 7] = [
+    let mut broken: Vec<(&str, SearchFn)> = vec![
         ("never hits", |_, _, _| None),
-        ("always hits", |_, first, count| (count > 0).then_some(first)),
-        ("is one off", |search, first, count| Kernel::Naive.search(search, first, count).map(|nonce| nonce ^ 1)),
+        ("always hits", |_, first, count| (count > 0).then_some(Hit { nonce: first, roll: 0 })),
+        ("is one off", |search, first, count| {
+            Kernel::Naive.search(search, first, count).map(|hit| Hit { nonce: hit.nonce ^ 1, ..hit })
+        }),
         ("searches one less", |search, first, count| Kernel::Naive.search(search, first, count.saturating_sub(1))),
         ("searches whole vectors only", |search, first, count| Kernel::Naive.search(search, first, count / 16 * 16)),
         ("searches beyond the end", |search, first, count| {
@@ -158,12 +182,25 @@ fn the_self_test_finds_broken_kernels() {
         }),
         ("takes ids for signed", |search, first, count| {
             let last = first.saturating_add(count.checked_sub(1)?);
-            (first..=last).find(|nonce| {
-                let top: u32 = (id(search, *nonce) >> 224usize).to();
-                top.cast_signed() <= search.prepared.top.cast_signed() && search.is_hit(*nonce)
-            })
+            let not_above = |nonce| {
+                let hit = search.hit(nonce)?;
+                let top: u32 = (id(search, nonce, hit.roll) >> 224usize).to();
+                (top.cast_signed() <= search.prepared.top.cast_signed()).then_some(hit)
+            };
+            (first..=last).find_map(not_above)
         }),
     ];
+    if VERSIONS > 1 {
+        broken.push(("leaves the last version out", |search, first, count| {
+            let last = first.saturating_add(count.checked_sub(1)?);
+            (first..=last).find_map(|nonce| search.hit(nonce).filter(|hit| hit.roll < VERSIONS - 1))
+        }));
+        broken.push(("searches version by version", |search, first, count| {
+            let last = first.saturating_add(count.checked_sub(1)?);
+            let met = |hit: &Hit| search.target.is_met_by(&search.header(*hit).id());
+            (0..VERSIONS).find_map(|roll| (first..=last).map(|nonce| Hit { nonce, roll }).find(met))
+        }));
+    }
     for (how, search) in broken {
         assert!(!passes(search), "{how}");
     }
