@@ -9,12 +9,15 @@ mod queries;
 mod readers;
 
 use crate::events::{EventStream, Start};
-use crate::limits::DEV_MINE_MAX;
+use crate::limits::{DEV_MINE_MAX, FEE_TARGET_DEFAULT};
 use crate::metrics::{Kind, Metrics};
 use crate::runtime::lies::Lie;
 use crate::store::{Barrier, StoreError};
 use crate::verify_pool::VerifyPool;
-use bezant_api::types::{EvidenceView, GenesisView, MempoolView, NodeStatus, PeerView, SubmitResult, TipView};
+use bezant_api::types::{
+    EvidenceView, FeeView, GenesisView, MempoolView, NodeStatus, PackageResult, PeerView, RefusalView, SubmitResult,
+    TestView, TestedTx, TipView,
+};
 use bezant_consensus::engine::{Instruction, InstructionError};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::Genesis;
@@ -22,8 +25,9 @@ use bezant_consensus::ledger::hash::{BlockId, CoinCommitment, LockHash, TxId};
 use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction, Witness};
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::verify::Verified;
-use bezant_node_core::io::{Admitted, DropReason, Refusal};
+use bezant_node_core::io::{Admitted, DropReason, Refusal, Refused, Trial};
 use bezant_node_core::lies::{Mode, Target};
+use bezant_node_core::limits::ESTIMATE_TARGET_MAX;
 use libp2p::PeerId;
 pub(crate) use readers::Readers;
 use std::collections::BTreeSet;
@@ -49,6 +53,9 @@ pub enum AskError {
     /// The transaction was refused; nothing was sent.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The package was refused; nothing was sent.
+    #[error(transparent)]
+    PackageRefused(#[from] Refused),
     /// The database does not answer.
     #[error("{0}")]
     Storage(#[from] StoreError),
@@ -63,6 +70,7 @@ impl AskError {
             AskError::Stopped => "stopping",
             AskError::Invalid(_) => "invalid-params",
             AskError::Refused(refusal) => refusal.kind(),
+            AskError::PackageRefused(refused) => refused.refusal.kind(),
             AskError::Storage(_) => "storage",
         }
     }
@@ -73,24 +81,86 @@ type Answer<T> = oneshot::Sender<T>;
 /// A question to the runtime, with where the answer goes.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Submit { transaction: Verified<Transaction>, reply: Answer<Result<Admitted, Refusal>> },
-    Check { transaction: Verified<Transaction>, reply: Answer<Result<Amount, Refusal>> },
-    Status { reply: Answer<NodeStatus> },
-    Ready { reply: Answer<bool> },
-    Subscribe { from: Option<u64>, reply: Answer<Start> },
-    Commitment { reply: Answer<Commitment> },
-    Evidence { reply: Answer<Vec<EvidenceView>> },
-    Mempool { reply: Answer<MempoolView> },
-    Peers { reply: Answer<Vec<PeerView>> },
-    ActiveAt { height: Height, reply: Answer<(Option<BlockId>, Height)> },
-    Whereabouts { txid: TxId, reply: Answer<Whereabouts> },
-    PoolCoins { locks: Arc<BTreeSet<LockHash>>, coins: Vec<OutPoint>, reply: Answer<PoolCoins> },
-    DevLinks { cut: Vec<PeerId>, reply: Answer<()> },
-    DevByzantine { lie: Option<Lie>, reply: Answer<bool> },
-    DevMine { count: u32, reply: Answer<TipView> },
-    DevHashrate { hashes_per_second: u64, reply: Answer<()> },
-    DevAdvance { ms: u64, reply: Answer<()> },
-    Instruct { instruction: Instruction, reply: Answer<Result<TipView, InstructionError>> },
+    Submit {
+        transaction: Verified<Transaction>,
+        reply: Answer<Result<Admitted, Refusal>>,
+    },
+    SubmitPackage {
+        transactions: Vec<Verified<Transaction>>,
+        reply: Answer<Result<Vec<Admitted>, Refused>>,
+    },
+    /// What the mempool held when the node stopped; `is_last` with the last of it.
+    Restore {
+        transactions: Vec<Verified<Transaction>>,
+        is_last: bool,
+    },
+    Test {
+        transactions: Vec<Verified<Transaction>>,
+        reply: Answer<Result<Trial, Refused>>,
+    },
+    Fee {
+        blocks: u32,
+        reply: Answer<FeeView>,
+    },
+    Status {
+        reply: Answer<NodeStatus>,
+    },
+    Ready {
+        reply: Answer<bool>,
+    },
+    Subscribe {
+        from: Option<u64>,
+        reply: Answer<Start>,
+    },
+    Commitment {
+        reply: Answer<Commitment>,
+    },
+    Evidence {
+        reply: Answer<Vec<EvidenceView>>,
+    },
+    Mempool {
+        reply: Answer<MempoolView>,
+    },
+    Peers {
+        reply: Answer<Vec<PeerView>>,
+    },
+    ActiveAt {
+        height: Height,
+        reply: Answer<(Option<BlockId>, Height)>,
+    },
+    Whereabouts {
+        txid: TxId,
+        reply: Answer<Whereabouts>,
+    },
+    PoolCoins {
+        locks: Arc<BTreeSet<LockHash>>,
+        coins: Vec<OutPoint>,
+        reply: Answer<PoolCoins>,
+    },
+    DevLinks {
+        cut: Vec<PeerId>,
+        reply: Answer<()>,
+    },
+    DevByzantine {
+        lie: Option<Lie>,
+        reply: Answer<bool>,
+    },
+    DevMine {
+        count: u32,
+        reply: Answer<TipView>,
+    },
+    DevHashrate {
+        hashes_per_second: u64,
+        reply: Answer<()>,
+    },
+    DevAdvance {
+        ms: u64,
+        reply: Answer<()>,
+    },
+    Instruct {
+        instruction: Instruction,
+        reply: Answer<Result<TipView, InstructionError>>,
+    },
 }
 
 /// The coin set at the tip.
@@ -196,8 +266,65 @@ impl NodeHandle {
     pub async fn check(&self, transaction: Transaction) -> Result<SubmitResult, AskError> {
         let txid = transaction.id().to_string();
         let transaction = self.verify(transaction).await?;
-        let fee = self.ask("check", |reply| Request::Check { transaction, reply }).await??;
-        Ok(SubmitResult { txid, known: false, fee: Some(fee.grains().to_string()) })
+        let trial = self.ask("check", |reply| Request::Test { transactions: vec![transaction], reply }).await?;
+        let trial = trial.map_err(|refused| refused.refusal)?;
+        let fee = trial.transactions.first().and_then(|tried| tried.fee);
+        Ok(SubmitResult { txid, known: false, fee: fee.map(|fee| fee.grains().to_string()) })
+    }
+
+    /// Hands in a package: `tx_submit_package`.
+    ///
+    /// # Errors
+    /// Refused, busy or stopping.
+    pub async fn submit_package(&self, transactions: Vec<Transaction>) -> Result<PackageResult, AskError> {
+        let fees: Vec<Option<u64>> = transactions.iter().map(stated_fee).collect();
+        let transactions = self.verify_all(transactions).await??;
+        let admitted = self.ask("submit", |reply| Request::SubmitPackage { transactions, reply }).await??;
+        let result = |(admitted, fee): (Admitted, Option<u64>)| {
+            let fee = fee.filter(|_| !admitted.known).map(|grains| grains.to_string());
+            SubmitResult { txid: admitted.txid.to_string(), known: admitted.known, fee }
+        };
+        Ok(PackageResult { transactions: admitted.into_iter().zip(fees).map(result).collect() })
+    }
+
+    /// What handing in a transaction or a package would do: `tx_test`.
+    ///
+    /// # Errors
+    /// Busy or stopping; a refusal is an answer.
+    pub async fn test(&self, transactions: Vec<Transaction>) -> Result<TestView, AskError> {
+        let tried = match self.verify_all(transactions).await? {
+            Ok(transactions) => self.ask("check", |reply| Request::Test { transactions, reply }).await?,
+            Err(refused) => Err(refused),
+        };
+        Ok(tried.map_or_else(|refused| refused_view(&refused), |trial| trial_view(&trial)))
+    }
+
+    async fn verify_all(
+        &self,
+        transactions: Vec<Transaction>,
+    ) -> Result<Result<Vec<Verified<Transaction>>, Refused>, AskError> {
+        let mut verified = Vec::with_capacity(transactions.len());
+        for transaction in transactions {
+            let txid = transaction.id();
+            match self.verify(transaction).await {
+                Ok(transaction) => verified.push(transaction),
+                Err(AskError::Refused(refusal)) => return Ok(Err(Refused { txid: Some(txid), refusal })),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Ok(verified))
+    }
+
+    /// `fee_estimate`, for one of the next `blocks` blocks.
+    ///
+    /// # Errors
+    /// Busy or stopping.
+    pub async fn fee_estimate(&self, blocks: Option<u32>) -> Result<FeeView, AskError> {
+        let blocks = blocks.unwrap_or(FEE_TARGET_DEFAULT);
+        if !(1..=ESTIMATE_TARGET_MAX).contains(&blocks) {
+            return Err(AskError::Invalid(format!("blocks: 1 to {ESTIMATE_TARGET_MAX} is expected")));
+        }
+        self.ask("fee", |reply| Request::Fee { blocks, reply }).await
     }
 
     async fn verify(&self, transaction: Transaction) -> Result<Verified<Transaction>, AskError> {
@@ -346,6 +473,42 @@ impl NodeHandle {
     pub async fn dev_advance(&self, ms: u64) -> Result<(), AskError> {
         self.dev_only()?;
         self.ask("dev_advance", |reply| Request::DevAdvance { ms, reply }).await
+    }
+}
+
+fn trial_view(trial: &Trial) -> TestView {
+    let tested = |tried: &bezant_node_core::io::Tried| TestedTx {
+        txid: tried.txid.to_string(),
+        known: tried.known,
+        fee: tried.fee.map(|fee| fee.grains().to_string()),
+        bytes: tried.bytes,
+    };
+    let rate = trial.rate();
+    TestView {
+        accepted: true,
+        transactions: trial.transactions.iter().map(tested).collect(),
+        fee: rate.map(|rate| rate.fee.to_string()),
+        fee_rate: rate.map(|rate| rate.per_thousand_bytes()),
+        replaces: trial.replaces.iter().map(TxId::to_string).collect(),
+        evicts: trial.evicts.iter().map(TxId::to_string).collect(),
+        refusal: None,
+    }
+}
+
+fn refused_view(refused: &Refused) -> TestView {
+    let refusal = RefusalView {
+        kind: refused.refusal.kind().to_owned(),
+        message: refused.refusal.to_string(),
+        txid: refused.txid.map(|txid| txid.to_string()),
+    };
+    TestView {
+        accepted: false,
+        transactions: Vec::new(),
+        fee: None,
+        fee_rate: None,
+        replaces: Vec::new(),
+        evicts: Vec::new(),
+        refusal: Some(refusal),
     }
 }
 

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod metrics;
 pub mod net;
 mod node;
+mod pool_file;
 pub mod ports;
 pub mod rpc;
 mod runtime;

@@ -34,6 +34,18 @@ pub const COINS_PER_ANSWER_MAX: usize = 10_000;
 pub const HISTORY_PER_ANSWER_MAX: usize = 1_000;
 /// Beginnings of epochs in one answer.
 pub const EPOCHS_PER_ANSWER_MAX: usize = 64;
+/// In one of how many blocks a transaction is wanted, where the question does not say.
+pub const FEE_TARGET_DEFAULT: u32 = 6;
+/// Transactions of the saved mempool that are verified, and handed to the runtime, together.
+pub const RESTORE_BATCH: usize = 64;
+/// Transactions that are copied for saving in one round of the runtime, so that no vote waits long.
+pub const SAVE_BATCH: usize = 1_000;
+/// The saved mempool as it is read at most; the mempool and what members hand over are far below.
+pub const POOL_FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Least time between two savings of the mempool ...
+pub const SAVE_INTERVAL_MS: u64 = 10_000;
+/// ... and so much more for each MiB that it holds, so that a full one does not keep the disk busy.
+pub const SAVE_INTERVAL_MS_PER_MIB: u64 = 1_000;
 /// Mempool ids in one answer.
 pub const MEMPOOL_IDS_PER_ANSWER_MAX: usize = 1_000;
 /// Blocks that `dev_mine` makes at most.

@@ -7,6 +7,7 @@ use crate::keys;
 use crate::limits::{REQUESTS_MAX, VERIFIED_EVENTS_MAX};
 use crate::metrics::Metrics;
 use crate::net::{self, NetSetup};
+use crate::pool_file::POOL_FILE;
 use crate::ports::Network;
 use crate::rpc::{self, RpcSetup};
 use crate::runtime::{self, Setup, signals};
@@ -188,6 +189,7 @@ impl CoreParts {
                 pump.push(event);
             }
         });
+        let restored = ask.clone();
         let shared = Shared {
             requests: ask,
             pool: pool.clone(),
@@ -209,6 +211,8 @@ impl CoreParts {
             requests,
             miner: self.miner,
             needs_peers: self.needs_peers,
+            pool_file: self.data_dir.join(POOL_FILE),
+            restored,
             stop: stopping,
         };
         let ended = runtime::spawn(setup).map_err(thread_error)?;

@@ -18,6 +18,7 @@ mod mining;
 mod notice;
 mod peers;
 mod recent;
+mod saving;
 pub(crate) mod signals;
 
 use crate::clock::Clock;
@@ -26,6 +27,7 @@ use crate::events::Hub;
 use crate::handle::Request;
 use crate::limits::INPUTS_PER_ROUND_MAX;
 use crate::metrics::Metrics;
+use crate::pool_file;
 use crate::ports::{NetCommand, Reply};
 use crate::store::{Facts, Flushed, Opened, StateWriter, StoreError};
 use crate::verify_pool::{Arrival, VerifyPool};
@@ -33,16 +35,18 @@ use bezant_consensus::engine::{Peer, Record};
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::message::Message;
 use bezant_miner::{MinerConfig, Solution};
-use bezant_node_core::io::{Admitted, Input, Output, Refusal};
+use bezant_node_core::io::{Admitted, Input, Output, Refusal, Refused};
 use bezant_node_core::{Replica, ReplicaConfig};
 use libp2p::PeerId;
 use lies::Lies;
 use mining::Mining;
 use peers::PeerTable;
 use recent::Recent;
+use saving::Saving;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -63,6 +67,10 @@ pub(crate) struct Setup {
     pub(crate) miner: Option<MinerConfig>,
     /// Whether the node is of any use without peers.
     pub(crate) needs_peers: bool,
+    /// Where the mempool is kept.
+    pub(crate) pool_file: PathBuf,
+    /// Where what was kept there is handed in again.
+    pub(crate) restored: mpsc::Sender<Request>,
     /// Becomes true when the runtime is to stop.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -92,9 +100,17 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
     let Opened { lock, facts, state, view, base, records, supply, coins } = setup.opened;
     let now = setup.clock.now();
     let (genesis, flushed) = (setup.config.engine.genesis.clone(), state.flushed());
+    let network = genesis.network_id();
     let lies = Lies::new(&setup.config.engine);
+    let saved = pool_file::read_or_warn(&setup.pool_file, &network);
     let (replica, outputs) = Replica::restore(setup.config, Box::new(view), base, records, now);
     let (mining, solutions) = Mining::new(setup.miner);
+    let mut saving = Saving::new(setup.pool_file, network);
+    if saved.is_empty() {
+        saving.all_is_loaded(replica.mempool());
+    } else {
+        tokio::spawn(pool_file::restore(saved, setup.pool.clone(), setup.restored));
+    }
     let mut inbox = Inbox { arrivals: setup.arrivals, requests: setup.requests, solutions, flushed, stop: setup.stop };
     let mut core = Core {
         replica,
@@ -113,6 +129,8 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
         lies,
         owed: BTreeMap::new(),
         submissions: BTreeMap::new(),
+        packages: BTreeMap::new(),
+        saving,
         last_submission: 0,
         supply,
         coins,
@@ -217,7 +235,10 @@ struct Core {
     owed: BTreeMap<&'static str, NetCommand>,
     /// Users' transactions whose answer is on its way within this round. Invariant: empty between rounds.
     submissions: BTreeMap<u64, oneshot::Sender<Result<Admitted, Refusal>>>,
+    /// The same for packages.
+    packages: BTreeMap<u64, oneshot::Sender<Result<Vec<Admitted>, Refused>>>,
     last_submission: u64,
+    saving: Saving,
     /// Sum of all coins at the tip, grains.
     supply: u64,
     /// Number of coins at the tip.
@@ -235,6 +256,8 @@ impl Core {
         loop {
             let deadline = [self.replica.deadline(), self.lies.deadline()].into_iter().flatten().min();
             let deadline = deadline.map(|deadline| self.clock.until(deadline));
+            let save = self.saving.deadline(self.replica.mempool());
+            let deadline = deadline.into_iter().chain(save).min();
             let full = Some(&self.commands).filter(|_| !self.owed.is_empty());
             let mut work = Some(inbox.next(deadline, full).await);
             // Before this round's messages take the room.
@@ -287,6 +310,8 @@ impl Core {
         }
         // A request that the replica did not answer within its call is dropped with its step; a submission always is answered.
         self.submissions.clear();
+        self.packages.clear();
+        self.saving.go_on(self.replica.mempool());
         self.go_on_mining()?;
         self.say_what_was_held();
         self.measure();
@@ -307,6 +332,22 @@ impl Core {
                 let request = self.last_submission;
                 self.submissions.insert(request, reply);
                 self.tell(Input::Submit { request, transaction })
+            }
+            Work::Request(Request::SubmitPackage { transactions, reply }) => {
+                self.last_submission += 1;
+                let request = self.last_submission;
+                self.packages.insert(request, reply);
+                self.tell(Input::SubmitPackage { request, transactions })
+            }
+            Work::Request(Request::Restore { transactions, is_last }) => {
+                let mut outputs = Vec::new();
+                for transaction in transactions {
+                    outputs.extend(self.tell(Input::Restored(transaction)).outputs);
+                }
+                if is_last {
+                    self.saving.all_is_loaded(self.replica.mempool());
+                }
+                Step { outputs, ..Step::default() }
             }
             Work::Request(question) => Step { question: Some(question), ..Step::default() },
             Work::Solved(Solution { ticket, block }) => self.tell(Input::Solved { ticket, block }),
@@ -376,8 +417,9 @@ impl Core {
     }
 
     /// Stops in order: the search, then the state; what it could not flush is connected again from the facts next time.
-    fn stop(self, result: Result<(), NodeError>) -> Result<(), NodeError> {
+    fn stop(mut self, result: Result<(), NodeError>) -> Result<(), NodeError> {
         drop(self.mining);
+        self.saving.finish(self.replica.mempool());
         // Readers close before writers: the last connection to a file puts its log into it.
         drop(self.replica);
         let flushed = self.state.stop();

@@ -5,6 +5,7 @@ mod busy_network;
 mod full_disk;
 mod power_cut;
 mod together;
+mod waiting;
 
 use crate::clock::Clock;
 use crate::error::NodeError;
@@ -77,6 +78,27 @@ pub(crate) fn transfer(genesis: &Genesis, number: u8, amount: u64, to: LockHash)
     let signature = owner.sign(&common.digest(0, &[], &lock));
     let spend = Spend { amount: coin, lock, signatures: vec![signature], preimages: Vec::new() };
     Transaction { body, witnesses: vec![Witness::Spend(spend)] }
+}
+
+/// Spends coins (outpoint, grains, number of the key) for these outputs.
+pub(crate) fn spend(genesis: &Genesis, coins: &[(OutPoint, u64, u8)], outputs: &[(u64, LockHash)]) -> Transaction {
+    let amount = |grains: u64| Amount::from_grains(grains).expect("small");
+    let output = |(grains, lock): &(u64, LockHash)| Output { amount: amount(*grains), lock: *lock };
+    let body = Body::Transfer(Transfer {
+        inputs: coins.iter().map(|(outpoint, ..)| *outpoint).collect(),
+        outputs: outputs.iter().map(output).collect(),
+        lock_time: LockTime::NONE,
+    });
+    let stated: Vec<(Amount, LockHash)> =
+        coins.iter().map(|(_, grains, number)| (amount(*grains), lock_of(&key(*number)))).collect();
+    let common = SighashCommon::new(&genesis.network_id(), &body, &stated);
+    let witness = |(index, (_, grains, number)): (usize, &(OutPoint, u64, u8))| {
+        let lock = Lock::Key(key(*number).public());
+        let signatures = vec![key(*number).sign(&common.digest(index as u32, &[], &lock))];
+        Witness::Spend(Spend { amount: amount(*grains), lock, signatures, preimages: Vec::new() })
+    };
+    let witnesses = coins.iter().enumerate().map(witness).collect();
+    Transaction { body, witnesses }
 }
 
 /// A node that nobody talks to.

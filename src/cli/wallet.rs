@@ -165,7 +165,7 @@ pub(crate) struct Send {
     /// Who is paid (unless given with --to), and how much in BZT, or max
     #[arg(required = true, num_args = 1..=2, value_names = ["ADDRESS|NAME", "AMOUNT"])]
     pub(crate) what: Vec<String>,
-    /// Fee in grains per 1000 bytes [default: the net's minimum]
+    /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
     #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
     pub(crate) fee_rate: Option<u64>,
     /// Spend exactly this coin; may be given several times
@@ -180,7 +180,7 @@ pub(crate) struct Send {
     /// How long to wait at most
     #[arg(long, value_name = "DUR", default_value = "60s", value_parser = duration, env = "BEZANT_TIMEOUT")]
     pub(crate) timeout: Duration,
-    /// Plan and sign, but send nothing
+    /// Plan, sign and ask a node whether it would take it, but send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Do not ask about a recipient

@@ -169,7 +169,10 @@ pub(crate) async fn peers(target: &Target, global: &Global, output: &Output) -> 
 pub(crate) async fn mempool(target: &Target, global: &Global, output: &Output) -> Outcome {
     let pool = net::client(target, global)?.mempool().await?;
     output.result(&pool, || {
-        let head = format!("{} transactions, {} bytes\n", pool.count, pool.bytes);
+        let head = format!(
+            "{} transactions of {}, {} bytes of {}; least fee rate {} grains per 1000 bytes; {} wait for others\n",
+            pool.count, pool.count_max, pool.bytes, pool.bytes_max, pool.fee_rate_min, pool.waiting
+        );
         pool.txids.iter().fold(head, |text, txid| text + txid + "\n")
     })
 }

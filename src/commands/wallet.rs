@@ -222,6 +222,7 @@ async fn send(arguments: &Send, global: &Global, output: &Output) -> Outcome {
     let plan = send::plan(&session, &found, &unlocked, &options).await?;
     drop(unlocked);
     if arguments.dry_run {
+        send::rehearse(session.client()?, &plan).await?;
         return print_sent(&plan, &plan.dry_run(), output);
     }
     confirm(&plan, arguments.yes, global)?;

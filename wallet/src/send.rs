@@ -31,6 +31,13 @@ const BUSY_PAUSE: Duration = Duration::from_millis(250);
 /// Rounds in which nodes that do not know the transaction refuse it before it counts as lost; one may be catching up.
 const REFUSALS_MAX: usize = 4;
 
+/// In one of how many blocks a payment is wanted when nobody names a fee rate.
+const FEE_TARGET_BLOCKS: u32 = 6;
+/// A rate that nobody named is never above the net's least rate times this, whatever a node estimates, ...
+const FEE_RATE_MULTIPLE_MAX: u64 = 100;
+/// ... where a least rate below this, in grains per 1,000 bytes, counts as this.
+const FEE_RATE_BASE_MIN: u64 = 1_000;
+
 /// How long to wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wait {
@@ -52,7 +59,8 @@ pub struct SendOptions {
     pub to: String,
     /// How much.
     pub sum: Sum,
-    /// Grains per 1,000 bytes; the net's minimum unless given.
+    /// Grains per 1,000 bytes. Unless given, what the node estimates: the net's minimum while blocks have room, and never above
+    /// a hundred times that.
     pub fee_rate: Option<u64>,
     /// Spend exactly these coins (`txid:index`); the wallet chooses when empty.
     pub coins: Vec<String>,
@@ -114,13 +122,11 @@ pub async fn plan(
     let client = session.client()?;
     let (_, coins) = view::coins(client, session.genesis(), found, ReadLevel::Latest).await?;
     let change = *found.wallet.locks().last().expect("a wallet has an address");
-    let payment = Payment {
-        to: to.lock,
-        sum: options.sum,
-        change,
-        fee_rate: options.fee_rate.unwrap_or(session.genesis().ledger.relay_fee_rate_min),
-        all: !options.coins.is_empty(),
+    let fee_rate = match options.fee_rate {
+        Some(rate) => rate,
+        None => fee_rate(client, session.genesis().ledger.relay_fee_rate_min).await?,
     };
+    let payment = Payment { to: to.lock, sum: options.sum, change, fee_rate, all: !options.coins.is_empty() };
     let keys: BTreeMap<LockHash, &SigningKey> =
         unlocked.keys.iter().map(|key| (Lock::Key(key.public()).hash(), key)).collect();
     let build = |coins: &[&Owned]| {
@@ -143,6 +149,19 @@ pub async fn plan(
     }?;
     let wants_confirmation = to.name.is_none() && !session.genesis().dev && !keys.contains_key(&to.lock);
     Ok(Plan { built, to, wants_confirmation })
+}
+
+/// What to pay when nobody says: the node's estimate, as far as it makes sense. `least` is the net's own minimum.
+async fn fee_rate(client: &Client, least: u64) -> Result<u64, WalletError> {
+    let bound = least.max(FEE_RATE_BASE_MIN).saturating_mul(FEE_RATE_MULTIPLE_MAX);
+    match client.fee_estimate(FEE_TARGET_BLOCKS).await {
+        Ok(estimate) => Ok(estimate.fee_rate.clamp(least, bound)),
+        Err(error @ ClientError::Unreachable(_)) => Err(error.into()),
+        // A node that is too busy, or too old, to estimate: the least will do on most nets, and the fee can be named.
+        Err(ClientError::Busy(_) | ClientError::Refused { .. } | ClientError::NotFound(_) | ClientError::Other(_)) => {
+            Ok(least)
+        }
+    }
 }
 
 /// The coins that were named.
@@ -203,6 +222,18 @@ impl Plan {
             block,
             elapsed_ms: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
+    }
+}
+
+/// Asks a node whether it would take the payment, without handing it in.
+///
+/// # Errors
+/// [`WalletError::Refused`] when it would not.
+pub async fn rehearse(client: &Client, plan: &Plan) -> Result<(), WalletError> {
+    let tested = client.test(vec![hex::encode(encode(&plan.built.transaction))]).await?;
+    match tested.refusal {
+        Some(refusal) => Err(WalletError::refused(&refusal.kind, format!("{}; nothing was sent", refusal.message))),
+        None => Ok(()),
     }
 }
 
@@ -267,7 +298,7 @@ impl Following<'_> {
                 Err(error) => return Err(self.after(error)),
             };
             match status.state {
-                TxState::Dropped => return Err(self.lost(status.reason.as_deref().unwrap_or("the node dropped it"))),
+                TxState::Dropped => return Err(self.lost(&reason_of(&status))),
                 TxState::Unknown => self.tell_again(&mut refusals).await?,
                 TxState::Pool | TxState::Included | TxState::Final if self.is_reached(&status) => {
                     return Ok(Some(status));
@@ -340,6 +371,15 @@ impl Following<'_> {
                 WalletError::from(error)
             }
         }
+    }
+}
+
+/// Why a node dropped it, in words.
+fn reason_of(status: &TxStatus) -> String {
+    match (&status.reason, &status.replaced_by) {
+        (_, Some(by)) => format!("replaced by {by}"),
+        (Some(reason), None) => reason.clone(),
+        (None, None) => "the node dropped it".to_owned(),
     }
 }
 

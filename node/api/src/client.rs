@@ -8,9 +8,10 @@ use crate::event::{EVENTS_NOTIFICATION, Event};
 use crate::methods::{BUSY, INTERNAL, NOT_FOUND};
 use crate::types::{
     BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams,
-    DevHashrateParams, DevLinksParams, DevMineParams, EpochsParams, EpochsView, EventsParams, EvidenceView,
-    GenesisView, HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus, PeerView, ProofView,
-    SubmitParams, SubmitResult, TipView, TransactionView, TxParams, TxStatus,
+    DevHashrateParams, DevLinksParams, DevMineParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams,
+    FeeView, GenesisView, HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus, PackageParams,
+    PackageResult, PeerView, ProofView, SubmitParams, SubmitResult, TestView, TipView, TransactionView, TxParams,
+    TxStatus,
 };
 use jsonrpsee::core::client::{ClientT, Error, Subscription, SubscriptionClientT};
 use jsonrpsee::core::params::ObjectParams;
@@ -402,6 +403,30 @@ impl Client {
     /// As [`Client::submit`].
     pub async fn check(&self, transaction: String) -> Result<SubmitResult, ClientError> {
         self.request("tx_check", &SubmitParams { transaction }).await
+    }
+
+    /// `tx_submit_package`, parents before children.
+    ///
+    /// # Errors
+    /// As [`Client::submit`].
+    pub async fn submit_package(&self, transactions: Vec<String>) -> Result<PackageResult, ClientError> {
+        self.request("tx_submit_package", &PackageParams { transactions }).await
+    }
+
+    /// `tx_test`: one transaction or a package; a refusal is an answer, not an error.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn test(&self, transactions: Vec<String>) -> Result<TestView, ClientError> {
+        self.request("tx_test", &PackageParams { transactions }).await
+    }
+
+    /// `fee_estimate`.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn fee_estimate(&self, blocks: u32) -> Result<FeeView, ClientError> {
+        self.request("fee_estimate", &FeeParams { blocks: Some(blocks) }).await
     }
 
     /// `tx_status`.

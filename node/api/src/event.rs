@@ -268,6 +268,9 @@ pub enum EventKind {
         txid: String,
         /// Why.
         reason: String,
+        /// The transaction that took its place, when it was replaced.
+        #[serde(default)]
+        replaced_by: Option<String>,
     },
     /// A peer came or went.
     Peer {

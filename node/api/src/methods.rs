@@ -17,9 +17,10 @@
 use crate::event::Event;
 use crate::types::{
     BlockParams, BlockView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams, DevHashrateParams,
-    DevLinksParams, DevMineParams, EpochsParams, EpochsView, EventsParams, EvidenceView, GenesisView, HeaderView,
-    HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus, PeerView, ProofView, SubmitParams,
-    SubmitResult, TipView, TokenParams, TransactionView, TxParams, TxStatus,
+    DevLinksParams, DevMineParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams, FeeView,
+    GenesisView, HeaderView, HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus, PackageParams,
+    PackageResult, PeerView, ProofView, SubmitParams, SubmitResult, TestView, TipView, TokenParams, TransactionView,
+    TxParams, TxStatus,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -116,10 +117,15 @@ methods! {
         "Takes back what rules a block out, or lets a branch be followed that forks off too deep (proof of work).";
     Open tx_submit(SubmitParams: transaction) -> SubmitResult, "Hands in a signed transaction.";
     Open tx_check(SubmitParams: transaction) -> SubmitResult, "What handing in a transaction would say.";
+    Open tx_submit_package(PackageParams: transactions) -> PackageResult,
+        "Hands in a signed transaction with those it spends from, all or none.";
+    Open tx_test(PackageParams: transactions) -> TestView,
+        "What handing in a transaction or a package would do, refusals included.";
     Open tx_status(TxParams: txid) -> TxStatus, "Where a transaction is.";
     Open coins_list(CoinsParams: locks, limit, after) -> CoinsView, "Unspent coins of some locks.";
     Open history_list(HistoryParams: locks, from_height, limit) -> HistoryView, "What blocks did to some locks.";
     Open mempool_list(NoParams:) -> MempoolView, "Transactions that wait for a block.";
+    Open fee_estimate(FeeParams: blocks) -> FeeView, "The fee rate to pay to be in one of the next blocks.";
     Open peers_list(NoParams:) -> Vec<PeerView>, "Connected peers.";
     Open events_subscribe(EventsParams: from) -> String,
         "Subscribes to events, over WebSocket: notifications events_event carry an Event each.";

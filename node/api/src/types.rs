@@ -289,6 +289,9 @@ pub struct TxStatus {
     pub confirmations: u64,
     /// Why it was dropped.
     pub reason: Option<String>,
+    /// The transaction that took its place, when it was replaced.
+    #[serde(default)]
+    pub replaced_by: Option<String>,
 }
 
 /// `chain_tx`: a transaction as stored.
@@ -316,6 +319,87 @@ pub struct SubmitResult {
     pub known: bool,
     /// Its fee in grains; absent when it was known.
     pub fee: Option<String>,
+}
+
+/// Parameters of `tx_submit_package` and `tx_test`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PackageParams {
+    /// Borsh encodings of whole transactions, hex; parents before children, all but the last spent from by the last, directly
+    /// or not.
+    pub transactions: Vec<String>,
+}
+
+/// `tx_submit_package`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PackageResult {
+    /// One for each transaction given, in their order.
+    pub transactions: Vec<SubmitResult>,
+}
+
+/// `tx_test`: what handing in would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TestView {
+    /// Whether all would be taken, or are known.
+    pub accepted: bool,
+    /// One for each transaction given, in their order; empty when they would be refused.
+    pub transactions: Vec<TestedTx>,
+    /// Fee of all that are not known, grains; absent when there are none, or they would be refused.
+    pub fee: Option<String>,
+    /// Grains for 1,000 bytes of these, rounded up.
+    pub fee_rate: Option<u64>,
+    /// Waiting transactions that would be replaced, with all that spend from them.
+    pub replaces: Vec<String>,
+    /// Waiting transactions that would have to make room.
+    pub evicts: Vec<String>,
+    /// Why they would be refused.
+    pub refusal: Option<RefusalView>,
+}
+
+/// A transaction that would be taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TestedTx {
+    /// Its id.
+    pub txid: String,
+    /// Whether it is in the mempool or a block.
+    pub known: bool,
+    /// Its fee in grains; absent for one in a block.
+    pub fee: Option<String>,
+    /// Bytes of its encoding.
+    pub bytes: usize,
+}
+
+/// Why transactions would be refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusalView {
+    /// A stable name, as in `data.kind` of an error.
+    pub kind: String,
+    /// A sentence.
+    pub message: String,
+    /// The transaction at fault; absent when it is all of them together.
+    pub txid: Option<String>,
+}
+
+/// Parameters of `fee_estimate`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FeeParams {
+    /// In one of how many blocks the transaction is wanted, 1 to 100; 6 unless given.
+    #[serde(default)]
+    pub blocks: Option<u32>,
+}
+
+/// `fee_estimate`; rates in grains per 1,000 bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FeeView {
+    /// In one of how many blocks.
+    pub blocks: u32,
+    /// What to pay.
+    pub fee_rate: u64,
+    /// Below this nothing is let in now.
+    pub minimum: u64,
+    /// What it takes with what waits now; 0 when there is room for all of it.
+    pub backlog: u64,
+    /// What most of the last blocks took at their lower quarter; 0 when most were not full.
+    pub recent: u64,
 }
 
 /// How sure a read has to be.
@@ -498,6 +582,14 @@ pub struct MempoolView {
     pub count: usize,
     /// Their bytes.
     pub bytes: usize,
+    /// Transactions that may be held.
+    pub count_max: usize,
+    /// Bytes that may be held.
+    pub bytes_max: usize,
+    /// Least fee rate at which anything is let in now, grains per 1,000 bytes.
+    pub fee_rate_min: u64,
+    /// Transactions from peers that wait for a parent, or for a child that pays for them; not held.
+    pub waiting: usize,
     /// Ids, in the node's order, at most 1,000.
     pub txids: Vec<String>,
 }

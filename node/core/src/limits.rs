@@ -11,6 +11,36 @@ pub const MEMPOOL_CHAIN_MAX_DEFAULT: usize = 25;
 /// What may be configured for [`MEMPOOL_CHAIN_MAX_DEFAULT`] at most: larger clusters are not put in the best order.
 pub const CLUSTER_ORDERED_MAX: usize = 128;
 
+/// Transactions of a package: a child that pays, with what it spends from.
+pub const PACKAGE_COUNT_MAX: usize = 25;
+/// Bytes of a package.
+pub const PACKAGE_BYTES_MAX: usize = 400_000;
+/// Children that are tried with a parent whose own fee is too low, when it comes from a peer.
+pub const PACKAGE_TRIES_MAX: usize = 16;
+
+/// Transactions that a replacement may displace, those included that spend from what is replaced.
+pub const REPLACED_MAX: usize = 100;
+/// Transactions of all clusters that a replacement touches: what is put in order anew to judge it.
+pub const REPLACEMENT_TOUCHED_MAX: usize = 2_500;
+/// What a replacement pays at least for each 1,000 bytes beyond what it displaces, in grains, where the least fee is lower.
+pub const REPLACEMENT_FEE_RATE_MIN: u64 = 1;
+
+/// The rolling minimum halves in this time while the mempool is at least half full, ...
+pub const FLOOR_HALF_LIFE_MS: u64 = 20 * 60 * 1_000;
+/// ... so many times faster below one half ...
+pub const FLOOR_SPEED_BELOW_HALF: u64 = 2;
+/// ... and below one quarter.
+pub const FLOOR_SPEED_BELOW_QUARTER: u64 = 4;
+
+/// Blocks that are looked back at to estimate a fee rate.
+pub const ESTIMATE_BLOCKS: usize = 6;
+/// The furthest target of an estimate, in blocks.
+pub const ESTIMATE_TARGET_MAX: u32 = 100;
+/// No estimate is above the least fee rate times this, ...
+pub const ESTIMATE_MULTIPLE_MAX: u64 = 100;
+/// ... where a least fee rate below this, in grains per 1,000 bytes, counts as this.
+pub const ESTIMATE_BASE_MIN: u64 = 1_000;
+
 /// Transactions that did not fit after which a selection gives up looking for smaller ones.
 pub const SELECT_MISSES_MAX: usize = 500;
 
@@ -21,7 +51,7 @@ pub const REANNOUNCE_INTERVAL_MS: u64 = 2_000;
 /// ... and then at most so many, those that were not sent for the longest time first.
 pub const REANNOUNCE_COUNT_MAX: usize = 64;
 
-/// Transactions from peers that wait for one that they spend from.
+/// Transactions from peers that wait for one that they spend from, or for one that pays for them.
 pub const ORPHANS_MAX: usize = 1_024;
 /// Those brought by one peer.
 pub const ORPHANS_PER_PEER_MAX: usize = 256;
@@ -51,6 +81,11 @@ pub const SCORE_UNWANTED: u64 = 10;
 pub const SCORE_SILENT: u64 = 5;
 
 const _: () = assert!(MEMPOOL_CHAIN_MAX_DEFAULT <= CLUSTER_ORDERED_MAX);
+// A package may be a whole cluster, and is put in the best order.
+const _: () = assert!(PACKAGE_COUNT_MAX <= MEMPOOL_CHAIN_MAX_DEFAULT && PACKAGE_COUNT_MAX <= CLUSTER_ORDERED_MAX);
+const _: () = assert!(PACKAGE_BYTES_MAX <= ORPHAN_BYTES_MAX && PACKAGE_COUNT_MAX <= ORPHANS_PER_PEER_MAX);
+const _: () = assert!(REPLACED_MAX * MEMPOOL_CHAIN_MAX_DEFAULT <= REPLACEMENT_TOUCHED_MAX);
+const _: () = assert!(1 <= FLOOR_SPEED_BELOW_HALF && FLOOR_SPEED_BELOW_HALF <= FLOOR_SPEED_BELOW_QUARTER);
 // The order of a cluster is computed with sets of 128 bits.
 const _: () = assert!(CLUSTER_ORDERED_MAX <= 128);
 const _: () = assert!(ORPHANS_PER_PEER_MAX < ORPHANS_MAX);

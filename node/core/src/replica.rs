@@ -9,10 +9,10 @@
 //! is brought in line with the chain, then the question is answered, and the answer's effects are executed after it; and so on
 //! until nothing is left. Then the engine is told whether what is due has changed, which may start over.
 
-use crate::io::{Admitted, Input, Notice, Output, Refusal};
+use crate::io::{Admitted, Input, Notice, Output, Refusal, Refused, Trial, Tried};
 use crate::lies::Target;
 use crate::limits::{REANNOUNCE_COUNT_MAX, REANNOUNCE_INTERVAL_MS};
-use crate::mempool::{Mempool, MempoolConfig, Next, Order, Taken};
+use crate::mempool::{FeeEstimate, Mempool, MempoolConfig, Next, Order, Taken};
 use crate::peers::Conduct;
 use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::chain::{Base, Chain, Store, Tip};
@@ -199,6 +199,8 @@ impl Replica {
             Input::Misbehaved { peer, fault } => self.blame(&mut call, peer, fault),
             Input::Unanswered(peer) => self.tell(&mut call, Event::Unanswered(peer)),
             Input::Submit { request, transaction } => self.submit(&mut call, request, transaction),
+            Input::SubmitPackage { request, transactions } => self.submit_package(&mut call, request, transactions),
+            Input::Restored(transaction) => self.admit_from(&mut call, NOBODY, transaction.into_inner()),
             Input::Solved { ticket, block } => self.tell(&mut call, Event::Solved { ticket, block }),
             Input::Flushed { sequence } => self.tell(&mut call, Event::Flushed { sequence }),
             Input::Instruct(instruction) => self.tell(&mut call, Event::Instruction(instruction)),
@@ -272,16 +274,30 @@ impl Replica {
         self.left_out = target;
     }
 
-    /// What submitting would say, without doing it: the fee, or why not.
+    /// What submitting this, or this package, would do, without doing it.
     ///
     /// # Errors
-    /// As [`Output::Submitted`] would tell.
-    pub fn test_accept(&self, now: Time, transaction: &Verified<Transaction>) -> Result<Amount, Refusal> {
-        if matches!(transaction.get().body, Body::Epoch(_)) {
-            return self.engine.admits_change(transaction.get()).map(|()| Amount::ZERO).map_err(Refusal::Rule);
+    /// As [`Output::Submitted`] and [`Output::PackageSubmitted`] would tell.
+    pub fn test_accept(&self, now: Time, transactions: &[Verified<Transaction>]) -> Result<Trial, Refused> {
+        if let [only] = transactions
+            && matches!(only.get().body, Body::Epoch(_))
+        {
+            let (txid, bytes) = (only.get().id(), only.get().bytes());
+            let admits = self.engine.admits_change(only.get());
+            admits.map_err(|error| Refused { txid: Some(txid), refusal: Refusal::Rule(error) })?;
+            let tried = Tried { txid, known: false, fee: Some(Amount::ZERO), bytes };
+            return Ok(Trial { transactions: vec![tried], replaces: Vec::new(), evicts: Vec::new() });
         }
         let next = next_block(&*self.engine, &self.genesis, self.drift_ms, now);
-        self.mempool.test(next, transaction.get())
+        let transactions: Vec<Arc<Transaction>> =
+            transactions.iter().map(|transaction| Arc::new(transaction.get().clone())).collect();
+        self.mempool.test(next, &transactions)
+    }
+
+    /// Which fee rate is likely to bring a transaction into one of the next `blocks` blocks.
+    #[must_use]
+    pub fn estimate_fee(&self, now: Time, blocks: u32) -> FeeEstimate {
+        self.mempool.estimate(now, &self.genesis.ledger, blocks)
     }
 
     fn tell(&mut self, call: &mut Call, event: Event) {
@@ -298,13 +314,7 @@ impl Replica {
                     self.tell(call, Event::Change(change));
                 }
             }
-            Message::Transaction(transaction) => {
-                let transaction = Arc::new(transaction.clone());
-                let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);
-                let mut notices = Vec::new();
-                self.mempool.admit_from(next, from, transaction, &mut notices);
-                call.notice(notices);
-            }
+            Message::Transaction(transaction) => self.admit_from(call, from, transaction.clone()),
             Message::GetCertified { .. }
             | Message::GetHeaders(_)
             | Message::GetBlocks(_)
@@ -350,6 +360,30 @@ impl Replica {
             call.outputs.push(Output::Send { to: To::All, message });
         }
         call.outputs.push(Output::Submitted { request, result });
+    }
+
+    fn submit_package(&mut self, call: &mut Call, request: u64, transactions: Vec<Verified<Transaction>>) {
+        let transactions: Vec<Arc<Transaction>> =
+            transactions.into_iter().map(|transaction| Arc::new(transaction.into_inner())).collect();
+        let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);
+        let mut notices = Vec::new();
+        let result = self.mempool.admit_package(next, &transactions, &mut notices);
+        call.notice(notices);
+        // Parents first: who takes none of them alone keeps them until the child has come.
+        for (transaction, admitted) in transactions.iter().zip(result.iter().flatten()) {
+            if !admitted.known {
+                let message = Message::Transaction(Transaction::clone(transaction));
+                call.outputs.push(Output::Send { to: To::All, message });
+            }
+        }
+        call.outputs.push(Output::PackageSubmitted { request, result });
+    }
+
+    fn admit_from(&mut self, call: &mut Call, from: Peer, transaction: Transaction) {
+        let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);
+        let mut notices = Vec::new();
+        self.mempool.admit_from(next, from, Arc::new(transaction), &mut notices);
+        call.notice(notices);
     }
 
     /// A change of members waits with the engine: no fee buys it a place, and no pool of others crowds it out.
@@ -427,7 +461,7 @@ impl Replica {
             Effect::Mine(template) => call.outputs.push(Output::Mine(template)),
             Effect::Chain(update) => {
                 let mut notices = Vec::new();
-                self.mempool.note(&update, &mut notices);
+                self.mempool.note(&self.genesis.ledger, &update, &mut notices);
                 call.outputs.push(Output::Chain(update));
                 call.notice(notices);
             }
@@ -492,6 +526,9 @@ impl Replica {
         Some(Event::Pending { oldest })
     }
 }
+
+/// Who brings what the mempool held before a restart; no peer has this number.
+const NOBODY: Peer = Peer(u64::MAX);
 
 /// Above this many transactions a debug build no longer checks the whole mempool after each call.
 const CHECKED_COUNT_MAX: usize = 256;

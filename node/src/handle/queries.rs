@@ -266,8 +266,13 @@ fn tx_status(txid: TxId, known: &Whereabouts, place: Option<(Height, BlockId)>) 
         height: place.map(|(height, _)| height.0),
         block: place.map(|(_, block)| block.to_string()),
         confirmations: place.map_or(0, |(height, _)| known.tip.0.saturating_sub(height.0) + 1),
+        replaced_by: known.dropped.filter(|_| state == TxState::Dropped).and_then(replaced_by),
         reason,
     }
+}
+
+fn replaced_by(reason: bezant_node_core::io::DropReason) -> Option<String> {
+    reason.replaced_by().map(|by| by.to_string())
 }
 
 fn coins_view(tip: &StoredTip, coins: &[StoredCoin], more: bool, pool: super::PoolCoins) -> CoinsView {

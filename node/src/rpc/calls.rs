@@ -7,7 +7,8 @@ use bezant_api::address;
 use bezant_api::methods::{Access, Done, METHODS, Method, NoParams, ParamError, open_rpc};
 use bezant_api::types::{
     BlockParams, BlockRef, BlockView, CoinsParams, DevByzantineParams, DevHashrateParams, DevLinksParams,
-    DevMineParams, EpochsParams, HeaderView, HistoryParams, InstructParams, SubmitParams, TokenParams, TxParams,
+    DevMineParams, EpochsParams, FeeParams, HeaderView, HistoryParams, InstructParams, PackageParams, SubmitParams,
+    TokenParams, TxParams,
 };
 use bezant_consensus::engine::Instruction;
 use bezant_consensus::ledger::codec::decode;
@@ -16,6 +17,7 @@ use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::limits::{HEADER_BYTES, TRANSACTION_BYTES_MAX};
 use bezant_node_core::lies::{Mode, ModeError, Target};
+use bezant_node_core::limits::PACKAGE_COUNT_MAX;
 use jsonrpsee::server::{RegisterMethodError, RpcModule};
 use jsonrpsee::types::{ErrorObjectOwned, Params};
 use libp2p::PeerId;
@@ -125,6 +127,15 @@ fn add(module: &mut RpcModule<Shared>, method: &'static Method) -> Result<(), Re
         "tx_check" => register(module, method, |s, m, p: SubmitParams| async move {
             s.handle.check(transaction(&p.transaction)?).await.told(m)
         }),
+        "tx_submit_package" => register(module, method, |s, m, p: PackageParams| async move {
+            s.handle.submit_package(package(&p.transactions)?).await.told(m)
+        }),
+        "tx_test" => register(module, method, |s, m, p: PackageParams| async move {
+            s.handle.test(package(&p.transactions)?).await.told(m)
+        }),
+        "fee_estimate" => {
+            register(module, method, |s, m, p: FeeParams| async move { s.handle.fee_estimate(p.blocks).await.told(m) })
+        }
         "tx_status" => register(module, method, |s, m, p: TxParams| async move {
             s.handle.tx_status(hash("txid", &p.txid)?).await.told(m)
         }),
@@ -266,13 +277,25 @@ fn lie(shared: &Shared, params: &DevByzantineParams) -> Outcome<Option<(Mode, Op
     Ok(Some((mode, target.transpose()?)))
 }
 
+fn package(texts: &[String]) -> Outcome<Vec<Transaction>> {
+    if texts.is_empty() || texts.len() > PACKAGE_COUNT_MAX {
+        let problem = format!("{} transactions, 1 to {PACKAGE_COUNT_MAX} are expected", texts.len());
+        return Err(wrong("transactions", problem));
+    }
+    texts.iter().map(|text| transaction_of("transactions", text)).collect()
+}
+
 fn transaction(text: &str) -> Outcome<Transaction> {
+    transaction_of("transaction", text)
+}
+
+fn transaction_of(field: &str, text: &str) -> Outcome<Transaction> {
     if text.len() > 2 * TRANSACTION_BYTES_MAX {
         let problem = format!("{} bytes, at most {TRANSACTION_BYTES_MAX} are allowed", text.len() / 2);
-        return Err(wrong("transaction", problem));
+        return Err(wrong(field, problem));
     }
-    let bytes = hex::decode(text).map_err(|error| wrong("transaction", format!("no hex: {error}")))?;
-    decode(&bytes).map_err(|error| wrong("transaction", error.to_string()))
+    let bytes = hex::decode(text).map_err(|error| wrong(field, format!("no hex: {error}")))?;
+    decode(&bytes).map_err(|error| wrong(field, error.to_string()))
 }
 
 /// The block that somebody who may names.

@@ -39,6 +39,10 @@ pub(super) fn ask(method: &Method, fault: &AskError) -> ErrorObjectOwned {
     let code = match fault {
         AskError::Busy | AskError::Stopped => BUSY,
         AskError::Refused(_) => REFUSED,
+        AskError::PackageRefused(refused) => {
+            let data = json!({ "kind": fault.kind(), "txid": refused.txid.map(|txid| txid.to_string()) });
+            return ErrorObjectOwned::owned(REFUSED, fault.to_string(), Some(data));
+        }
         AskError::Storage(_) => INTERNAL,
         AskError::Invalid(text) => {
             let (field, problem) = text.split_once(": ").unwrap_or(("params", text));

@@ -171,8 +171,19 @@ async fn every_method_answers_as_its_type_says() {
     assert_eq!(history["entries"][0]["received"], "5000");
     // A coinbase is no transaction that anyone may hand in.
     let Err(ClientError::Refused { kind, .. }) = client.submit(transaction.hex.clone()).await else { panic!() };
-    let Err(ClientError::Refused { kind: same, .. }) = client.check(transaction.hex).await else { panic!() };
+    let Err(ClientError::Refused { kind: same, .. }) = client.check(transaction.hex.clone()).await else { panic!() };
     assert_eq!(kind, same);
+    let package = vec![transaction.hex];
+    let Err(ClientError::Refused { kind: same, .. }) = client.submit_package(package.clone()).await else { panic!() };
+    assert_eq!(kind, same);
+    let error = call(running.address, "tx_submit_package", json!([package.clone()])).await.unwrap_err();
+    assert_eq!((&error["data"]["kind"], &error["data"]["txid"]), (&json!(kind), &json!(txid)));
+    let tested = client.test(package).await.unwrap();
+    assert_eq!(tested.refusal.map(|refusal| (refusal.kind, refusal.txid)), Some((kind, Some(txid.clone()))));
+    let many = call(running.address, "tx_test", json!([vec!["00"; 26]])).await.unwrap_err();
+    assert_eq!(many["data"]["field"], "transactions");
+    let estimate = client.fee_estimate(1).await.unwrap();
+    assert_eq!((estimate.fee_rate, estimate.backlog), (genesis(true).ledger.relay_fee_rate_min, 0));
     assert_eq!(call(running.address, "dev_links", json!(["secret", []])).await, Ok(json!({})));
     for (mode, target, shown) in [
         ("silent", None, Some("silent".to_owned())),

@@ -8,8 +8,8 @@ use crate::limits::MEMPOOL_IDS_PER_ANSWER_MAX;
 use crate::ports::NetCommand;
 use bezant_api::event::EventKind;
 use bezant_api::types::{
-    BranchTip, EngineName, EvidenceView, MempoolView, NodeStatus, PbftView, PowView, RefusedBranchView, SlotView,
-    TipView,
+    BranchTip, EngineName, EvidenceView, FeeView, MempoolView, NodeStatus, PbftView, PowView, RefusedBranchView,
+    SlotView, TipView,
 };
 use bezant_consensus::engine::{PbftStatus, PowStatus, SlotStatus, Status};
 use bezant_consensus::ledger::codec::encode;
@@ -20,15 +20,23 @@ use bezant_consensus::limits::WINDOW_DEPTH_MAX;
 use bezant_consensus::message::Evidence;
 use bezant_node_core::Replica;
 use bezant_node_core::io::Input;
+use bezant_node_core::mempool::FeeEstimate;
 use std::collections::BTreeSet;
 
 impl Core {
     /// Whoever asked may have gone, so failures to answer are ignored.
     pub(super) fn answer(&mut self, question: Request) -> Result<(), NodeError> {
         match question {
-            Request::Submit { .. } => unreachable!("submissions are inputs, not questions"),
-            Request::Check { transaction, reply } => {
-                let _ = reply.send(self.replica.test_accept(self.clock.now(), &transaction));
+            Request::Submit { .. } | Request::SubmitPackage { .. } | Request::Restore { .. } => {
+                unreachable!("submissions are inputs, not questions")
+            }
+            Request::Test { transactions, reply } => {
+                let _ = reply.send(self.replica.test_accept(self.clock.now(), &transactions));
+            }
+            Request::Fee { blocks, reply } => {
+                let FeeEstimate { rate, minimum, backlog, recent } =
+                    self.replica.estimate_fee(self.clock.now(), blocks);
+                let _ = reply.send(FeeView { blocks, fee_rate: rate, minimum, backlog, recent });
             }
             Request::Status { reply } => drop(reply.send(self.status())),
             Request::Ready { reply } => drop(reply.send(self.is_ready())),
@@ -145,6 +153,10 @@ impl Core {
         MempoolView {
             count: mempool.len(),
             bytes: mempool.bytes(),
+            count_max: mempool.config().count_max,
+            bytes_max: mempool.config().bytes_max,
+            fee_rate_min: mempool.fee_rate_min(self.clock.now(), &self.genesis.ledger),
+            waiting: mempool.orphans(),
             txids: mempool.iter().take(MEMPOOL_IDS_PER_ANSWER_MAX).map(|(txid, _)| txid.to_string()).collect(),
         }
     }
@@ -165,13 +177,9 @@ impl Core {
         // A coin that was spent by a block since the database was asked is no longer to be had either.
         let is_taken = |outpoint: &OutPoint| mempool.spender(outpoint).is_some() || chain.get(outpoint).is_none();
         let mut created = Vec::new();
-        for (txid, entry) in mempool.iter() {
-            for (index, output) in (0_u32..).zip(entry.transaction.outputs()) {
-                if locks.contains(&output.lock) {
-                    let outpoint = OutPoint { txid: *txid, index };
-                    created.push((outpoint, *output, mempool.spender(&outpoint).is_some()));
-                }
-            }
+        for lock in locks {
+            let outputs = mempool.outputs_to(*lock);
+            created.extend(outputs.map(|(outpoint, output)| (outpoint, output, mempool.spender(&outpoint).is_some())));
         }
         PoolCoins { tip: chain.tip().id, spent: coins.into_iter().filter(is_taken).collect(), created }
     }

@@ -40,6 +40,12 @@ impl Core {
                     let _ = user.send(result);
                 }
             }
+            Output::PackageSubmitted { request, result } => {
+                if let Some(user) = self.packages.remove(&request) {
+                    // The user may have gone.
+                    let _ = user.send(result);
+                }
+            }
             Output::Blame { peer, fault, ban } => {
                 let peer_id = self.peers.name(peer);
                 tracing::warn!(peer = %peer_id, %fault, ban, "a peer broke a rule");

@@ -46,7 +46,9 @@ impl Core {
             }
             Notice::Dropped { txid, reason } => {
                 self.recent.dropped(txid, reason);
-                self.publish(EventKind::Dropped { txid: txid.to_string(), reason: reason.name().to_owned() });
+                let replaced_by = reason.replaced_by().map(|by| by.to_string());
+                let (txid, reason) = (txid.to_string(), reason.name().to_owned());
+                self.publish(EventKind::Dropped { txid, reason, replaced_by });
             }
         }
     }

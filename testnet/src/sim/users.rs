@@ -4,7 +4,6 @@ use crate::sim::event::Event;
 use crate::sim::referee::Verdict;
 use crate::sim::world::World;
 use bezant_consensus::ledger::hash::TxId;
-use bezant_consensus::ledger::rules::TxError;
 use bezant_node_core::io::{Admitted, Input, Refusal};
 use std::collections::BTreeSet;
 
@@ -41,7 +40,7 @@ impl World {
             Ok(_) | Err(_) if self.is_liar(node) => {}
             Ok(_) => self.planned[planned].accepted.push((node, life)),
             // The coin may not be there yet, or be spent: by the transaction itself, or by its rival.
-            Err(Refusal::Rule(TxError::MissingCoin(_)) | Refusal::Conflict { .. }) => {
+            Err(refusal) if refusal.lacks_coin() || refusal.is_conflict() => {
                 if self.healed_ms.is_none() {
                     let again = self.now_ms + self.dice.between(500, 2_000);
                     self.planned[planned].node = self.dice.index(self.nodes.len());

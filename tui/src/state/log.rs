@@ -82,7 +82,10 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
             (format!("refused block {height} {}: {reason}", short(id)), Tone::Bad)
         }
         EventKind::Pooled { txid, .. } => (format!("took transaction {}", short(txid)), Tone::Plain),
-        EventKind::Dropped { txid, reason } => (format!("dropped transaction {}: {reason}", short(txid)), Tone::Warn),
+        EventKind::Dropped { txid, reason, replaced_by } => {
+            let by = replaced_by.as_deref().map(|by| format!(" by {}", short(by))).unwrap_or_default();
+            (format!("dropped transaction {}: {reason}{by}", short(txid)), Tone::Warn)
+        }
         EventKind::Peer { peer_id, connected, peers } => {
             let what = if *connected { "met" } else { "lost" };
             (format!("{what} peer …{}, has {peers}", tail(peer_id)), Tone::Plain)

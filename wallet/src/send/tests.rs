@@ -95,6 +95,7 @@ fn methods(state: State) -> RpcModule<State> {
                 block: placed.then(|| "bb".to_owned()),
                 confirmations: u64::from(placed),
                 reason: (state == TxState::Dropped).then(|| "another spent its coin".to_owned()),
+                replaced_by: None,
             })
         })
         .unwrap();
@@ -226,4 +227,29 @@ async fn a_busy_node_is_waited_for() {
     node.says(Says::Busy);
     let error = send(vec![node.url.clone()], options(Wait::Final, 50)).await.unwrap_err();
     assert_eq!(error.exit_status(), 5);
+}
+
+#[tokio::test]
+async fn a_fee_rate_that_nobody_named_is_the_estimate_within_bounds() {
+    use bezant_api::types::FeeView;
+    for (estimated, least, expected) in [
+        (Some(1_000), 1_000, 1_000),
+        (Some(4_321), 1_000, 4_321),
+        (Some(0), 1_000, 1_000),
+        (Some(u64::MAX), 1_000, 1_000 * FEE_RATE_MULTIPLE_MAX),
+        (Some(u64::MAX), 0, FEE_RATE_BASE_MIN * FEE_RATE_MULTIPLE_MAX),
+        (None, 1_000, 1_000),
+    ] {
+        let mut module = RpcModule::new(());
+        if let Some(fee_rate) = estimated {
+            let view = FeeView { blocks: 6, fee_rate, minimum: least, backlog: 0, recent: 0 };
+            module.register_method("fee_estimate", move |_, (), _| Ok::<_, ErrorObjectOwned>(view.clone())).unwrap();
+        }
+        let server = Server::builder().build("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let server = server.start(module);
+        let client = Client::new(vec![url]).unwrap();
+        assert_eq!(fee_rate(&client, least).await, Ok(expected), "{estimated:?}");
+        server.stop().unwrap();
+    }
 }

@@ -1,78 +1,20 @@
-//! Who is let in.
+//! Letting transactions in: one, a package, what peers bring; and trying what that would do.
 //!
-//! In this order: what is known is not judged again; the rules of the ledger in the next block's place; the first spender of a
-//! coin stays; the least fee; the number of transactions that depend on each other; room, which worse paying ones must yield.
+//! What is checked, and in which order, stands in `plan`.
 
-use super::{Entry, Mempool, Opens};
-use crate::io::{Admitted, DropReason, Notice, Refusal};
+use super::judge::{Judged, Next};
+use super::plan::Plan;
+use super::{Entry, FeeRate, Mempool, package};
+use crate::io::{Admitted, DropReason, Notice, Refusal, Refused, Trial, Tried};
+use crate::limits::PACKAGE_TRIES_MAX;
 use bezant_consensus::engine::Peer;
 use bezant_consensus::ledger::amount::Amount;
-use bezant_consensus::ledger::coins::{Coin, Coins};
 use bezant_consensus::ledger::genesis::LedgerParams;
-use bezant_consensus::ledger::hash::TxId;
-use bezant_consensus::ledger::lock::{Lock, LockTime};
-use bezant_consensus::ledger::rules::TxError;
-use bezant_consensus::ledger::rules::context::{self, Place};
-use bezant_consensus::ledger::transaction::{Body, OutPoint, Transaction, Witness};
-use bezant_consensus::ledger::units::{Height, Time};
-use bezant_consensus::limits::BLOCK_OVERHEAD_BYTES;
+use bezant_consensus::ledger::hash::{TxHash, TxId};
+use bezant_consensus::ledger::transaction::Transaction;
+use bezant_consensus::ledger::units::Time;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// The next block, as far as a waiting transaction cares.
-#[derive(Clone, Copy)]
-pub(crate) struct Next<'a> {
-    pub(crate) now: Time,
-    pub(crate) place: Place,
-    /// The coins of the active chain.
-    pub(crate) coins: &'a dyn Coins,
-    pub(crate) params: &'a LedgerParams,
-    /// How much later than here other clocks may reach a time lock.
-    pub(crate) drift_ms: u64,
-}
-
-/// A transaction that may be let in.
-pub(super) struct Judged {
-    txid: TxId,
-    bytes: usize,
-    fee: Amount,
-    opens: Opens,
-    ready: Time,
-    parents: BTreeSet<TxId>,
-}
-
-impl Judged {
-    pub(super) fn fee(&self) -> Amount {
-        self.fee
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    pub(super) fn parents(&self) -> &BTreeSet<TxId> {
-        &self.parents
-    }
-}
-
-/// The coins of the active chain and of the transactions here, as if these were in the next block.
-struct PoolCoins<'a> {
-    pool: &'a Mempool,
-    chain: &'a dyn Coins,
-    height: Height,
-}
-
-impl Coins for PoolCoins<'_> {
-    fn get(&self, outpoint: &OutPoint) -> Option<Coin> {
-        match self.pool.entries.get(&outpoint.txid) {
-            Some(entry) => {
-                let output = entry.transaction.outputs().get(outpoint.index as usize)?;
-                Some(Coin { amount: output.amount, lock: output.lock, height: self.height, coinbase: false })
-            }
-            None => self.chain.get(outpoint),
-        }
-    }
-}
 
 impl Mempool {
     /// Lets a user's transaction in.
@@ -82,15 +24,26 @@ impl Mempool {
         transaction: Arc<Transaction>,
         notices: &mut Vec<Notice>,
     ) -> Result<Admitted, Refusal> {
-        let admitted = self.admit_one(next, transaction, notices)?;
-        if !admitted.known {
-            let woken = self.orphans.take_children(&admitted.txid);
-            self.admit_orphans(next, woken, notices);
-        }
+        let admitted = self.admit_all(next, &[transaction], notices).map_err(|refused| refused.refusal)?;
+        self.wake_children(next, &admitted, notices);
+        Ok(admitted[0])
+    }
+
+    /// Lets a user's package in, or nothing of it: a transaction with those it spends from, which it may pay for.
+    pub(crate) fn admit_package(
+        &mut self,
+        next: Next<'_>,
+        transactions: &[Arc<Transaction>],
+        notices: &mut Vec<Notice>,
+    ) -> Result<Vec<Admitted>, Refused> {
+        package::check(transactions)?;
+        let admitted = self.admit_all(next, transactions, notices)?;
+        self.wake_children(next, &admitted, notices);
         Ok(admitted)
     }
 
-    /// Lets a transaction in that a peer brought. What is refused is remembered; what lacks a coin waits for a while.
+    /// Lets a transaction in that a peer brought. What is refused is remembered; what lacks a coin, or a child that pays for
+    /// it, waits for a while.
     pub(crate) fn admit_from(
         &mut self,
         next: Next<'_>,
@@ -101,15 +54,40 @@ impl Mempool {
         self.admit_orphans(next, vec![(from, transaction)], notices);
     }
 
-    /// What letting in would say, without doing it.
-    pub(crate) fn test(&self, next: Next<'_>, transaction: &Transaction) -> Result<Amount, Refusal> {
-        if let Some(entry) = self.get(&transaction.id()) {
-            return Ok(entry.fee);
+    /// What letting one transaction or a package in would do, without doing it.
+    pub(crate) fn test(&self, next: Next<'_>, transactions: &[Arc<Transaction>]) -> Result<Trial, Refused> {
+        if transactions.len() != 1 {
+            package::check(transactions)?;
         }
-        let judged = self.judge(next, transaction)?;
-        self.check_policy(next, &judged)?;
-        self.room_for(&judged)?;
-        Ok(judged.fee)
+        let plan = self.plan(next, transactions)?;
+        let tried = |transaction: &Arc<Transaction>| {
+            let txid = transaction.id();
+            let new = plan.new.iter().find(|new| new.judged.txid == txid);
+            let fee = new.map(|new| new.judged.fee).or_else(|| self.get(&txid).map(|entry| entry.fee));
+            Tried { txid, known: plan.known.contains(&txid), fee, bytes: transaction.bytes() }
+        };
+        let evicted = plan.evicted.iter().copied().collect::<BTreeSet<TxId>>();
+        Ok(Trial {
+            transactions: transactions.iter().map(tried).collect(),
+            replaces: plan.replaced.into_iter().collect(),
+            evicts: evicted.into_iter().collect(),
+        })
+    }
+
+    /// The least fee rate that the configuration or the genesis asks for, grains per 1,000 bytes.
+    pub(super) fn least_rate(&self, params: &LedgerParams) -> u64 {
+        self.config.fee_rate_min.unwrap_or(params.relay_fee_rate_min)
+    }
+
+    /// The rolling minimum, grains per 1,000 bytes; 0 without one.
+    pub(super) fn floor_rate(&self, now: Time, params: &LedgerParams) -> u64 {
+        self.floor.rate(now, self.floor_speed(), self.step(params))
+    }
+
+    /// The least fee rate at which anything is let in now, grains per 1,000 bytes.
+    #[must_use]
+    pub fn fee_rate_min(&self, now: Time, params: &LedgerParams) -> u64 {
+        self.least_rate(params).max(self.floor_rate(now, params))
     }
 
     pub(super) fn admit_orphans(
@@ -123,41 +101,90 @@ impl Mempool {
             if self.contains_hash(&hash) || self.orphans.contains(&hash) || self.refusals.holds(next.now, &hash) {
                 continue;
             }
-            match self.admit_one(next, transaction.clone(), notices) {
-                Ok(admitted) if admitted.known => {}
-                Ok(admitted) => open.extend(self.orphans.take_children(&admitted.txid)),
-                Err(Refusal::Rule(TxError::MissingCoin(_))) => self.orphans.add(next.now, from, transaction),
-                Err(refusal) => self.refusals.remember(next.now, hash, &refusal),
+            match self.admit_all(next, std::slice::from_ref(&transaction), notices) {
+                Ok(admitted) => open.extend(self.children_of(&admitted)),
+                Err(Refused { refusal, .. }) if refusal.lacks_coin() || is_poor(&refusal) => {
+                    let txid = transaction.id();
+                    self.orphans.add(next.now, from, transaction);
+                    let mut heirs = self.orphans.heirs(&txid, PACKAGE_TRIES_MAX);
+                    heirs.insert(0, hash);
+                    open.extend(self.admit_waiting_package(next, &heirs, notices));
+                }
+                Err(refused) => self.refusals.remember(next.now, hash, &refused.refusal),
             }
         }
     }
 
-    fn admit_one(
+    /// Tries one waiting transaction after the other together with what waits that it spends from; of the first package that is
+    /// let in, returns what was waiting for it.
+    fn admit_waiting_package(
         &mut self,
         next: Next<'_>,
-        transaction: Arc<Transaction>,
+        last: &[TxHash],
         notices: &mut Vec<Notice>,
-    ) -> Result<Admitted, Refusal> {
-        let txid = transaction.id();
-        if self.contains(&txid) || self.included.contains(&txid) {
-            return Ok(Admitted { txid, known: true });
-        }
-        let judged = match self.judge(next, &transaction) {
-            Err(Refusal::Rule(TxError::MissingCoin(_))) if is_included(next.coins, txid, &transaction) => {
-                return Ok(Admitted { txid, known: true });
+    ) -> Vec<(Peer, Arc<Transaction>)> {
+        for last in last {
+            let package = self.orphans.package_of(last);
+            if package.len() < 2 || package::check(&package).is_err() {
+                continue;
             }
-            verdict => verdict?,
-        };
-        self.check_policy(next, &judged)?;
-        for victim in self.room_for(&judged)? {
-            self.drop_with_descendants(&victim, DropReason::Evicted, notices);
+            if let Ok(admitted) = self.admit_all(next, &package, notices) {
+                package.iter().for_each(|transaction| self.orphans.forget(&transaction.hash()));
+                return self.children_of(&admitted);
+            }
         }
-        self.last += 1;
-        let fee = judged.fee;
-        self.insert_judged(next.now, self.last, transaction, judged, None);
+        Vec::new()
+    }
+
+    fn wake_children(&mut self, next: Next<'_>, admitted: &[Admitted], notices: &mut Vec<Notice>) {
+        let woken = self.children_of(admitted);
+        self.admit_orphans(next, woken, notices);
+    }
+
+    /// Takes out what waits for any of those that came in just now.
+    fn children_of(&mut self, admitted: &[Admitted]) -> Vec<(Peer, Arc<Transaction>)> {
+        let new = admitted.iter().filter(|admitted| !admitted.known);
+        new.flat_map(|admitted| self.orphans.take_children(&admitted.txid)).collect()
+    }
+
+    /// All or nothing.
+    fn admit_all(
+        &mut self,
+        next: Next<'_>,
+        transactions: &[Arc<Transaction>],
+        notices: &mut Vec<Notice>,
+    ) -> Result<Vec<Admitted>, Refused> {
+        // Most of what gossip brings is known; then nothing else is looked at.
+        let plan = self.plan(next, transactions)?;
+        let known = plan.known.clone();
+        self.execute(next, plan, notices);
+        let admitted = |transaction: &Arc<Transaction>| {
+            let txid = transaction.id();
+            Admitted { txid, known: known.contains(&txid) }
+        };
+        Ok(transactions.iter().map(admitted).collect())
+    }
+
+    fn execute(&mut self, next: Next<'_>, plan: Plan, notices: &mut Vec<Notice>) {
+        self.settle_floor(next.now);
+        for (rival, by) in &plan.rivals {
+            self.drop_with_descendants(rival, DropReason::Replaced { by: *by }, notices);
+        }
+        for victim in &plan.evicted {
+            self.drop_with_descendants(victim, DropReason::Evicted, notices);
+        }
+        if let Some(rate) = plan.evicted_rate {
+            let step = self.step(next.params);
+            self.floor.raise(next.now, rate, step);
+        }
+        let pooled: Vec<(TxId, Amount)> = plan.new.iter().map(|new| (new.judged.txid, new.judged.fee)).collect();
+        for new in plan.new {
+            self.last += 1;
+            self.insert_judged(next.now, self.last, new.transaction, new.judged, None);
+        }
         self.recluster();
-        notices.push(Notice::Pooled { txid, fee, held: self.len() });
-        Ok(Admitted { txid, known: false })
+        let held = self.len();
+        notices.extend(pooled.into_iter().map(|(txid, fee)| Notice::Pooled { txid, fee, held }));
     }
 
     pub(super) fn insert_judged(
@@ -186,107 +213,6 @@ impl Mempool {
         self.insert(now, judged.txid, entry);
     }
 
-    /// The rules of the ledger in the next block's place, and that nobody here spends the same coin.
-    pub(super) fn judge(&self, next: Next<'_>, transaction: &Transaction) -> Result<Judged, Refusal> {
-        if matches!(transaction.body, Body::Epoch(_)) {
-            return Err(TxError::EpochChange("changes of members wait with the engine").into());
-        }
-        let txid = transaction.id();
-        let coins = PoolCoins { pool: self, chain: next.coins, height: next.place.height };
-        let (bytes, allowed) = (transaction.bytes(), room_in_block(next.params));
-        if bytes > allowed {
-            return Err(TxError::TooLarge { actual: bytes, allowed }.into());
-        }
-        let fee = context::check_transaction(transaction, &coins, next.place, next.params)?;
-        for outpoint in transaction.inputs() {
-            if let Some(by) = self.spender(outpoint).filter(|by| *by != txid) {
-                return Err(Refusal::Conflict { outpoint: *outpoint, by });
-            }
-        }
-        let opens = self.opens(next, transaction);
-        let parents: BTreeSet<TxId> =
-            transaction.inputs().iter().map(|input| input.txid).filter(|id| self.contains(id)).collect();
-        let unlocked = match opens.time {
-            0 => next.now,
-            time => Time::from_seconds(time).plus_ms(next.drift_ms),
-        };
-        let ready = parents.iter().map(|parent| self.entries[parent].ready).fold(unlocked.max(next.now), Time::max);
-        Ok(Judged { txid, bytes, fee, opens, ready, parents })
-    }
-
-    /// The same locks as in [`context::check_transaction`], as the first place that passes. A coin made here counts for
-    /// nothing: whatever is asked of its age is reached in its own block, or the transaction was refused.
-    pub(super) fn opens(&self, next: Next<'_>, transaction: &Transaction) -> Opens {
-        let Body::Transfer(transfer) = &transaction.body else {
-            return Opens::default();
-        };
-        let mut opens = Opens::default();
-        let mut raise = |until| match until {
-            LockTime::Height(height) => opens.height = opens.height.max(height),
-            LockTime::Time(time) => opens.time = opens.time.max(time),
-        };
-        raise(transfer.lock_time);
-        for (input, witness) in transfer.inputs.iter().zip(&transaction.witnesses) {
-            let coin = if self.contains(&input.txid) { None } else { next.coins.get(input) };
-            let after = |coin: Coin, blocks: u32| LockTime::Height(Height(coin.height.0.saturating_add(blocks.into())));
-            if let Some(coin) = coin.filter(|coin| coin.coinbase && coin.height != Height::GENESIS) {
-                raise(after(coin, next.params.coinbase_maturity));
-            }
-            let Witness::Spend(spend) = witness else { continue };
-            for (_, leaf) in spend.lock.revealed_leaves() {
-                match leaf {
-                    Lock::After(until) => raise(*until),
-                    Lock::Older(blocks) => coin.into_iter().for_each(|coin| raise(after(coin, *blocks))),
-                    Lock::Key(_) | Lock::Hash(_) | Lock::Threshold { .. } | Lock::Opaque(_) => {}
-                }
-            }
-        }
-        opens
-    }
-
-    fn check_policy(&self, next: Next<'_>, judged: &Judged) -> Result<(), Refusal> {
-        let rate = self.config.fee_rate_min.unwrap_or(next.params.relay_fee_rate_min);
-        let least = (u128::from(rate) * judged.bytes as u128).div_ceil(1_000);
-        if u128::from(judged.fee.grains()) < least {
-            let least = u64::try_from(least).ok().and_then(Amount::from_grains).unwrap_or(Amount::MAX);
-            return Err(Refusal::FeeTooLow { fee: judged.fee, least });
-        }
-        let allowed = self.config.chain_max;
-        let count = self.connected_with(judged.parents.iter().copied(), allowed).len() + 1;
-        if count > allowed {
-            return Err(Refusal::ChainTooLong { count, allowed });
-        }
-        Ok(())
-    }
-
-    /// Whom to drop for it: the worst chunks, as long as they pay less and it does not depend on them. What members handed over
-    /// takes no room from others and does not yield.
-    fn room_for(&self, judged: &Judged) -> Result<Vec<TxId>, Refusal> {
-        let rate = super::FeeRate { fee: judged.fee.grains(), bytes: judged.bytes as u64 };
-        let (handed_count, handed_bytes) = self.shares.total();
-        let (mut bytes, mut count) = (self.bytes - handed_bytes + judged.bytes, self.len() - handed_count + 1);
-        if bytes <= self.config.bytes_max && count <= self.config.count_max {
-            return Ok(Vec::new());
-        }
-        let family = self.ancestors(&judged.parents);
-        let mut victims = Vec::new();
-        for (key, txids) in &self.by_rate {
-            if bytes <= self.config.bytes_max && count <= self.config.count_max {
-                break;
-            }
-            if txids.iter().any(|txid| self.entries[txid].handed_by.is_some()) {
-                continue;
-            }
-            if key.rate >= rate || txids.iter().any(|txid| family.contains(txid)) {
-                return Err(Refusal::Full);
-            }
-            bytes -= txids.iter().map(|txid| self.entries[txid].bytes).sum::<usize>();
-            count -= txids.len();
-            victims.extend(txids);
-        }
-        if bytes <= self.config.bytes_max && count <= self.config.count_max { Ok(victims) } else { Err(Refusal::Full) }
-    }
-
     pub(super) fn ancestors(&self, parents: &BTreeSet<TxId>) -> BTreeSet<TxId> {
         let mut found = parents.clone();
         let mut open: Vec<TxId> = parents.iter().copied().collect();
@@ -297,12 +223,17 @@ impl Mempool {
     }
 }
 
-/// The most that a transaction may take in a block.
-pub(super) fn room_in_block(params: &LedgerParams) -> usize {
-    (params.block_bytes_max as usize).saturating_sub(BLOCK_OVERHEAD_BYTES)
+/// Whether a child that pays for it would help.
+fn is_poor(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::FeeTooLow { .. } | Refusal::FeeBelowFloor { .. })
 }
 
-/// Whether a coin that it made is there.
-fn is_included(coins: &dyn Coins, txid: TxId, transaction: &Transaction) -> bool {
-    (0..transaction.outputs().len()).any(|index| coins.get(&OutPoint { txid, index: index as u32 }).is_some())
+impl Trial {
+    /// Fees and bytes of what would come in.
+    #[must_use]
+    pub fn rate(&self) -> Option<FeeRate> {
+        let new = self.transactions.iter().filter(|tried| !tried.known);
+        new.filter_map(|tried| Some(FeeRate { fee: tried.fee?.grains(), bytes: tried.bytes as u64 }))
+            .reduce(FeeRate::plus)
+    }
 }

@@ -18,7 +18,19 @@ pub struct FeeRate {
 }
 
 impl FeeRate {
-    fn plus(self, other: FeeRate) -> FeeRate {
+    /// Grains per 1,000 bytes, rounded up.
+    #[must_use]
+    pub fn per_thousand_bytes(self) -> u64 {
+        let rate = (u128::from(self.fee) * 1_000).div_ceil(u128::from(self.bytes));
+        u64::try_from(rate).unwrap_or(u64::MAX)
+    }
+
+    /// The least fee of so many bytes at a rate in grains per 1,000 bytes.
+    pub(super) fn least_fee(rate: u64, bytes: u64) -> u64 {
+        u64::try_from((u128::from(rate) * u128::from(bytes)).div_ceil(1_000)).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn plus(self, other: FeeRate) -> FeeRate {
         FeeRate { fee: self.fee + other.fee, bytes: self.bytes + other.bytes }
     }
 }

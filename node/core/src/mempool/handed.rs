@@ -83,11 +83,11 @@ impl Mempool {
         match self.judge(next, &transaction) {
             Err(Refusal::Conflict { by, .. }) => return self.prefer(next.now, member, &by),
             Ok(judged) => {
-                let package = self.without_preference(judged.parents());
-                let bytes = self.bytes_of(&package) + judged.bytes();
+                let package = self.without_preference(&judged.parents);
+                let bytes = self.bytes_of(&package) + judged.bytes;
                 if self.shares.has_room(member, package.len() + 1, bytes) {
                     self.move_to_front(next.now, member, &package);
-                    let fee = judged.fee();
+                    let fee = judged.fee;
                     self.last_handed += 1;
                     self.insert_judged(next.now, self.last_handed, transaction, judged, Some(member));
                     self.recluster();

@@ -35,7 +35,7 @@ impl Head {
     pub(super) fn new(order: Order, params: &LedgerParams) -> Head {
         let (bytes_max, count_max) = match order {
             Order::Arrival if armed(Plant::BacklogDue) => (usize::MAX, usize::MAX),
-            Order::Arrival => (super::admit::room_in_block(params), BLOCK_TRANSACTIONS_MAX - 1),
+            Order::Arrival => (super::judge::room_in_block(params), BLOCK_TRANSACTIONS_MAX - 1),
             Order::FeeRate => (usize::MAX, usize::MAX),
         };
         Head { bytes_max, count_max, last: None, bytes: 0, by_due: BTreeSet::new() }

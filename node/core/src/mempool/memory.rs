@@ -43,12 +43,20 @@ impl Refusals {
     }
 }
 
-/// Whether the refusal stands until blocks are disconnected.
+/// Whether the refusal stands until blocks are disconnected. A fee that is too low is none of these: a child may pay for it.
 fn is_permanent(refusal: &Refusal) -> bool {
     match refusal {
         Refusal::Rule(error) => !error.may_pass_later(),
-        Refusal::FeeTooLow { .. } => true,
-        Refusal::Conflict { .. } | Refusal::ChainTooLong { .. } | Refusal::Full => false,
+        Refusal::Conflict { .. }
+        | Refusal::FeeTooLow { .. }
+        | Refusal::FeeBelowFloor { .. }
+        | Refusal::ChainTooLong { .. }
+        | Refusal::Full
+        | Refusal::ReplacementFee { .. }
+        | Refusal::ReplacementDiagram
+        | Refusal::ReplacesTooMany { .. }
+        | Refusal::ReplacesParent { .. }
+        | Refusal::Package(_) => false,
     }
 }
 

@@ -1,12 +1,18 @@
 //! Transactions that wait for a block.
 //!
 //! Everything here is valid in the place of the next block ([`Engine::place`](bezant_consensus::engine::Engine::place)): each
-//! coin it spends is unspent on the active chain or made by another transaction here, no two spend the same coin (the first
-//! that came stays), locks and maturity are reached. A transaction whose lock is not reached yet is refused, not kept.
+//! coin it spends is unspent on the active chain or made by another transaction here, no two spend the same coin, locks and
+//! maturity are reached. A transaction whose lock is not reached yet is refused, not kept. The policy as users see it is
+//! docs/spec/mempool.md.
 //!
 //! | what | where |
 //! |---|---|
-//! | admission, refusals, transactions that came before their parents | `admit`, `memory`, `orphans` |
+//! | whether it would be valid in the next block | `judge` |
+//! | what letting it in would do: replacement, least fee, size of clusters, room | `plan`, `diagram` |
+//! | letting in, alone or as a package | `admit`, `package` |
+//! | what waits for a parent or for a child that pays, and what was refused | `orphans`, `memory` |
+//! | the least fee after evictions | `floor` |
+//! | which fee rate to pay | `estimate` |
 //! | what a change of the active chain does | `follow` |
 //! | what goes into a block | `select` |
 //! | what would be in the next block, and since when | `head` |
@@ -14,22 +20,29 @@
 //! | what of an announced block is here | `relay` |
 //! | what depends on each other, and what is evicted first | `cluster` |
 //!
-//! Not here yet: replacing a transaction by a better paying one, and estimates of rates.
+//! Nothing that is done per transaction looks at more than its cluster, what it displaces, and a few places of ordered indices.
 
 mod admit;
 mod cluster;
+mod diagram;
+mod estimate;
+mod floor;
 mod follow;
 mod handed;
 mod head;
+mod judge;
 mod memory;
 mod orphans;
+mod package;
+mod plan;
 mod relay;
 mod select;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use admit::Next;
 pub use cluster::FeeRate;
+pub use estimate::FeeEstimate;
+pub(crate) use judge::Next;
 pub(crate) use select::{Order, Taken};
 
 use crate::io::{DropReason, Notice};
@@ -40,8 +53,8 @@ use crate::limits::{
 use bezant_consensus::engine::Peer;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::LedgerParams;
-use bezant_consensus::ledger::hash::{TxHash, TxId};
-use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
+use bezant_consensus::ledger::hash::{LockHash, TxHash, TxId};
+use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction};
 use bezant_consensus::ledger::units::{Height, Time};
 use bezant_consensus::limits::TRANSACTION_BYTES_MAX;
 use std::cmp::Reverse;
@@ -152,19 +165,21 @@ struct Opens {
     time: u32,
 }
 
-/// Names a chunk; the order is that of eviction: worst first, later ones first among equals.
+/// Names a chunk; the order is that of eviction: worst first, later ones first among equals, and of one cluster the last first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct ChunkKey {
     rate: FeeRate,
+    /// The latest arrival of this chunk and those before it in its cluster.
     arrival: Reverse<i64>,
     cluster: u64,
-    index: usize,
+    index: Reverse<usize>,
 }
 
 /// The waiting transactions; see the module.
 #[derive(Debug)]
 pub struct Mempool {
     config: MempoolConfig,
+    order: Order,
     entries: BTreeMap<TxId, Entry>,
     bytes: usize,
     // Invariant: each of these indices holds every entry once, and nothing else.
@@ -174,6 +189,11 @@ pub struct Mempool {
     by_announced: BTreeSet<(Time, i64)>,
     /// Invariant: every input of every entry, once.
     spenders: BTreeMap<OutPoint, TxId>,
+    /// Invariant: every output of every entry, by its lock.
+    by_lock: BTreeSet<(LockHash, OutPoint)>,
+    /// Invariant: the entries that open at a height above 0, and those that open at a time above 0.
+    by_height: BTreeSet<(Height, i64)>,
+    by_time: BTreeSet<(u32, i64)>,
     /// Invariant: every entry is in exactly one chunk or in `loose`.
     by_rate: BTreeMap<ChunkKey, Vec<TxId>>,
     clusters: BTreeMap<u64, Vec<ChunkKey>>,
@@ -189,6 +209,10 @@ pub struct Mempool {
     shares: handed::Shares,
     /// Whether entries came or went since [`Mempool::take_changed`].
     changed: bool,
+    /// Entries that came or went so far.
+    changes: u64,
+    floor: floor::Floor,
+    recent: estimate::RecentBlocks,
     orphans: orphans::Orphans,
     refusals: memory::Refusals,
     included: memory::Included,
@@ -196,8 +220,8 @@ pub struct Mempool {
     returning: Vec<(TxId, Arc<Transaction>)>,
     /// Orphans whose parents were included.
     waking: Vec<(Peer, Arc<Transaction>)>,
-    /// Whether blocks left the active chain, so that everything is to be judged again.
-    recheck: bool,
+    /// What is to be judged again because blocks left the active chain.
+    recheck: follow::Recheck,
 }
 
 impl Mempool {
@@ -205,6 +229,7 @@ impl Mempool {
     pub(crate) fn new(config: MempoolConfig, order: Order, params: &LedgerParams) -> Mempool {
         Mempool {
             config,
+            order,
             entries: BTreeMap::new(),
             bytes: 0,
             by_hash: BTreeMap::new(),
@@ -212,6 +237,9 @@ impl Mempool {
             by_ready: BTreeSet::new(),
             by_announced: BTreeSet::new(),
             spenders: BTreeMap::new(),
+            by_lock: BTreeSet::new(),
+            by_height: BTreeSet::new(),
+            by_time: BTreeSet::new(),
             by_rate: BTreeMap::new(),
             clusters: BTreeMap::new(),
             loose: BTreeSet::new(),
@@ -222,13 +250,22 @@ impl Mempool {
             head: head::Head::new(order, params),
             shares: handed::Shares::default(),
             changed: false,
+            changes: 0,
+            floor: floor::Floor::default(),
+            recent: estimate::RecentBlocks::default(),
             orphans: orphans::Orphans::default(),
             refusals: memory::Refusals::default(),
             included: memory::Included::default(),
             returning: Vec::new(),
             waking: Vec::new(),
-            recheck: false,
+            recheck: follow::Recheck::default(),
         }
+    }
+
+    /// Its limits and policy.
+    #[must_use]
+    pub fn config(&self) -> &MempoolConfig {
+        &self.config
     }
 
     /// Transactions held.
@@ -249,7 +286,7 @@ impl Mempool {
         self.bytes
     }
 
-    /// Transactions that wait for one that they spend from; not among those held.
+    /// Transactions that wait for one that they spend from, or for one that pays for them; not among those held.
     #[must_use]
     pub fn orphans(&self) -> usize {
         self.orphans.len()
@@ -284,6 +321,33 @@ impl Mempool {
         self.by_arrival.values().map(|txid| (txid, &self.entries[txid]))
     }
 
+    /// The outputs of transactions held that are under a lock.
+    pub fn outputs_to(&self, lock: LockHash) -> impl Iterator<Item = (OutPoint, Output)> {
+        let first = OutPoint { txid: TxId([0; 32]), index: 0 };
+        let last = OutPoint { txid: TxId([u8::MAX; 32]), index: u32::MAX };
+        self.by_lock.range((lock, first)..=(lock, last)).map(|(_, outpoint)| {
+            let outputs = self.entries[&outpoint.txid].transaction.outputs();
+            (*outpoint, outputs[outpoint.index as usize])
+        })
+    }
+
+    /// How many transactions came or went so far; whoever keeps a copy sees by it whether that is still right.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Up to `count_max` transactions from a place in the order of arrival on, and the place after the last of them; `None` when
+    /// there are no more. Calls that start at `i64::MIN` and go on from there meet every transaction that stays in its place,
+    /// each after those it spends from.
+    #[must_use]
+    pub fn page(&self, from: i64, count_max: usize) -> (Vec<Arc<Transaction>>, Option<i64>) {
+        let mut places = self.by_arrival.range(from..);
+        let taken: Vec<(&i64, &TxId)> = places.by_ref().take(count_max).collect();
+        let transactions = taken.iter().map(|(_, txid)| self.entries[*txid].transaction.clone()).collect();
+        (transactions, places.next().map(|(arrival, _)| *arrival))
+    }
+
     pub(crate) fn next_expiry(&self) -> Option<Time> {
         self.by_ready.first().map(|(ready, _)| ready.plus_ms(self.config.expiry_ms))
     }
@@ -298,6 +362,7 @@ impl Mempool {
 
     /// Drops what has waited too long.
     pub(crate) fn expire(&mut self, now: Time, notices: &mut Vec<Notice>) {
+        self.settle_floor(now);
         while self.next_expiry().is_some_and(|until| until <= now) {
             let (_, arrival) = *self.by_ready.first().expect("something expires");
             let txid = self.by_arrival[&arrival];
@@ -350,6 +415,10 @@ impl Mempool {
             let before = self.spenders.insert(*input, txid);
             assert!(before.is_none(), "a coin has one spender here");
         }
+        for (index, output) in entry.transaction.outputs().iter().enumerate() {
+            self.by_lock.insert((output.lock, OutPoint { txid, index: index as u32 }));
+        }
+        self.index_opening(entry.arrival, entry.opens);
         self.bytes += entry.bytes;
         self.by_hash.insert(entry.hash, txid);
         self.by_arrival.insert(entry.arrival, txid);
@@ -361,6 +430,21 @@ impl Mempool {
         self.entries.insert(txid, entry);
         self.enter_head(now, arrival);
         self.changed = true;
+        self.changes += 1;
+    }
+
+    fn index_opening(&mut self, arrival: i64, opens: Opens) {
+        if opens.height > Height::GENESIS {
+            self.by_height.insert((opens.height, arrival));
+        }
+        if opens.time > 0 {
+            self.by_time.insert((opens.time, arrival));
+        }
+    }
+
+    fn unindex_opening(&mut self, arrival: i64, opens: Opens) {
+        self.by_height.remove(&(opens.height, arrival));
+        self.by_time.remove(&(opens.time, arrival));
     }
 
     /// Takes one entry out; those that spend from it stay.
@@ -382,12 +466,17 @@ impl Mempool {
         for input in entry.transaction.inputs() {
             self.spenders.remove(input);
         }
+        for (index, output) in entry.transaction.outputs().iter().enumerate() {
+            self.by_lock.remove(&(output.lock, OutPoint { txid: *txid, index: index as u32 }));
+        }
+        self.unindex_opening(entry.arrival, entry.opens);
         self.bytes -= entry.bytes;
         self.by_hash.remove(&entry.hash);
         self.by_arrival.remove(&entry.arrival);
         self.by_ready.remove(&(entry.ready, entry.arrival));
         self.by_announced.remove(&(entry.announced, entry.arrival));
         self.changed = true;
+        self.changes += 1;
         Some(entry)
     }
 
@@ -416,14 +505,20 @@ impl Mempool {
         }
     }
 
-    /// All that depend on any of `seeds` or are depended on, directly or not, and the seeds; stops above `count_max`.
-    fn connected_with(&self, seeds: impl IntoIterator<Item = TxId>, count_max: usize) -> BTreeSet<TxId> {
+    /// All that depend on any of `seeds` or are depended on, directly or not, and the seeds, as if those `without` were not
+    /// here; stops above `count_max`.
+    fn connected_with(
+        &self,
+        seeds: impl IntoIterator<Item = TxId>,
+        without: &BTreeSet<TxId>,
+        count_max: usize,
+    ) -> BTreeSet<TxId> {
         let mut open: Vec<TxId> = seeds.into_iter().collect();
         let mut found: BTreeSet<TxId> = open.iter().copied().collect();
         while let Some(next) = open.pop() {
             let entry = &self.entries[&next];
             for neighbour in entry.parents.iter().chain(&entry.children) {
-                if found.insert(*neighbour) {
+                if !without.contains(neighbour) && found.insert(*neighbour) {
                     open.push(*neighbour);
                 }
             }
@@ -438,7 +533,7 @@ impl Mempool {
     fn recluster(&mut self) {
         while let Some(seed) = self.loose.first().copied() {
             let mut members: Vec<(i64, TxId)> = self
-                .connected_with([seed], usize::MAX)
+                .connected_with([seed], &BTreeSet::new(), usize::MAX)
                 .into_iter()
                 .map(|txid| (self.entries[&txid].arrival, txid))
                 .collect();
@@ -459,13 +554,10 @@ impl Mempool {
             let parents = entry.parents.iter().map(|parent| places[parent]).collect();
             items.push(cluster::Item { txid: *txid, rate: entry.rate(), parents });
         }
-        let mut keys = Vec::new();
-        for (index, chunk) in cluster::chunks(&items).into_iter().enumerate() {
-            let latest =
-                chunk.txids.iter().map(|txid| self.entries[txid].arrival).max().expect("chunks hold something");
-            let key = ChunkKey { rate: chunk.rate, arrival: Reverse(latest), cluster, index };
-            keys.push(key);
-            self.by_rate.insert(key, chunk.txids);
+        let chunks = cluster::chunks(&items);
+        let keys = self.keys_of(cluster, &chunks, |txid| self.entries[txid].arrival);
+        for (key, chunk) in keys.iter().zip(chunks) {
+            self.by_rate.insert(*key, chunk.txids);
         }
         self.clusters.insert(cluster, keys);
     }
@@ -487,7 +579,18 @@ impl Mempool {
             self.spenders.len(),
             self.entries.values().map(|entry| entry.transaction.inputs().len()).sum::<usize>()
         );
+        assert_eq!(
+            self.by_lock.len(),
+            self.entries.values().map(|entry| entry.transaction.outputs().len()).sum::<usize>()
+        );
+        let opening = |is_indexed: fn(&Entry) -> bool| self.entries.values().filter(|entry| is_indexed(entry)).count();
+        assert_eq!(self.by_height.len(), opening(|entry| entry.opens.height > Height::GENESIS));
+        assert_eq!(self.by_time.len(), opening(|entry| entry.opens.time > 0));
         for (txid, entry) in &self.entries {
+            assert!(
+                entry.opens.height == Height::GENESIS || self.by_height.contains(&(entry.opens.height, entry.arrival))
+            );
+            assert!(entry.opens.time == 0 || self.by_time.contains(&(entry.opens.time, entry.arrival)));
             assert!(self.clusters.contains_key(&entry.cluster));
             for parent in &entry.parents {
                 assert!(self.entries[parent].children.contains(txid));
@@ -498,6 +601,10 @@ impl Mempool {
                 assert_eq!(self.contains(&input.txid), entry.parents.contains(&input.txid));
             }
         }
+        for keys in self.clusters.values() {
+            assert!(keys.windows(2).all(|pair| pair[0] > pair[1]), "a cluster is evicted from its end");
+        }
+        self.orphans.check();
         self.check_head();
         self.check_shares();
     }

@@ -1,6 +1,7 @@
-//! Transactions that peers brought before what they spend from. Bounded in all and per peer; whoever fills it loses first.
+//! Transactions that peers brought before what they spend from, or before what pays for them. Bounded in all and per peer;
+//! whoever fills it loses first.
 
-use crate::limits::{ORPHAN_BYTES_MAX, ORPHAN_EXPIRY_MS, ORPHANS_MAX, ORPHANS_PER_PEER_MAX};
+use crate::limits::{ORPHAN_BYTES_MAX, ORPHAN_EXPIRY_MS, ORPHANS_MAX, ORPHANS_PER_PEER_MAX, PACKAGE_COUNT_MAX};
 use bezant_consensus::engine::Peer;
 use bezant_consensus::ledger::hash::{TxHash, TxId};
 use bezant_consensus::ledger::transaction::Transaction;
@@ -21,6 +22,10 @@ struct Orphan {
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
     by_hash: BTreeMap<TxHash, Orphan>,
+    /// Invariant: every orphan by its id; several may have one id and different witnesses.
+    by_id: BTreeSet<(TxId, TxHash)>,
+    /// Invariant: every orphan by its end.
+    by_end: BTreeSet<(Time, TxHash)>,
     /// Invariant: holds for each orphan all transactions it spends from, so that any of them wakes it.
     by_parent: BTreeMap<TxId, BTreeSet<TxHash>>,
     /// Invariant: each peer's orphans by their arrival.
@@ -57,6 +62,8 @@ impl Orphans {
         self.by_peer.entry(from).or_default().insert(self.arrivals, hash);
         self.bytes += bytes;
         let until = now.plus_ms(ORPHAN_EXPIRY_MS);
+        self.by_id.insert((transaction.id(), hash));
+        self.by_end.insert((until, hash));
         self.by_hash.insert(hash, Orphan { transaction, bytes, from, arrival: self.arrivals, until });
     }
 
@@ -68,6 +75,8 @@ impl Orphans {
     fn remove(&mut self, hash: &TxHash) -> Option<(Peer, Arc<Transaction>)> {
         let orphan = self.by_hash.remove(hash)?;
         self.bytes -= orphan.bytes;
+        self.by_id.remove(&(orphan.transaction.id(), *hash));
+        self.by_end.remove(&(orphan.until, *hash));
         for input in orphan.transaction.inputs() {
             if let Some(waiting) = self.by_parent.get_mut(&input.txid) {
                 waiting.remove(hash);
@@ -91,6 +100,55 @@ impl Orphans {
         waiting.iter().filter_map(|hash| self.remove(hash)).collect()
     }
 
+    /// Up to `count_max` that spend from this transaction, directly or not, the nearest first.
+    pub(super) fn heirs(&self, txid: &TxId, count_max: usize) -> Vec<TxHash> {
+        let (mut heirs, mut looked_at) = (Vec::new(), 0);
+        let mut next = Some(*txid);
+        while let Some(parent) = next {
+            for child in self.by_parent.get(&parent).into_iter().flatten() {
+                if heirs.len() < count_max && !heirs.contains(child) {
+                    heirs.push(*child);
+                }
+            }
+            next = heirs.get(looked_at).map(|heir| self.by_hash[heir].transaction.id());
+            looked_at += 1;
+        }
+        heirs
+    }
+
+    /// An orphan after all that wait here that it spends from, directly or not; nothing when it is not here or they are more
+    /// than a package may hold.
+    pub(super) fn package_of(&self, hash: &TxHash) -> Vec<Arc<Transaction>> {
+        let mut package = Vec::new();
+        let mut seen = BTreeSet::new();
+        // Each is looked at twice: before and after what it spends from.
+        let mut open = vec![(*hash, false)];
+        while let Some((hash, is_complete)) = open.pop() {
+            let Some(orphan) = self.by_hash.get(&hash) else { return Vec::new() };
+            let txid = orphan.transaction.id();
+            if is_complete {
+                package.push(orphan.transaction.clone());
+            } else if seen.insert(txid) {
+                if seen.len() > PACKAGE_COUNT_MAX {
+                    return Vec::new();
+                }
+                open.push((hash, true));
+                let parents = orphan.transaction.inputs().iter().filter_map(|input| self.held(&input.txid));
+                open.extend(parents.map(|parent| (parent, false)));
+            }
+        }
+        package
+    }
+
+    fn held(&self, txid: &TxId) -> Option<TxHash> {
+        let all = (*txid, TxHash([0; 32]))..=(*txid, TxHash([u8::MAX; 32]));
+        self.by_id.range(all).next().map(|(_, hash)| *hash)
+    }
+
+    pub(super) fn forget(&mut self, hash: &TxHash) {
+        self.remove(hash);
+    }
+
     pub(super) fn disconnected(&mut self, peer: Peer) {
         while self.by_peer.contains_key(&peer) {
             self.drop_oldest_of(peer);
@@ -98,10 +156,15 @@ impl Orphans {
     }
 
     pub(super) fn expire(&mut self, now: Time) {
-        let over: Vec<TxHash> =
-            self.by_hash.iter().filter(|(_, orphan)| orphan.until <= now).map(|(hash, _)| *hash).collect();
-        for hash in over {
+        while let Some((_, hash)) = self.by_end.first().copied().filter(|(until, _)| *until <= now) {
             self.remove(&hash);
         }
+    }
+
+    pub(super) fn check(&self) {
+        let count = self.by_hash.len();
+        assert_eq!([count; 3], [self.by_id.len(), self.by_end.len(), self.by_peer.values().map(BTreeMap::len).sum()]);
+        assert_eq!(self.bytes, self.by_hash.values().map(|orphan| orphan.bytes).sum::<usize>());
+        assert!(count <= ORPHANS_MAX && self.bytes <= ORPHAN_BYTES_MAX);
     }
 }

@@ -1,6 +1,6 @@
 use super::memory::Refusals;
 use super::{FeeRate, Mempool, MempoolConfig, Next, Order, Taken, cluster};
-use crate::io::{Admitted, DropReason, Notice, Refusal};
+use crate::io::{Admitted, DropReason, Notice, Refusal, Refused, Trial};
 use crate::limits::{ORPHAN_EXPIRY_MS, ORPHANS_PER_PEER_MAX, REANNOUNCE_AFTER_MS, REFUSAL_RETRY_MS, REFUSALS_MAX};
 use crate::testing::{Input, amount, block, coins, lock, output_of, transfer, txid, update};
 use bezant_consensus::engine::{PayloadRequest, Peer};
@@ -19,6 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 mod fairness;
+mod floor;
+mod naive;
+mod packages;
+mod replacement;
 
 const NOW: Time = Time(1_000_000);
 
@@ -64,9 +68,18 @@ impl World {
         result
     }
 
-    fn test(&mut self, transaction: &Transaction) -> Result<Amount, Refusal> {
+    fn admit_package(&mut self, transactions: &[&Transaction]) -> Result<Vec<Admitted>, Refused> {
+        let transactions = shared(transactions);
+        let (pool, next, notices) = self.parts();
+        let result = pool.admit_package(next, &transactions, notices);
+        self.pool.check();
+        result
+    }
+
+    fn test(&mut self, transactions: &[&Transaction]) -> Result<Trial, Refused> {
+        let transactions = shared(transactions);
         let (pool, next, _) = self.parts();
-        pool.test(next, transaction)
+        pool.test(next, &transactions)
     }
 
     fn gossip(&mut self, peer: u64, transaction: &Transaction) {
@@ -103,8 +116,13 @@ impl World {
         }
         let update = update(disconnected, connected);
         let (pool, next, notices) = self.parts();
-        pool.note(&update, notices);
+        pool.note(next.params, &update, notices);
         pool.reconcile(next, notices);
+        // Only some were judged again; all must be as if they had been.
+        for entry in pool.entries.values() {
+            let judged = pool.judge(next, &entry.transaction).expect("what stays is valid");
+            assert_eq!(judged.opens, entry.opens);
+        }
         self.pool.check();
     }
 
@@ -131,6 +149,10 @@ impl World {
     }
 }
 
+fn shared(transactions: &[&Transaction]) -> Vec<Arc<Transaction>> {
+    transactions.iter().map(|transaction| Arc::new((*transaction).clone())).collect()
+}
+
 fn pay(inputs: &[Input], outputs: &[u64]) -> Transaction {
     transfer(inputs, outputs, LockTime::NONE)
 }
@@ -152,12 +174,12 @@ fn chain(first: &Input, count: usize) -> Vec<Transaction> {
 }
 
 #[test]
-fn the_first_spender_of_a_coin_stays() {
+fn the_first_spender_of_a_coin_stays_unless_another_pays_more() {
     let (mut world, inputs) = World::new(2, 1_000);
     let first = pay(&inputs[..1], &[900]);
     let second = pay(&inputs, &[1_900]);
     assert_eq!(world.admit(&first), Ok(Admitted { txid: first.id(), known: false }));
-    let refusal = Refusal::Conflict { outpoint: inputs[0].outpoint, by: first.id() };
+    let refusal = Refusal::ReplacementFee { count: 1, fee: amount(100), least: amount(101) };
     assert_eq!(world.admit(&second), Err(refusal));
     assert_eq!(world.admit(&first), Ok(Admitted { txid: first.id(), known: true }));
     assert_eq!(world.order(), ids(&[&first]));
@@ -227,16 +249,37 @@ fn when_full_the_worst_paying_chunk_goes() {
     }
     // The child pays for its parent too, but little.
     assert_eq!(world.admit(&pay(&inputs[2..3], &[1_000])), Err(Refusal::Full));
-    let heir = pay(&[output_of(&child, 0)], &[1]);
-    assert_eq!(world.admit(&heir), Err(Refusal::Full), "nobody takes the place of those it needs");
     let better = pay(&inputs[2..3], &[950]);
-    assert_eq!(world.test(&better), Ok(amount(50)));
+    let trial = world.test(&[&better]).expect("would be let in");
+    assert_eq!(trial.transactions[0].fee, Some(amount(50)));
+    let mut evicts = ids(&[&child, &parent]);
+    evicts.sort_unstable();
+    assert_eq!((trial.evicts, trial.replaces), (evicts, Vec::new()));
     assert!(world.admit(&better).is_ok());
     assert_eq!(world.dropped(), [(child.id(), DropReason::Evicted), (parent.id(), DropReason::Evicted)]);
     assert_eq!(world.order(), ids(&[&good, &better]));
     let equal = pay(&inputs[3..4], &[950]);
     assert!(world.admit(&equal).is_ok());
+    world.pool.floor = super::floor::Floor::default();
     assert_eq!(world.admit(&pay(&inputs[4..5], &[950])), Err(Refusal::Full), "equals do not displace each other");
+}
+
+#[test]
+fn a_child_that_pays_for_its_parents_displaces_others_and_a_poor_one_displaces_nobody() {
+    let config = MempoolConfig { count_max: 3, ..MempoolConfig::default() };
+    let (mut world, inputs) = World::with(3, 1_000, config);
+    let parent = pay(&inputs[..1], &[1_000]);
+    let child = pay(&[output_of(&parent, 0)], &[999]);
+    let good = pay(&inputs[1..2], &[900]);
+    for transaction in [&parent, &child, &good] {
+        assert!(world.admit(transaction).is_ok());
+    }
+    let poor_heir = pay(&[output_of(&child, 0)], &[998]);
+    assert_eq!(world.admit(&poor_heir), Err(Refusal::Full), "nobody takes the place of those it needs");
+    let heir = pay(&[output_of(&child, 0)], &[1]);
+    assert!(world.admit(&heir).is_ok(), "three together pay better than the one");
+    assert_eq!(world.dropped(), [(good.id(), DropReason::Evicted)]);
+    assert_eq!(world.order(), ids(&[&parent, &child, &heir]));
 }
 
 #[test]

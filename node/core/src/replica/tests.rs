@@ -1,5 +1,5 @@
 use super::{Replica, ReplicaConfig};
-use crate::io::{Admitted, DropReason, Input, Notice, Output, Refusal};
+use crate::io::{Admitted, DropReason, Input, Notice, Output};
 use crate::limits::{BAN_SCORE, FORGIVE_POINT_MS, REANNOUNCE_AFTER_MS, REANNOUNCE_INTERVAL_MS, SCORE_INVALID};
 use crate::mempool::MempoolConfig;
 use crate::testing::{GenesisStore, allocation, engine_config, output_of, pbft_genesis, pow_genesis, signed};
@@ -117,13 +117,21 @@ fn trying_a_transaction_changes_nothing() {
     let mut replica = replica(&genesis, 1);
     let transaction = signed(&genesis, &allocation(&genesis, 0), &[999_000]);
     let tried = Verifier::new(genesis.clone()).transaction(transaction.clone()).expect("valid");
-    assert_eq!(replica.test_accept(NOW, &tried).map(|fee| fee.grains()), Ok(1_000));
+    let trial = replica.test_accept(NOW, std::slice::from_ref(&tried)).expect("would be let in");
+    assert_eq!(trial.transactions[0].fee.map(|fee| fee.grains()), Some(1_000));
     assert!(replica.mempool().is_empty());
     replica.handle(NOW, submit(&genesis, 1, &transaction));
-    let rival = signed(&genesis, &allocation(&genesis, 0), &[1]);
-    let tried = Verifier::new(genesis.clone()).transaction(rival).expect("valid");
-    let outpoint = allocation(&genesis, 0).outpoint;
-    assert_eq!(replica.test_accept(NOW, &tried), Err(Refusal::Conflict { outpoint, by: transaction.id() }));
+    let rival = |change: u64| {
+        let rival = signed(&genesis, &allocation(&genesis, 0), &[change]);
+        [Verifier::new(genesis.clone()).transaction(rival).expect("valid")]
+    };
+    let refused = replica.test_accept(NOW, &rival(999_000)).map_err(|refused| refused.refusal.kind());
+    assert_eq!(refused.map(|trial| trial.transactions[0].known), Ok(true), "it is the same one");
+    let refused = replica.test_accept(NOW, &rival(999_001)).map_err(|refused| refused.refusal.kind());
+    assert_eq!(refused, Err("mempool-replacement-fee-too-low"));
+    let trial = replica.test_accept(NOW, &rival(1)).expect("it pays much more");
+    assert_eq!(trial.replaces, [transaction.id()]);
+    assert_eq!(replica.mempool().len(), 1);
 }
 
 #[test]
