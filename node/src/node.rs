@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::error::NodeError;
 use crate::handle::{NodeHandle, Readers, Shared};
 use crate::keys;
-use crate::limits::{REQUESTS_MAX, VERIFIED_EVENTS_MAX};
+use crate::limits::{REQUESTS_MAX, SAVE_INTERVAL_MS, VERIFIED_EVENTS_MAX};
 use crate::metrics::Metrics;
 use crate::net::{self, NetSetup};
 use crate::pool_file::POOL_FILE;
@@ -27,6 +27,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Runs a node until `shutdown` completes, standard input ends (if `dev.stop_with_stdin` is set), or something fails. Once RPC
@@ -116,6 +117,7 @@ impl Node {
             clock: Clock::new(config.dev.clock_offset_ms),
             miner: miner_config(&config, &genesis),
             needs_peers: !config.p2p.peers.is_empty(),
+            save_pause: Duration::from_millis(SAVE_INTERVAL_MS),
         };
         let Core { handle, stop: stop_core, ended } = parts.start()?;
         let dev_token = config.dev.token.clone().filter(|_| genesis.dev);
@@ -163,6 +165,8 @@ pub(crate) struct CoreParts {
     pub(crate) clock: Clock,
     pub(crate) miner: Option<bezant_miner::MinerConfig>,
     pub(crate) needs_peers: bool,
+    /// Least time between two writings of the mempool.
+    pub(crate) save_pause: Duration,
 }
 
 /// The running inside.
@@ -211,6 +215,7 @@ impl CoreParts {
             requests,
             miner: self.miner,
             needs_peers: self.needs_peers,
+            save_pause: self.save_pause,
             pool_file: self.data_dir.join(POOL_FILE),
             restored,
             stop: stopping,

@@ -69,6 +69,8 @@ pub(crate) struct Setup {
     pub(crate) needs_peers: bool,
     /// Where the mempool is kept.
     pub(crate) pool_file: PathBuf,
+    /// Least time between two writings of it.
+    pub(crate) save_pause: Duration,
     /// Where what was kept there is handed in again.
     pub(crate) restored: mpsc::Sender<Request>,
     /// Becomes true when the runtime is to stop.
@@ -105,7 +107,7 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
     let saved = pool_file::read_or_warn(&setup.pool_file, &network);
     let (replica, outputs) = Replica::restore(setup.config, Box::new(view), base, records, now);
     let (mining, solutions) = Mining::new(setup.miner);
-    let mut saving = Saving::new(setup.pool_file, network);
+    let mut saving = Saving::new(setup.pool_file, network, setup.save_pause);
     if saved.is_empty() {
         saving.all_is_loaded(replica.mempool());
     } else {

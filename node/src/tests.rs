@@ -147,6 +147,7 @@ impl Alone {
             clock: Clock::new(0),
             miner: is_pow.then_some(bezant_miner::MinerConfig { threads: 1, hashrate_max: None }),
             needs_peers: false,
+            save_pause: Duration::ZERO,
         };
         let core = parts.start()?;
         Ok(Alone { handle: core.handle.clone(), core, _events: outbox, _inbox: None })

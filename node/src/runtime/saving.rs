@@ -5,7 +5,7 @@
 //! a full mempool does not keep the disk busy: what is killed loses what came since. Until all of the file before has been
 //! handed in, that file stays.
 
-use crate::limits::{SAVE_BATCH, SAVE_INTERVAL_MS, SAVE_INTERVAL_MS_PER_MIB};
+use crate::limits::{SAVE_BATCH, SAVE_INTERVAL_MS_PER_MIB};
 use crate::pool_file;
 use bezant_consensus::ledger::hash::NetworkId;
 use bezant_consensus::ledger::transaction::Transaction;
@@ -24,6 +24,8 @@ pub(super) struct Saving {
     is_loaded: bool,
     /// [`Mempool::changes`] of what the file shows, or will when `writer` is done.
     saved: u64,
+    /// Least time between two savings of a small mempool.
+    pause: Duration,
     /// Not before.
     next: Instant,
     copying: Option<Copying>,
@@ -38,14 +40,14 @@ struct Copying {
 }
 
 impl Saving {
-    pub(super) fn new(path: PathBuf, network: NetworkId) -> Saving {
-        Saving { path, network, is_loaded: false, saved: 0, next: Instant::now(), copying: None, writer: None }
+    pub(super) fn new(path: PathBuf, network: NetworkId, pause: Duration) -> Saving {
+        Saving { path, network, is_loaded: false, saved: 0, pause, next: Instant::now(), copying: None, writer: None }
     }
 
     /// What the last run saved is in the mempool, as far as it is still valid.
     pub(super) fn all_is_loaded(&mut self, mempool: &Mempool) {
         self.is_loaded = true;
-        self.next = Instant::now() + interval(mempool);
+        self.next = self.later(mempool);
     }
 
     /// When [`Saving::go_on`] has something to do.
@@ -57,13 +59,18 @@ impl Saving {
         is_wanted.then(|| self.next.saturating_duration_since(Instant::now()))
     }
 
+    fn later(&self, mempool: &Mempool) -> Instant {
+        let mib = mempool.bytes() as u64 / (1024 * 1024);
+        Instant::now() + self.pause + Duration::from_millis(SAVE_INTERVAL_MS_PER_MIB * mib)
+    }
+
     /// Copies the next few, or begins to, or hands all to a writer.
     pub(super) fn go_on(&mut self, mempool: &Mempool) {
         if self.deadline(mempool) != Some(Duration::ZERO) {
             return;
         }
         if self.writer.as_ref().is_some_and(|writer| !writer.is_finished()) {
-            self.next = Instant::now() + interval(mempool);
+            self.next = self.later(mempool);
             return;
         }
         let fresh = || Copying { changes: mempool.changes(), from: i64::MIN, transactions: Vec::new() };
@@ -74,7 +81,7 @@ impl Saving {
             Some(from) => self.copying = Some(Copying { from, ..copying }),
             None => {
                 self.saved = copying.changes;
-                self.next = Instant::now() + interval(mempool);
+                self.next = self.later(mempool);
                 let (path, network) = (self.path.clone(), self.network);
                 let write = move || write(&path, &network, &copying.transactions);
                 match std::thread::Builder::new().name("bezant-mempool".to_owned()).spawn(write) {
@@ -105,9 +112,4 @@ fn write(path: &std::path::Path, network: &NetworkId, transactions: &[Arc<Transa
             tracing::warn!(file = %path.display(), %error, "the mempool was not saved; nothing else is affected");
         }
     }
-}
-
-fn interval(mempool: &Mempool) -> Duration {
-    let mib = mempool.bytes() as u64 / (1024 * 1024);
-    Duration::from_millis(SAVE_INTERVAL_MS + SAVE_INTERVAL_MS_PER_MIB * mib)
 }

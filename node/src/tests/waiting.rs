@@ -1,8 +1,9 @@
 //! What waits for a block: packages, replacement and trying over the handle, and what a restart keeps.
 
+use super::LIMIT;
 use super::{Alone, START, genesis, key, lock_of, spend, until};
 use crate::handle::AskError;
-use crate::pool_file::POOL_FILE;
+use crate::pool_file::{self, POOL_FILE};
 use bezant_api::types::{EngineName, TxState};
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
@@ -112,5 +113,36 @@ async fn what_waits_survives_a_restart_in_its_order_and_a_damaged_file_does_no_h
     node.stop().await.expect("stops in order");
     let node = Alone::start(dir.path(), &genesis).expect("starts again");
     until(&node.handle, || async { waiting(&node).await.len() == 1 }).await;
+    node.stop().await.expect("stops in order");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_is_written_while_the_node_runs() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let genesis = genesis(EngineName::Pow, 3);
+    let node = Alone::start(dir.path(), &genesis).expect("starts");
+    let bids = [bid(&genesis, 0, 10_000), bid(&genesis, 1, 10_000)];
+    for bid in &bids {
+        node.handle.submit(bid.clone()).await.expect("pays");
+    }
+    let path = dir.path().join(POOL_FILE);
+    let both = async {
+        loop {
+            let saved = pool_file::read(&path, &genesis.network_id()).expect("a file is never half written");
+            if saved.iter().map(Transaction::id).eq(bids.iter().map(Transaction::id)) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, both).await.expect("in time");
+    // What a node finds that was killed now.
+    let left = std::fs::read(&path).expect("is there");
+    node.handle.submit(bid(&genesis, 2, 10_000)).await.expect("pays");
+    node.stop().await.expect("stops in order");
+    assert_eq!(pool_file::read(&path, &genesis.network_id()).expect("is whole").len(), 3, "a stop writes the rest");
+    std::fs::write(&path, left).expect("writes");
+    let node = Alone::start(dir.path(), &genesis).expect("starts again");
+    until(&node.handle, || async { waiting(&node).await.len() == 2 }).await;
     node.stop().await.expect("stops in order");
 }
