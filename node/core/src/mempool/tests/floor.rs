@@ -45,6 +45,21 @@ fn who_was_evicted_is_not_let_in_again_at_once() {
 }
 
 #[test]
+fn what_a_reorg_evicts_raises_it_too() {
+    let (mut world, inputs) = full_world(2, 4);
+    let old: Vec<Transaction> = inputs[..2].iter().map(|input| single(input, 1_000)).collect();
+    let block = block(10, &old);
+    world.switch(&[], &[&block]);
+    for input in &inputs[2..] {
+        world.admit(&single(input, 5_000)).expect("pays");
+    }
+    world.switch(&[&block], &[]);
+    assert_eq!(world.pool.len(), 2);
+    let bytes = old[0].bytes() as u64;
+    assert_eq!(world.floor(), (1_000_u64 * 1_000).div_ceil(bytes) + 100);
+}
+
+#[test]
 fn it_halves_with_time_and_sooner_when_there_is_more_room() {
     let (mut world, inputs) = full_world(8, 20);
     for (input, fee) in inputs[..9].iter().zip([1_000, 8_000, 8_000, 8_000, 8_000, 8_000, 8_000, 8_000, 8_000]) {
@@ -142,10 +157,13 @@ fn on_a_quiet_net_the_estimate_is_the_least_rate() {
     let told = world.pool.estimate(world.now, &world.params, 1);
     assert_eq!((told.recent, told.rate), (recent, recent.min(100_000)));
     assert_eq!(told.backlog, (1_000_u64 * 1_000).div_ceil(bytes) + 1, "the first that is left out");
-    for n in 0..ESTIMATE_BLOCKS / 2 + 1 {
-        world.switch(&[], &[&block(40 + n as u64, &[])]);
+    // Dear ones in blocks with room mean nothing.
+    for (n, input) in inputs[120..].iter().take(ESTIMATE_BLOCKS / 2 + 1).enumerate() {
+        let dear = single(input, 90_000);
+        world.admit(&dear).expect("pays");
+        world.switch(&[], &[&block(40 + n as u64, &[dear])]);
     }
-    assert_eq!(world.pool.estimate(world.now, &world.params, 1).recent, 0, "empty blocks make it quiet again");
+    assert_eq!(world.pool.estimate(world.now, &world.params, 1).recent, 0, "such blocks make it quiet again");
 }
 
 #[test]

@@ -50,6 +50,22 @@ fn a_better_paying_one_takes_the_place_with_all_that_spent_from_the_other() {
 }
 
 #[test]
+fn a_longer_one_pays_for_its_own_bytes() {
+    let (mut world, inputs) = World::new(1, 1_000_000);
+    world.params.relay_fee_rate_min = 1_000;
+    let first = wide(&inputs, 1, 0);
+    let paid = first.bytes() as u64;
+    world.admit(&wide(&inputs, 1, paid)).expect("pays the least");
+    let longer = |fee| wide(&inputs, 10, fee);
+    let bytes = longer(1).bytes() as u64;
+    assert!(bytes > 2 * paid, "so a diagram that is just better everywhere does not pay for it");
+    let least = paid + bytes;
+    let refusal = Refusal::ReplacementFee { count: 1, fee: amount(least - 1), least: amount(least) };
+    assert_eq!(world.admit(&longer(least - 1)), Err(refusal));
+    assert!(world.admit(&longer(least)).is_ok());
+}
+
+#[test]
 fn more_in_all_is_not_enough_when_a_small_block_would_earn_less() {
     let (mut world, inputs) = World::new(1, 1_000_000);
     let small = pay(&inputs, &[1_000_000 - 5_000]);
