@@ -78,6 +78,8 @@ impl World {
             }
             Output::Members { set, is_present } => self.members(node, &set, is_present),
             Output::Submitted { request, result } => return self.answered(node, request as usize, &result),
+            // Users of simulated nets hand in one at a time.
+            Output::PackageSubmitted { .. } => {}
             Output::Blame { peer, fault, ban } => {
                 let of = self.nodes[node].names.get(&peer).copied();
                 self.referee.blamed(node, self.nodes[node].epoch, of, &fault, ban)?;
