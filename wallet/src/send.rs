@@ -232,7 +232,7 @@ impl Plan {
 pub async fn rehearse(client: &Client, plan: &Plan) -> Result<(), WalletError> {
     let tested = client.test(vec![hex::encode(encode(&plan.built.transaction))]).await?;
     match tested.refusal {
-        Some(refusal) => Err(WalletError::refused(&refusal.kind, format!("{}; nothing was sent", refusal.message))),
+        Some(refusal) => Err(WalletError::refused(&refusal.kind, refusal.message)),
         None => Ok(()),
     }
 }
