@@ -12,7 +12,9 @@
 )]
 
 use bezant_consensus::chain::{Archive, Base, Chain, ChainUpdate, Link, Tip};
-use bezant_consensus::engine::{Effect, Engine, Event, PayloadRequest, PowStatus, Status};
+use bezant_consensus::engine::{
+    Effect, Engine, Event, Instruction, InstructionError, PayloadRequest, PowStatus, Status,
+};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::coins::{Coin, Coins, Diff};
@@ -168,6 +170,7 @@ impl Engine for Script {
             bits: 0,
             headers: 0,
             best_header: Height(0),
+            refused: None,
             tips: Vec::new(),
         })
     }
@@ -185,6 +188,10 @@ impl Engine for Script {
         None
     }
     fn admits_change(&self, _: &Transaction) -> Result<(), TxError> {
+        Ok(())
+    }
+
+    fn admits_instruction(&self, _: Instruction) -> Result<(), InstructionError> {
         Ok(())
     }
 }
