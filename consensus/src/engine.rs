@@ -272,7 +272,8 @@ pub struct Template {
     /// Its height.
     pub height: Height,
     /// The block. The first 8 bytes of the coinbase's extra data may be rolled, and with them the merkle root; the time may
-    /// be moved forward.
+    /// be moved forward; and instead of its outputs the coinbase may have one that pays the whole
+    /// [`reward`](Template::reward) to anybody.
     pub block: Block,
 }
 

@@ -1,26 +1,30 @@
 //! Templates for miners, and the blocks that they find.
 //!
 //! A solved block is taken when it stands on a template of the present tip and differs from it only where miners may roll:
-//! version, time, nonce, the first 8 bytes of the coinbase's extra data, and with them the merkle root.
+//! version, time, nonce, the first 8 bytes of the coinbase's extra data, and with them the merkle root; and in who is paid. The
+//! coinbase pays whom the template pays, or in one output all that there is to claim to somebody else: miners that search for
+//! themselves are served with the same templates. Nobody is helped by claiming less, and more breaks a rule.
 
 use super::Pow;
 use super::difficulty;
 use crate::engine::{Effect, PayloadRequest, Record, Template, To, Trace};
 use crate::ledger::amount::Amount;
 use crate::ledger::block::{Block, Header};
-use crate::ledger::hash::{BlockId, MerkleRoot, tagged};
+use crate::ledger::genesis::LedgerParams;
+use crate::ledger::hash::{BlockId, LockHash, MerkleRoot, tagged};
 use crate::ledger::transaction::{Body, Coinbase, Output, Transaction, Witness};
 use crate::ledger::units::{Height, Time};
 use crate::limits::HEADER_BYTES;
 
 /// Bytes at the start of the coinbase's extra data that miners may roll.
-const EXTRANONCE_BYTES: usize = 8;
+pub const EXTRANONCE_BYTES: usize = 8;
 /// A template is renewed at most this often while transactions wait.
 const RENEW_MS: u64 = 1_000;
 /// A template is renewed this often when nothing happens, so that its time is not far behind.
 const RENEW_IDLE_MS: u64 = 5_000;
-/// Templates of the present tip whose solutions are still taken.
-const TEMPLATES_MAX: usize = 4;
+/// Templates of the present tip whose solutions are still taken, by the number of their tickets: a miner far away that was told of
+/// one a moment before the next has some 7 seconds.
+pub const TEMPLATES_MAX: usize = 8;
 /// The version of headers made here; miners may roll it.
 const HEADER_VERSION: u32 = 0x2000_0000;
 /// The length of a block's list of transactions.
@@ -66,6 +70,15 @@ impl Mining {
     }
 }
 
+impl Template {
+    /// All that the coinbase may claim: subsidy and fees. A solved block claims it in one output, whoever is paid, unless it is
+    /// nothing.
+    #[must_use]
+    pub fn reward(&self, params: &LedgerParams) -> Amount {
+        reward(params, self.height, self.block.transactions.iter().skip(1))
+    }
+}
+
 impl Pow {
     fn wants_block(&self) -> bool {
         (self.config.mine && self.tree.refused_branch().is_none()) || self.mining.forced
@@ -104,7 +117,9 @@ impl Pow {
         self.mining.next_ticket += 1;
         self.mining.asked = Some(Asked { ticket, parent: tip.id, at: self.now });
         let height = tip.height.next();
-        let coinbase = self.coinbase(ticket, height, Amount::MAX).bytes();
+        // With an output even where nobody is paid here: miners that search for themselves put one in.
+        let payee = Some(self.config.payee.unwrap_or_default());
+        let coinbase = self.coinbase(ticket, height, Amount::MAX, payee).bytes();
         let block_bytes = self.config.genesis.ledger.block_bytes_max as usize;
         self.emit(Effect::WantPayload(PayloadRequest {
             ticket,
@@ -152,10 +167,8 @@ impl Pow {
     fn assemble(&self, ticket: u64, transactions: Vec<Transaction>) -> Block {
         let tip = self.chain.tip();
         let height = tip.height.next();
-        let fees = transactions.iter().try_fold(Amount::ZERO, |sum, transaction| sum.checked_add(fee(transaction)));
-        let subsidy = self.config.genesis.ledger.subsidy_at(height);
-        let reward = fees.and_then(|fees| fees.checked_add(subsidy)).unwrap_or(Amount::MAX);
-        let mut all = vec![self.coinbase(ticket, height, reward)];
+        let reward = reward(&self.config.genesis.ledger, height, transactions.iter());
+        let mut all = vec![self.coinbase(ticket, height, reward, self.config.payee)];
         all.extend(transactions);
         let header = Header {
             version: HEADER_VERSION,
@@ -171,8 +184,8 @@ impl Pow {
     }
 
     /// Extra data: the extranonce, then what tells nodes and templates apart, so that no two search the same blocks.
-    fn coinbase(&self, ticket: u64, height: Height, reward: Amount) -> Transaction {
-        let payee = self.config.payee.filter(|_| reward > Amount::ZERO);
+    fn coinbase(&self, ticket: u64, height: Height, reward: Amount, payee: Option<LockHash>) -> Transaction {
+        let payee = payee.filter(|_| reward > Amount::ZERO);
         let outputs = payee.map(|lock| Output { amount: reward, lock }).into_iter().collect();
         let tag = tagged("bezant/miner", &[&self.config.payee.unwrap_or_default().0]);
         let mut extra = vec![0; EXTRANONCE_BYTES];
@@ -185,7 +198,9 @@ impl Pow {
     pub(super) fn on_solved(&mut self, ticket: u64, block: Block) {
         let template = self.mining.templates.iter().find(|template| template.ticket == ticket);
         let fits = template.is_some_and(|template| {
-            template.block.header.parent == self.chain.tip().id && differs_only_by_search(&template.block, &block)
+            let reward = template.reward(&self.config.genesis.ledger);
+            template.block.header.parent == self.chain.tip().id
+                && differs_only_by_search(&template.block, reward, &block)
         });
         let id = block.id();
         if !fits || self.judge_header(&id, &block.header).is_err() {
@@ -207,6 +222,16 @@ impl Pow {
     }
 }
 
+/// Subsidy and fees of a block of these transactions, its coinbase apart.
+fn reward<'a>(
+    params: &LedgerParams,
+    height: Height,
+    mut transactions: impl Iterator<Item = &'a Transaction>,
+) -> Amount {
+    let fees = transactions.try_fold(Amount::ZERO, |sum, transaction| sum.checked_add(fee(transaction)));
+    fees.and_then(|fees| fees.checked_add(params.subsidy_at(height))).unwrap_or(Amount::MAX)
+}
+
 /// What a valid transfer pays to the miner.
 fn fee(transaction: &Transaction) -> Amount {
     let stated = transaction.witnesses.iter().map(|witness| match witness {
@@ -218,21 +243,29 @@ fn fee(transaction: &Transaction) -> Amount {
     inputs.zip(outputs).and_then(|(inputs, outputs)| inputs.checked_sub(outputs)).unwrap_or(Amount::ZERO)
 }
 
-/// Whether a solved block is its template but for what miners may roll.
-fn differs_only_by_search(template: &Block, solved: &Block) -> bool {
+/// Whether a solved block is its template but for what miners may roll, and for who is paid the `reward`.
+fn differs_only_by_search(template: &Block, reward: Amount, solved: &Block) -> bool {
     let Some((first, others)) = solved.transactions.split_first() else { return false };
     let Some((wanted, wanted_others)) = template.transactions.split_first() else { return false };
-    let rolled = |transaction: &Transaction| match &transaction.body {
-        Body::Coinbase(coinbase) if coinbase.extra.len() >= EXTRANONCE_BYTES => {
-            let mut coinbase = coinbase.clone();
-            coinbase.extra[..EXTRANONCE_BYTES].fill(0);
-            Some((coinbase, transaction.witnesses.len()))
-        }
-        Body::Coinbase(_) | Body::Transfer(_) | Body::Epoch(_) => None,
-    };
-    rolled(first).is_some()
-        && rolled(first) == rolled(wanted)
+    is_coinbase_of(wanted, reward, first)
         && others == wanted_others
         && solved.header.bits == template.header.bits
         && solved.merkle_root() == solved.header.merkle_root
+}
+
+fn is_coinbase_of(template: &Transaction, reward: Amount, solved: &Transaction) -> bool {
+    let (Body::Coinbase(wanted), Body::Coinbase(solved_body)) = (&template.body, &solved.body) else { return false };
+    let (Some(wanted_tail), Some(tail)) =
+        (wanted.extra.get(EXTRANONCE_BYTES..), solved_body.extra.get(EXTRANONCE_BYTES..))
+    else {
+        return false;
+    };
+    let pays_all = match solved_body.outputs.as_slice() {
+        [output] => reward > Amount::ZERO && output.amount == reward,
+        _ => false,
+    };
+    solved_body.height == wanted.height
+        && tail == wanted_tail
+        && (solved_body.outputs == wanted.outputs || pays_all)
+        && solved.witnesses == template.witnesses
 }

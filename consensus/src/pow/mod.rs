@@ -23,7 +23,8 @@
 //! - **Spam** costs its sender: every header carries its work, headers that do not lead to more work than ours are taken only
 //!   from a budget that our own chain's growth refills, those of long branches with little work only once the work of the whole
 //!   was counted (module `presync`), and bodies off the best branch are limited in number.
-//! - **Mining**: a template for each new tip, and while transactions wait at most one per second.
+//! - **Mining**: a template for each new tip, and while transactions wait at most one per second. Whoever solves one may be paid
+//!   instead of the node (module `mine`).
 //!
 //! # What it does not do yet
 //! Pruning of old headers.
@@ -48,6 +49,7 @@ mod tests;
 mod tree;
 
 pub use light::{HeaderChainError, verify_headers};
+pub use mine::{EXTRANONCE_BYTES, TEMPLATES_MAX};
 
 use crate::chain::Chain;
 use crate::engine::{

@@ -3,6 +3,7 @@
 mod difficulty;
 mod engine;
 mod instruct;
+mod mine;
 #[cfg(feature = "plant")]
 mod plants;
 mod presync;
