@@ -131,8 +131,8 @@ pub(crate) enum Command {
         after_help = "Example:\n  bezant sim --engine pow --nodes 7 --seed 1 --seeds 100"
     )]
     Sim(Sim),
-    /// Measure the miner's kernels
-    #[command(subcommand)]
+    /// Mine for a node elsewhere, or measure the miner's kernels
+    #[command(after_help = MINER_HELP)]
     Miner(Miner),
     /// Say what is wrong with a net, and what to do
     #[command(after_help = "Example:\n  bezant doctor --net default")]
@@ -288,9 +288,12 @@ pub(crate) struct Up {
     /// Fixes the accounts' wallets [default: 1]
     #[arg(long, env = "BEZANT_SEED", value_name = "S")]
     pub(crate) seed: Option<u64>,
-    /// First of the ports to use, two per node [default: free ones]
+    /// First of the ports to use, two per node, and with `--stratum` one more for each [default: free ones]
     #[arg(long, env = "BEZANT_BASE_PORT", value_name = "P")]
     pub(crate) base_port: Option<u16>,
+    /// Proof of work: every node serves miners by Stratum; once asked for, the net keeps it
+    #[arg(long)]
+    pub(crate) stratum: bool,
     /// Return once the net runs; it goes on in the background
     #[arg(long, conflicts_with = "tui")]
     pub(crate) detach: bool,
@@ -484,6 +487,12 @@ pub(crate) struct NodeSettings {
     /// Proof of work: address or lock hash that is paid
     #[arg(long, env = "BEZANT_PAYEE", value_name = "ADDRESS")]
     pub(crate) payee: Option<String>,
+    /// Proof of work: serve miners by Stratum here
+    #[arg(long, env = "BEZANT_STRATUM_LISTEN", value_name = "HOST:PORT")]
+    pub(crate) stratum: Option<std::net::SocketAddr>,
+    /// Proof of work: how hard the shares of Stratum's miners are at first
+    #[arg(long, env = "BEZANT_STRATUM_DIFFICULTY", value_name = "D")]
+    pub(crate) stratum_difficulty: Option<f64>,
     /// Proof of work: do not look at chains with less work than this
     #[arg(long, env = "BEZANT_WORK_MIN", value_name = "HEX")]
     pub(crate) work_min: Option<String>,
@@ -710,8 +719,39 @@ pub(crate) struct Twins {
     pub(crate) resume: Option<PathBuf>,
 }
 
+/// What goes without saying in a synopsis, under `miner --help`.
+const MINER_HELP: &str = "\
+Everything that is found is paid to the address of --to. What is found when, and how fast it goes, is told on stderr, or with --json
+as one object a line on stdout. The miner connects again when the connection is lost, and ends at Ctrl-C.
+
+Examples:
+  bezant miner --stratum 127.0.0.1:3333 --to bzt1... --threads 2
+  bezant miner --rpc http://127.0.0.1:8645 --to bzt1... --max-hashrate 100000
+  bezant miner bench --threads 2";
+
+#[derive(Args, Debug)]
+pub(crate) struct Miner {
+    /// Mine for the Stratum server there
+    #[arg(long, env = "BEZANT_STRATUM", value_name = "HOST:PORT")]
+    pub(crate) stratum: Option<String>,
+    /// Mine for the node there, by RPC
+    #[arg(long, env = "BEZANT_RPC", value_name = "URL")]
+    pub(crate) rpc: Option<String>,
+    /// Address that is paid
+    #[arg(long, env = "BEZANT_TO", value_name = "ADDRESS")]
+    pub(crate) to: Option<String>,
+    /// Threads
+    #[arg(long, env = "BEZANT_THREADS", value_name = "N", default_value_t = 1)]
+    pub(crate) threads: usize,
+    /// Hashes per second at most, of all threads together [default: no limit]
+    #[arg(long, env = "BEZANT_MAX_HASHRATE", value_name = "R")]
+    pub(crate) max_hashrate: Option<u64>,
+    #[command(subcommand)]
+    pub(crate) command: Option<MinerCommand>,
+}
+
 #[derive(Subcommand, Debug)]
-pub(crate) enum Miner {
+pub(crate) enum MinerCommand {
     /// Hashes per second of every kernel that this processor has, on one thread and on several
     #[command(after_help = "Example:\n  bezant miner bench --threads 2 --json")]
     Bench {

@@ -7,17 +7,24 @@
 //! What is searched is the nonce, each with a few versions; when all are used up, the first 8 bytes of the coinbase's extra data
 //! move on, and with them the merkle root. A kernel may reject early, but every hit is checked in full before it is reported.
 //!
+//! A [`JobMiner`] searches what others hand out, by Stratum ([`stratum`]) or otherwise, for every hash that is good enough.
+//!
 //! Unsafe code is confined to the kernels for x86-64, where a function that needs a processor feature is called after a look whether
 //! the processor has it.
 
 mod bench;
+mod job;
 mod kernel;
 mod limit;
 mod miner;
+mod pool;
 mod space;
+pub mod stratum;
 #[cfg(test)]
 mod tests;
 
 pub use bench::{KernelRate, bench};
+pub use job::{EXTRANONCE_BYTES_MAX, Job, Share};
 pub use kernel::{Hit, Kernel, Search};
 pub use miner::{Miner, MinerConfig, Solution};
+pub use pool::JobMiner;

@@ -3,6 +3,7 @@
 use crate::net::NetError;
 use crate::rpc::RpcError;
 use crate::store::StoreError;
+use crate::stratum::StratumError;
 use bezant_api::config::ConfigError;
 use std::path::PathBuf;
 
@@ -42,6 +43,9 @@ pub enum NodeError {
     /// The RPC server does not start.
     #[error(transparent)]
     Rpc(#[from] RpcError),
+    /// The Stratum server does not start.
+    #[error(transparent)]
+    Stratum(#[from] StratumError),
     /// A part of the node ended that must not.
     #[error("{0} ended unexpectedly; see the log above, and start the node again: what was reported final is kept")]
     Ended(&'static str),
@@ -57,6 +61,7 @@ impl NodeError {
             | NodeError::Store(_)
             | NodeError::Net(_)
             | NodeError::Rpc(_)
+            | NodeError::Stratum(_)
             | NodeError::Ended(_) => false,
         }
     }

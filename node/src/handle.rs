@@ -9,8 +9,9 @@ mod queries;
 mod readers;
 
 use crate::events::{EventStream, Start};
-use crate::limits::{DEV_MINE_MAX, FEE_TARGET_DEFAULT};
+use crate::limits::{DEV_MINE_MAX, FEE_TARGET_DEFAULT, TEMPLATE_WAIT_MAX_MS};
 use crate::metrics::{Kind, Metrics};
+use crate::offers::{Offer, Offers};
 use crate::runtime::lies::Lie;
 use crate::store::{Barrier, StoreError};
 use crate::verify_pool::VerifyPool;
@@ -20,6 +21,7 @@ use bezant_api::types::{
 };
 use bezant_consensus::engine::{Instruction, InstructionError};
 use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::{BlockId, CoinCommitment, LockHash, TxId};
 use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction, Witness};
@@ -33,7 +35,7 @@ pub(crate) use readers::Readers;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// How long a node may take to answer before it counts as unhealthy.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(1);
@@ -56,6 +58,9 @@ pub enum AskError {
     /// The package was refused; nothing was sent.
     #[error(transparent)]
     PackageRefused(#[from] Refused),
+    /// What a miner found is no block here; nothing was sent.
+    #[error(transparent)]
+    Solution(#[from] SolutionError),
     /// The database does not answer.
     #[error("{0}")]
     Storage(#[from] StoreError),
@@ -71,7 +76,34 @@ impl AskError {
             AskError::Invalid(_) => "invalid-params",
             AskError::Refused(refusal) => refusal.kind(),
             AskError::PackageRefused(refused) => refused.refusal.kind(),
+            AskError::Solution(error) => error.kind(),
             AskError::Storage(_) => "storage",
+        }
+    }
+}
+
+/// Why what a miner found is no block here. `kind()` is stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SolutionError {
+    /// The template is unknown, or another block was faster.
+    #[error("this template is over; ask for another one")]
+    Stale,
+    /// The header's id does not meet the target.
+    #[error("the block's id is above the target; check the byte orders")]
+    Low,
+    /// The block differs from its template in what is not to be changed, or the tip has changed just now.
+    #[error("the block was not taken: it is not its template but for what miners may change, or another was faster")]
+    Refused,
+}
+
+impl SolutionError {
+    /// A stable name for programs.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            SolutionError::Stale => "solution-stale",
+            SolutionError::Low => "solution-low",
+            SolutionError::Refused => "solution-refused",
         }
     }
 }
@@ -161,6 +193,11 @@ pub(crate) enum Request {
         instruction: Instruction,
         reply: Answer<Result<TipView, InstructionError>>,
     },
+    Solve {
+        ticket: u64,
+        block: Box<Block>,
+        reply: Answer<bool>,
+    },
 }
 
 /// The coin set at the tip.
@@ -208,6 +245,7 @@ pub(crate) struct Shared {
     pub(crate) barrier: Barrier,
     pub(crate) genesis: Arc<Genesis>,
     pub(crate) genesis_toml: String,
+    pub(crate) offers: watch::Receiver<Offers>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -464,6 +502,38 @@ impl NodeHandle {
     pub async fn instruct(&self, instruction: Instruction) -> Result<TipView, AskError> {
         let answer = self.ask("instruct", |reply| Request::Instruct { instruction, reply }).await?;
         answer.map_err(|error| AskError::Invalid(format!("block: {error}")))
+    }
+
+    /// The templates that are held now, and word of every change.
+    pub(crate) fn offers(&self) -> watch::Receiver<Offers> {
+        self.0.offers.clone()
+    }
+
+    /// Hands in a block that somebody found on a template; true when it is the tip now.
+    ///
+    /// # Errors
+    /// Busy or stopping.
+    pub(crate) async fn solve(&self, ticket: u64, block: Block) -> Result<bool, AskError> {
+        let block = Box::new(block);
+        self.ask("solve", |reply| Request::Solve { ticket, block, reply }).await
+    }
+
+    /// The newest template; one of another ticket than `known` if there is one within `wait_ms`. `None` when this node has none.
+    ///
+    /// # Errors
+    /// Not a net of proof of work, or stopping.
+    pub(crate) async fn template(&self, known: Option<u64>, wait_ms: u64) -> Result<Option<Arc<Offer>>, AskError> {
+        if self.0.genesis.pow().is_none() {
+            return Err(AskError::Invalid("there is no mining on a PBFT net".to_owned()));
+        }
+        let mut offers = self.offers();
+        let is_news = |offers: &Offers| offers.last().is_some_and(|offer| Some(offer.ticket()) != known);
+        let wait = Duration::from_millis(wait_ms.min(TEMPLATE_WAIT_MAX_MS));
+        match tokio::time::timeout(wait, offers.wait_for(is_news)).await {
+            Ok(Ok(news)) => Ok(news.last().cloned()),
+            Ok(Err(_)) => Err(AskError::Stopped),
+            Err(_) => Ok(self.0.offers.borrow().last().cloned()),
+        }
     }
 
     /// `dev_advance`: moves the node's clock forward.

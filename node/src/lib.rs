@@ -4,7 +4,7 @@
 //! ```text
 //! peers ─ net ─▶ verify_pool ─▶ ┌─────────┐ ─▶ store (facts: fsynced before what rests on them; state: written behind)
 //!                               │ runtime │ ─▶ net
-//! users ─ rpc ─▶ NodeHandle  ─▶ └─────────┘ ─▶ events, metrics, miner
+//! users ─ rpc ─▶ NodeHandle  ─▶ └─────────┘ ─▶ events, metrics, miner, offers ─▶ stratum ─ miners
 //! ```
 //! - [`ports`]: what the runtime and the network tell each other.
 //! - [`handle`]: what RPC may ask of a running node.
@@ -19,11 +19,13 @@ pub mod limits;
 pub mod metrics;
 pub mod net;
 mod node;
+mod offers;
 mod pool_file;
 pub mod ports;
 pub mod rpc;
 mod runtime;
 pub mod store;
+pub mod stratum;
 #[cfg(test)]
 mod tests;
 pub mod verify_pool;

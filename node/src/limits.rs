@@ -56,7 +56,57 @@ pub const READERS_MAX: usize = 4;
 pub const LIES_HELD_MAX: usize = 256;
 /// How long a peer that was banned is kept out.
 pub const BAN_MS: u64 = 60_000;
+/// How long a question for a template may wait for a newer one. Below [`bezant_api::client::REQUEST_TIMEOUT`].
+pub const TEMPLATE_WAIT_MAX_MS: u64 = 8_000;
+
+/// Miners connected by Stratum at once.
+pub const STRATUM_CONNECTIONS_MAX: usize = 512;
+/// Of these from one address (of IPv6: from one /64).
+pub const STRATUM_CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
+/// Bytes of a line; longer ones end the connection.
+pub const STRATUM_LINE_BYTES_MAX: usize = 4_096;
+/// Lines a second that a miner may send for long; more end the connection …
+pub const STRATUM_LINES_PER_SECOND: u64 = 100;
+/// … once it is so far ahead of that.
+pub const STRATUM_LINES_BURST: u64 = 1_000;
+/// Lines that wait for a miner that reads slowly; beyond that nothing is read from it.
+pub const STRATUM_LINES_WAITING_MAX: usize = 64;
+/// Bytes that the system keeps for it besides, about.
+pub const STRATUM_SEND_BUFFER_BYTES: u32 = 64 * 1_024;
+/// How long one line may wait, and take to be sent, until the connection ends.
+pub const STRATUM_WRITE_TIMEOUT_MS: u64 = 5_000;
+/// How long a miner may take until it has subscribed and is authorised.
+pub const STRATUM_HANDSHAKE_MS: u64 = 30_000;
+/// A miner that says nothing for so long is cut off.
+pub const STRATUM_IDLE_MS: u64 = 600_000;
+/// Lines that are no requests, and names that are refused, until the connection ends.
+pub const STRATUM_FAULTS_MAX: u32 = 8;
+/// A miner is told of another template of the same parent at most this often.
+pub const STRATUM_JOB_SPACING_MS: u64 = 4_000;
+/// A miner is told of a job at least this often: some stop when they hear of none for two minutes.
+pub const STRATUM_JOB_EVERY_MS: u64 = 30_000;
+/// Jobs of the present parent whose shares are taken, for one connection.
+pub const STRATUM_JOBS_HELD: usize = 8;
+/// Shares of those jobs that are remembered, so that none counts twice; further ones are refused until the next block.
+pub const STRATUM_SHARES_REMEMBERED: usize = 2_048;
+/// How far ahead of its job's time a miner may put a header's.
+pub const STRATUM_TIME_ROLL_MAX_S: u32 = 600;
+/// Version bits that miners may roll (BIP 320).
+pub const STRATUM_VERSION_MASK: u32 = 0x1fff_e000;
+/// From so many judged shares on it counts how many of them were refused …
+pub const STRATUM_JUDGED_MIN: u32 = 50;
+/// … and more than these of a hundred ban the address. Stale ones do not count: networks are slow.
+pub const STRATUM_REFUSED_PERCENT_MAX: u32 = 50;
+/// For how long.
+pub const STRATUM_BAN_MS: u64 = 60_000;
+/// Banned addresses that are remembered.
+pub const STRATUM_BANS_MAX: usize = 4_096;
 
 const _: () = assert!(PEER_QUEUE_BYTES_MAX >= MESSAGE_BYTES_MAX);
 const _: () = assert!(QUEUES_BYTES_MAX >= PEER_QUEUE_BYTES_MAX);
 const _: () = assert!(INPUTS_PER_ROUND_MAX <= VERIFIED_EVENTS_MAX);
+// A job is told of before the engine forgets its template: at most one is made in a second.
+const _: () = assert!(STRATUM_JOB_SPACING_MS / 1_000 < bezant_consensus::pow::TEMPLATES_MAX as u64);
+const _: () = assert!(STRATUM_JOB_SPACING_MS < STRATUM_JOB_EVERY_MS && STRATUM_HANDSHAKE_MS < STRATUM_IDLE_MS);
+// The longest line that the server says is a job with all neighbours that there may be.
+const _: () = assert!(bezant_consensus::limits::MERKLE_SIBLINGS_MAX * 67 + 1_024 < STRATUM_LINE_BYTES_MAX);

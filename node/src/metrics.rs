@@ -63,6 +63,14 @@ pub struct Metrics {
     pub verify_seconds: Histogram,
     /// Proof of work: own hashes per second.
     pub hashes_per_second: Gauge<f64, AtomicU64>,
+    /// Connections of miners that speak Stratum.
+    pub stratum_connections: Gauge,
+    /// Their shares: `accepted`, or why not.
+    pub stratum_shares: Family<Kind, Counter>,
+    /// Blocks that they found and that became the tip.
+    pub stratum_blocks: Counter,
+    /// Their connections that were cut off or turned away, by reason.
+    pub stratum_cut_off: Family<Kind, Counter>,
 }
 
 impl Default for Metrics {
@@ -100,6 +108,10 @@ impl Metrics {
             flush_seconds: times(),
             verify_seconds: times(),
             hashes_per_second: Gauge::default(),
+            stratum_connections: Gauge::default(),
+            stratum_shares: Family::default(),
+            stratum_blocks: Counter::default(),
+            stratum_cut_off: Family::default(),
         };
         metrics.register();
         metrics
@@ -129,6 +141,10 @@ impl Metrics {
         registry.register("flush_seconds", "Time that a flush of the state took", self.flush_seconds.clone());
         registry.register("verify_seconds", "Time that verifying a message took", self.verify_seconds.clone());
         registry.register("hashes_per_second", "Own hash rate", self.hashes_per_second.clone());
+        registry.register("stratum_connections", "Connected miners", self.stratum_connections.clone());
+        registry.register("stratum_shares", "Shares of miners, by outcome", self.stratum_shares.clone());
+        registry.register("stratum_blocks", "Blocks found by miners", self.stratum_blocks.clone());
+        registry.register("stratum_cut_off", "Miners cut off or turned away", self.stratum_cut_off.clone());
     }
 
     /// The text that Prometheus reads (OpenMetrics).

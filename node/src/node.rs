@@ -7,11 +7,13 @@ use crate::keys;
 use crate::limits::{REQUESTS_MAX, SAVE_INTERVAL_MS, VERIFIED_EVENTS_MAX};
 use crate::metrics::Metrics;
 use crate::net::{self, NetSetup};
+use crate::offers;
 use crate::pool_file::POOL_FILE;
 use crate::ports::Network;
 use crate::rpc::{self, RpcSetup};
-use crate::runtime::{self, Setup, signals};
+use crate::runtime::{self, MiningSetup, Setup, signals};
 use crate::store::{self, StoreError};
+use crate::stratum::{self, StratumSetup};
 use crate::verify_pool::VerifyPool;
 use bezant_api::config::{ConfigError, NodeConfig, ReadyLine};
 use bezant_api::{address, genesis};
@@ -60,6 +62,7 @@ async fn started(config: NodeConfig, shutdown: Pin<Box<dyn Future<Output = ()> +
         result = &mut node.ended => return node.clean_up(result.unwrap_or(Err(NodeError::Ended("the runtime")))).await,
         _ = &mut node.net_task => return node.stop(Err(NodeError::Ended("the network"))).await,
         _ = &mut node.rpc_task => return node.stop(Err(NodeError::Ended("the RPC server"))).await,
+        () = ended(&mut node.stratum_task) => return node.stop(Err(NodeError::Ended("the Stratum server"))).await,
     }
     node.stop(Ok(())).await
 }
@@ -77,6 +80,7 @@ pub struct Node {
     ended: oneshot::Receiver<Result<(), NodeError>>,
     net_task: tokio::task::JoinHandle<()>,
     rpc_task: tokio::task::JoinHandle<()>,
+    stratum_task: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Node {
@@ -116,17 +120,30 @@ impl Node {
             data_dir: config.data_dir.clone(),
             clock: Clock::new(config.dev.clock_offset_ms),
             miner: miner_config(&config, &genesis),
+            mines: config.miner.enabled,
             needs_peers: !config.p2p.peers.is_empty(),
             save_pause: Duration::from_millis(SAVE_INTERVAL_MS),
         };
         let Core { handle, stop: stop_core, ended } = parts.start()?;
         let dev_token = config.dev.token.clone().filter(|_| genesis.dev);
-        let setup = RpcSetup { config: config.rpc.clone(), dev_token, handle: handle.clone(), shutdown };
+        let rpc_shutdown = shutdown.clone();
+        let setup = RpcSetup { config: config.rpc.clone(), dev_token, handle: handle.clone(), shutdown: rpc_shutdown };
         let (rpc_address, rpc_task) = rpc::start(setup).await?;
-        let ready = ReadyLine { rpc: format!("http://{rpc_address}"), p2p: addresses, peer_id };
+        let (stratum_address, stratum_task) = match config.stratum.listen {
+            Some(listen) => {
+                let difficulty = config.stratum.difficulty;
+                let setup = StratumSetup { listen, difficulty, handle: handle.clone(), shutdown };
+                let (address, task) = stratum::start(setup).await?;
+                tracing::info!(%address, "miners are served by Stratum");
+                (Some(address.to_string()), Some(task))
+            }
+            None => (None, None),
+        };
+        let rpc = format!("http://{rpc_address}");
+        let ready = ReadyLine { rpc, p2p: addresses, peer_id, stratum: stratum_address };
         tracing::info!(name = config.name, rpc = ready.rpc, peer_id = ready.peer_id, "the node is ready");
         let stop_with_stdin = config.dev.stop_with_stdin;
-        Ok(Node { handle, ready, stop_with_stdin, stop_core, stop_outside, ended, net_task, rpc_task })
+        Ok(Node { handle, ready, stop_with_stdin, stop_core, stop_outside, ended, net_task, rpc_task, stratum_task })
     }
 
     /// Stops in order: the runtime with its last flush first, so that RPC can still say that the node is stopping; then RPC and
@@ -143,7 +160,7 @@ impl Node {
     async fn clean_up(self, result: Result<(), NodeError>) -> Result<(), NodeError> {
         self.stop_outside.send_replace(true);
         drop(self.handle);
-        for task in [self.rpc_task, self.net_task] {
+        for task in [self.rpc_task, self.net_task].into_iter().chain(self.stratum_task) {
             if !task.is_finished() {
                 // A panic of the task has been printed; the node is stopping anyway.
                 let _ = task.await;
@@ -164,6 +181,8 @@ pub(crate) struct CoreParts {
     pub(crate) data_dir: PathBuf,
     pub(crate) clock: Clock,
     pub(crate) miner: Option<bezant_miner::MinerConfig>,
+    /// Whether the miner searches all the time.
+    pub(crate) mines: bool,
     pub(crate) needs_peers: bool,
     /// Least time between two writings of the mempool.
     pub(crate) save_pause: Duration,
@@ -187,6 +206,7 @@ impl CoreParts {
         let Network { peer_id, commands, mut events, .. } = self.network;
         let verifier = Verifier::new(genesis.clone());
         let pool = VerifyPool::new(verifier, out, commands.clone(), self.metrics.clone()).map_err(thread_error)?;
+        let (board, offers) = offers::channel();
         let pump = pool.clone();
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
@@ -201,6 +221,7 @@ impl CoreParts {
             barrier: self.opened.state.barrier(),
             genesis,
             genesis_toml: self.genesis_toml,
+            offers,
             metrics: self.metrics.clone(),
         };
         let setup = Setup {
@@ -213,7 +234,7 @@ impl CoreParts {
             commands,
             pool,
             requests,
-            miner: self.miner,
+            mining: MiningSetup { miner: self.miner, always: self.mines, offers: board },
             needs_peers: self.needs_peers,
             save_pause: self.save_pause,
             pool_file: self.data_dir.join(POOL_FILE),
@@ -279,6 +300,9 @@ fn engine_config(config: &NodeConfig, genesis: Arc<Genesis>) -> Result<EngineCon
     if config.miner.enabled && !is_pow {
         return Err(config_error("miner.enabled", "there is no mining on a PBFT net; remove this setting"));
     }
+    if config.stratum.listen.is_some() && !is_pow {
+        return Err(config_error("stratum.listen", "there is no mining on a PBFT net; remove this setting"));
+    }
     let payee = config.miner.payee.as_ref().map(|text| read_payee(text, &genesis)).transpose()?;
     if config.miner.enabled && payee.is_none() {
         return Err(config_error("miner.payee", "mining needs an address or a lock hash to be paid to"));
@@ -293,7 +317,8 @@ fn engine_config(config: &NodeConfig, genesis: Arc<Genesis>) -> Result<EngineCon
     let digits = config.sync.work_min.as_deref().unwrap_or("0");
     let work_min = Work::from_hex(digits).ok_or_else(|| config_error("sync.work_min", "hex digits are expected"))?;
     Ok(EngineConfig {
-        mine: config.miner.enabled,
+        // Templates are made for the own miner, or for others.
+        mine: config.miner.enabled || config.stratum.listen.is_some(),
         genesis,
         key,
         log,
@@ -325,6 +350,14 @@ fn print_ready(ready: &ReadyLine) -> Result<(), NodeError> {
     let mut stdout = std::io::stdout().lock();
     let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
     written.map_err(|error| NodeError::File { path: "standard output".into(), error })
+}
+
+/// Completes when a task that there may be ends.
+async fn ended(task: &mut Option<tokio::task::JoinHandle<()>>) {
+    match task {
+        Some(task) => drop(task.await),
+        None => std::future::pending().await,
+    }
 }
 
 /// Completes when standard input ends, if that is wanted; else never.

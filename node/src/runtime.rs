@@ -34,12 +34,13 @@ use crate::verify_pool::{Arrival, VerifyPool};
 use bezant_consensus::engine::{Peer, Record};
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::message::Message;
-use bezant_miner::{MinerConfig, Solution};
+use bezant_miner::Solution;
 use bezant_node_core::io::{Admitted, Input, Output, Refusal, Refused};
 use bezant_node_core::{Replica, ReplicaConfig};
 use libp2p::PeerId;
 use lies::Lies;
 use mining::Mining;
+pub(crate) use mining::MiningSetup;
 use peers::PeerTable;
 use recent::Recent;
 use saving::Saving;
@@ -63,8 +64,8 @@ pub(crate) struct Setup {
     pub(crate) commands: mpsc::Sender<NetCommand>,
     pub(crate) pool: VerifyPool,
     pub(crate) requests: mpsc::Receiver<Request>,
-    /// Proof of work: how the node's own miner is set up.
-    pub(crate) miner: Option<MinerConfig>,
+    /// Proof of work: who mines.
+    pub(crate) mining: MiningSetup,
     /// Whether the node is of any use without peers.
     pub(crate) needs_peers: bool,
     /// Where the mempool is kept.
@@ -106,7 +107,7 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
     let lies = Lies::new(&setup.config.engine);
     let saved = pool_file::read_or_warn(&setup.pool_file, &network);
     let (replica, outputs) = Replica::restore(setup.config, Box::new(view), base, records, now);
-    let (mining, solutions) = Mining::new(setup.miner);
+    let (mining, solutions) = Mining::new(setup.mining, genesis.ledger.clone());
     let mut saving = Saving::new(setup.pool_file, network, setup.save_pause);
     if saved.is_empty() {
         saving.all_is_loaded(replica.mempool());

@@ -3,6 +3,7 @@
 mod alone;
 mod busy_network;
 mod full_disk;
+mod mining;
 mod power_cut;
 mod together;
 mod waiting;
@@ -145,6 +146,7 @@ impl Alone {
             metrics,
             data_dir: dir.to_owned(),
             clock: Clock::new(0),
+            mines: false,
             miner: is_pow.then_some(bezant_miner::MinerConfig { threads: 1, hashrate_max: None }),
             needs_peers: false,
             save_pause: Duration::ZERO,

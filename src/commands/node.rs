@@ -99,6 +99,10 @@ fn merge(config: &mut NodeConfig, settings: NodeSettings) {
     if settings.payee.is_some() {
         config.miner.payee = settings.payee;
     }
+    if settings.stratum.is_some() {
+        config.stratum.listen = settings.stratum;
+    }
+    over(&mut config.stratum.difficulty, settings.stratum_difficulty);
     if settings.work_min.is_some() {
         config.sync.work_min = settings.work_min;
     }

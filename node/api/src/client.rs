@@ -10,8 +10,8 @@ use crate::types::{
     BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams,
     DevHashrateParams, DevLinksParams, DevMineParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams,
     FeeView, GenesisView, HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus, PackageParams,
-    PackageResult, PeerView, ProofView, SubmitParams, SubmitResult, TestView, TipView, TransactionView, TxParams,
-    TxStatus,
+    PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams, SubmitResult, TemplateParams,
+    TemplateView, TestView, TipView, TransactionView, TxParams, TxStatus,
 };
 use jsonrpsee::core::client::{ClientT, Error, Subscription, SubscriptionClientT};
 use jsonrpsee::core::params::ObjectParams;
@@ -387,6 +387,22 @@ impl Client {
     /// As [`Client::request`].
     pub async fn genesis(&self) -> Result<GenesisView, ClientError> {
         self.request("chain_genesis", &NoParams {}).await
+    }
+
+    /// `mining_template`, of the present node alone: templates are its own.
+    ///
+    /// # Errors
+    /// As [`Client::request`]; [`ClientError::NotFound`] when the node makes no templates.
+    pub async fn mining_template(&self, params: &TemplateParams) -> Result<TemplateView, ClientError> {
+        self.request_here("mining_template", params).await
+    }
+
+    /// `mining_submit`, to the present node alone.
+    ///
+    /// # Errors
+    /// As [`Client::request`]; [`ClientError::Refused`] when the block is not taken.
+    pub async fn mining_submit(&self, params: &SolutionParams) -> Result<SolutionView, ClientError> {
+        self.request_here("mining_submit", params).await
     }
 
     /// `tx_submit`: hands a transaction (hex of its encoding) to a node.

@@ -28,6 +28,9 @@ pub struct NodeConfig {
     /// Proof of work: the node's own miner.
     #[serde(default)]
     pub miner: MinerConfig,
+    /// Proof of work: serving miners elsewhere.
+    #[serde(default)]
+    pub stratum: StratumConfig,
     /// Catching up with peers.
     #[serde(default)]
     pub sync: SyncConfig,
@@ -108,6 +111,24 @@ pub struct MinerConfig {
     pub hashrate_max: u64,
     /// Lock hash (hex) or address that is paid.
     pub payee: Option<String>,
+}
+
+/// Serving miners elsewhere, by Stratum v1. They are paid to the address that is their user name; whoever reaches the port may
+/// mine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StratumConfig {
+    /// Where to listen; without it there is no server. Port 0 is a free one, which the log names.
+    pub listen: Option<SocketAddr>,
+    /// How hard the shares of a miner are at first (1 takes 2^32 hashes); they follow its speed from then on. Default 0.001, for
+    /// processors; a farm of special machines wants thousands.
+    pub difficulty: f64,
+}
+
+impl Default for StratumConfig {
+    fn default() -> Self {
+        StratumConfig { listen: None, difficulty: 0.001 }
+    }
 }
 
 /// Catching up with peers.
@@ -197,6 +218,9 @@ impl NodeConfig {
         if self.rpc.connections_max == 0 || self.rpc.connections_max > 10_000 {
             return fail("rpc.connections_max", "1 to 10000 is expected");
         }
+        if !(self.stratum.difficulty > 0.0 && self.stratum.difficulty.is_finite()) {
+            return fail("stratum.difficulty", "a number above 0 is expected, like 0.001");
+        }
         if self.miner.threads > 1_024 {
             return fail("miner.threads", "at most 1024 is expected");
         }
@@ -213,4 +237,7 @@ pub struct ReadyLine {
     pub p2p: Vec<String>,
     /// libp2p identity.
     pub peer_id: String,
+    /// Address of the Stratum server, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stratum: Option<String>,
 }

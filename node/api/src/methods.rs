@@ -9,7 +9,7 @@
 //! | −32601 | – | no such method; `dev_*` and `admin_*` exist only where they are allowed |
 //! | −32602 | `invalid-params`, with `data.field` | a parameter is missing, unknown, malformed or out of range |
 //! | −32603 | `internal`, `storage` | the node failed |
-//! | −32001 | of the rule, like `tx-missing-coin` or `mempool-fee-too-low` | a transaction was refused |
+//! | −32001 | of the rule, like `tx-missing-coin`, `mempool-fee-too-low` or `solution-stale` | a transaction or a solution was refused |
 //! | −32002 | `busy`, `stopping` | try again in a moment, or another node |
 //! | −32003 | `not-found` | what was asked for is not there |
 //! | −32004 | `unauthorized` | a wrong token |
@@ -19,8 +19,8 @@ use crate::types::{
     BlockParams, BlockView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams, DevHashrateParams,
     DevLinksParams, DevMineParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams, FeeView,
     GenesisView, HeaderView, HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus, PackageParams,
-    PackageResult, PeerView, ProofView, SubmitParams, SubmitResult, TestView, TipView, TokenParams, TransactionView,
-    TxParams, TxStatus,
+    PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams, SubmitResult, TemplateParams,
+    TemplateView, TestView, TipView, TokenParams, TransactionView, TxParams, TxStatus,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -31,7 +31,7 @@ use std::fmt;
 #[cfg(test)]
 mod tests;
 
-/// Code of a refused transaction.
+/// Code of a refused transaction, or of a solution that is none.
 pub const REFUSED: i32 = -32_001;
 /// Code of a node that has too much to do, or is stopping.
 pub const BUSY: i32 = -32_002;
@@ -126,6 +126,10 @@ methods! {
     Open history_list(HistoryParams: locks, from_height, limit) -> HistoryView, "What blocks did to some locks.";
     Open mempool_list(NoParams:) -> MempoolView, "Transactions that wait for a block.";
     Open fee_estimate(FeeParams: blocks) -> FeeView, "The fee rate to pay to be in one of the next blocks.";
+    Open mining_template(TemplateParams: to, known, wait_ms) -> TemplateView,
+        "A block that lacks its nonce and pays whom the caller says (proof of work).";
+    Open mining_submit(SolutionParams: ticket, coinbase, version, time, nonce) -> SolutionView,
+        "Hands in what was found on a template (proof of work).";
     Open peers_list(NoParams:) -> Vec<PeerView>, "Connected peers.";
     Open events_subscribe(EventsParams: from) -> String,
         "Subscribes to events, over WebSocket: notifications events_event carry an Event each.";

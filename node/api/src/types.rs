@@ -575,6 +575,73 @@ pub struct GenesisView {
     pub network_id: String,
 }
 
+/// Parameters of `mining_template`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TemplateParams {
+    /// The address that is to be paid, or a lock hash.
+    pub to: String,
+    /// The ticket of the template that is known: the answer waits for another one, at most `wait_ms`.
+    #[serde(default)]
+    pub known: Option<u64>,
+    /// How long the answer may wait, milliseconds; default 0, at most 8,000.
+    #[serde(default)]
+    pub wait_ms: u64,
+}
+
+/// `mining_template`: a block that lacks its nonce. The hash of the coinbase, folded with the branch, is the merkle root.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TemplateView {
+    /// Names the template.
+    pub ticket: u64,
+    /// Its height.
+    pub height: u64,
+    /// The block below.
+    pub parent: String,
+    /// The header's version; all bits may be rolled.
+    pub version: u32,
+    /// The header's time, seconds; it may be moved forward.
+    pub time: u32,
+    /// The compact target.
+    pub bits: u32,
+    /// The target that the block's id, read as a little-endian number, must not exceed: 64 hex digits, the highest first.
+    pub target: String,
+    /// The coinbase, hex of its encoding: it pays `reward` to whom was asked for.
+    pub coinbase: String,
+    /// Where in it, in bytes, the extranonce begins …
+    pub extranonce_at: usize,
+    /// … and how long it is. Its bytes may be rolled.
+    pub extranonce_bytes: usize,
+    /// From the coinbase's hash to the merkle root: at each step SHA-256d of what is there and the next of these (hex, bytes in
+    /// order).
+    pub branch: Vec<String>,
+    /// Grains that the coinbase pays.
+    pub reward: String,
+}
+
+/// Parameters of `mining_submit`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SolutionParams {
+    /// Of the template.
+    pub ticket: u64,
+    /// The coinbase as it was hashed, hex.
+    pub coinbase: String,
+    /// The header's version.
+    pub version: u32,
+    /// The header's time.
+    pub time: u32,
+    /// The header's nonce.
+    pub nonce: u32,
+}
+
+/// `mining_submit`: the block is the tip.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SolutionView {
+    /// Its id.
+    pub block: String,
+    /// Its height.
+    pub height: u64,
+}
+
 /// `mempool_list`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MempoolView {

@@ -1,14 +1,14 @@
 //! The methods, one line each: decode the parameters, ask the node, encode the answer.
 
 use super::limits::DEV_MINE_TIMEOUT;
-use super::{refuse, stream};
+use super::{mining, refuse, stream};
 use crate::handle::{AskError, NodeHandle};
 use bezant_api::address;
 use bezant_api::methods::{Access, Done, METHODS, Method, NoParams, ParamError, open_rpc};
 use bezant_api::types::{
     BlockParams, BlockRef, BlockView, CoinsParams, DevByzantineParams, DevHashrateParams, DevLinksParams,
-    DevMineParams, EpochsParams, FeeParams, HeaderView, HistoryParams, InstructParams, PackageParams, SubmitParams,
-    TokenParams, TxParams,
+    DevMineParams, EpochsParams, FeeParams, HeaderView, HistoryParams, InstructParams, PackageParams, SolutionParams,
+    SubmitParams, TemplateParams, TokenParams, TxParams,
 };
 use bezant_consensus::engine::Instruction;
 use bezant_consensus::ledger::codec::decode;
@@ -49,7 +49,7 @@ impl Shared {
     }
 }
 
-type Outcome<T> = Result<T, ErrorObjectOwned>;
+pub(super) type Outcome<T> = Result<T, ErrorObjectOwned>;
 
 /// The parameters of a call, checked against the table.
 pub(super) fn params<P: DeserializeOwned>(method: &Method, given: &Params<'_>) -> Outcome<P> {
@@ -147,6 +147,12 @@ fn add(module: &mut RpcModule<Shared>, method: &'static Method) -> Result<(), Re
             s.handle.history(locks(&p.locks)?, Height(p.from_height), p.limit).await.told(m)
         }),
         "mempool_list" => register(module, method, |s, m, _: NoParams| async move { s.handle.mempool().await.told(m) }),
+        "mining_template" => {
+            register(module, method, |s, m, p: TemplateParams| async move { mining::template(&s.handle, m, p).await })
+        }
+        "mining_submit" => {
+            register(module, method, |s, m, p: SolutionParams| async move { mining::submit(&s.handle, m, p).await })
+        }
         "peers_list" => register(module, method, |s, m, _: NoParams| async move { s.handle.peers().await.told(m) }),
         "events_subscribe" => stream::register(module, method),
         "rpc_discover" => {
@@ -203,7 +209,7 @@ fn add_guarded(module: &mut RpcModule<Shared>, method: &'static Method) -> Resul
 }
 
 /// The node's answer as a call's.
-trait Told<T> {
+pub(super) trait Told<T> {
     fn told(self, method: &Method) -> Outcome<T>;
 }
 
@@ -238,7 +244,7 @@ fn header(block: BlockView) -> HeaderView {
     }
 }
 
-fn wrong(field: &str, problem: impl Into<String>) -> ErrorObjectOwned {
+pub(super) fn wrong(field: &str, problem: impl Into<String>) -> ErrorObjectOwned {
     refuse::param(&ParamError::new(field, problem))
 }
 

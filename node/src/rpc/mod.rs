@@ -7,6 +7,7 @@
 mod calls;
 mod gate;
 mod limits;
+mod mining;
 mod refuse;
 mod stream;
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub(super) fn late(what: &str) -> ErrorObjectOwned {
 pub(super) fn ask(method: &Method, fault: &AskError) -> ErrorObjectOwned {
     let code = match fault {
         AskError::Busy | AskError::Stopped => BUSY,
-        AskError::Refused(_) => REFUSED,
+        AskError::Refused(_) | AskError::Solution(_) => REFUSED,
         AskError::PackageRefused(refused) => {
             let data = json!({ "kind": fault.kind(), "txid": refused.txid.map(|txid| txid.to_string()) });
             return ErrorObjectOwned::owned(REFUSED, fault.to_string(), Some(data));

@@ -8,7 +8,9 @@ use crate::metrics::Metrics;
 use crate::store;
 use crate::verify_pool::VerifyPool;
 use bezant_api::client::{Client, ClientError};
-use bezant_api::config::{DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig, SyncConfig};
+use bezant_api::config::{
+    DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig, StratumConfig, SyncConfig,
+};
 use bezant_api::event::EventKind;
 use bezant_api::genesis::{ledger_defaults, pbft_defaults, to_toml};
 use bezant_api::methods::{Access, METHODS};
@@ -71,6 +73,7 @@ async fn running(dev: bool, admin_token: Option<String>) -> Running {
         rpc,
         validator_key: Some(key),
         miner: MinerConfig::default(),
+        stratum: StratumConfig::default(),
         sync: SyncConfig::default(),
         log: LogConfig::default(),
         dev: DevConfig { token: dev.then(|| "secret".to_owned()), ..DevConfig::default() },
@@ -229,6 +232,10 @@ async fn wrong_parameters_are_refused_by_name() {
         ("history_list", json!([[&id], "now"]), -32602, "from_height"),
         ("chain_tip", json!([1]), -32602, "params"),
         ("node_status", json!({"verbose": true}), -32602, "verbose"),
+        ("mining_template", json!(["bob"]), -32602, "to"),
+        ("mining_template", json!([&id]), -32602, "params"),
+        ("mining_submit", json!([1, "zz", 0, 0, 0]), -32602, "coinbase"),
+        ("mining_submit", json!([1, "00", 0, 0, 1u64 << 32]), -32602, "nonce"),
         ("dev_links", json!(["secret", ["nobody"]]), -32602, "cut"),
         ("dev_byzantine", json!(["secret"]), -32602, "mode"),
         ("dev_byzantine", json!(["secret", "honest"]), -32602, "mode"),
@@ -386,6 +393,7 @@ fn handle() -> (NodeHandle, mpsc::Receiver<Request>, TempDir) {
         readers: Readers::new(dir.path().join("data")),
         barrier: opened.state.barrier(),
         genesis_toml: to_toml(&genesis),
+        offers: crate::offers::channel().1,
         genesis,
         metrics,
     };

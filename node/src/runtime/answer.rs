@@ -78,6 +78,12 @@ impl Core {
                 }
                 let _ = reply.send(admitted.map(|()| tip_view(&self.replica)));
             }
+            Request::Solve { ticket, block, reply } => {
+                let (id, block) = (block.id(), *block);
+                let step = self.tell(Input::Solved { ticket, block });
+                self.finish_quietly(step)?;
+                let _ = reply.send(self.replica.chain().tip().id == id);
+            }
             Request::DevMine { count, reply } => self.mining.demand(count, reply),
             Request::DevHashrate { hashes_per_second, reply } => {
                 self.mining.set_hashrate(hashes_per_second);

@@ -1,11 +1,13 @@
-//! The node's own miner, and blocks on demand.
+//! The node's own miner, blocks on demand, and templates for miners elsewhere.
 
+use crate::offers::{Board, Offers};
 use bezant_api::types::TipView;
 use bezant_consensus::engine::Template;
+use bezant_consensus::ledger::genesis::LedgerParams;
 use bezant_miner::{Kernel, Miner, MinerConfig, Solution};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Solutions on their way; of several for one template all but the first are stale.
 const SOLUTIONS_MAX: usize = 16;
@@ -21,10 +23,23 @@ struct OnDemand {
     reply: oneshot::Sender<TipView>,
 }
 
-/// See the module. Without a miner templates are ignored.
+/// How the node mines, and who is told of templates.
+#[derive(Debug)]
+pub(crate) struct MiningSetup {
+    /// The own miner; on dev nets there is one for blocks on demand even where none is to mine.
+    pub(crate) miner: Option<MinerConfig>,
+    /// Whether the own miner searches all the time, not on demand alone.
+    pub(crate) always: bool,
+    /// Where templates are offered.
+    pub(crate) offers: watch::Sender<Offers>,
+}
+
+/// See the module.
 #[derive(Debug)]
 pub(super) struct Mining {
     miner: Option<Miner>,
+    always: bool,
+    board: Board,
     hashrate_max: Option<f64>,
     /// The first is at work.
     on_demand: VecDeque<OnDemand>,
@@ -34,7 +49,8 @@ pub(super) struct Mining {
 }
 
 impl Mining {
-    pub(super) fn new(config: Option<MinerConfig>) -> (Mining, mpsc::Receiver<Solution>) {
+    pub(super) fn new(setup: MiningSetup, params: LedgerParams) -> (Mining, mpsc::Receiver<Solution>) {
+        let config = setup.miner;
         let (sender, solutions) = mpsc::channel(SOLUTIONS_MAX);
         let found = move |solution| {
             if sender.try_send(solution).is_err() {
@@ -48,15 +64,24 @@ impl Mining {
         }
         let hashrate_max = config.and_then(|config| config.hashrate_max);
         let miner = config.map(|config| Miner::start(config, found));
-        let mining = Mining { miner, hashrate_max, on_demand: VecDeque::new(), asked: false, samples: VecDeque::new() };
+        let mining = Mining {
+            miner,
+            always: setup.always,
+            board: Board::new(params, setup.offers),
+            hashrate_max,
+            on_demand: VecDeque::new(),
+            asked: false,
+            samples: VecDeque::new(),
+        };
         (mining, solutions)
     }
 
     pub(super) fn set_template(&mut self, template: Option<Template>) {
-        match &self.miner {
-            Some(miner) => miner.set_template(template),
-            None => tracing::debug!("no miner runs here; the template is ignored"),
+        if let Some(miner) = &self.miner {
+            let searches = self.always || self.on_demand.iter().any(|demand| demand.left > 0);
+            miner.set_template(template.clone().filter(|_| searches));
         }
+        self.board.set(template);
     }
 
     pub(super) fn set_hashrate(&mut self, hashes_per_second: u64) {
@@ -107,6 +132,9 @@ impl Mining {
         if self.on_demand.len() < before {
             self.asked = false;
             self.limit();
+            if let Some(miner) = self.miner.as_ref().filter(|_| !self.always && self.on_demand.is_empty()) {
+                miner.set_template(None);
+            }
         }
     }
 

@@ -34,6 +34,7 @@ fn up_options(options: &Up, global: &Global) -> Result<UpOptions, Failure> {
         block_time_ms: options.block_time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         seed: options.seed,
         base_port: options.base_port,
+        stratum: options.stratum,
         fresh: options.fresh,
     })
 }
@@ -143,7 +144,8 @@ fn print_manifest(manifest: &Manifest, output: &Output) -> Outcome {
     output.result(manifest, || {
         let mut text = format!("net {} ({}) in {}\n", manifest.net, manifest.engine, manifest.dir.display());
         for node in &manifest.nodes {
-            text += &format!("{}  {}\n", node.name, node.rpc);
+            let stratum = node.stratum.as_ref().map(|address| format!("  stratum {address}")).unwrap_or_default();
+            text += &format!("{}  {}{stratum}\n", node.name, node.rpc);
         }
         text + "dev keys, never use them elsewhere:\n" + &accounts_table(manifest)
     })

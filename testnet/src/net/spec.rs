@@ -14,7 +14,9 @@
 use crate::net::error::NetError;
 use crate::net::ports::PortClaims;
 use crate::net::supervisor;
-use bezant_api::config::{DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig, SyncConfig};
+use bezant_api::config::{
+    DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig, StratumConfig, SyncConfig,
+};
 use bezant_api::home::MARKER_FILE;
 use bezant_api::keyfile;
 use bezant_api::types::EngineName;
@@ -66,8 +68,10 @@ pub struct UpOptions {
     pub block_time_ms: Option<u64>,
     /// Fixes the accounts' wallets; default 1.
     pub seed: Option<u64>,
-    /// First of the ports to use, two per node; default: free ones.
+    /// First of the ports to use, two per node, and with `stratum` one more for each; default: free ones.
     pub base_port: Option<u16>,
+    /// Proof of work: every node serves miners by Stratum. A net keeps what it was once given.
+    pub stratum: bool,
     /// Delete what is there and start anew.
     pub fresh: bool,
 }
@@ -110,6 +114,9 @@ pub struct NodeSpec {
     pub p2p_port: u16,
     /// RPC port.
     pub rpc_port: u16,
+    /// Stratum port, if the node serves miners.
+    #[serde(default)]
+    pub stratum_port: Option<u16>,
 }
 
 impl NetSpec {
@@ -185,9 +192,9 @@ pub fn open_or_create(options: &UpOptions, claims: &mut PortClaims) -> Result<Ne
     match NetSpec::read(dir)? {
         Some(spec) => {
             check_same(&spec, options)?;
-            Ok(spec)
+            with_stratum(spec, options, claims)
         }
-        None => create(options, claims),
+        None => with_stratum(create(options, claims)?, options, claims),
     }
 }
 
@@ -210,6 +217,29 @@ pub fn remove_contents(dir: &Path) -> Result<(), NetError> {
         removed.map_err(NetError::io(path))?;
     }
     Ok(())
+}
+
+/// Gives every node a port for miners, if that was asked for. Nothing that the nodes agree on depends on it.
+fn with_stratum(mut spec: NetSpec, options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetError> {
+    if !options.stratum {
+        return Ok(spec);
+    }
+    if spec.engine == EngineName::Pbft {
+        return Err(no_miners());
+    }
+    let first = options.base_port.map(|base| usize::from(base) + 2 * spec.count());
+    for (index, member) in spec.members.iter_mut().enumerate().filter(|(_, member)| member.stratum_port.is_none()) {
+        member.stratum_port = Some(match first {
+            None => claims.claim_any()?,
+            Some(first) => claim_wanted(first + index, claims)?,
+        });
+    }
+    spec.write(&options.dir)?;
+    Ok(spec)
+}
+
+fn no_miners() -> NetError {
+    NetError::Usage("--stratum: there is no mining under PBFT; it goes with --engine pow".to_owned())
 }
 
 fn check_same(spec: &NetSpec, options: &UpOptions) -> Result<(), NetError> {
@@ -239,6 +269,9 @@ fn create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetEr
     let dir = &options.dir;
     let engine = options.engine.unwrap_or(EngineName::Pbft);
     let (nodes, observers) = (options.nodes.unwrap_or(4), options.observers.unwrap_or(0));
+    if options.stratum && engine == EngineName::Pbft {
+        return Err(no_miners());
+    }
     if nodes == 0 || nodes + observers > NODES_MAX {
         return Err(NetError::Usage(format!("--nodes: 1 to {NODES_MAX} nodes, observers included, are possible")));
     }
@@ -258,6 +291,7 @@ fn create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetEr
         validator: (engine == EngineName::Pbft && index < nodes).then(|| keys.validator.public().to_string()),
         p2p_port: p2p_ports[index],
         rpc_port: rpc_ports[index],
+        stratum_port: None,
     });
     let spec = NetSpec {
         version: 1,
@@ -421,7 +455,7 @@ fn claim_wanted(wanted: usize, claims: &mut PortClaims) -> Result<u16, NetError>
 /// When no free port is found.
 pub fn refresh_ports(spec: &mut NetSpec, claims: &mut PortClaims) -> Result<(), NetError> {
     for member in &mut spec.members {
-        for port in [&mut member.p2p_port, &mut member.rpc_port] {
+        for port in [&mut member.p2p_port, &mut member.rpc_port].into_iter().chain(&mut member.stratum_port) {
             if claims.claim(*port).is_err() {
                 *port = claims.claim_any()?;
             }
@@ -456,6 +490,10 @@ pub fn node_config(dir: &Path, spec: &NetSpec, index: usize) -> NodeConfig {
             threads: 1,
             hashrate_max: HASHRATE_DEFAULT,
             payee: mines.then(|| miner_payee(spec, index)),
+        },
+        stratum: StratumConfig {
+            listen: member.stratum_port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+            ..StratumConfig::default()
         },
         sync: SyncConfig::default(),
         log: LogConfig::default(),

@@ -289,7 +289,7 @@ impl Supervisor {
             validator: member.validator.clone(),
             data_dir: spec::node_dir(&self.dir, index).join("data"),
             log: spec::node_log(&self.dir, index),
-            stratum: None,
+            stratum: member.stratum_port.map(|port| format!("127.0.0.1:{port}")),
         }
     }
 

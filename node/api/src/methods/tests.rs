@@ -46,6 +46,9 @@ fn positional_and_named_parameters_mean_the_same() {
     both_ways::<DevMineParams>("dev_mine", json!(["t", 3]));
     both_ways::<DevHashrateParams>("dev_hashrate", json!(["t", 3]));
     both_ways::<TokenParams>("admin_stop", json!(["t"]));
+    both_ways::<TemplateParams>("mining_template", json!(["bzt1", 3, 500]));
+    both_ways::<TemplateParams>("mining_template", json!(["bzt1"]));
+    both_ways::<SolutionParams>("mining_submit", json!([1, "00", 2, 3, 4]));
     both_ways::<NoParams>("node_status", json!([]));
 }
 
