@@ -78,7 +78,7 @@ fn run(cli: Cli, output: &Output) -> output::Outcome {
         Command::Keys(command) => commands::keys::run(command, output),
         Command::Config(command) => commands::node::config(command, output),
         Command::Sim(options) => commands::sim::run(&options, output),
-        Command::Miner(command) => commands::miner::run(&command, output),
+        Command::Miner(options) => commands::miner::run(options, output),
         Command::Node(options) => block_on(commands::node::run(options)),
         Command::Testnet(command) => block_on(commands::testnet::run(command, &cli.global, output)),
         Command::Wallet(command) => block_on(commands::wallet::run(*command, &cli.global, output)),
@@ -91,7 +91,7 @@ fn run(cli: Cli, output: &Output) -> output::Outcome {
     }
 }
 
-fn block_on(future: impl Future<Output = output::Outcome>) -> output::Outcome {
+pub(crate) fn block_on(future: impl Future<Output = output::Outcome>) -> output::Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed("runtime", error))?;
     let result = runtime.block_on(future);

@@ -1,5 +1,6 @@
 //! The manners of the command line that need no net: what goes where, exit statuses, JSON errors, variables, help.
 
+use bezant_consensus::ledger::hash::{LockHash, NetworkId};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -36,6 +37,11 @@ fn json_error(home: &Path, arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().expect("an exit status"), field("kind"), field("message"))
 }
 
+/// An address of some net.
+fn someone() -> String {
+    bezant_api::address::encode(&NetworkId([1; 32]), &LockHash([2; 32]))
+}
+
 #[test]
 fn usage_errors_are_status_2_on_stderr_and_json_on_stdout() {
     let home = home();
@@ -59,6 +65,12 @@ fn usage_errors_are_status_2_on_stderr_and_json_on_stdout() {
         &["sim", "--faults", "gremlins"],
         &["genesis", "new", "--allocation", "x=1"],
         &["node"],
+        &["miner"],
+        &["miner", "--stratum", "127.0.0.1:1"],
+        &["miner", "--stratum", "127.0.0.1:1", "--to", "bzt1nobody"],
+        &["miner", "--stratum", "nonsense", "--to", &someone()],
+        &["miner", "--rpc", "nonsense", "--to", &someone()],
+        &["testnet", "up", "--stratum"],
     ] {
         let plain = bezant(home.path(), arguments, &[]);
         assert_eq!(plain.status.code(), Some(2), "{arguments:?}: {}", stderr(&plain));
@@ -97,6 +109,8 @@ fn without_a_net_every_command_says_so_with_one_status() {
         (6, &["wallet", "balance"]),
         (6, &["wallet", "send", "--from", "alice", "bob", "1"]),
         (2, &["chain", "tip", "--rpc", "nonsense"]),
+        (6, &["miner", "--stratum", "127.0.0.1:1", "--to", &someone()]),
+        (6, &["miner", "--rpc", "http://127.0.0.1:1", "--to", &someone()]),
     ] {
         let (actual, _, message) = json_error(home.path(), arguments);
         assert_eq!(actual, status, "{arguments:?}: {message}");

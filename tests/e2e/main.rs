@@ -15,6 +15,7 @@ mod pbft;
 mod pow;
 mod power_cut;
 mod screen;
+mod stratum;
 mod stream;
 mod unsynced;
 mod view;
