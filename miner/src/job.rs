@@ -13,7 +13,7 @@ pub const EXTRANONCE_BYTES_MAX: usize = 8;
 pub struct Job {
     /// Names it in [`Share`]s.
     pub id: u64,
-    /// The header's version.
+    /// The header's version. A few of its bits that BIP 320 leaves to miners are rolled.
     pub version: u32,
     /// The block below.
     pub parent: BlockId,

@@ -2,7 +2,7 @@
 //! every share and go on.
 
 use crate::job::{Job, Share};
-use crate::kernel::{Kernel, Search};
+use crate::kernel::{Kernel, Search, VERSIONS};
 use crate::limit::Limiter;
 use crate::miner::MinerConfig;
 use bezant_consensus::ledger::block::Header;
@@ -155,7 +155,8 @@ impl Worker {
         }
     }
 
-    /// Tries all nonces of one extranonce; false when the orders have changed. The one place that knows kernels.
+    /// Tries all nonces of one extranonce, each with a few versions; false when the orders have changed. The one place that knows
+    /// kernels.
     fn search(&mut self, job: &Job, generation: u64, step: u64) -> bool {
         let header = job.header(step);
         let block = Target::from_compact(header.bits);
@@ -165,12 +166,12 @@ impl Worker {
             if !self.may_go_on(generation) {
                 return false;
             }
-            let batch = self.limiter.batch();
-            let hit = self.kernel.search(&search, first, batch);
-            let last = hit.unwrap_or(first.saturating_add(batch - 1));
-            self.count(last - first + 1);
-            if let Some(nonce) = hit {
-                let header = search.header(nonce);
+            let nonces = self.limiter.batch().div_ceil(VERSIONS);
+            let hit = self.kernel.search(&search, first, nonces);
+            let last = hit.map_or(first.saturating_add(nonces - 1), |hit| hit.nonce);
+            self.count((last - first) * VERSIONS + hit.map_or(VERSIONS, |hit| hit.roll + 1));
+            if let Some(hit) = hit {
+                let header = search.header(hit);
                 let is_block = block.is_some_and(|target| target.is_met_by(&header.id()));
                 if !self.report(job, generation, step, header, is_block) {
                     return false;

@@ -6,6 +6,9 @@
 //! | parent | its bytes with each word of four reversed | its bytes |
 //! | branch | bytes | folded over the coinbase's hash |
 //! | extranonce2 | bytes as they stand in the coinbase | – |
+//!
+//! The kernels try each nonce with a few versions, so the server is asked to allow for that (`version-rolling`). To one that does not,
+//! only shares with the job's own version are handed in.
 
 use crate::job::{EXTRANONCE_BYTES_MAX, Job, Share};
 use bezant_consensus::ledger::hash::BlockId;
@@ -18,6 +21,8 @@ mod tests;
 
 /// The easiest difficulty that miners can reckon with.
 pub const DIFFICULTY_MIN: f64 = 2.33e-10;
+/// Version bits that are for miners (BIP 320).
+const ROLLED_BITS: u32 = 0x1fff_e000;
 /// Jobs whose names are remembered, so that a share found just before a change still goes out.
 const JOBS_HELD: usize = 8;
 /// Questions without an answer; a server that leaves more open is not worth talking to.
@@ -83,6 +88,7 @@ impl std::error::Error for Nonsense {}
 /// What was asked.
 #[derive(Clone, Debug)]
 enum Asked {
+    Configure,
     Subscribe,
     Authorize,
     Share(Option<BlockId>),
@@ -99,8 +105,10 @@ pub struct Client {
     extranonce2_bytes: usize,
     difficulty: f64,
     job: Option<Job>,
-    /// The server's names of jobs by ours.
-    names: VecDeque<(u64, String)>,
+    /// Bits of the version that the server lets be rolled.
+    mask: u32,
+    /// The server's names of jobs and their versions, by our names.
+    names: VecDeque<(u64, String, u32)>,
     jobs: u64,
 }
 
@@ -116,6 +124,7 @@ impl Client {
             extranonce2_bytes: 0,
             difficulty: 1.0,
             job: None,
+            mask: 0,
             names: VecDeque::new(),
             jobs: 0,
         }
@@ -134,7 +143,10 @@ impl Client {
     pub fn hello(&mut self) -> String {
         let agent = json!([format!("bezant/{}", env!("CARGO_PKG_VERSION"))]);
         let user = json!([self.user, "x"]);
-        self.ask(Asked::Subscribe, "mining.subscribe", &agent) + &self.ask(Asked::Authorize, "mining.authorize", &user)
+        let rolling = json!([["version-rolling"], {"version-rolling.mask": format!("{ROLLED_BITS:08x}")}]);
+        self.ask(Asked::Configure, "mining.configure", &rolling)
+            + &self.ask(Asked::Subscribe, "mining.subscribe", &agent)
+            + &self.ask(Asked::Authorize, "mining.authorize", &user)
     }
 
     /// What is to be searched now.
@@ -149,18 +161,24 @@ impl Client {
         self.difficulty
     }
 
-    /// The line that hands in a share; `None` when its job is long over.
+    /// The line that hands in a share; `None` when its job is long over, or its version is one that the server does not want.
     pub fn submit(&mut self, share: &Share) -> Option<String> {
-        let name = self.names.iter().find(|(id, _)| *id == share.job).map(|(_, name)| name.clone())?;
+        let (_, name, version) = self.names.iter().find(|(id, ..)| *id == share.job)?.clone();
+        if (share.header.version ^ version) & !self.mask != 0 {
+            return None;
+        }
         let mut extranonce = share.extranonce.clone();
         extranonce.resize(self.extranonce2_bytes, 0);
-        let params = json!([
+        let mut params = json!([
             self.user,
             name,
             hex::encode(extranonce),
             format!("{:08x}", share.header.time),
             format!("{:08x}", share.header.nonce),
         ]);
+        if let Some(params) = params.as_array_mut().filter(|_| self.mask != 0) {
+            params.push(json!(format!("{:08x}", share.header.version & self.mask)));
+        }
         let block = share.is_block.then(|| share.header.id());
         Some(self.ask(Asked::Share(block), "mining.submit", &params))
     }
@@ -216,6 +234,13 @@ impl Client {
             text.unwrap_or_else(|| "the server gives no reason".to_owned())
         };
         match asked {
+            Asked::Configure => {
+                let mask = result.get("version-rolling.mask").and_then(Value::as_str);
+                let mask = mask.and_then(|mask| u32::from_str_radix(mask, 16).ok());
+                let is_allowed = is_good && result.get("version-rolling") == Some(&Value::Bool(true));
+                self.mask = mask.filter(|_| is_allowed).unwrap_or(0) & ROLLED_BITS;
+                Some(Heard::Nothing)
+            }
             Asked::Subscribe if is_good => {
                 self.set_extranonce(result.get(1), result.get(2))?;
                 Some(Heard::Nothing)
@@ -264,7 +289,7 @@ impl Client {
         if self.names.len() >= JOBS_HELD {
             self.names.pop_front();
         }
-        self.names.push_back((self.jobs, text(0)?.to_owned()));
+        self.names.push_back((self.jobs, text(0)?.to_owned(), number(5)?));
         Some(())
     }
 }

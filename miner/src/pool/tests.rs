@@ -49,7 +49,8 @@ fn shares_are_those_of_the_job_and_none_comes_twice() {
         let coinbase = [&job.coinbase_first[..], &share.extranonce, &job.coinbase_last].concat();
         let first = sha256d(&[sha256d(&coinbase), [3; 32]].concat());
         assert_eq!(share.header.merkle_root.0, sha256d(&[first, [4; 32]].concat()));
-        assert!(seen.insert((share.extranonce, share.header.nonce)));
+        assert_eq!(share.header.version & !0x1fff_e000, job.version);
+        assert!(seen.insert((share.extranonce, share.header.nonce, share.header.version)));
     }
     assert!(miner.hashes() > 50);
     // Another job: what was found before may still come, nothing after.

@@ -12,9 +12,12 @@ fn subscribed(bytes: usize) -> Client {
     let mut client = Client::new("bzt1alice");
     let hello = client.hello();
     let lines: Vec<&str> = hello.lines().collect();
-    assert!(lines[0].starts_with(r#"{"id":1,"method":"mining.subscribe","params":["bezant/"#), "{hello}");
-    assert_eq!(lines[1], r#"{"id":2,"method":"mining.authorize","params":["bzt1alice","x"]}"#);
-    let answer = format!(r#"{{"id":1,"result":[[["mining.notify","a"]],"0a0b0c0d",{bytes}],"error":null}}"#);
+    let rolling =
+        r#"{"id":1,"method":"mining.configure","params":[["version-rolling"],{"version-rolling.mask":"1fffe000"}]}"#;
+    assert_eq!(lines[0], rolling);
+    assert!(lines[1].starts_with(r#"{"id":2,"method":"mining.subscribe","params":["bezant/"#), "{hello}");
+    assert_eq!(lines[2], r#"{"id":3,"method":"mining.authorize","params":["bzt1alice","x"]}"#);
+    let answer = format!(r#"{{"id":2,"result":[[["mining.notify","a"]],"0a0b0c0d",{bytes}],"error":null}}"#);
     assert_eq!(client.line(&answer), Ok(Heard::Nothing));
     client
 }
@@ -22,7 +25,7 @@ fn subscribed(bytes: usize) -> Client {
 #[test]
 fn a_job_is_what_the_lines_say() {
     let mut client = subscribed(4);
-    assert_eq!(client.line(r#"{"id":2,"result":true,"error":null}"#), Ok(Heard::Authorized));
+    assert_eq!(client.line(r#"{"id":3,"result":true,"error":null}"#), Ok(Heard::Authorized));
     assert_eq!(client.line(r#"{"id":null,"method":"mining.set_difficulty","params":[0.25]}"#), Ok(Heard::Nothing));
     assert_eq!(client.line(NOTIFY), Ok(Heard::Job));
     let job = client.job().unwrap().clone();
@@ -35,15 +38,42 @@ fn a_job_is_what_the_lines_say() {
     let header = Header { nonce: 0x0102_0304, ..job.header(7) };
     let share = Share { job: job.id, extranonce: vec![7, 0, 0, 0], header, is_block: true };
     let line = client.submit(&share).unwrap();
-    let expected = r#"{"id":3,"method":"mining.submit","params":["bzt1alice","2b","07000000","65540064","01020304"]}"#;
+    let expected = r#"{"id":4,"method":"mining.submit","params":["bzt1alice","2b","07000000","65540064","01020304"]}"#;
     assert_eq!(line.trim_end(), expected);
-    let accepted = client.line(r#"{"id":3,"result":true,"error":null}"#);
+    let accepted = client.line(r#"{"id":4,"result":true,"error":null}"#);
     assert_eq!(accepted, Ok(Heard::Accepted { block: Some(header.id()) }));
     let again = client.submit(&Share { is_block: false, ..share.clone() });
-    assert!(again.unwrap().contains("\"id\":4"));
-    let refused = client.line(r#"{"id":4,"result":false,"error":[22,"duplicate share",null]}"#);
+    assert!(again.unwrap().contains("\"id\":5"));
+    let refused = client.line(r#"{"id":5,"result":false,"error":[22,"duplicate share",null]}"#);
     assert_eq!(refused, Ok(Heard::Rejected { code: 22, reason: "duplicate share".to_owned() }));
     assert_eq!(client.submit(&Share { job: 99, ..share }), None, "no such job");
+}
+
+#[test]
+fn versions_are_rolled_only_where_the_server_lets_them() {
+    let share = |client: &Client, bits: u32| {
+        let job = client.job().unwrap();
+        let header = Header { version: job.version ^ bits, ..job.header(0) };
+        Share { job: job.id, extranonce: job.extranonce(0), header, is_block: false }
+    };
+    let refusals = [
+        r#"{"id":1,"result":null,"error":[20,"unknown method",null]}"#,
+        r#"{"id":1,"result":{"version-rolling":false},"error":null}"#,
+    ];
+    for refusal in refusals {
+        let mut client = subscribed(4);
+        assert_eq!(client.line(refusal), Ok(Heard::Nothing));
+        client.line(NOTIFY).unwrap();
+        assert!(client.submit(&share(&client, 0)).unwrap().contains(r#""00000000"]"#), "five parameters");
+        assert_eq!(client.submit(&share(&client, 0x2000)), None);
+    }
+    let mut client = subscribed(4);
+    let mask = r#"{"id":1,"result":{"version-rolling":true,"version-rolling.mask":"00006000"},"error":null}"#;
+    client.line(mask).unwrap();
+    client.line(NOTIFY).unwrap();
+    assert!(client.submit(&share(&client, 0x4000)).unwrap().contains(r#""00000000","00004000"]"#));
+    assert!(client.submit(&share(&client, 0)).unwrap().contains(r#""00000000","00000000"]"#));
+    assert_eq!(client.submit(&share(&client, 0x8000)), None);
 }
 
 #[test]
@@ -62,11 +92,11 @@ fn extranonces_longer_than_are_counted_are_filled_up() {
 #[test]
 fn refusals_carry_the_servers_words() {
     let mut client = subscribed(4);
-    let line = r#"{"id":2,"result":false,"error":[24,"this address belongs to another net",null]}"#;
+    let line = r#"{"id":3,"result":false,"error":[24,"this address belongs to another net",null]}"#;
     assert_eq!(client.line(line), Ok(Heard::Refused("this address belongs to another net".to_owned())));
     let mut client = Client::new("x");
     client.hello();
-    assert!(matches!(client.line(r#"{"id":1,"result":null,"error":null}"#), Ok(Heard::Refused(_))));
+    assert!(matches!(client.line(r#"{"id":2,"result":null,"error":null}"#), Ok(Heard::Refused(_))));
     let answer = client.line(r#"{"id":"v","method":"client.get_version","params":[]}"#);
     assert!(matches!(answer, Ok(Heard::Answer(line)) if line.starts_with(r#"{"id":"v","result":"bezant/"#)));
     assert_eq!(client.line(NOTIFY), Ok(Heard::Nothing), "no extranonce, no job");

@@ -339,7 +339,7 @@ impl Session {
         };
         let version = match params.get(5) {
             None => job.offer.header().version,
-            Some(_) => job.offer.header().version & !self.mask | rolled,
+            Some(_) => (job.offer.header().version & !self.mask) | rolled,
         };
         let mut extranonce = [0; EXTRANONCE1_BYTES + EXTRANONCE2_BYTES];
         extranonce[..EXTRANONCE1_BYTES].copy_from_slice(&self.extranonce1);

@@ -416,7 +416,7 @@ fn shares_are_never_harder_than_blocks_and_difficulties_never_beyond_reckoning()
     assert!((of_block(one) - 1.0).abs() < 2e-5);
     assert!(of_block(Target::from_compact(0x207f_ffff).unwrap()) > DIFFICULTY_MIN);
     assert_eq!(clamp(0.0, one), DIFFICULTY_MIN);
-    assert_eq!(format!("{:x}", share_target(1.0).value()), format!("{}{}", "1", "0".repeat(24) + &"f".repeat(32)));
+    assert_eq!(format!("{:x}", share_target(1.0).value()), format!("1{}{}", "0".repeat(24), "f".repeat(32)));
     for tiny in [DIFFICULTY_MIN, 0.0, -1.0, f64::MIN_POSITIVE] {
         assert!(share_target(tiny).value().bit_len() == 256, "{tiny}");
     }
