@@ -79,7 +79,7 @@ impl Mining {
     pub(super) fn set_template(&mut self, template: Option<Template>) {
         if let Some(miner) = &self.miner {
             let searches = self.always || self.on_demand.iter().any(|demand| demand.left > 0);
-            miner.set_template(template.clone().filter(|_| searches));
+            miner.set_template(template.as_ref().filter(|_| searches).cloned());
         }
         self.board.set(template);
     }

@@ -227,6 +227,8 @@ fn with_stratum(mut spec: NetSpec, options: &UpOptions, claims: &mut PortClaims)
     if spec.engine == EngineName::Pbft {
         return Err(no_miners());
     }
+    // So that none of the net's own is taken for free.
+    refresh_ports(&mut spec, claims)?;
     let first = options.base_port.map(|base| usize::from(base) + 2 * spec.count());
     for (index, member) in spec.members.iter_mut().enumerate().filter(|(_, member)| member.stratum_port.is_none()) {
         member.stratum_port = Some(match first {
