@@ -220,17 +220,25 @@ pub(crate) enum Testnet {
     /// Change who decides: add, remove or rekey a validator
     #[command(after_help = VALIDATOR_HELP)]
     Validator(Validator),
-    /// Make blocks now, empty if need be
-    #[command(after_help = "Example:\n  bezant testnet mine 5")]
-    Mine {
+    /// Make blocks now, empty if need be; under proof of work the net's clock moves by one block time for each
+    #[command(
+        after_help = "Examples:\n  bezant testnet mine 5\n  bezant testnet mine 1 --to alice --empty\n  bezant testnet mine 1 --tx TXID"
+    )]
+    Mine(Mine),
+    /// Proof of work: replace the last blocks by one more, all empty; what was in them waits again
+    #[command(after_help = "Example:\n  bezant testnet reorg 3 --node 1")]
+    Reorg {
         #[command(flatten)]
         net: Net,
-        /// How many
-        count: u32,
-        /// By which node
+        /// How many blocks lose their place
+        depth: u64,
+        /// Which node mines the others
         #[arg(long, value_name = "I", default_value_t = 0, env = "BEZANT_NODE")]
         node: usize,
     },
+    /// The net's clock
+    #[command(subcommand, after_help = "Example:\n  bezant testnet time advance 10m")]
+    Time(TestnetTime),
     /// Limit the hash rate of a node; 0 stops its miner
     #[command(after_help = "Example:\n  bezant testnet hashrate 0 100000")]
     Hashrate {
@@ -363,6 +371,39 @@ Examples:
   bezant testnet byzantine 0 equivocate
   bezant testnet byzantine 0 censor bob
   bezant testnet byzantine 0 off";
+
+#[derive(Args, Debug)]
+pub(crate) struct Mine {
+    #[command(flatten)]
+    pub(crate) net: Net,
+    /// How many
+    pub(crate) count: u32,
+    /// By which node
+    #[arg(long, value_name = "I", default_value_t = 0, env = "BEZANT_NODE")]
+    pub(crate) node: usize,
+    /// Proof of work: who is paid, an address or an account of the net, instead of the node's own address
+    #[arg(long, value_name = "ADDRESS|NAME", env = "BEZANT_TO")]
+    pub(crate) to: Option<String>,
+    /// Proof of work: a block with exactly this transaction (its id if it waits there, or its hex), and with further ones in this order
+    #[arg(long, value_name = "TXID|HEX")]
+    pub(crate) tx: Vec<String>,
+    /// Proof of work: blocks without any transaction
+    #[arg(long, conflicts_with = "tx", env = "BEZANT_EMPTY")]
+    pub(crate) empty: bool,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum TestnetTime {
+    /// Move the clock of all nodes forward; there is no way back
+    #[command(after_help = "Example:\n  bezant testnet time advance 10m")]
+    Advance {
+        #[command(flatten)]
+        net: Net,
+        /// How far
+        #[arg(value_name = "DUR", value_parser = duration)]
+        by: Duration,
+    },
+}
 
 #[derive(Args, Debug)]
 pub(crate) struct Byzantine {

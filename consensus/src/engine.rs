@@ -19,8 +19,8 @@ use crate::ledger::block::{Block, Header};
 use crate::ledger::genesis::{Genesis, ValidatorSet};
 use crate::ledger::hash::{BlockId, CoinCommitment, LockHash, TxId};
 use crate::ledger::key::SigningKey;
-use crate::ledger::rules::TxError;
 use crate::ledger::rules::context::Place;
+use crate::ledger::rules::{BlockError, TxError};
 use crate::ledger::target::Work;
 use crate::ledger::transaction::Transaction;
 use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
@@ -60,17 +60,37 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// Why not; always under PBFT.
-    fn admits_instruction(&self, instruction: Instruction) -> Result<(), InstructionError>;
+    fn admits_instruction(&self, instruction: &Instruction) -> Result<(), InstructionError>;
 }
 
-/// What a person tells a replica about which branch is to be the chain. It concerns this replica alone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a person tells a replica of proof of work. It concerns this replica alone.
+#[derive(Clone, PartialEq, Debug)]
 pub enum Instruction {
     /// A block and all above it are not to be followed, valid or not, also after a restart.
     Invalidate(BlockId),
     /// A block, those below it and those above it are judged anew: marks are taken back, whatever they came from, and a branch that
     /// was refused for its depth may be followed. The latter is forgotten at a restart.
     Reconsider(BlockId),
+    /// Dev nets: mine this block now, on top of whatever the tip is.
+    Mine(BlockWish),
+}
+
+/// What a block is to be that a person wants.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct BlockWish {
+    /// Whom it pays; the replica's own payee when `None`.
+    pub payee: Option<LockHash>,
+    /// Exactly these transactions besides the coinbase, in this order; what the mempool chooses when `None`.
+    pub exactly: Option<Vec<Verified<Transaction>>>,
+}
+
+impl BlockWish {
+    /// What has to stand in the block besides the coinbase.
+    #[must_use]
+    pub fn transactions(&self) -> Option<Vec<Transaction>> {
+        let exactly = self.exactly.as_ref()?;
+        Some(exactly.iter().map(|transaction| transaction.get().clone()).collect())
+    }
 }
 
 /// Why an instruction cannot be carried out.
@@ -85,6 +105,12 @@ pub enum InstructionError {
     /// The way back is not stored any more.
     #[error("the blocks above height {0} cannot be undone: what they spent is not stored any more")]
     NoUndo(Height),
+    /// A block with just these transactions would not be valid now.
+    #[error("a block with these transactions would be invalid: {0}")]
+    Block(#[from] BlockError),
+    /// PBFT, asked for a block.
+    #[error("under PBFT blocks are proposed by the primary, not mined")]
+    NotMined,
     /// PBFT.
     #[error("under PBFT a block of the chain is final: a quorum has committed it, and no single replica takes it back")]
     Final,

@@ -9,7 +9,7 @@ mod queries;
 mod readers;
 
 use crate::events::{EventStream, Start};
-use crate::limits::{DEV_MINE_MAX, FEE_TARGET_DEFAULT, TEMPLATE_WAIT_MAX_MS};
+use crate::limits::{DEV_MINE_MAX, DEV_TIME_MS_MAX, FEE_TARGET_DEFAULT, TEMPLATE_WAIT_MAX_MS};
 use crate::metrics::{Kind, Metrics};
 use crate::offers::{Offer, Offers};
 use crate::runtime::lies::Lie;
@@ -19,7 +19,7 @@ use bezant_api::types::{
     EvidenceView, FeeView, GenesisView, MempoolView, NodeStatus, PackageResult, PeerView, RefusalView, SubmitResult,
     TestView, TestedTx, TipView,
 };
-use bezant_consensus::engine::{Instruction, InstructionError};
+use bezant_consensus::engine::{BlockWish, Instruction, InstructionError};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::genesis::Genesis;
@@ -110,6 +110,27 @@ impl SolutionError {
 
 type Answer<T> = oneshot::Sender<T>;
 
+/// Blocks that are to be made now. All but the number is of proof of work.
+#[derive(Clone, Debug)]
+pub struct MineOrder {
+    /// How many.
+    pub count: u32,
+    /// Whom they pay instead of the node's own payee.
+    pub payee: Option<LockHash>,
+    /// Exactly these transactions stand in each, in this order, instead of what the mempool chooses.
+    pub exactly: Option<Vec<Transaction>>,
+    /// Whether each moves the clock by one spacing, which the difficulty expects.
+    pub advance_clock: bool,
+}
+
+impl MineOrder {
+    /// This many of whatever kind, the clock moving along.
+    #[must_use]
+    pub fn blocks(count: u32) -> MineOrder {
+        MineOrder { count, payee: None, exactly: None, advance_clock: true }
+    }
+}
+
 /// A question to the runtime, with where the answer goes.
 #[derive(Debug)]
 pub(crate) enum Request {
@@ -179,7 +200,9 @@ pub(crate) enum Request {
     },
     DevMine {
         count: u32,
-        reply: Answer<TipView>,
+        wish: Option<BlockWish>,
+        advance_clock: bool,
+        reply: Answer<Result<TipView, InstructionError>>,
     },
     DevHashrate {
         hashes_per_second: u64,
@@ -470,17 +493,27 @@ impl NodeHandle {
         wrong("only members of a PBFT net can lie; this node votes on nothing".to_owned())
     }
 
-    /// `dev_mine`: makes this many blocks, empty if need be; answers with the tip once they are there. Under proof of work each
-    /// moves the clock by one spacing. Blocks of others count too; the caller limits the wait.
+    /// `dev_mine`: makes blocks, empty if need be; answers with the tip once they are there. Under PBFT blocks of others count
+    /// too. The caller limits the wait.
     ///
     /// # Errors
-    /// Not a dev net, out of range, busy or stopping.
-    pub async fn dev_mine(&self, count: u32) -> Result<TipView, AskError> {
+    /// Not a dev net, out of range, a block as wanted would be invalid, busy or stopping.
+    pub async fn dev_mine(&self, order: MineOrder) -> Result<TipView, AskError> {
         self.dev_only()?;
-        if count == 0 || count > DEV_MINE_MAX {
+        if order.count == 0 || order.count > DEV_MINE_MAX {
             return Err(AskError::Invalid(format!("count: 1 to {DEV_MINE_MAX} is expected")));
         }
-        self.ask("dev_mine", |reply| Request::DevMine { count, reply }).await
+        let MineOrder { count, payee, exactly, advance_clock } = order;
+        if count > 1 && exactly.as_ref().is_some_and(|exactly| !exactly.is_empty()) {
+            return Err(AskError::Invalid("count: the same transactions stand in one block only".to_owned()));
+        }
+        let exactly = match exactly {
+            Some(transactions) => Some(self.verify_all(transactions).await??),
+            None => None,
+        };
+        let wish = (payee.is_some() || exactly.is_some()).then_some(BlockWish { payee, exactly });
+        let answer = self.ask("dev_mine", |reply| Request::DevMine { count, wish, advance_clock, reply }).await?;
+        answer.map_err(|error| AskError::Invalid(format!("transactions: {error}")))
     }
 
     /// `dev_hashrate`: hashes per second at most from now on; 0 stops mining.
@@ -536,13 +569,16 @@ impl NodeHandle {
         }
     }
 
-    /// `dev_advance`: moves the node's clock forward.
+    /// `dev_time`: moves the node's clock forward.
     ///
     /// # Errors
-    /// Not a dev net, busy or stopping.
-    pub async fn dev_advance(&self, ms: u64) -> Result<(), AskError> {
+    /// Not a dev net, out of range, busy or stopping.
+    pub async fn dev_time(&self, ms: u64) -> Result<(), AskError> {
         self.dev_only()?;
-        self.ask("dev_advance", |reply| Request::DevAdvance { ms, reply }).await
+        if ms > DEV_TIME_MS_MAX {
+            return Err(AskError::Invalid(format!("advance_ms: at most {DEV_TIME_MS_MAX} is expected")));
+        }
+        self.ask("dev_time", |reply| Request::DevAdvance { ms, reply }).await
     }
 }
 

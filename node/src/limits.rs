@@ -48,6 +48,8 @@ pub const SAVE_INTERVAL_MS: u64 = 10_000;
 pub const SAVE_INTERVAL_MS_PER_MIB: u64 = 1_000;
 /// Mempool ids in one answer.
 pub const MEMPOOL_IDS_PER_ANSWER_MAX: usize = 1_000;
+/// How far `dev_time` moves the clock at once: 366 days.
+pub(crate) const DEV_TIME_MS_MAX: u64 = 366 * 24 * 3_600 * 1_000;
 /// Blocks that `dev_mine` makes at most.
 pub const DEV_MINE_MAX: u32 = 1_000;
 /// Read-only connections to the database, each serving one question at a time.

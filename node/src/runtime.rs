@@ -353,7 +353,10 @@ impl Core {
                 Step { outputs, ..Step::default() }
             }
             Work::Request(question) => Step { question: Some(question), ..Step::default() },
-            Work::Solved(Solution { ticket, block }) => self.tell(Input::Solved { ticket, block }),
+            Work::Solved(Solution { ticket, block }) => {
+                self.mining.found(block.id());
+                self.tell(Input::Solved { ticket, block })
+            }
             Work::Flushed(flushed) => {
                 if let Some(error) = flushed.failed {
                     return Err(error.into());

@@ -1,14 +1,13 @@
 //! `bezant testnet`: the command side of [`bezant_testnet::net`].
 
+mod dev;
 mod up;
 
-use crate::cli::{Byzantine, Global, Load, Net, Nodes, Testnet, Validator, ValidatorChange, Wait};
+use crate::cli::{Byzantine, Global, Load, Net, Nodes, Testnet, TestnetTime, Validator, ValidatorChange, Wait};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
-use bezant_api::client::Client;
 use bezant_api::control::{ControlRequest, ValidatorAction};
 use bezant_api::manifest::Manifest;
-use bezant_api::types::{DevHashrateParams, DevMineParams};
 use bezant_testnet::net::client::{self, NetStatus};
 use bezant_testnet::net::error::NetError;
 use bezant_testnet::net::load::{self, LoadOptions};
@@ -40,8 +39,10 @@ pub(crate) async fn run(command: Testnet, global: &Global, output: &Output) -> O
         Testnet::Byzantine(options) => byzantine(options, global, output).await,
         Testnet::Validator(options) => validator(options, global, output).await,
         Testnet::Heal(net) => ask(&net, global, output, ControlRequest::Heal).await,
-        Testnet::Mine { net, count, node } => mine(&net, count, node, global, output).await,
-        Testnet::Hashrate { net, node, rate } => hashrate(&net, node, rate, global, output).await,
+        Testnet::Mine(options) => dev::mine(options, global, output).await,
+        Testnet::Reorg { net, depth, node } => dev::reorg(&net, depth, node, global, output).await,
+        Testnet::Time(TestnetTime::Advance { net, by }) => dev::advance(&net, by, global, output).await,
+        Testnet::Hashrate { net, node, rate } => dev::hashrate(&net, node, rate, global, output).await,
         Testnet::Load(options) => load(options, global, output).await,
         Testnet::Check(net) => check(&net, global, output).await,
         Testnet::Logs { net, node, follow } => logs(&net, node, follow, global, output).await,
@@ -212,22 +213,6 @@ fn nodes_text(nodes: &[usize]) -> String {
 fn parse_groups(text: &str) -> Result<Vec<Vec<usize>>, Failure> {
     let wanted = || Failure::usage(format!("groups of node numbers are expected, like 0,1/2,3, not {text:?}"));
     text.split('/').map(|group| group.split(',').map(|node| node.parse().map_err(|_| wanted())).collect()).collect()
-}
-
-async fn mine(net: &Net, count: u32, node: usize, global: &Global, output: &Output) -> Outcome {
-    let manifest = net::running(net, global)?;
-    let client = Client::of_one(net::node_url(&manifest, node)?)?;
-    let params = DevMineParams { token: manifest.dev_token.clone(), count };
-    let result = client.dev_mine(&params).await?;
-    output.result(&result, String::new)
-}
-
-async fn hashrate(net: &Net, node: usize, rate: u64, global: &Global, output: &Output) -> Outcome {
-    let manifest = net::running(net, global)?;
-    let client = Client::of_one(net::node_url(&manifest, node)?)?;
-    let params = DevHashrateParams { token: manifest.dev_token.clone(), hashes_per_second: rate };
-    let result = client.dev_hashrate(&params).await?;
-    output.result(&result, String::new)
 }
 
 async fn load(options: Load, global: &Global, output: &Output) -> Outcome {

@@ -374,8 +374,11 @@ impl Engine for Pbft {
         Pbft::admits_change(self, change)
     }
 
-    fn admits_instruction(&self, _: Instruction) -> Result<(), InstructionError> {
-        Err(InstructionError::Final)
+    fn admits_instruction(&self, instruction: &Instruction) -> Result<(), InstructionError> {
+        Err(match instruction {
+            Instruction::Invalidate(_) | Instruction::Reconsider(_) => InstructionError::Final,
+            Instruction::Mine(_) => InstructionError::NotMined,
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a person decides about branches, against the rules of choice.
+//! What a person decides: about branches, against the rules of choice; and which block is mined now.
 
 use super::Pow;
 use super::tree::Mark;
@@ -6,17 +6,17 @@ use crate::engine::{Effect, Instruction, InstructionError, Record, RefusedBranch
 
 impl Pow {
     /// Whether an instruction can be carried out.
-    pub(super) fn judge_instruction(&self, instruction: Instruction) -> Result<(), InstructionError> {
-        let (Instruction::Invalidate(id) | Instruction::Reconsider(id)) = instruction;
-        if self.tree.get(&id).is_none() {
-            return Err(InstructionError::Unknown(id));
-        }
+    pub(super) fn judge_instruction(&self, instruction: &Instruction) -> Result<(), InstructionError> {
         match instruction {
+            Instruction::Mine(wish) => Ok(self.judge_wish(wish)?),
+            Instruction::Invalidate(id) | Instruction::Reconsider(id) if self.tree.get(id).is_none() => {
+                Err(InstructionError::Unknown(*id))
+            }
             Instruction::Reconsider(_) => Ok(()),
-            Instruction::Invalidate(_) if id == self.tree.genesis() => Err(InstructionError::Genesis),
-            Instruction::Invalidate(_) if !self.tree.is_active(&id) => Ok(()),
-            Instruction::Invalidate(_) => {
-                let height = self.tree.node(&id).height;
+            Instruction::Invalidate(id) if *id == self.tree.genesis() => Err(InstructionError::Genesis),
+            Instruction::Invalidate(id) if !self.tree.is_active(id) => Ok(()),
+            Instruction::Invalidate(id) => {
+                let height = self.tree.node(id).height;
                 let below = height.previous().expect("only genesis has none below");
                 if self.chain.is_undoable_to(below) { Ok(()) } else { Err(InstructionError::NoUndo(below)) }
             }
@@ -24,7 +24,7 @@ impl Pow {
     }
 
     pub(super) fn on_instruction(&mut self, instruction: Instruction) {
-        if self.judge_instruction(instruction).is_err() {
+        if self.judge_instruction(&instruction).is_err() {
             return;
         }
         match instruction {
@@ -38,6 +38,7 @@ impl Pow {
                 }
                 self.tree.allow(&id);
             }
+            Instruction::Mine(wish) => self.mining.force(wish),
         }
     }
 

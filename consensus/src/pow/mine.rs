@@ -7,11 +7,12 @@
 
 use super::Pow;
 use super::difficulty;
-use crate::engine::{Effect, PayloadRequest, Record, Template, To, Trace};
+use crate::engine::{BlockWish, Effect, PayloadRequest, Record, Template, To, Trace};
 use crate::ledger::amount::Amount;
 use crate::ledger::block::{Block, Header};
 use crate::ledger::genesis::LedgerParams;
 use crate::ledger::hash::{BlockId, LockHash, MerkleRoot, tagged};
+use crate::ledger::rules::{BlockError, isolated};
 use crate::ledger::transaction::{Body, Coinbase, Output, Transaction, Witness};
 use crate::ledger::units::{Height, Time};
 use crate::limits::HEADER_BYTES;
@@ -49,8 +50,8 @@ pub(super) struct Mining {
     made_at: Time,
     /// Whether transactions wait.
     pending: bool,
-    /// A block is wanted now, whether this node mines or not.
-    forced: bool,
+    /// A block that is wanted now, whether this node mines or not.
+    wish: Option<BlockWish>,
 }
 
 impl Mining {
@@ -58,9 +59,13 @@ impl Mining {
         self.pending = pending;
     }
 
-    /// Wants a block now; a new template says so.
-    pub(super) fn force(&mut self) {
-        self.forced = true;
+    /// Wants this block now; a new template says so.
+    pub(super) fn force(&mut self, wish: BlockWish) {
+        self.wish = Some(wish);
+        self.renew_at_once();
+    }
+
+    fn renew_at_once(&mut self) {
         self.asked = None;
         self.made_at = Time(0);
     }
@@ -81,7 +86,7 @@ impl Template {
 
 impl Pow {
     fn wants_block(&self) -> bool {
-        (self.config.mine && self.tree.refused_branch().is_none()) || self.mining.forced
+        (self.config.mine && self.tree.refused_branch().is_none()) || self.mining.wish.is_some()
     }
 
     fn template_parent(&self) -> Option<BlockId> {
@@ -113,8 +118,14 @@ impl Pow {
         if fresh {
             return;
         }
+        if self.give_up_wish() {
+            return self.renew_template();
+        }
         let ticket = self.mining.next_ticket;
         self.mining.next_ticket += 1;
+        if let Some(transactions) = self.mining.wish.as_ref().and_then(BlockWish::transactions) {
+            return self.make_template(ticket, transactions);
+        }
         self.mining.asked = Some(Asked { ticket, parent: tip.id, at: self.now });
         let height = tip.height.next();
         // With an output even where nobody is paid here: miners that search for themselves put one in.
@@ -137,25 +148,50 @@ impl Pow {
             return;
         }
         self.mining.asked = None;
+        self.make_template(ticket, transactions);
+    }
+
+    fn make_template(&mut self, ticket: u64, transactions: Vec<Transaction>) {
+        let tip = self.chain.tip();
+        let block = self.checked_template(ticket, transactions);
         if self.template_parent() != Some(tip.id) {
             self.mining.templates.clear();
         }
         if self.mining.templates.len() >= TEMPLATES_MAX {
             self.mining.templates.remove(0);
         }
-        let block = self.checked_template(ticket, transactions);
         let template = Template { ticket, height: tip.height.next(), block };
         self.mining.made_at = self.now;
         self.mining.templates.push(template.clone());
         self.emit(Effect::Mine(Some(template)));
     }
 
+    /// Whether a block as it is wanted would be valid now.
+    pub(super) fn judge_wish(&self, wish: &BlockWish) -> Result<(), BlockError> {
+        let block = self.assemble(self.mining.next_ticket, wish.transactions().unwrap_or_default());
+        isolated::check_block(&self.chain.network(), self.config.genesis.ledger.block_bytes_max, &block)?;
+        self.judge_template(&block)
+    }
+
+    /// Gives up a wish that the chain has made impossible; true when there was one.
+    fn give_up_wish(&mut self) -> bool {
+        let Some(Err(error)) = self.mining.wish.as_ref().map(|wish| self.judge_wish(wish)) else { return false };
+        let wish = self.mining.wish.take().unwrap_or_default();
+        let block = self.assemble(self.mining.next_ticket, wish.transactions().unwrap_or_default()).id();
+        let height = self.chain.tip().height.next();
+        self.trace(Trace::Refused { height, block, reason: format!("wanted: {error}") });
+        true
+    }
+
+    fn judge_template(&self, block: &Block) -> Result<(), BlockError> {
+        self.chain.judge(block, self.tree.median_time(&self.tree.tip())).map(drop)
+    }
+
     /// A block with these transactions, or an empty one if they break a rule: no work is spent on what is invalid.
     fn checked_template(&mut self, ticket: u64, transactions: Vec<Transaction>) -> Block {
         let block = self.assemble(ticket, transactions);
-        let median = self.tree.median_time(&self.tree.tip());
-        match self.chain.judge(&block, median) {
-            Ok(_) => block,
+        match self.judge_template(&block) {
+            Ok(()) => block,
             Err(error) => {
                 let height = self.chain.tip().height.next();
                 self.trace(Trace::Refused { height, block: block.id(), reason: format!("template: {error}") });
@@ -168,7 +204,8 @@ impl Pow {
         let tip = self.chain.tip();
         let height = tip.height.next();
         let reward = reward(&self.config.genesis.ledger, height, transactions.iter());
-        let mut all = vec![self.coinbase(ticket, height, reward, self.config.payee)];
+        let wished = self.mining.wish.as_ref().and_then(|wish| wish.payee);
+        let mut all = vec![self.coinbase(ticket, height, reward, wished.or(self.config.payee))];
         all.extend(transactions);
         let header = Header {
             version: HEADER_VERSION,
@@ -183,11 +220,12 @@ impl Pow {
         block
     }
 
-    /// Extra data: the extranonce, then what tells nodes and templates apart, so that no two search the same blocks.
+    /// Extra data: the extranonce, then what tells runs of nodes and their templates apart, so that no two search the same blocks,
+    /// and a node that is started again on an old tip finds a new block.
     fn coinbase(&self, ticket: u64, height: Height, reward: Amount, payee: Option<LockHash>) -> Transaction {
         let payee = payee.filter(|_| reward > Amount::ZERO);
         let outputs = payee.map(|lock| Output { amount: reward, lock }).into_iter().collect();
-        let tag = tagged("bezant/miner", &[&self.config.payee.unwrap_or_default().0]);
+        let tag = tagged("bezant/miner", &[&self.config.payee.unwrap_or_default().0, &self.config.salt]);
         let mut extra = vec![0; EXTRANONCE_BYTES];
         extra.extend_from_slice(&tag[..8]);
         extra.extend_from_slice(&ticket.to_le_bytes());
@@ -215,7 +253,7 @@ impl Pow {
         self.accept_body(None, id, block.clone());
         self.select();
         if self.tree.is_active(&id) {
-            self.mining.forced = false;
+            self.mining.wish = None;
             let announcement = self.announcement(&block);
             self.send(To::All, announcement);
         }

@@ -53,8 +53,8 @@ pub use mine::{EXTRANONCE_BYTES, TEMPLATES_MAX};
 
 use crate::chain::Chain;
 use crate::engine::{
-    Effect, Engine, EngineConfig, Event, Fault, Instruction, InstructionError, Peer, PowStatus, Record, Status, To,
-    Trace,
+    BlockWish, Effect, Engine, EngineConfig, Event, Fault, Instruction, InstructionError, Peer, PowStatus, Record,
+    Status, To, Trace,
 };
 use crate::ledger::block::Header;
 use crate::ledger::genesis::PowParams;
@@ -129,7 +129,7 @@ impl Engine for Pow {
             Event::Pending { oldest } => self.mining.set_pending(oldest.is_some()),
             Event::Flushed { sequence } => self.chain.flushed(sequence),
             Event::Instruction(instruction) => self.on_instruction(instruction),
-            Event::BlockNow => self.mining.force(),
+            Event::BlockNow => self.mining.force(BlockWish::default()),
             // PBFT's.
             Event::Change(_) => {}
             Event::Wake => {}
@@ -194,7 +194,7 @@ impl Engine for Pow {
         Err(TxError::EpochChange("proof of work has no members"))
     }
 
-    fn admits_instruction(&self, instruction: Instruction) -> Result<(), InstructionError> {
+    fn admits_instruction(&self, instruction: &Instruction) -> Result<(), InstructionError> {
         self.judge_instruction(instruction)
     }
 }

@@ -8,10 +8,10 @@ use crate::event::{EVENTS_NOTIFICATION, Event};
 use crate::methods::{BUSY, INTERNAL, NOT_FOUND};
 use crate::types::{
     BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams,
-    DevHashrateParams, DevLinksParams, DevMineParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams,
-    FeeView, GenesisView, HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus, PackageParams,
-    PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams, SubmitResult, TemplateParams,
-    TemplateView, TestView, TipView, TransactionView, TxParams, TxStatus,
+    DevHashrateParams, DevLinksParams, DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams,
+    EvidenceView, FeeParams, FeeView, GenesisView, HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus,
+    PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams, SubmitResult,
+    TemplateParams, TemplateView, TestView, TipView, TransactionView, TxParams, TxStatus,
 };
 use jsonrpsee::core::client::{ClientT, Error, Subscription, SubscriptionClientT};
 use jsonrpsee::core::params::ObjectParams;
@@ -533,7 +533,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::request`].
-    pub async fn dev_mine(&self, params: &DevMineParams) -> Result<serde_json::Value, ClientError> {
+    pub async fn dev_mine(&self, params: &DevMineParams) -> Result<TipView, ClientError> {
         self.request_here("dev_mine", params).await
     }
 
@@ -551,6 +551,14 @@ impl Client {
     /// As [`Client::request`].
     pub async fn reconsider(&self, params: &InstructParams) -> Result<TipView, ClientError> {
         self.request_here("chain_reconsider", params).await
+    }
+
+    /// `dev_time`, at the present node.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn dev_time(&self, params: &DevTimeParams) -> Result<serde_json::Value, ClientError> {
+        self.request_here("dev_time", params).await
     }
 
     /// `dev_hashrate`, at the present node.

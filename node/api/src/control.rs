@@ -59,6 +59,11 @@ pub enum ControlRequest {
         #[serde(default)]
         target: Option<String>,
     },
+    /// Move the net's one clock forward, on all nodes that run, and on the others when they start.
+    Advance {
+        /// Milliseconds.
+        ms: u64,
+    },
     /// PBFT: change the members of the net.
     Validator {
         /// How.

@@ -17,10 +17,10 @@
 use crate::event::Event;
 use crate::types::{
     BlockParams, BlockView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams, DevHashrateParams,
-    DevLinksParams, DevMineParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams, FeeView,
-    GenesisView, HeaderView, HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus, PackageParams,
-    PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams, SubmitResult, TemplateParams,
-    TemplateView, TestView, TipView, TokenParams, TransactionView, TxParams, TxStatus,
+    DevLinksParams, DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams,
+    FeeView, GenesisView, HeaderView, HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus,
+    PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams, SubmitResult,
+    TemplateParams, TemplateView, TestView, TipView, TokenParams, TransactionView, TxParams, TxStatus,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -136,8 +136,9 @@ methods! {
     Open rpc_discover(NoParams:) -> Map<String, Value>, "This document.";
     Dev dev_links(DevLinksParams: token, cut) -> Done, "Cuts the links to exactly these nodes.";
     Dev dev_byzantine(DevByzantineParams: token, mode, target) -> Done, "Makes this member lie; off ends it.";
-    Dev dev_mine(DevMineParams: token, count) -> TipView, "Makes blocks now, empty if need be.";
+    Dev dev_mine(DevMineParams: token, count, to, transactions, advance_clock) -> TipView, "Makes blocks now, empty if need be.";
     Dev dev_hashrate(DevHashrateParams: token, hashes_per_second) -> Done, "Limits the node's own miner.";
+    Dev dev_time(DevTimeParams: token, advance_ms) -> Done, "Moves the node's clock forward.";
     Admin admin_stop(TokenParams: token) -> Done, "Stops the node in order.";
 }
 

@@ -721,6 +721,30 @@ pub struct DevMineParams {
     pub token: String,
     /// How many, 1 to 1,000.
     pub count: u32,
+    /// Proof of work: the address that they pay; the node's own payee unless given.
+    #[serde(default)]
+    pub to: Option<String>,
+    /// Proof of work: exactly these transactions stand in each, in this order (hex of the encoding); more than none only in a
+    /// single block. What the mempool chooses unless given.
+    #[serde(default)]
+    pub transactions: Option<Vec<String>>,
+    /// Proof of work: whether each moves the clock of this node forward by one spacing, as unless told otherwise. The difficulty
+    /// expects that time to pass; whoever moves the clocks of all nodes says no here.
+    #[serde(default = "yes")]
+    pub advance_clock: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Parameters of `dev_time`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DevTimeParams {
+    /// The token.
+    pub token: String,
+    /// By how much the clock moves forward, up to 366 days.
+    pub advance_ms: u64,
 }
 
 /// Parameters of `chain_invalidate` and `chain_reconsider`.

@@ -191,7 +191,7 @@ impl Engine for Script {
         Ok(())
     }
 
-    fn admits_instruction(&self, _: Instruction) -> Result<(), InstructionError> {
+    fn admits_instruction(&self, _: &Instruction) -> Result<(), InstructionError> {
         Ok(())
     }
 }

@@ -265,7 +265,7 @@ impl Replica {
     ///
     /// # Errors
     /// Why not; always under PBFT.
-    pub fn admits_instruction(&self, instruction: Instruction) -> Result<(), InstructionError> {
+    pub fn admits_instruction(&self, instruction: &Instruction) -> Result<(), InstructionError> {
         self.engine.admits_instruction(instruction)
     }
 

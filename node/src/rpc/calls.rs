@@ -2,13 +2,13 @@
 
 use super::limits::DEV_MINE_TIMEOUT;
 use super::{mining, refuse, stream};
-use crate::handle::{AskError, NodeHandle};
+use crate::handle::{AskError, MineOrder, NodeHandle};
 use bezant_api::address;
 use bezant_api::methods::{Access, Done, METHODS, Method, NoParams, ParamError, open_rpc};
 use bezant_api::types::{
     BlockParams, BlockRef, BlockView, CoinsParams, DevByzantineParams, DevHashrateParams, DevLinksParams,
-    DevMineParams, EpochsParams, FeeParams, HeaderView, HistoryParams, InstructParams, PackageParams, SolutionParams,
-    SubmitParams, TemplateParams, TokenParams, TxParams,
+    DevMineParams, DevTimeParams, EpochsParams, FeeParams, HeaderView, HistoryParams, InstructParams, PackageParams,
+    SolutionParams, SubmitParams, TemplateParams, TokenParams, TxParams,
 };
 use bezant_consensus::engine::Instruction;
 use bezant_consensus::ledger::codec::decode;
@@ -178,7 +178,7 @@ fn add_guarded(module: &mut RpcModule<Shared>, method: &'static Method) -> Resul
         }),
         "dev_mine" => register(module, method, |s, m, p: DevMineParams| async move {
             check_token(&s.dev_token, &p.token)?;
-            match tokio::time::timeout(DEV_MINE_TIMEOUT, s.handle.dev_mine(p.count)).await {
+            match tokio::time::timeout(DEV_MINE_TIMEOUT, s.handle.dev_mine(mine_order(&s, &p)?)).await {
                 Ok(mined) => mined.told(m),
                 Err(_) => Err(refuse::late("the blocks did not come in time; see node_status for why")),
             }
@@ -186,6 +186,11 @@ fn add_guarded(module: &mut RpcModule<Shared>, method: &'static Method) -> Resul
         "dev_hashrate" => register(module, method, |s, m, p: DevHashrateParams| async move {
             check_token(&s.dev_token, &p.token)?;
             s.handle.dev_hashrate(p.hashes_per_second).await.told(m)?;
+            Ok(Done {})
+        }),
+        "dev_time" => register(module, method, |s, m, p: DevTimeParams| async move {
+            check_token(&s.dev_token, &p.token)?;
+            s.handle.dev_time(p.advance_ms).await.told(m)?;
             Ok(Done {})
         }),
         "chain_invalidate" => register(module, method, |s, m, p: InstructParams| async move {
@@ -281,6 +286,15 @@ fn lie(shared: &Shared, params: &DevByzantineParams) -> Outcome<Option<(Mode, Op
         lock.map(Target::Lock).map_err(|error| wrong("target", format!("neither a transaction's id nor {error}")))
     });
     Ok(Some((mode, target.transpose()?)))
+}
+
+fn mine_order(shared: &Shared, params: &DevMineParams) -> Outcome<MineOrder> {
+    let network = shared.handle.genesis().network_id();
+    let payee = params.to.as_deref().map(|text| address::decode(&network, text));
+    let payee = payee.transpose().map_err(|error| wrong("to", error.to_string()))?;
+    let each = |texts: &Vec<String>| texts.iter().map(|text| transaction_of("transactions", text)).collect();
+    let exactly = params.transactions.as_ref().map(each).transpose()?;
+    Ok(MineOrder { count: params.count, payee, exactly, advance_clock: params.advance_clock })
 }
 
 fn package(texts: &[String]) -> Outcome<Vec<Transaction>> {

@@ -133,12 +133,16 @@ async fn call(address: SocketAddr, method: &str, params: Value) -> Result<Value,
     }
 }
 
+fn mine_params(count: u32) -> DevMineParams {
+    DevMineParams { token: "secret".into(), count, to: None, transactions: None, advance_clock: true }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_method_answers_as_its_type_says() {
     let running = running(true, None).await;
     let client = Client::of_one(&running.url).unwrap();
     assert_eq!(client.genesis().await.unwrap().toml, to_toml(&genesis(true)));
-    let mine = DevMineParams { token: "secret".into(), count: 2 };
+    let mine = mine_params(2);
     client.dev_mine(&mine).await.unwrap();
     let status = client.status().await.unwrap();
     assert_eq!((status.engine, status.dev, status.peers), (EngineName::Pbft, true, 0));
@@ -365,7 +369,7 @@ async fn events_start_with_a_snapshot_and_their_numbers_rise_by_one() {
     let mut events = client.events(None).await.unwrap();
     let first = timeout(PATIENCE, events.next()).await.unwrap().unwrap();
     assert!(matches!(first.kind, EventKind::Snapshot { .. }));
-    client.dev_mine(&DevMineParams { token: "secret".into(), count: 2 }).await.unwrap();
+    client.dev_mine(&mine_params(2)).await.unwrap();
     let mut last = first.seq;
     let mut blocks = 0;
     while blocks < 2 {

@@ -1,6 +1,7 @@
 //! Answers to users.
 
 use super::Core;
+use super::mining::OnDemand;
 use super::notice::{phase_name, vote_name};
 use crate::error::NodeError;
 use crate::handle::{Commitment, PoolCoins, Request, Whereabouts};
@@ -70,7 +71,7 @@ impl Core {
                 let _ = reply.send(can_lie);
             }
             Request::Instruct { instruction, reply } => {
-                let admitted = self.replica.admits_instruction(instruction);
+                let admitted = self.replica.admits_instruction(&instruction);
                 if admitted.is_ok() {
                     tracing::warn!(?instruction, "by hand");
                     let step = self.tell(Input::Instruct(instruction));
@@ -80,11 +81,14 @@ impl Core {
             }
             Request::Solve { ticket, block, reply } => {
                 let (id, block) = (block.id(), *block);
+                self.mining.found(id);
                 let step = self.tell(Input::Solved { ticket, block });
                 self.finish_quietly(step)?;
                 let _ = reply.send(self.replica.chain().tip().id == id);
             }
-            Request::DevMine { count, reply } => self.mining.demand(count, reply),
+            Request::DevMine { count, wish, advance_clock, reply } => {
+                self.mining.demand(OnDemand { left: u64::from(count), wish, advance_clock, reply });
+            }
             Request::DevHashrate { hashes_per_second, reply } => {
                 self.mining.set_hashrate(hashes_per_second);
                 self.publish(EventKind::Fault { what: format!("hash rate: at most {hashes_per_second} a second") });

@@ -8,7 +8,7 @@ use crate::ports::{NetCommand, Reply};
 use bezant_api::event::EventKind;
 use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::chain::{ChainUpdate, Link};
-use bezant_consensus::engine::{Peer, To};
+use bezant_consensus::engine::{Instruction, Peer, To};
 use bezant_consensus::ledger::genesis::ValidatorSet;
 use bezant_consensus::message::Message;
 use bezant_node_core::io::{Input, Output};
@@ -122,7 +122,8 @@ impl Core {
             self.publish_block(link, update.final_height);
         }
         self.recent.switched(&update);
-        self.mining.blocks_came(update.connected.len());
+        let is_pow = self.genesis.pow().is_some();
+        update.connected.iter().for_each(|link| self.mining.block_came(&link.block.id(), is_pow));
         tracing::debug!(height = update.tip.height.0, id = %update.tip.id, final_height = update.final_height.0, "tip");
         self.state.update(update)?;
         Ok(())
@@ -160,11 +161,21 @@ impl Core {
     /// Dev nets: asks for the next block of a `dev_mine`, or answers it.
     pub(super) fn go_on_mining(&mut self) -> Result<(), NodeError> {
         self.mining.answer_finished(|| super::answer::tip_view(&self.replica));
-        while self.mining.wants_block() {
-            if let Some(params) = self.genesis.pow() {
+        while let Some((wish, advance_clock)) = self.mining.wants_block() {
+            let order = match wish.map(Instruction::Mine) {
+                Some(instruction) => {
+                    if let Err(error) = self.replica.admits_instruction(&instruction) {
+                        self.mining.refuse(error);
+                        continue;
+                    }
+                    Input::Instruct(instruction)
+                }
+                None => Input::BlockNow,
+            };
+            if let Some(params) = self.genesis.pow().filter(|_| advance_clock) {
                 self.clock.advance(u64::from(params.spacing_s) * 1_000);
             }
-            let step = self.tell(Input::BlockNow);
+            let step = self.tell(order);
             self.mining.asked();
             self.finish_quietly(step)?;
             self.mining.answer_finished(|| super::answer::tip_view(&self.replica));

@@ -2,8 +2,9 @@
 
 use crate::offers::{Board, Offers};
 use bezant_api::types::TipView;
-use bezant_consensus::engine::Template;
+use bezant_consensus::engine::{BlockWish, InstructionError, Template};
 use bezant_consensus::ledger::genesis::LedgerParams;
+use bezant_consensus::ledger::hash::BlockId;
 use bezant_miner::{Kernel, Miner, MinerConfig, Solution};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -18,9 +19,15 @@ const WAITING_MAX: usize = 16;
 
 /// A `dev_mine` that is not done.
 #[derive(Debug)]
-struct OnDemand {
-    left: u64,
-    reply: oneshot::Sender<TipView>,
+pub(super) struct OnDemand {
+    /// Blocks that are still to come.
+    pub(super) left: u64,
+    /// What each is to be like.
+    pub(super) wish: Option<BlockWish>,
+    /// Whether each moves the clock.
+    pub(super) advance_clock: bool,
+    /// Who waits.
+    pub(super) reply: oneshot::Sender<Result<TipView, InstructionError>>,
 }
 
 /// How the node mines, and who is told of templates.
@@ -45,6 +52,8 @@ pub(super) struct Mining {
     on_demand: VecDeque<OnDemand>,
     /// Whether the block that is wanted next has been asked for.
     asked: bool,
+    /// The last block that was found here.
+    found: Option<BlockId>,
     samples: VecDeque<(Instant, u64)>,
 }
 
@@ -71,6 +80,7 @@ impl Mining {
             hashrate_max,
             on_demand: VecDeque::new(),
             asked: false,
+            found: None,
             samples: VecDeque::new(),
         };
         (mining, solutions)
@@ -96,29 +106,45 @@ impl Mining {
         }
     }
 
-    pub(super) fn demand(&mut self, count: u32, reply: oneshot::Sender<TipView>) {
+    pub(super) fn demand(&mut self, demand: OnDemand) {
         if self.on_demand.len() < WAITING_MAX {
-            self.on_demand.push_back(OnDemand { left: u64::from(count), reply });
+            self.on_demand.push_back(demand);
             self.limit();
         }
     }
 
-    /// Whether a block is to be asked for now.
-    pub(super) fn wants_block(&self) -> bool {
-        !self.asked && !self.on_demand.is_empty()
+    /// What is demanded, if a block is to be asked for now: what it is to be like, and whether the clock moves.
+    pub(super) fn wants_block(&self) -> Option<(Option<BlockWish>, bool)> {
+        let first = self.on_demand.front().filter(|_| !self.asked)?;
+        Some((first.wish.clone(), first.advance_clock))
+    }
+
+    /// What is demanded cannot be.
+    pub(super) fn refuse(&mut self, error: InstructionError) {
+        if let Some(first) = self.on_demand.pop_front() {
+            // The caller may have gone.
+            let _ = first.reply.send(Err(error));
+            self.limit();
+        }
+    }
+
+    /// The miner found this block; of proof of work only such count as made on demand.
+    pub(super) fn found(&mut self, block: BlockId) {
+        self.found = Some(block);
     }
 
     pub(super) fn asked(&mut self) {
         self.asked = true;
     }
 
-    /// Blocks were connected.
-    pub(super) fn blocks_came(&mut self, count: usize) {
-        if count > 0 {
-            self.asked = false;
+    /// A block was connected. Of proof of work those of others are not what was demanded.
+    pub(super) fn block_came(&mut self, block: &BlockId, is_pow: bool) {
+        if is_pow && self.found != Some(*block) {
+            return;
         }
+        self.asked = false;
         if let Some(first) = self.on_demand.front_mut() {
-            first.left = first.left.saturating_sub(count as u64);
+            first.left = first.left.saturating_sub(1);
         }
     }
 
@@ -127,7 +153,7 @@ impl Mining {
         let before = self.on_demand.len();
         while let Some(first) = self.on_demand.pop_front_if(|first| first.left == 0 || first.reply.is_closed()) {
             // The caller may have gone.
-            let _ = first.reply.send(tip());
+            let _ = first.reply.send(Ok(tip()));
         }
         if self.on_demand.len() < before {
             self.asked = false;

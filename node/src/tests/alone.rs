@@ -2,7 +2,7 @@
 
 use super::{Alone, START, genesis, key, lock_of, transfer, until_height, until_state};
 use crate::error::NodeError;
-use crate::handle::AskError;
+use crate::handle::{AskError, MineOrder};
 use crate::store::StoreError;
 use bezant_api::event::EventKind;
 use bezant_api::types::{BlockRef, EngineName, TxState};
@@ -79,17 +79,17 @@ async fn under_proof_of_work_blocks_on_demand_make_a_transfer_final() {
     assert_eq!((pool.coins.len(), pool.spent_in_pool.len(), pool.pool_coins.len()), (1, 1, 2));
     let refused = node.handle.epochs(1).await;
     assert!(matches!(&refused, Err(AskError::Invalid(text)) if text.contains("proof of work")), "{refused:?}");
-    let tip = node.handle.dev_mine(1).await.expect("mines");
+    let tip = node.handle.dev_mine(MineOrder::blocks(1)).await.expect("mines");
     assert_eq!(tip.height, 1);
     assert_eq!(node.handle.tx_status(txid).await.expect("answers").state, TxState::Included);
-    let tip = node.handle.dev_mine(2).await.expect("mines");
+    let tip = node.handle.dev_mine(MineOrder::blocks(2)).await.expect("mines");
     assert_eq!((tip.height, tip.final_height), (3, 1));
     let status = node.handle.tx_status(txid).await.expect("answers");
     assert_eq!((status.state, status.confirmations), (TxState::Final, 3));
     node.stop().await.expect("stops in order");
     let node = Alone::start(dir.path(), &genesis).expect("starts again");
     assert_eq!(node.handle.tip().await.expect("answers"), tip);
-    node.handle.dev_mine(1).await.expect("mines on");
+    node.handle.dev_mine(MineOrder::blocks(1)).await.expect("mines on");
     node.stop().await.expect("stops in order");
 }
 
@@ -99,7 +99,7 @@ async fn a_stream_starts_with_a_snapshot_and_its_numbers_rise_by_one() {
     let genesis = genesis(EngineName::Pow, 1);
     let node = Alone::start(dir.path(), &genesis).expect("starts");
     let mut live = node.handle.subscribe(None).await.expect("subscribes");
-    node.handle.dev_mine(3).await.expect("mines");
+    node.handle.dev_mine(MineOrder::blocks(3)).await.expect("mines");
     let first = live.next().await.expect("a snapshot");
     assert!(matches!(first.kind, EventKind::Snapshot { .. }));
     let mut blocks = 0;
@@ -115,7 +115,7 @@ async fn a_stream_starts_with_a_snapshot_and_its_numbers_rise_by_one() {
     assert_eq!(again.next().await.expect("a held event").seq, first.seq + 1);
     // Overrun the buffer: a gap is told, then a snapshot, then events go on without a hole.
     for _ in 0..=crate::limits::EVENTS_HELD_MAX {
-        node.handle.dev_advance(0).await.expect("is told as an event");
+        node.handle.dev_time(0).await.expect("is told as an event");
     }
     let mut gap = None;
     while gap.is_none() {
@@ -135,7 +135,7 @@ async fn a_stream_starts_with_a_snapshot_and_its_numbers_rise_by_one() {
     assert_eq!(from, last + 1);
     let snapshot = live.next().await.expect("a snapshot");
     assert!(matches!(snapshot.kind, EventKind::Snapshot { .. }) && snapshot.seq == to);
-    node.handle.dev_advance(0).await.expect("is told as an event");
+    node.handle.dev_time(0).await.expect("is told as an event");
     assert_eq!(live.next().await.expect("an event").seq, to + 1);
     node.stop().await.expect("stops in order");
 }

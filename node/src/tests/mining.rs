@@ -90,8 +90,9 @@ async fn templates_by_rpc_become_blocks_that_pay_whom_the_caller_says() {
     let second = template(&client, Some(first.ticket)).await;
     assert_eq!((second.height, &second.parent), (2, &taken.block));
     // Blocks on demand are made by the node's own miner, and no more than were asked for.
-    let mined = client.dev_mine(&DevMineParams { token: "secret".into(), count: 2 }).await.expect("mines");
-    assert_eq!(mined["height"], 3);
+    let params = DevMineParams { token: "secret".into(), count: 2, to: None, transactions: None, advance_clock: true };
+    let mined = client.dev_mine(&params).await.expect("mines");
+    assert_eq!(mined.height, 3);
     let third = template(&client, Some(second.ticket)).await;
     assert_eq!(third.height, 4);
     assert_eq!(client.tip().await.expect("answers").height, 3);

@@ -2,7 +2,7 @@
 
 use super::LIMIT;
 use super::{Alone, START, genesis, key, lock_of, spend, until};
-use crate::handle::AskError;
+use crate::handle::{AskError, MineOrder};
 use crate::pool_file::{self, POOL_FILE};
 use bezant_api::types::{EngineName, TxState};
 use bezant_consensus::ledger::genesis::Genesis;
@@ -96,7 +96,7 @@ async fn what_waits_survives_a_restart_in_its_order_and_a_damaged_file_does_no_h
     until(&node.handle, there).await;
     assert_eq!(waiting(&node).await, ids(&[&single, &parent, &child]), "a parent that pays nothing too");
     // What a block took does not come back.
-    node.handle.dev_mine(1).await.expect("mines");
+    node.handle.dev_mine(MineOrder::blocks(1)).await.expect("mines");
     assert!(waiting(&node).await.is_empty());
     let late = bid(&genesis, 2, 10_000);
     node.handle.submit(late.clone()).await.expect("pays");

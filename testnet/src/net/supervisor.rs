@@ -14,7 +14,7 @@ use bezant_api::client::Client;
 use bezant_api::config::ReadyLine;
 use bezant_api::control::{ControlRequest, ControlResponse, read_line};
 use bezant_api::manifest::{AccountEntry, MANIFEST_FILE, Manifest, NodeEntry, SupervisorEntry};
-use bezant_api::types::{DevByzantineParams, DevLinksParams, EngineName};
+use bezant_api::types::{DevByzantineParams, DevLinksParams, DevTimeParams, EngineName};
 use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -348,6 +348,7 @@ impl Supervisor {
             ControlRequest::Partition { groups } => self.partition(groups).await,
             ControlRequest::Heal => self.heal().await,
             ControlRequest::Byzantine { node, mode, target } => self.byzantine(node, mode, target).await,
+            ControlRequest::Advance { ms } => self.advance(ms).await,
             ControlRequest::Validator { action, node } => self.validator(action, node).await,
             ControlRequest::Down => unreachable!("ends the loop that calls this"),
         };
@@ -472,6 +473,20 @@ impl Supervisor {
             self.lies.remove(&node);
         } else {
             self.lies.insert(node, (mode, target));
+        }
+        Ok(())
+    }
+
+    /// Moves the net's clock; nodes that are down learn it when they start.
+    async fn advance(&mut self, ms: u64) -> Result<(), NetError> {
+        let offset_ms = i64::try_from(ms).ok().and_then(|ms| self.spec.clock_offset_ms.checked_add(ms));
+        self.spec.clock_offset_ms = offset_ms.ok_or_else(|| NetError::Usage("so far ahead there is no time".into()))?;
+        self.spec.write(&self.dir)?;
+        let params = DevTimeParams { token: self.spec.dev_token.clone(), advance_ms: ms };
+        for index in (0..self.slots.len()).filter(|index| self.slots[*index].is_running()) {
+            let failed = |reason: String| NetError::Node { index, reason };
+            let client = Client::of_one(&self.node_entry(index).rpc).map_err(|error| failed(error.to_string()))?;
+            client.dev_time(&params).await.map_err(|error| failed(error.to_string()))?;
         }
         Ok(())
     }

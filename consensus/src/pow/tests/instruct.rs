@@ -1,10 +1,12 @@
-//! What a person decides about branches.
+//! What a person decides: about branches, and which block is mined.
 
-use super::{World, genesis, genesis_with, params, spend_genesis, whole};
-use crate::engine::{Engine, Event, Instruction, InstructionError, Record, Status, Trace};
+use super::{World, genesis, genesis_with, lock, params, solve, spend_genesis, whole};
+use crate::engine::{BlockWish, Engine, Event, Instruction, InstructionError, Record, Status, Trace};
 use crate::ledger::genesis::PowParams;
 use crate::ledger::hash::BlockId;
+use crate::ledger::transaction::Transaction;
 use crate::ledger::units::Height;
+use crate::verify::{Verified, Verifier};
 
 fn active_at(world: &World, node: usize, height: u64) -> BlockId {
     world.nodes[node].engine.chain().active_at(Height(height)).unwrap()
@@ -12,7 +14,7 @@ fn active_at(world: &World, node: usize, height: u64) -> BlockId {
 
 impl World {
     fn instruct(&mut self, index: usize, instruction: Instruction) {
-        self.nodes[index].engine.admits_instruction(instruction).expect("it can be carried out");
+        self.nodes[index].engine.admits_instruction(&instruction).expect("it can be carried out");
         self.tell(index, Event::Instruction(instruction));
     }
 
@@ -147,7 +149,7 @@ fn instructions_that_make_no_sense_are_refused() {
     let engine = &world.nodes[0].engine;
     let (unknown, first) = (BlockId([9; 32]), active_at(&world, 0, 1));
     let genesis = active_at(&world, 0, 0);
-    let judge = |instruction| engine.admits_instruction(instruction);
+    let judge = |instruction| engine.admits_instruction(&instruction);
     assert_eq!(judge(Instruction::Invalidate(unknown)), Err(InstructionError::Unknown(unknown)));
     assert_eq!(judge(Instruction::Reconsider(unknown)), Err(InstructionError::Unknown(unknown)));
     assert_eq!(judge(Instruction::Invalidate(genesis)), Err(InstructionError::Genesis));
@@ -155,7 +157,7 @@ fn instructions_that_make_no_sense_are_refused() {
     assert_eq!(judge(Instruction::Invalidate(first)), Ok(()));
     let second = active_at(&world, 0, 2);
     world.nodes[0].disk.0.lock().unwrap().diffs.remove(&second);
-    let judge = |instruction| world.nodes[0].engine.admits_instruction(instruction);
+    let judge = |instruction| world.nodes[0].engine.admits_instruction(&instruction);
     assert_eq!(judge(Instruction::Invalidate(first)), Err(InstructionError::NoUndo(Height(0))));
     assert_eq!(judge(Instruction::Invalidate(active_at(&world, 0, 3))), Ok(()));
     let tip = world.nodes[0].tip_id();
@@ -224,4 +226,71 @@ fn a_refused_branch_is_followed_when_a_person_says_so() {
     world.assert_agreed();
     world.mine(0, 2);
     world.assert_agreed();
+}
+
+fn verified(world: &World, transaction: &Transaction) -> Verified<Transaction> {
+    Verifier::new(world.genesis.clone()).transaction(transaction.clone()).expect("it is well formed")
+}
+
+/// Solves the template that is there.
+fn solve_template(world: &mut World, index: usize) {
+    let template = world.nodes[index].template.clone().expect("a template is there");
+    let block = solve(template.block);
+    world.tell(index, Event::Solved { ticket: template.ticket, block });
+}
+
+#[test]
+fn a_block_as_it_is_wanted_is_mined_once() {
+    let world = World::new(1, &genesis());
+    let [chosen, wanted] = [0, 1].map(|number| spend_genesis(&world.genesis, number, 9));
+    for (exactly, expected) in
+        [(None, vec![chosen.id()]), (Some(Vec::new()), Vec::new()), (Some(vec![&wanted]), vec![wanted.id()])]
+    {
+        let mut world = World::new(1, &world.genesis);
+        world.nodes[0].pool.push(chosen.clone());
+        let exactly = exactly.map(|all| all.into_iter().map(|it| verified(&world, it)).collect());
+        let wish = BlockWish { payee: Some(lock(77).hash()), exactly };
+        world.instruct(0, Instruction::Mine(wish));
+        solve_template(&mut world, 0);
+        assert_eq!(world.nodes[0].tip(), Height(1));
+        let block = world.nodes[0].disk.0.lock().unwrap().bodies[&world.nodes[0].tip_id()].clone();
+        let ids: Vec<_> = block.transactions[1..].iter().map(Transaction::id).collect();
+        assert_eq!(ids, expected);
+        assert_eq!(block.transactions[0].outputs()[0].lock, lock(77).hash());
+        assert!(world.nodes[0].template.is_none(), "one block was wanted");
+    }
+}
+
+#[test]
+fn a_wish_that_breaks_a_rule_is_refused_and_one_that_the_chain_overtakes_is_given_up() {
+    let mut world = World::new(2, &genesis());
+    let payment = spend_genesis(&world.genesis, 0, 9);
+    let rival = spend_genesis(&world.genesis, 0, 8);
+    let both = [&payment, &rival].map(|it| verified(&world, it)).to_vec();
+    let judge = |world: &World, all: &[Verified<Transaction>]| {
+        let wish = BlockWish { payee: None, exactly: Some(all.to_vec()) };
+        world.nodes[0].engine.admits_instruction(&Instruction::Mine(wish))
+    };
+    assert!(matches!(judge(&world, &both), Err(InstructionError::Block(_))));
+    assert_eq!(judge(&world, &both[..1]), Ok(()));
+    let wish = BlockWish { payee: None, exactly: Some(both[..1].to_vec()) };
+    world.instruct(0, Instruction::Mine(wish));
+    // Somebody else's block spends the coin.
+    world.nodes[1].pool.push(rival);
+    world.mine(1, 1);
+    assert_eq!(world.nodes[0].tip_id(), world.nodes[1].tip_id());
+    assert!(matches!(judge(&world, &both[..1]), Err(InstructionError::Block(_))));
+    world.pass_s(3);
+    assert!(world.nodes[0].template.is_none(), "what cannot be is not searched for");
+    world.mine(0, 1);
+}
+
+#[test]
+fn a_node_that_starts_again_on_an_old_tip_finds_another_block() {
+    let mut world = World::new(1, &genesis());
+    let (now, first) = (world.now, world.find(0));
+    let mut again = World::new(1, &genesis());
+    again.nodes[0].engine.config.salt = [9; 32];
+    assert_eq!(again.now, now);
+    assert_ne!(again.find(0), first);
 }

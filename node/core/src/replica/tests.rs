@@ -405,7 +405,7 @@ impl Engine for Script {
     fn admits_change(&self, _: &Transaction) -> Result<(), TxError> {
         Ok(())
     }
-    fn admits_instruction(&self, _: Instruction) -> Result<(), InstructionError> {
+    fn admits_instruction(&self, _: &Instruction) -> Result<(), InstructionError> {
         Ok(())
     }
 }
