@@ -4,7 +4,7 @@ mod wallet;
 
 pub(crate) use wallet::{Password, Send, Wallet, WalletNew};
 
-use bezant_testnet::sim::Lie;
+use bezant_testnet::sim::{Lie, MiningMode};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -365,6 +365,11 @@ Modes:
   empty-proofs       leaves certificates out, or cuts them short
   lie-checkpoint     states another coin set at checkpoints
   mutate             changes its messages at random
+Modes under proof of work:
+  withhold           tells nobody of the blocks it finds; `off` tells all of them at once
+  selfish            lets its blocks out when that costs the others the most work
+  bad-block          finds and announces blocks that pay it more than there is
+  low-work-spam      sends branches of headers that took the least work there is
   off                says what is true again
 
 Examples:
@@ -419,16 +424,24 @@ pub(crate) struct Byzantine {
     pub(crate) target: Option<String>,
 }
 
-/// A mode of lying, or none.
+/// A mode of lying under either engine, or none.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ModeOrOff(pub(crate) Option<Lie>);
+pub(crate) enum ModeOrOff {
+    Voting(Lie),
+    Mining(MiningMode),
+    Off,
+}
 
 /// The name of a mode of lying, or `off`.
 fn lie(text: &str) -> Result<ModeOrOff, String> {
     if text == "off" {
-        return Ok(ModeOrOff(None));
+        return Ok(ModeOrOff::Off);
     }
-    text.parse().map(|lie| ModeOrOff(Some(lie))).map_err(|error| format!("{error}, or off"))
+    if let Ok(mode) = text.parse() {
+        return Ok(ModeOrOff::Mining(mode));
+    }
+    let names = MiningMode::ALL.map(MiningMode::name).join(", ");
+    text.parse().map(ModeOrOff::Voting).map_err(|error| format!("{error}; under proof of work {names}; or off"))
 }
 
 #[derive(Args, Debug)]

@@ -28,7 +28,6 @@ use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction, Witne
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::verify::Verified;
 use bezant_node_core::io::{Admitted, DropReason, Refusal, Refused, Trial};
-use bezant_node_core::lies::{Mode, Target};
 use bezant_node_core::limits::ESTIMATE_TARGET_MAX;
 use libp2p::PeerId;
 pub(crate) use readers::Readers;
@@ -475,22 +474,23 @@ impl NodeHandle {
     /// `dev_byzantine`: this member lies in that way from now on, or not at all. A mode that takes a target needs one.
     ///
     /// # Errors
-    /// Not a dev net of PBFT, no member, a target that is missing or not wanted, busy or stopping.
-    pub async fn dev_byzantine(&self, lie: Option<(Mode, Option<Target>)>) -> Result<(), AskError> {
+    /// Not a dev net, a mode of the other engine, no member, a target that is missing or not wanted, busy or stopping.
+    pub(crate) async fn dev_byzantine(&self, lie: Option<Lie>) -> Result<(), AskError> {
         self.dev_only()?;
         let wrong = |text: String| Err(AskError::Invalid(text));
         match lie {
-            Some((mode, None)) if mode.takes_target() => {
+            Some(Lie::Voting { mode, target: None }) if mode.takes_target() => {
                 return wrong(format!("target: {mode} needs a transaction or an address"));
             }
-            Some((mode, Some(_))) if !mode.takes_target() => return wrong(format!("target: {mode} takes none")),
+            Some(Lie::Voting { mode, target: Some(_) }) if !mode.takes_target() => {
+                return wrong(format!("target: {mode} takes none"));
+            }
             Some(_) | None => {}
         }
-        let lie = lie.map(|(mode, target)| Lie { mode, target });
         if self.ask("dev_byzantine", |reply| Request::DevByzantine { lie, reply }).await? {
             return Ok(());
         }
-        wrong("only members of a PBFT net can lie; this node votes on nothing".to_owned())
+        wrong("mode: it is not of this net's engine, or this node is no member and votes on nothing".to_owned())
     }
 
     /// `dev_mine`: makes blocks, empty if need be; answers with the tip once they are there. Under PBFT blocks of others count

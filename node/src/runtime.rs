@@ -354,6 +354,10 @@ impl Core {
             }
             Work::Request(question) => Step { question: Some(question), ..Step::default() },
             Work::Solved(Solution { ticket, block }) => {
+                if let Some(said) = self.lies.solved(&block) {
+                    said.into_iter().for_each(|(to, message)| self.say(to, message, &mut None));
+                    return Ok(Step::default());
+                }
                 self.mining.found(block.id());
                 self.tell(Input::Solved { ticket, block })
             }
@@ -398,7 +402,9 @@ impl Core {
             }
             Arrival::Message { from, message, since, reply } => {
                 let waited_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-                self.lies.heard(message.get());
+                for (to, message) in self.lies.heard(message.get()) {
+                    self.say(to, message, &mut None);
+                }
                 if let Message::Tip(tip) = message.get() {
                     self.peers.claims(from, tip.height);
                 }

@@ -3,18 +3,20 @@
 mod dev;
 mod up;
 
-use crate::cli::{Byzantine, Global, Load, Net, Nodes, Testnet, TestnetTime, Validator, ValidatorChange, Wait};
+use crate::cli::{
+    Byzantine, Global, Load, ModeOrOff, Net, Nodes, Testnet, TestnetTime, Validator, ValidatorChange, Wait,
+};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
 use bezant_api::control::{ControlRequest, ValidatorAction};
 use bezant_api::manifest::Manifest;
+use bezant_api::types::EngineName;
 use bezant_testnet::net::client::{self, NetStatus};
 use bezant_testnet::net::error::NetError;
 use bezant_testnet::net::load::{self, LoadOptions};
 use bezant_testnet::net::logs::Follower;
 use bezant_testnet::net::wait::{self, Goal};
 use bezant_testnet::net::{check, spec};
-use bezant_testnet::sim::Lie;
 use serde_json::json;
 use std::time::Duration;
 
@@ -155,14 +157,23 @@ async fn ask(net: &Net, global: &Global, output: &Output, request: ControlReques
 
 async fn byzantine(options: Byzantine, global: &Global, output: &Output) -> Outcome {
     let Byzantine { net, node, mode, target } = options;
-    let takes_target = mode.0.is_some_and(Lie::takes_target);
-    let mode = mode.0.map_or("off", Lie::name).to_owned();
+    let (lies_under, takes_target, mode) = match mode {
+        ModeOrOff::Voting(mode) => (Some(EngineName::Pbft), mode.takes_target(), mode.name()),
+        ModeOrOff::Mining(mode) => (Some(EngineName::Pow), false, mode.name()),
+        ModeOrOff::Off => (None, false, "off"),
+    };
+    let mode = mode.to_owned();
     match (takes_target, &target) {
         (true, None) => return Err(Failure::usage(format!("{mode} needs the id of a transaction, or an address"))),
         (false, Some(_)) => return Err(Failure::usage(format!("{mode} takes nothing more"))),
         (true, Some(_)) | (false, None) => {}
     }
     let manifest = net::running(&net, global)?;
+    if lies_under.is_some_and(|engine| engine != manifest.engine) {
+        return Err(Failure::usage(format!(
+            "{mode} is no lie of this net's engine; see bezant testnet byzantine --help"
+        )));
+    }
     // An account of the net may be meant by its name.
     let address = |text: String| {
         let account = manifest.accounts.iter().find(|account| account.name == text);
@@ -170,6 +181,9 @@ async fn byzantine(options: Byzantine, global: &Global, output: &Output) -> Outc
     };
     let request = ControlRequest::Byzantine { node, mode: mode.clone(), target: target.map(address) };
     client::ask(&manifest, &request).await?;
+    if manifest.engine == EngineName::Pow {
+        return output.result(&json!({ "node": node, "mode": mode }), String::new);
+    }
     let lying = client::status(&manifest).await.nodes.iter().filter(|node| node.byzantine.is_some()).count();
     let members = manifest.nodes.iter().filter(|node| node.validator.is_some()).count();
     let borne = members.saturating_sub(1) / 3;

@@ -98,8 +98,12 @@ fn what_cannot_be_lied_about_is_refused() {
 }
 
 #[test]
-fn nobody_lies_under_proof_of_work() {
+fn each_engine_has_its_own_lies() {
     let net = Net::up(&["--engine", "pow", "--nodes", "1"]);
-    let ran = net.run(&["testnet", "byzantine", "0", "silent"]).ended(1);
-    assert!(ran.stderr.contains("PBFT"), "{ran:?}");
+    let ran = net.run(&["testnet", "byzantine", "0", "silent"]).ended(2);
+    assert!(ran.stderr.contains("engine"), "{ran:?}");
+    net.json(&["testnet", "byzantine", "0", "selfish"]);
+    assert_eq!(shown(&net, 0).as_deref(), Some("selfish"));
+    net.json(&["testnet", "byzantine", "0", "off"]);
+    assert_eq!(shown(&net, 0), None);
 }

@@ -84,3 +84,98 @@ fn healing_reorganises_the_lighter_side_and_its_transfers_come_back() {
     }
     net.check();
 }
+
+#[test]
+fn developers_mine_what_they_want_turn_the_clock_and_take_blocks_back() {
+    let net = Net::up(&["--engine", "pow", "--block-time", "1s"]);
+    hashrate(&net, &[0, 1, 2, 3], "0");
+    net.json(&["testnet", "mine", "2", "--node", "1"]);
+    net.await_synced();
+    let nodes = net.manifest().nodes;
+    let block = |node: usize, height: u64| {
+        net.block_on(client(&nodes[node]).block(BlockRef::Height(height))).expect("the node has it")
+    };
+    let tip = |node: usize| net.block_on(client(&nodes[node]).tip()).expect("the node answers");
+    let ids = |node: usize, height: u64| -> Vec<String> {
+        let block: Block = decode(&hex::decode(block(node, height).hex).expect("hex")).expect("a block");
+        block.transactions[1..].iter().map(|transaction| transaction.id().to_string()).collect()
+    };
+    // Two wait; exactly the second is put into a block that pays alice, then none into the next.
+    let send = |from: &str| {
+        let sent = net.send(from, "bob", "1", &["--wait", "pool", "--node", "0"]);
+        text(&sent["txid"]).to_owned()
+    };
+    let (first, second) = (send("alice"), send("carol"));
+    let before = tip(0).height;
+    let mined = net.json(&["testnet", "mine", "1", "--to", "alice", "--tx", &second]);
+    assert_eq!(mined["height"], before + 1);
+    assert_eq!(ids(0, before + 1), [second.clone()]);
+    net.json(&["testnet", "mine", "1", "--empty"]);
+    assert_eq!(ids(0, before + 2), [] as [String; 0]);
+    assert_eq!(net.tx_status(0, &first).state, TxState::Pool);
+    // A coin is not spent twice.
+    let refused = net.run(&["testnet", "mine", "1", "--tx", &second, "--tx", &second]);
+    assert_eq!(refused.status, 3, "{refused:?}");
+
+    net.await_synced();
+    let (old, time) = (tip(3), block(3, before + 2).time);
+    net.json(&["testnet", "time", "advance", "1h"]);
+    let reorg = net.json(&["testnet", "reorg", "2", "--node", "2"]);
+    assert_eq!((&reorg["fork"], &reorg["height"]), (&before.into(), &(before + 3).into()), "{reorg}");
+    assert_eq!(reorg["old"], old.id.as_str());
+    assert_eq!(reorg["followed"].as_array().map(Vec::len), Some(4), "{reorg}");
+    for node in 0..4 {
+        assert_ne!(block(node, before + 1).id, old.id);
+        until("what lost its place waits again", LIMIT, || {
+            (net.tx_status(node, &second).state == TxState::Pool).then_some(())
+        });
+    }
+    assert!(block(3, before + 3).time >= time + 3_600, "one clock for all nodes");
+    net.json(&["testnet", "mine", "1"]);
+    until("both are in the chain", LIMIT, || {
+        [&first, &second].iter().all(|txid| net.tx_status(3, txid).state >= TxState::Included).then_some(())
+    });
+    hashrate(&net, &[0, 1, 2, 3], "50000");
+    net.check();
+}
+
+#[test]
+fn a_miner_that_withholds_takes_back_what_the_others_confirmed() {
+    let net = Net::up(&["--engine", "pow", "--block-time", "1s"]);
+    hashrate(&net, &[0, 1, 2, 3], "0");
+    net.json(&["testnet", "mine", "2", "--node", "1"]);
+    net.await_synced();
+    let nodes = net.manifest().nodes;
+    let tip = |node: usize| net.block_on(client(&nodes[node]).tip()).expect("the node answers");
+    let start = tip(0).height;
+    net.json(&["testnet", "byzantine", "0", "withhold"]);
+    net.json(&["testnet", "mine", "4", "--node", "0", "--empty"]);
+    assert_eq!((tip(0).height, tip(1).height), (start + 4, start), "it keeps them to itself");
+    // The others confirm a payment on a chain of their own, two blocks shorter.
+    let sent = net.send("alice", "bob", "1", &["--wait", "pool", "--node", "1"]);
+    let txid = text(&sent["txid"]).to_owned();
+    net.json(&["testnet", "mine", "2", "--node", "1"]);
+    until("the others agree", LIMIT, || (1..4).all(|node| tip(node).height == start + 2).then_some(()));
+    assert_eq!(net.tx_status(2, &txid).confirmations, 2);
+    net.json(&["testnet", "byzantine", "0", "off"]);
+    until("the secret branch is the chain", LIMIT, || (0..4).all(|node| tip(node).id == tip(0).id).then_some(()));
+    assert_eq!(tip(3).height, start + 4);
+    assert_eq!(net.tx_status(2, &txid).state, TxState::Pool, "what was confirmed waits again");
+    net.check();
+}
+
+#[test]
+fn bad_blocks_and_cheap_headers_change_nothing() {
+    let net = Net::up(&["--engine", "pow", "--block-time", "1s"]);
+    net.json(&["testnet", "byzantine", "0", "bad-block"]);
+    net.json(&["testnet", "byzantine", "1", "low-work-spam"]);
+    let refused = net.run(&["testnet", "byzantine", "2", "silent"]);
+    assert_eq!(refused.status, 2, "a mode of the other engine: {refused:?}");
+    let height = |node: usize| net.block_on(net.client(node).tip()).expect("the node answers").height;
+    let start = height(3);
+    until("the honest ones go on", LIMIT, || (height(3) >= start + 8).then_some(()));
+    net.json(&["testnet", "byzantine", "0", "off"]);
+    net.json(&["testnet", "byzantine", "1", "off"]);
+    net.await_synced();
+    net.check();
+}

@@ -1,4 +1,4 @@
-//! Lying on purpose: a filter over everything that a correct PBFT replica says.
+//! Lying on purpose: a filter over everything that a correct PBFT replica says. Under proof of work there is [`LyingMiner`].
 //!
 //! A [`Liar`] stands where messages leave a member. The replica behind it is an ordinary one and knows nothing of it; what it
 //! wants said goes in, what the lying member says instead comes out, signed anew with the member's own key where that is
@@ -33,6 +33,7 @@
 mod dice;
 mod equivocate;
 mod forge;
+mod mining;
 mod mode;
 mod mutate;
 mod proofs;
@@ -40,6 +41,7 @@ mod proofs;
 mod tests;
 mod views;
 
+pub use mining::{LyingMiner, MiningMode, MiningModeError};
 pub use mode::{Mode, ModeError, Target};
 
 use bezant_consensus::engine::To;

@@ -3,6 +3,7 @@
 use super::limits::DEV_MINE_TIMEOUT;
 use super::{mining, refuse, stream};
 use crate::handle::{AskError, MineOrder, NodeHandle};
+use crate::runtime::lies::Lie;
 use bezant_api::address;
 use bezant_api::methods::{Access, Done, METHODS, Method, NoParams, ParamError, open_rpc};
 use bezant_api::types::{
@@ -16,7 +17,7 @@ use bezant_consensus::ledger::hash::{BlockId, LockHash, sha256};
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::limits::{HEADER_BYTES, TRANSACTION_BYTES_MAX};
-use bezant_node_core::lies::{Mode, ModeError, Target};
+use bezant_node_core::lies::{MiningModeError, Mode, ModeError, Target};
 use bezant_node_core::limits::PACKAGE_COUNT_MAX;
 use jsonrpsee::server::{RegisterMethodError, RpcModule};
 use jsonrpsee::types::{ErrorObjectOwned, Params};
@@ -273,9 +274,16 @@ fn peer_id(text: &str) -> Outcome<PeerId> {
 }
 
 /// How to lie; `off` is not at all.
-fn lie(shared: &Shared, params: &DevByzantineParams) -> Outcome<Option<(Mode, Option<Target>)>> {
+fn lie(shared: &Shared, params: &DevByzantineParams) -> Outcome<Option<Lie>> {
     if params.mode == "off" {
         return Ok(None);
+    }
+    if shared.handle.genesis().pow().is_some() {
+        let mode = params.mode.parse().map_err(|error: MiningModeError| wrong("mode", error.to_string()))?;
+        return match params.target {
+            None => Ok(Some(Lie::Mining(mode))),
+            Some(_) => Err(wrong("target", format!("{mode} takes none"))),
+        };
     }
     let mode: Mode = params.mode.parse().map_err(|error: ModeError| wrong("mode", error.to_string()))?;
     let target = params.target.as_deref().map(|text| {
@@ -285,7 +293,7 @@ fn lie(shared: &Shared, params: &DevByzantineParams) -> Outcome<Option<(Mode, Op
         let lock = address::decode(&shared.handle.genesis().network_id(), text);
         lock.map(Target::Lock).map_err(|error| wrong("target", format!("neither a transaction's id nor {error}")))
     });
-    Ok(Some((mode, target.transpose()?)))
+    Ok(Some(Lie::Voting { mode, target: target.transpose()? }))
 }
 
 fn mine_order(shared: &Shared, params: &DevMineParams) -> Outcome<MineOrder> {

@@ -62,9 +62,9 @@ impl Core {
                 let _ = reply.send(());
             }
             Request::DevByzantine { lie, reply } => {
-                let can_lie = self.lies.set(self.clock.now(), lie);
+                let can_lie = self.lies.set(self.clock.now(), self.replica.chain().tip().height, lie);
                 if can_lie {
-                    self.replica.leave_out(lie.and_then(|lie| lie.target));
+                    self.replica.leave_out(lie.and_then(|lie| lie.target()));
                     let what = lie.map_or_else(|| "byzantine: off".to_owned(), |lie| format!("byzantine: {lie}"));
                     self.publish(EventKind::Fault { what });
                 }

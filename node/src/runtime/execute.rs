@@ -30,7 +30,7 @@ impl Core {
         match output {
             Output::Persist(_) => unreachable!("records are taken out before a round is executed"),
             Output::Send { to, message } => self.send(to, message, reply),
-            Output::Mine(template) => self.mining.set_template(template),
+            Output::Mine(template) => self.mining.set_template(template.map(|template| self.lies.template(template))),
             Output::Chain(update) => self.switch(update)?,
             Output::Snapshot(step) => self.snapshot(step)?,
             Output::Members { set, is_present } => self.members(set, is_present),
@@ -61,7 +61,8 @@ impl Core {
 
     /// The one place through which all that the replica says leaves.
     fn send(&mut self, to: To, message: Message, reply: &mut Option<(Peer, Reply)>) {
-        for (to, message) in self.lies.outgoing(self.clock.now(), to, message) {
+        let tip = self.replica.chain().tip().height;
+        for (to, message) in self.lies.outgoing(self.clock.now(), tip, to, message) {
             self.say(to, message, reply);
         }
     }
@@ -73,7 +74,7 @@ impl Core {
         }
     }
 
-    fn say(&mut self, to: To, message: Message, reply: &mut Option<(Peer, Reply)>) {
+    pub(super) fn say(&mut self, to: To, message: Message, reply: &mut Option<(Peer, Reply)>) {
         let kind = message.name();
         if is_answer(&message) && to_peer(to).is_some() && to_peer(to) == reply.as_ref().map(|(peer, _)| *peer) {
             if let Some((_, reply)) = reply.take() {

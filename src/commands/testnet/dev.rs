@@ -90,20 +90,20 @@ pub(super) async fn reorg(net: &Net, depth: u64, node: usize, global: &Global, o
     })
 }
 
-/// Mines empty blocks until the node's chain has more work than any other node's.
+/// Mines empty blocks until no other node has a chain with as much work, but for those that follow.
 async fn outrun(manifest: &Manifest, client: &Client, node: usize, depth: u64) -> Result<(), Failure> {
     let empty = || Wish { to: None, transactions: Some(Vec::new()) };
     let count = u32::try_from(depth + 1).map_err(|_| Failure::usage("so many blocks are not mined at once"))?;
     make(manifest, client, count, empty()).await?;
     let others: Vec<&String> = manifest.nodes.iter().filter(|it| it.index != node).map(|it| &it.rpc).collect();
     for _ in 0..EXTRA_BLOCKS_MAX {
-        let own = work(client).await.ok_or_else(|| Failure::failed("reorg", format!("node{node} says nothing")))?;
-        let mut most = Work::ZERO;
+        let own = tip(client).await.ok_or_else(|| Failure::failed("reorg", format!("node{node} says nothing")))?;
+        let mut is_first = true;
         for url in &others {
             // A node that is down has nothing to say.
-            most = most.max(work(&Client::of_one(url)?).await.unwrap_or(Work::ZERO));
+            is_first &= tip(&Client::of_one(url)?).await.is_none_or(|other| other.0 < own.0 || other == own);
         }
-        if own > most {
+        if is_first {
             return Ok(());
         }
         make(manifest, client, 1, empty()).await?;
@@ -111,8 +111,10 @@ async fn outrun(manifest: &Manifest, client: &Client, node: usize, depth: u64) -
     Err(Failure::failed("reorg", "the others mine faster than this node; limit them with `bezant testnet hashrate`"))
 }
 
-async fn work(client: &Client) -> Option<Work> {
-    Work::from_hex(&client.status().await.ok()?.pow?.work)
+/// The work of a node's chain, and its tip.
+async fn tip(client: &Client) -> Option<(Work, String)> {
+    let status = client.status().await.ok()?;
+    Some((Work::from_hex(&status.pow?.work)?, status.tip))
 }
 
 /// Waits until every node that answers has another block than `old` at a height; tells which have.

@@ -14,7 +14,7 @@ use bezant_api::client::Client;
 use bezant_api::config::ReadyLine;
 use bezant_api::control::{ControlRequest, ControlResponse, read_line};
 use bezant_api::manifest::{AccountEntry, MANIFEST_FILE, Manifest, NodeEntry, SupervisorEntry};
-use bezant_api::types::{DevByzantineParams, DevLinksParams, DevTimeParams, EngineName};
+use bezant_api::types::{DevByzantineParams, DevLinksParams, DevTimeParams};
 use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -462,9 +462,6 @@ impl Supervisor {
 
     async fn byzantine(&mut self, node: usize, mode: String, target: Option<String>) -> Result<(), NetError> {
         self.check_index(node)?;
-        if self.spec.engine != EngineName::Pbft {
-            return Err(NetError::Refused("only members of a PBFT net can lie so far".to_owned()));
-        }
         if !self.slots[node].is_running() {
             return Err(NetError::Refused(format!("node{node} is down; start it with `testnet start {node}`")));
         }

@@ -49,7 +49,7 @@ pub mod twins;
 mod users;
 mod world;
 
-pub use bezant_node_core::lies::Mode as Lie;
+pub use bezant_node_core::lies::{MiningMode, Mode as Lie};
 pub use campaign::{add_seeds, report, run, run_seed};
 pub use options::{Fault, Faults, NODES_DRAWN, NODES_MAX, STEPS_MAX, SimEngine, SimOptions, SimOptionsError};
 pub use plant::{Plant, ShellPlant};
