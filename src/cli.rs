@@ -390,7 +390,7 @@ pub(crate) struct Mine {
     #[arg(long, value_name = "ADDRESS|NAME", env = "BEZANT_TO")]
     pub(crate) to: Option<String>,
     /// Proof of work: a block with exactly this transaction (its id if it waits there, or its hex), and with further ones in this order
-    #[arg(long, value_name = "TXID|HEX")]
+    #[arg(long, value_name = "TXID|HEX", env = "BEZANT_TX")]
     pub(crate) tx: Vec<String>,
     /// Proof of work: blocks without any transaction
     #[arg(long, conflicts_with = "tx", env = "BEZANT_EMPTY")]

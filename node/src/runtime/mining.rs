@@ -52,8 +52,9 @@ pub(super) struct Mining {
     on_demand: VecDeque<OnDemand>,
     /// Whether the block that is wanted next has been asked for.
     asked: bool,
-    /// The last block that was found here.
-    found: Option<BlockId>,
+    /// The last blocks that were found on this node's templates: several may be on their way. Invariant: at most
+    /// [`SOLUTIONS_MAX`].
+    found: VecDeque<BlockId>,
     samples: VecDeque<(Instant, u64)>,
 }
 
@@ -80,7 +81,7 @@ impl Mining {
             hashrate_max,
             on_demand: VecDeque::new(),
             asked: false,
-            found: None,
+            found: VecDeque::new(),
             samples: VecDeque::new(),
         };
         (mining, solutions)
@@ -130,7 +131,10 @@ impl Mining {
 
     /// The miner found this block; of proof of work only such count as made on demand.
     pub(super) fn found(&mut self, block: BlockId) {
-        self.found = Some(block);
+        if self.found.len() >= SOLUTIONS_MAX {
+            self.found.pop_front();
+        }
+        self.found.push_back(block);
     }
 
     pub(super) fn asked(&mut self) {
@@ -139,7 +143,7 @@ impl Mining {
 
     /// A block was connected. Of proof of work those of others are not what was demanded.
     pub(super) fn block_came(&mut self, block: &BlockId, is_pow: bool) {
-        if is_pow && self.found != Some(*block) {
+        if is_pow && !self.found.contains(block) {
             return;
         }
         self.asked = false;
