@@ -233,7 +233,7 @@ impl Pow {
     /// share.
     fn final_height_at(&self, tip: Height) -> Height {
         let by_depth = Height(tip.0.saturating_sub(u64::from(self.params.final_depth) - 1));
-        self.refused_branch().map_or(by_depth, |refused| by_depth.min(refused.fork))
+        self.tree.refused_fork().map_or(by_depth, |fork| by_depth.min(fork))
     }
 
     /// Tells all where we stand, when that has changed or it is time to.

@@ -294,3 +294,21 @@ fn a_node_that_starts_again_on_an_old_tip_finds_another_block() {
     assert_eq!(again.now, now);
     assert_ne!(again.find(0), first);
 }
+
+#[test]
+fn of_several_refused_branches_all_count() {
+    let genesis = genesis_with(PowParams { max_reorg: 4, ..params() });
+    let mut world = World::new(3, &genesis);
+    world.mine(0, 2);
+    world.partition(&[0, 2], &[1]);
+    world.mine(0, 2);
+    world.partition(&[0], &[1, 2]);
+    world.partition(&[1], &[2]);
+    world.mine(0, 5);
+    world.mine(2, 7);
+    world.mine(1, 8);
+    world.heal();
+    world.pass_s(60);
+    assert_eq!(world.refused(0), Some((Height(4), Height(11))), "the heaviest of them");
+    assert_eq!(world.final_height(0), Height(2), "what all of them share");
+}

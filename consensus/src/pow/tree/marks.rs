@@ -6,6 +6,7 @@
 
 use super::{Node, Rank, Status, Tree};
 use crate::ledger::hash::BlockId;
+use crate::ledger::units::Height;
 
 /// Why a block is ruled out; the later the graver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +95,13 @@ impl Tree {
     /// The best branch that is not followed only because it forks off too deep, if it has more work than the tip.
     pub(in crate::pow) fn refused_branch(&self) -> Option<BlockId> {
         self.best_barred.filter(|id| self.is_better_than_tip(id))
+    }
+
+    /// Height up to which the active chain shares its blocks with all refused branches that have more work.
+    pub(in crate::pow) fn refused_fork(&self) -> Option<Height> {
+        self.refused_branch()?;
+        let refused = self.nodes.iter().filter(|(id, node)| node.is_barred() && self.is_better_than_tip(id));
+        refused.map(|(id, _)| self.fork(id)).min()
     }
 
     /// A block and all of its descendants, each after its parent.
