@@ -76,11 +76,23 @@ pub enum Plant {
     SilentReorg,
     /// Proof of work: blocks are undone from the fork up, not from the tip down.
     UndoOrder,
+    /// Proof of work: branches are followed however deep they fork off.
+    DeepReorg,
+    /// Proof of work: a branch that forks off too deep is left without a word.
+    MuteAlarm,
+    /// Proof of work: mining goes on while a branch with more work is refused.
+    MineContested,
+    /// Proof of work: a refused branch with more work changes nothing in what is final.
+    FinalContested,
+    /// Proof of work: a branch with as much work as the chain is switched to.
+    TieMoves,
+    /// Proof of work: headers are not asked for.
+    AskNobody,
 }
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Plant; 35] = [
+    pub const ALL: [Plant; 41] = [
         Plant::ForgetVotes,
         Plant::SmallQuorum,
         Plant::PersistAfterSend,
@@ -116,6 +128,12 @@ impl Plant {
         Plant::TipByHeight,
         Plant::SilentReorg,
         Plant::UndoOrder,
+        Plant::DeepReorg,
+        Plant::MuteAlarm,
+        Plant::MineContested,
+        Plant::FinalContested,
+        Plant::TieMoves,
+        Plant::AskNobody,
     ];
 
     /// A stable name for command lines.
@@ -157,6 +175,12 @@ impl Plant {
             Plant::TipByHeight => "tip-by-height",
             Plant::SilentReorg => "silent-reorg",
             Plant::UndoOrder => "undo-order",
+            Plant::DeepReorg => "deep-reorg",
+            Plant::MuteAlarm => "mute-alarm",
+            Plant::MineContested => "mine-contested",
+            Plant::FinalContested => "final-contested",
+            Plant::TieMoves => "tie-moves",
+            Plant::AskNobody => "ask-nobody",
         }
     }
 
@@ -196,7 +220,15 @@ impl Plant {
             | Plant::EndlessEpoch
             | Plant::ReplayedChange
             | Plant::AmnesiacVotes => true,
-            Plant::TipByHeight | Plant::SilentReorg | Plant::UndoOrder => false,
+            Plant::TipByHeight
+            | Plant::SilentReorg
+            | Plant::UndoOrder
+            | Plant::DeepReorg
+            | Plant::MuteAlarm
+            | Plant::MineContested
+            | Plant::FinalContested
+            | Plant::TieMoves
+            | Plant::AskNobody => false,
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::ledger::rules::{BlockError, isolated};
 use crate::ledger::transaction::{Body, Coinbase, Output, Transaction, Witness};
 use crate::ledger::units::{Height, Time};
 use crate::limits::HEADER_BYTES;
+use crate::plant::{Plant, armed};
 
 /// Bytes at the start of the coinbase's extra data that miners may roll.
 pub const EXTRANONCE_BYTES: usize = 8;
@@ -86,7 +87,8 @@ impl Template {
 
 impl Pow {
     fn wants_block(&self) -> bool {
-        (self.config.mine && self.tree.refused_branch().is_none()) || self.mining.wish.is_some()
+        (self.config.mine && (self.tree.refused_branch().is_none() || armed(Plant::MineContested)))
+            || self.mining.wish.is_some()
     }
 
     fn template_parent(&self) -> Option<BlockId> {

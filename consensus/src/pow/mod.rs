@@ -64,6 +64,7 @@ use crate::ledger::rules::context::Place;
 use crate::ledger::transaction::Transaction;
 use crate::ledger::units::{Epoch, Height, Time};
 use crate::message::{Message, TipInfo};
+use crate::plant::{Plant, armed};
 use crate::sync::Peers;
 use bodies::Bodies;
 use mine::Mining;
@@ -233,7 +234,8 @@ impl Pow {
     /// share.
     fn final_height_at(&self, tip: Height) -> Height {
         let by_depth = Height(tip.0.saturating_sub(u64::from(self.params.final_depth) - 1));
-        self.tree.refused_fork().map_or(by_depth, |fork| by_depth.min(fork))
+        let refused = self.tree.refused_fork().filter(|_| !armed(Plant::FinalContested));
+        refused.map_or(by_depth, |fork| by_depth.min(fork))
     }
 
     /// Tells all where we stand, when that has changed or it is time to.

@@ -47,7 +47,7 @@ impl Pow {
     pub(super) fn within_reach(&mut self, id: &BlockId, fork: Height) -> bool {
         let depth = self.chain.tip().height.0 - fork.0;
         let allowed = self.tree.node(id).reach == Reach::Allowed;
-        let within = allowed || depth <= u64::from(self.params.max_reorg);
+        let within = allowed || depth <= u64::from(self.params.max_reorg) || armed(Plant::DeepReorg);
         if !within {
             self.refuse_branch(id, fork);
         }
@@ -58,6 +58,9 @@ impl Pow {
     fn refuse_branch(&mut self, id: &BlockId, fork: Height) {
         let root = self.tree.ancestor(id, fork.next());
         self.tree.bar(&root);
+        if armed(Plant::MuteAlarm) {
+            return;
+        }
         self.trace(Trace::ReorgRefused { depth: self.chain.tip().height.0 - fork.0, tip: *id });
     }
 
@@ -108,8 +111,10 @@ impl Pow {
         self.refill_budget(connected.len());
         self.bodies.forget_stale(self.chain.tip().height);
         // What tells that finality is withdrawn comes first, so that no crash can cut it off from the switch.
-        let before = self.chain.final_height();
-        if fork < before && !armed(Plant::SilentReorg) {
+        let (before, final_height) = (self.chain.final_height(), self.final_height_at(self.chain.tip().height));
+        if fork.min(final_height) < before && !armed(Plant::SilentReorg) {
+            // A branch with more work may have fewer blocks: then less is deep enough, though nothing final was undone.
+            let fork = if fork < before { fork } else { final_height };
             self.trace(Trace::FinalityBroken { before, fork });
         }
         if !disconnected.is_empty() {
@@ -118,7 +123,6 @@ impl Pow {
         if armed(Plant::UndoOrder) {
             disconnected.reverse();
         }
-        let final_height = self.final_height_at(self.chain.tip().height);
         let update = self.chain.update(disconnected, connected, final_height);
         self.emit(Effect::Chain(update));
     }

@@ -8,6 +8,7 @@ use crate::ledger::target::Work;
 use crate::ledger::units::{Epoch, Height};
 use crate::limits::{BLOCKS_PER_MESSAGE_MAX, BODY_WINDOW_BLOCKS};
 use crate::message::{BlockIds, Locator, Message, TipInfo};
+use crate::plant::{Plant, armed};
 use std::collections::BTreeSet;
 
 /// Peers asked for headers at once; more would send the same.
@@ -114,7 +115,8 @@ impl Pow {
         // A claim whose header is here has nothing to tell, even if its branch is not followed.
         let claiming = self.peers.askable(self.now, |claim| claim.work > work && self.tree.get(&claim.id).is_none());
         let free = self.peers.askable(self.now, |_| true);
-        for peer in free.into_iter().filter(|peer| marked.contains(peer) || claiming.contains(peer)) {
+        let asked = free.into_iter().filter(|peer| marked.contains(peer) || claiming.contains(peer));
+        for peer in asked.filter(|_| !armed(Plant::AskNobody)) {
             if open >= HEADER_REQUESTS_MAX {
                 return;
             }

@@ -296,7 +296,9 @@ impl Tree {
                 continue;
             }
             queue.extend(node.children.iter().copied());
-            if node.may_be_followed() && node.merit() > self.node(&self.tip()).merit() {
+            let (merit, tip) = (node.merit(), self.node(&self.tip()).merit());
+            let is_better = merit > tip || (merit == tip && armed(Plant::TieMoves));
+            if node.may_be_followed() && is_better {
                 self.candidates.insert(self.nodes[&at].rank(at));
             }
             self.node_mut(&at).status = Status::Linked;

@@ -9,7 +9,7 @@ use crate::sim::plant::ShellPlant;
 use bezant_consensus::chain::snapshot::{BucketPage, SnapshotStep, Switch};
 use bezant_consensus::chain::{Archive, Base, ChainUpdate, Tip};
 use bezant_consensus::engine::Record;
-use bezant_consensus::ledger::block::Block;
+use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::coins::{Coin, Coins, Diff};
 use bezant_consensus::ledger::commitment::{Buckets, bucket_of};
 use bezant_consensus::ledger::genesis::Genesis;
@@ -142,6 +142,11 @@ impl Disk {
     /// Whether some durable record is as wanted. Looks at the latest first.
     pub(crate) fn has_durable(&self, wanted: impl Fn(&Record) -> bool) -> bool {
         self.records.iter().rev().any(wanted)
+    }
+
+    /// Proof of work: headers that are durable, in the order in which they came.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = &Header> {
+        self.records.iter().filter_map(|record| if let Record::Header(header) = record { Some(header) } else { None })
     }
 
     /// Bodies that the replica may know of.

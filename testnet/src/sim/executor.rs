@@ -88,6 +88,7 @@ impl World {
                 }
             }
             Output::Notice(Notice::Dropped { txid, .. }) => self.dropped(node, txid),
+            Output::Notice(Notice::Engine(Trace::FinalityBroken { fork, .. })) => self.referee.announced(node, fork),
             Output::Notice(Notice::Engine(Trace::Leave { reason, .. })) => {
                 self.stats.views_left += 1;
                 self.stats.complaints += u64::from(matches!(reason, "unfair" | "slow"));
@@ -247,7 +248,7 @@ impl World {
         let Some(template) = &miner.template else { return };
         let target = Target::from_compact(template.block.header.bits).expect("a template has a valid target");
         let hashes: u64 = target.work().value().try_into().unwrap_or(u64::MAX);
-        let mean_ms = hashes.saturating_mul(1_000) / miner.hashes_per_second;
+        let mean_ms = hashes.saturating_mul(1_000_000) / miner.hash_rate_milli;
         let (life, search) = (miner.life, miner.search);
         let at = self.now_ms.saturating_add(self.dice.exponential(mean_ms.max(1)).max(1));
         self.agenda.add(at, Event::Solved { node, life, search });

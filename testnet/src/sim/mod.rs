@@ -25,6 +25,7 @@
 //! from genesis; money made or destroyed; a block connected that a replay refuses; a tip with less work than another valid
 //! branch held; two sets of members for one epoch; a vote of who is no member, or lost its vote log and was not re-admitted; a correct node that is blamed; a panic; no progress. What liars say is not judged, nor who blames them.
 
+mod branches;
 mod campaign;
 mod dice;
 mod disk;
@@ -51,7 +52,9 @@ mod world;
 
 pub use bezant_node_core::lies::{MiningMode, Mode as Lie};
 pub use campaign::{add_seeds, report, run, run_seed};
-pub use options::{Fault, Faults, NODES_DRAWN, NODES_MAX, STEPS_MAX, SimEngine, SimOptions, SimOptionsError};
+pub use options::{
+    Fault, Faults, MINERS_DRAWN, NODES_DRAWN, NODES_MAX, STEPS_MAX, SimEngine, SimOptions, SimOptionsError,
+};
 pub use plant::{Plant, ShellPlant};
 pub use report::{Failure, Objection, Reproduction, SeedReport, SeedStats, SimReport, Totals};
 pub use world::liveness_ms_max;

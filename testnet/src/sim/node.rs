@@ -46,8 +46,10 @@ pub(crate) struct Node {
     next_peer: u64,
     /// By how much its clock is ahead of the slowest possible one.
     pub(crate) skew_ms: u64,
-    /// Proof of work: hashes per virtual second.
-    pub(crate) hashes_per_second: u64,
+    /// Proof of work: thousandths of a hash per virtual second.
+    pub(crate) hash_rate_milli: u64,
+    /// Proof of work: since when it has refused a branch with more work than its own chain.
+    pub(crate) contested_ms: Option<u64>,
     /// PBFT: its key.
     pub(crate) validator: Option<PublicKey>,
     /// PBFT: the present members as it knows them.
@@ -60,7 +62,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(config: ReplicaConfig, disk: Disk, nodes: usize, skew_ms: u64, hashes_per_second: u64) -> Node {
+    pub(crate) fn new(config: ReplicaConfig, disk: Disk, nodes: usize, skew_ms: u64) -> Node {
         let validator = config.engine.key.as_ref().map(SigningKey::public);
         Node {
             validator,
@@ -80,7 +82,8 @@ impl Node {
             names: BTreeMap::new(),
             next_peer: 0,
             skew_ms,
-            hashes_per_second,
+            hash_rate_milli: 0,
+            contested_ms: None,
             template: None,
             search: 0,
         }

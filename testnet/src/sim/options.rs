@@ -4,6 +4,7 @@ use crate::sim::dice::Dice;
 use crate::sim::plant::Plant;
 use bezant_node_core::lies::Mode;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// The engine of the simulated net.
@@ -170,7 +171,7 @@ pub struct SimOptions {
     /// The engine.
     pub engine: SimEngine,
     /// Nodes, 1 to [`NODES_MAX`]; under PBFT all are members, or some and at times others, under proof of work all mine. `None`: each seed draws one of
-    /// [`NODES_DRAWN`].
+    /// [`NODES_DRAWN`], or under proof of work any of [`MINERS_DRAWN`].
     pub nodes: Option<usize>,
     /// The first seed.
     pub seed: u64,
@@ -193,6 +194,8 @@ pub const NODES_MAX: usize = 64;
 /// Of how many nodes a net is, where the seed decides: alone; sizes that bear one liar, two, three and four; and two sizes that
 /// bear no more liars than one node less.
 pub const NODES_DRAWN: [usize; 7] = [1, 4, 5, 6, 7, 10, 13];
+/// Of how many nodes a net is under proof of work, where the seed decides.
+pub const MINERS_DRAWN: RangeInclusive<usize> = 4..=16;
 /// Sets this draw apart from all others, so that a seed is the same run whether its size is drawn or said.
 const NODES_SEED: u64 = 0x006e_6f64_6573;
 /// Events of one seed, at most; a run that needs more does not come to an end.
@@ -218,7 +221,11 @@ impl SimOptions {
     /// How many nodes the net of a seed has.
     #[must_use]
     pub fn nodes_of(&self, seed: u64) -> usize {
-        self.nodes.unwrap_or_else(|| NODES_DRAWN[Dice::new(seed ^ NODES_SEED).index(NODES_DRAWN.len())])
+        let mut dice = Dice::new(seed ^ NODES_SEED);
+        self.nodes.unwrap_or_else(|| match self.engine {
+            SimEngine::Pbft => NODES_DRAWN[dice.index(NODES_DRAWN.len())],
+            SimEngine::Pow => dice.between(*MINERS_DRAWN.start() as u64, *MINERS_DRAWN.end() as u64) as usize,
+        })
     }
 
     /// What is run of one seed alone: the command line that shows it again.

@@ -3,6 +3,7 @@
 //! It believes nothing that a node says: blocks are replayed by the [`Oracle`], votes are noted as they leave, and what was
 //! reported final is remembered across crashes.
 
+use crate::sim::branches::Branches;
 use crate::sim::disk::{Disk, SharedDisk};
 use crate::sim::members::Members;
 use crate::sim::oracle::Oracle;
@@ -13,7 +14,6 @@ use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::key::PublicKey;
-use bezant_consensus::ledger::target::Work;
 use bezant_consensus::ledger::units::{Epoch, Height};
 use bezant_consensus::message::checkpoint::{Checkpoint, CheckpointCertificate, CheckpointVote};
 use bezant_consensus::message::{Ballot, CertifiedBlock, Message, NewView, ViewChange, Vote, VoteKind};
@@ -37,12 +37,10 @@ struct View {
     base: BlockId,
     /// As the replica last said.
     final_height: Height,
-    /// What the executor has told anyone. Under PBFT it survives crashes.
+    /// What the executor has told anyone. It survives crashes.
     reported_final: Vec<BlockId>,
-    /// Proof of work: blocks held with all of their ancestors, all valid.
-    complete: BTreeSet<BlockId>,
-    /// The most work among these.
-    most_work: Work,
+    /// Proof of work.
+    branches: Option<Branches>,
     /// The tip at which its commitment was compared last: hashing all buckets is what costs most here.
     committed: Option<BlockId>,
 }
@@ -52,14 +50,13 @@ type Seat = (u16, VoteKind, u32, u64, u64, u64);
 
 impl View {
     /// Of a node that has never run.
-    fn new(start: BlockId, work: Work) -> View {
+    fn new(start: BlockId, branches: Option<Branches>) -> View {
         View {
             active: vec![start],
             base: start,
             final_height: Height::GENESIS,
             reported_final: vec![start],
-            complete: BTreeSet::from([start]),
-            most_work: work,
+            branches,
             committed: None,
         }
     }
@@ -69,7 +66,8 @@ impl View {
 #[derive(Debug)]
 pub(crate) struct Referee {
     pub(crate) oracle: Oracle,
-    pow: bool,
+    /// Proof of work: how deep a branch may fork off and still be followed.
+    max_reorg: Option<u64>,
     members: Members,
     views: Vec<View>,
     /// Members that lie at some time of the run; what they say is not judged.
@@ -86,18 +84,24 @@ pub(crate) struct Referee {
     pub(crate) finality_broken: u64,
     /// Times that blocks were disconnected.
     pub(crate) reorgs: u64,
+    /// Proof of work: times that a branch was refused as too deep.
+    pub(crate) alarms: u64,
+    /// Proof of work: times that finality was withdrawn without its event, since a crash had come in between.
+    pub(crate) finality_forgotten: u64,
 }
 
 impl Referee {
     pub(crate) fn new(genesis: &Arc<Genesis>, nodes: usize, keys: &[PublicKey], liars: BTreeSet<usize>) -> Referee {
         let oracle = Oracle::new(genesis.clone());
         let start = oracle.genesis_id();
-        let work = oracle.get(&start).map_or(Work::ZERO, |block| block.work);
+        let max_reorg = genesis.pow().map(|params| u64::from(params.max_reorg));
+        let branches = || max_reorg.map(|max_reorg| Branches::new(&oracle, max_reorg));
+        let views = (0..nodes).map(|_| View::new(start, branches())).collect();
         Referee {
             oracle,
-            pow: genesis.pow().is_some(),
-            members: if genesis.pow().is_some() { Members::default() } else { Members::new(genesis, keys) },
-            views: (0..nodes).map(|_| View::new(start, work)).collect(),
+            max_reorg,
+            members: if max_reorg.is_some() { Members::default() } else { Members::new(genesis, keys) },
+            views,
             liars,
             finals: vec![start],
             votes: BTreeMap::new(),
@@ -105,7 +109,13 @@ impl Referee {
             changes: BTreeMap::new(),
             finality_broken: 0,
             reorgs: 0,
+            alarms: 0,
+            finality_forgotten: 0,
         }
+    }
+
+    fn is_pow(&self) -> bool {
+        self.max_reorg.is_some()
     }
 
     /// The blocks that are final, or count as final, on a node now.
@@ -120,9 +130,7 @@ impl Referee {
 
     /// A node lost its disk: all that it ever reported is forgotten, and it is mute under its new vote log.
     pub(crate) fn wiped(&mut self, node: usize, nonce: [u8; 32]) {
-        let start = self.oracle.genesis_id();
-        let work = self.oracle.get(&start).map_or(Work::ZERO, |block| block.work);
-        self.views[node] = View::new(start, work);
+        self.views[node] = View::new(self.oracle.genesis_id(), None);
         self.members.wiped(node, nonce);
     }
 
@@ -145,7 +153,12 @@ impl Referee {
         let mut withdrawn = Vec::new();
         for output in outputs {
             match output {
-                Output::Persist(Record::Body(block)) if self.pow => self.hold(node, block),
+                Output::Persist(Record::Body(block)) if self.is_pow() => self.hold(node, block),
+                Output::Persist(Record::Header(header)) => self.seen(node, header.id()),
+                Output::Mine(template) => self.mines(node, template.is_some()),
+                Output::Notice(Notice::Engine(Trace::ReorgRefused { depth, tip })) => {
+                    self.refuses(node, *tip, *depth)?;
+                }
                 Output::Persist(Record::Epoch(succession)) => self.members.opened(node, &succession.opening)?,
                 Output::Members { set, .. } => self.members.announced(node, set)?,
                 Output::Chain(update) => withdrawn.extend(self.switch(node, update)?),
@@ -158,7 +171,7 @@ impl Referee {
             let text = format!("node {node} withdrew finality (before, fork) {withdrawn:?} and told {broken:?}");
             return object("silent-finality", text);
         }
-        self.most_work(node)
+        self.judge_branches(node)
     }
 
     /// A node goes on from a snapshot: of a block that is final, and never of one below its tip, since nothing corrupts coins
@@ -195,6 +208,7 @@ impl Referee {
             }
         }
         let fork = Height(self.views[node].active.len() as u64 - 1);
+        let depth = update.disconnected.len() as u64;
         for link in &update.connected {
             self.connect(node, link)?;
         }
@@ -202,18 +216,22 @@ impl Referee {
         if view.active.last() != Some(&update.tip.id) || update.tip.height.0 + 1 != view.active.len() as u64 {
             object("chain-update", format!("node {node} is at another tip than its update says"))?;
         }
-        if !update.disconnected.is_empty() {
+        if let (Some(branches), Some(left)) = (&view.branches, update.disconnected.first()) {
+            branches.switches(&self.oracle, node, &left.id, &update.tip.id, depth)?;
             self.reorgs += 1;
         }
         view.final_height = update.final_height;
         if fork < before {
-            if !self.pow {
+            if !self.is_pow() {
                 object("final-undone", format!("node {node} disconnected final blocks from {before} down to {fork}"))?;
             }
             return Ok(Some((before, fork)));
         }
-        if update.final_height < before && !self.pow {
-            object("final-undone", format!("node {node} lowered its final height below {before}"))?;
+        if update.final_height < before {
+            if !self.is_pow() {
+                object("final-undone", format!("node {node} lowered its final height below {before}"))?;
+            }
+            return Ok(Some((before, update.final_height)));
         }
         Ok(None)
     }
@@ -234,58 +252,57 @@ impl Referee {
         Ok(())
     }
 
-    /// Proof of work: a node holds a body.
+    /// Proof of work: a node holds a body. What is invalid does not count.
     fn hold(&mut self, node: usize, block: &Block) {
-        // What is invalid or has no valid parent yet does not count; the latter is seen again when the parent comes.
-        let id = block.id();
-        if self.oracle.learn(block).is_ok() {
-            let view = &mut self.views[node];
-            let parent = self.oracle.get(&id).map(|replayed| (replayed.parent, replayed.work));
-            if let Some((parent, work)) = parent
-                && view.complete.contains(&parent)
-            {
-                view.complete.insert(id);
-                view.most_work = view.most_work.max(work);
-            }
+        if self.oracle.learn(block).is_ok()
+            && let Some(branches) = &mut self.views[node].branches
+        {
+            branches.has_body(&self.oracle, block.id());
         }
     }
 
-    /// Proof of work: bodies that came before their parents, and those that a restart finds.
-    pub(crate) fn hold_all(&mut self, node: usize, disk: &Disk) {
-        let mut rest: Vec<&Arc<Block>> =
-            disk.bodies().filter(|block| !self.views[node].complete.contains(&block.id())).collect();
-        loop {
-            let before = rest.len();
-            rest.retain(|block| {
-                self.hold(node, block);
-                !self.views[node].complete.contains(&block.id())
-            });
-            if rest.is_empty() || rest.len() == before {
-                return;
-            }
+    /// Proof of work: a header joined a node's tree.
+    fn seen(&mut self, node: usize, id: BlockId) {
+        if let Some(branches) = &mut self.views[node].branches {
+            branches.has_header(&self.oracle, id);
         }
     }
 
-    fn most_work(&self, node: usize) -> Verdict {
-        if !self.pow {
-            return Ok(());
+    fn mines(&mut self, node: usize, is_mining: bool) {
+        if let Some(branches) = &mut self.views[node].branches {
+            branches.mines(is_mining);
         }
-        let tip = self.oracle.get(&self.tip(node)).expect("an active block was replayed");
-        let most = self.views[node].most_work;
-        if tip.work < most {
-            return object(
-                "most-work",
-                format!("node {node} stays at height {} with work {}, but holds {most}", tip.height, tip.work),
-            );
+    }
+
+    /// Proof of work: a node raises the alarm.
+    fn refuses(&mut self, node: usize, tip: BlockId, depth: u64) -> Verdict {
+        self.alarms += 1;
+        let View { branches, active, .. } = &mut self.views[node];
+        branches.as_mut().map_or(Ok(()), |branches| branches.refuses(&self.oracle, node, active, tip, depth))
+    }
+
+    /// Proof of work: a person lets a node follow a branch that it refuses.
+    pub(crate) fn allowed(&mut self, node: usize, id: &BlockId) {
+        if let Some(branches) = &mut self.views[node].branches {
+            branches.allows(&self.oracle, id);
         }
-        Ok(())
+    }
+
+    /// Proof of work: the branch with more work than a node's chain that it refuses.
+    pub(crate) fn contested(&self, node: usize) -> Option<BlockId> {
+        self.views[node].branches.as_ref()?.contested(&self.oracle, &self.tip(node))
+    }
+
+    fn judge_branches(&self, node: usize) -> Verdict {
+        let View { branches, active, final_height, .. } = &self.views[node];
+        branches.as_ref().map_or(Ok(()), |branches| branches.judge(&self.oracle, node, active, *final_height))
     }
 
     /// The executor of a node tells the world of a chain update.
     pub(crate) fn reported(&mut self, node: usize, update: &ChainUpdate, disk: &Disk) -> Verdict {
         let path = self.oracle.path(update.tip.id);
         let told = &path[..=update.final_height.0 as usize];
-        if !self.pow {
+        if !self.is_pow() {
             for (height, id) in told.iter().enumerate().skip(1) {
                 self.finalize(node, height, *id)?;
             }
@@ -306,8 +323,29 @@ impl Referee {
                 }
             }
         }
-        self.views[node].reported_final = told.to_vec();
+        self.report(node, &path, told.len());
         Ok(())
+    }
+
+    /// Notes what the world is told, across crashes: of a chain up to its tip, so many blocks are final. Under proof of work a
+    /// replica remembers what counted as final at its flushed tip; what was told of later blocks it withdraws without a word if
+    /// it comes back on another branch. That is counted.
+    fn report(&mut self, node: usize, path: &[BlockId], count: usize) {
+        let is_pow = self.is_pow();
+        let told = &mut self.views[node].reported_final;
+        let kept = path.iter().zip(told.iter()).take_while(|(now, told)| now == told).count();
+        if is_pow && kept < told.len().min(path.len()) {
+            self.finality_forgotten += 1;
+            told.truncate(kept);
+        }
+        if !is_pow || count > told.len() {
+            *told = path[..count].to_vec();
+        }
+    }
+
+    /// Proof of work: a node tells the world that nothing above this height is final any more.
+    pub(crate) fn announced(&mut self, node: usize, fork: Height) {
+        self.views[node].reported_final.truncate(fork.0 as usize + 1);
     }
 
     fn finalize(&mut self, node: usize, height: usize, id: BlockId) -> Verdict {
@@ -556,24 +594,20 @@ impl Referee {
         if self.oracle.get(&tip).is_none() {
             return object("restart", format!("node {node} starts at a tip that it never had"));
         }
-        let start = self.oracle.genesis_id();
-        let work = self.oracle.get(&start).map_or(Work::ZERO, |block| block.work);
         let active = self.oracle.path(tip);
+        let branches = self.max_reorg.map(|max_reorg| Branches::restored(&mut self.oracle, max_reorg, disk));
         let view = &mut self.views[node];
         view.active = active;
         view.base = disk.base();
         view.final_height = Height::GENESIS;
-        view.complete = BTreeSet::from([start]);
-        view.most_work = work;
+        view.branches = branches;
         view.committed = None;
-        if self.pow {
-            self.hold_all(node, disk);
-        }
         Ok(())
     }
 
     /// After a restart, once the replica has decided what to make of its records.
     pub(crate) fn restarted(&mut self, node: usize, chain: &mut Chain, disk: &SharedDisk) -> Verdict {
+        let is_pow = self.is_pow();
         let view = &mut self.views[node];
         if chain.tip().id != *view.active.last().expect("genesis is never disconnected") {
             return object("restart", format!("node {node} came back at another tip than its updates say"));
@@ -582,12 +616,12 @@ impl Referee {
         let told = &view.reported_final;
         let kept = view.active.get(..told.len()).is_some_and(|active| active == told.as_slice());
         let is_final = view.final_height.0 as usize + 1 >= told.len();
-        if !(self.pow || kept && is_final) {
+        if !(is_pow || kept && is_final) {
             let (was, is) = (told.len() - 1, view.final_height);
             return object("final-lost", format!("node {node} had reported height {was} final and came back at {is}"));
         }
         self.inspect(node, chain, disk)?;
-        self.most_work(node)
+        self.judge_branches(node)
     }
 
     /// Compares all that a node has with a replay of its chain from genesis.

@@ -31,6 +31,8 @@ const VIEW_TIMEOUTS_MS: [u32; 4] = [500, 1_000, 2_000, 2_000];
 const VIEW_TIMEOUT_SEED: u64 = 0x7469_6d65;
 /// By how much two clocks differ at most.
 const SKEW_MS_MAX: u64 = 1_500;
+/// Proof of work: how far ahead of a clock a header may be, in one net or another. Clocks differ by no more.
+const FUTURES_S: [u32; 3] = [5, 120, 7_200];
 /// A target that takes 256 hashes: real nonces, found in no time.
 const POW_BITS: u32 = 0x2000_ffff;
 const POW_HASHES: u64 = 256;
@@ -70,8 +72,12 @@ pub(crate) fn set_up(options: &SimOptions, seed: u64, dice: &mut Dice) -> Setup 
     let planned = load::plan(&genesis, &verifier, &accounts, count, heal_ms, dice);
     let lying = lying::draw(options, seed, &genesis, &keys, &planned, heal_ms, epochs.as_ref());
     let network = Network::new(count, options.faults, dice);
-    let pace = dice.between(1, 3);
-    let nodes = keys.into_iter().map(|key| node(options, count, &genesis, key, pace, dice)).collect();
+    let pace = dice.between(1, if options.engine == SimEngine::Pow { 6 } else { 3 });
+    let (mut nodes, skews) = (Vec::new(), skew_ms_max(options, &genesis, dice));
+    for key in keys {
+        nodes.push(node(options, count, &genesis, key, skews, dice));
+    }
+    spread_hash_power(&mut nodes, &genesis, pace, dice);
     // Some seeds have a slow disk, some flush rarely: then a crash forgets much.
     let disk_ms_max = [0, 5, 40][dice.index(3)];
     let flush_ms_max = [200, 2_000, 20_000][dice.index(3)];
@@ -83,7 +89,7 @@ fn node(
     count: usize,
     genesis: &Arc<Genesis>,
     key: SigningKey,
-    pace: u64,
+    skew_ms_max: u64,
     dice: &mut Dice,
 ) -> Node {
     let pow = options.engine == SimEngine::Pow;
@@ -103,12 +109,38 @@ fn node(
         Some(Plant::Shell(plant)) => Some(plant),
         Some(Plant::Engine(_)) | None => None,
     };
-    let skew_ms = if options.faults.has(Fault::Clock) { dice.between(0, SKEW_MS_MAX) } else { 0 };
-    // Together they find one block or more in each spacing, so that the target moves where it may; no two are equally fast.
-    let spacing_s = genesis.pow().map_or(1, |params| u64::from(params.spacing_s));
-    let share = POW_HASHES * pace / (spacing_s * count as u64);
-    let hashes_per_second = dice.between((share / 2).max(1), share.max(1) * 3 / 2 + 1);
-    Node::new(config, Disk::new(genesis, plant), count, skew_ms, hashes_per_second)
+    let skew_ms = if options.faults.has(Fault::Clock) { dice.between(0, skew_ms_max) } else { 0 };
+    let node = Node::new(config, Disk::new(genesis, plant), count, skew_ms);
+    // Was once the speed of its miner, and goes on being drawn so that seeds of PBFT stay the runs they were.
+    if !pow {
+        dice.below(1);
+    }
+    node
+}
+
+/// By how much two clocks of this net differ at most: a little, or nearly as much as the rules bear.
+fn skew_ms_max(options: &SimOptions, genesis: &Genesis, dice: &mut Dice) -> u64 {
+    match genesis.pow() {
+        Some(params) if options.faults.has(Fault::Clock) && dice.chance(500) => u64::from(params.future_s) * 1_000,
+        Some(_) | None => SKEW_MS_MAX,
+    }
+}
+
+/// Together the nodes find `pace` blocks in each spacing, so that the target moves where it may. Who has how much of the hash
+/// power is drawn exponentially: a few have most of it, as in the world.
+fn spread_hash_power(nodes: &mut [Node], genesis: &Genesis, pace: u64, dice: &mut Dice) {
+    let Some(params) = genesis.pow() else { return };
+    let all_milli = POW_HASHES * pace * 1_000 / u64::from(params.spacing_s);
+    let weights: Vec<u64> = nodes.iter().map(|_| 20 + dice.exponential(1_000)).collect();
+    let sum: u64 = weights.iter().sum();
+    for (node, weight) in nodes.iter_mut().zip(weights) {
+        node.hash_rate_milli = (all_milli * weight / sum).max(1);
+    }
+}
+
+/// Some targets follow the hash power within seconds, others hardly move in the time of a run.
+fn half_life_s(drawn: u64) -> u32 {
+    if drawn < 150 { 3 + drawn as u32 / 10 } else { drawn as u32 }
 }
 
 fn genesis(
@@ -123,16 +155,23 @@ fn genesis(
     let difficulty = if dice.chance(500) {
         Difficulty::Fixed
     } else {
-        Difficulty::Asert { half_life_s: 30 + dice.below(300) as u32 }
+        Difficulty::Asert { half_life_s: half_life_s(dice.below(300)) }
     };
     let engine = if pow {
+        let final_depth = dice.between(1, 6) as u32;
+        // Where it is small, partitions soon make more blocks than may be undone.
+        let max_reorg = match dice.below(10) {
+            0..=3 => final_depth + dice.below(4) as u32,
+            4..=5 => dice.between(10, 30) as u32,
+            _ => 1_000,
+        };
         EngineParams::Pow(PowParams {
             spacing_s: dice.between(1, 2) as u32,
             bits: POW_BITS,
             difficulty,
-            final_depth: dice.between(2, 6) as u32,
-            max_reorg: 1_000,
-            future_s: 7_200,
+            final_depth,
+            max_reorg,
+            future_s: FUTURES_S[dice.index(FUTURES_S.len())],
         })
     } else {
         // Who was away is far behind only where blocks come by themselves.

@@ -214,6 +214,27 @@ fn pow_of_seven() {
     campaign(SimEngine::Pow, 7, 20, HONEST);
 }
 
+/// The mix of a campaign, a little of it: hash power spread over nets of all sizes, and partitions of which some make more
+/// blocks than may be undone. Those end in an alarm, and then persons decide.
+#[test]
+fn pow_of_all_sizes() {
+    let options = SimOptions { engine: SimEngine::Pow, seed: 100, seeds: 24, ..SimOptions::default() };
+    let report = run(&options, &|_| {});
+    assert!(report.passed(), "{options}\n{report}");
+    let totals = &report.totals.stats;
+    assert!(report.totals.sizes.len() > 6 && totals.reorgs > 0 && totals.finality_broken > 0, "{report}");
+    assert!(totals.alarms > 0 && totals.decisions > 0, "{report}");
+}
+
+/// Nobody raises an alarm, and nobody has to decide, while nothing cuts the net.
+#[test]
+fn pow_without_partitions_needs_nobody() {
+    let options = SimOptions { engine: SimEngine::Pow, seeds: 12, faults: Faults::NONE, ..SimOptions::default() };
+    let report = run(&options, &|_| {});
+    assert!(report.passed(), "{options}\n{report}");
+    assert_eq!(report.totals.stats.alarms + report.totals.stats.decisions, 0, "{report}");
+}
+
 /// The referee finds a bug within so many seeds, by one of these rules, and says how to see it again.
 fn finds(plant: Plant, seeds: u64, rules: &[&str]) {
     finds_in(&four(), plant, seeds, rules);
@@ -287,6 +308,12 @@ mod engine_plants {
         height_instead_of_work_is_found: TipByHeight within 400 by ["most-work"];
         a_silent_reorg_is_found: SilentReorg within 60 by ["silent-finality"];
         undo_from_the_wrong_end_is_found: UndoOrder within 40 by ["chain-update", "panic"];
+        a_reorg_that_is_too_deep_is_found: DeepReorg within 40 by ["too-deep"];
+        an_alarm_that_is_not_raised_is_found: MuteAlarm within 40 by ["alarm"];
+        mining_on_a_refused_side_is_found: MineContested within 40 by ["alarm"];
+        finality_on_a_refused_side_is_found: FinalContested within 40 by ["alarm"];
+        a_tie_that_moves_the_tip_is_found: TieMoves within 8 by ["tie"];
+        headers_that_nobody_asks_for_are_found: AskNobody within 8 by ["liveness"];
     }
 
     macro_rules! found_in_epochs {

@@ -1,9 +1,10 @@
 //! The users of a simulated net: they hand in transactions, and again when the node that took one has forgotten it.
 
 use crate::sim::event::Event;
+use crate::sim::options::SimEngine;
 use crate::sim::referee::Verdict;
 use crate::sim::world::World;
-use bezant_consensus::ledger::hash::TxId;
+use bezant_consensus::ledger::hash::{BlockId, TxId};
 use bezant_node_core::io::{Admitted, Input, Refusal};
 use std::collections::BTreeSet;
 
@@ -79,6 +80,8 @@ impl World {
         self.stats.blocks = self.referee.oracle.count();
         self.stats.reorgs = self.referee.reorgs;
         self.stats.finality_broken = self.referee.finality_broken;
+        self.stats.alarms = self.referee.alarms;
+        self.stats.finality_forgotten = self.referee.finality_forgotten;
         everywhere.unwrap_or_default()
     }
 
@@ -96,7 +99,21 @@ impl World {
         }
         let heights = self.options.plant.is_none().then(|| self.final_heights_apart()).flatten();
         let epochs = self.options.plant.is_none().then(|| self.epochs_missing()).flatten();
-        missing.or(heights).or(epochs)
+        missing.or(heights).or(epochs).or_else(|| self.tips_apart())
+    }
+
+    /// Proof of work: whether nodes are on different branches, or refuse one. Each has the most work that it may follow, as the
+    /// referee sees all the time; so nodes with one tip have the most work of all.
+    fn tips_apart(&self) -> Option<String> {
+        if self.options.engine == SimEngine::Pbft {
+            return None;
+        }
+        let tips: BTreeSet<BlockId> = (0..self.nodes.len()).map(|node| self.referee.tip(node)).collect();
+        let contested = (0..self.nodes.len()).find(|node| self.referee.contested(*node).is_some());
+        match contested {
+            Some(node) => Some(format!("node {node} refuses a branch with more work")),
+            None => (tips.len() > 1).then(|| format!("nodes are on {} branches", tips.len())),
+        }
     }
 
     /// PBFT: whether some node's final height is still behind another's.

@@ -13,7 +13,7 @@ use crate::sim::referee::{Referee, Verdict};
 use crate::sim::report::SeedStats;
 use crate::sim::setup::{GENESIS_TIME_S, Setup, VIEW_TIMEOUT_MS_MAX, set_up};
 use crate::sim::trace::Trace;
-use bezant_consensus::engine::Fault;
+use bezant_consensus::engine::{Fault, Instruction};
 use bezant_consensus::ledger::key::PublicKey;
 use bezant_consensus::ledger::units::Time;
 use bezant_consensus::message::Message;
@@ -40,6 +40,8 @@ pub const fn liveness_ms_max(liars: usize) -> u64 {
 const CHECK_MS: u64 = 1_000;
 /// So long a node has no connection with a peer that it banned.
 const BAN_MS: u64 = 60_000;
+/// Proof of work: so long persons look at an alarm in the second phase before they follow the branch with more work.
+const DECIDE_MS: u64 = 5_000;
 /// A node notices a dead connection after at most this.
 const HANG_UP_MS_MAX: u64 = 600;
 
@@ -148,8 +150,7 @@ impl World {
             let at = self.dice.between(1_000, heal_ms - 1);
             self.agenda.add(at, Event::PowerCut);
         }
-        let is_pbft = self.options.engine == SimEngine::Pbft;
-        if is_pbft && self.faults.has(FaultClass::Absence) && self.nodes.len() > 3 && self.dice.chance(600) {
+        if self.faults.has(FaultClass::Absence) && self.nodes.len() > 3 && self.dice.chance(600) {
             let node = self.dice.index(self.nodes.len());
             let at = self.dice.between(300, heal_ms / 4);
             self.agenda.add(at, Event::Leave { node });
@@ -459,7 +460,9 @@ impl World {
             let again = self.now_ms + self.dice.between(3_000, 4_000);
             self.agenda.add(again, Event::Connect { a: a.min(b), b: a.max(b) });
         }
-        let end = self.now_ms + self.dice.between(500, 12_000);
+        // Under proof of work some last for so long that more blocks are made than may be undone.
+        let is_long = self.options.engine == SimEngine::Pow && self.dice.chance(300);
+        let end = self.now_ms + self.dice.between(500, if is_long { 30_000 } else { 12_000 });
         self.agenda.add(end, Event::Mend { partition: self.network.partition });
         Ok(())
     }
@@ -501,6 +504,7 @@ impl World {
         }
         self.agenda.add(self.now_ms + CHECK_MS, Event::Check);
         let Some(healed_ms) = self.healed_ms else { return Ok(()) };
+        self.persons_decide()?;
         if let Some(missing) = self.missing() {
             self.users_try_again();
             if self.now_ms > healed_ms + self.liveness_ms {
@@ -510,6 +514,24 @@ impl World {
         }
         self.stats.healing_ms = self.now_ms - healed_ms;
         self.finish()
+    }
+
+    /// Proof of work: where a branch with more work is refused for a while, a person looks and lets the node follow it. Nothing
+    /// else brings nodes together that were apart for more than `max_reorg` blocks.
+    fn persons_decide(&mut self) -> Verdict {
+        for node in 0..self.nodes.len() {
+            let Some(refused) = self.referee.contested(node) else {
+                self.nodes[node].contested_ms = None;
+                continue;
+            };
+            let since = *self.nodes[node].contested_ms.get_or_insert(self.now_ms);
+            if self.now_ms >= since + DECIDE_MS {
+                self.stats.decisions += 1;
+                self.referee.allowed(node, &refused);
+                self.tell(node, Input::Instruct(Instruction::Reconsider(refused)))?;
+            }
+        }
+        Ok(())
     }
 
     /// All is final everywhere: the last look.
