@@ -704,7 +704,7 @@ pub(crate) struct Sim {
     /// How blocks are ordered
     #[arg(long, env = "BEZANT_ENGINE", default_value = "pbft")]
     pub(crate) engine: Engine,
-    /// Nodes [default: drawn from the seed, 1, 4, 5, 6, 7, 10 or 13]
+    /// Nodes [default: drawn from the seed; pbft: 1, 4, 5, 6, 7, 10 or 13, pow: 4 to 16]
     #[arg(long, env = "BEZANT_NODES", value_name = "N")]
     pub(crate) nodes: Option<usize>,
     /// The first seed
@@ -743,6 +743,49 @@ pub(crate) enum SimCommand {
     /// Run PBFT's members twice under one key, in every way to part the net
     #[command(hide = true, after_help = "Example:\n  bezant sim twins --views 7 --sample 10000")]
     Twins(Twins),
+    /// What miners and attackers gain under proof of work: measured on nets of real engines, beside what theory says
+    #[command(
+        after_help = "Examples:\n  bezant sim mining selfish --share 0.35\n  bezant sim mining double-spend --depth 6 --svg double-spend.svg"
+    )]
+    Mining(Mining),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Mining {
+    /// `stale`: blocks that end beside the chain; `selfish`: blocks are let out late; `withhold`: N blocks are undone at once;
+    /// `double-spend`: a final payment is undone; `eclipse`: a victim hears the attacker alone
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: MiningScenario,
+    /// The attacker's share of the hash power [default: a curve of shares]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) share: Option<f64>,
+    /// Confirmations for which a victim waits, or blocks to be undone [default: 1, 2, 3 and 6; eclipse: 6]
+    #[arg(long, value_name = "Z")]
+    pub(crate) depth: Option<u32>,
+    /// The first seed
+    #[arg(long, env = "BEZANT_SEED", value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Nets of each point, one a seed [default: enough for a minute or two]
+    #[arg(long, env = "BEZANT_SEEDS", value_name = "COUNT")]
+    pub(crate) seeds: Option<u64>,
+    /// Blocks in each net, or attempts (withhold, double-spend) [default: enough for a minute or two]
+    #[arg(long, value_name = "N")]
+    pub(crate) length: Option<u64>,
+    /// Threads; 0 is one for each processor
+    #[arg(long, env = "BEZANT_JOBS", value_name = "J", default_value_t = 0)]
+    pub(crate) jobs: usize,
+    /// Write a picture too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum MiningScenario {
+    Stale,
+    Selfish,
+    Withhold,
+    DoubleSpend,
+    Eclipse,
 }
 
 #[derive(Args, Debug)]

@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod genesis;
 pub(crate) mod keys;
 pub(crate) mod miner;
+pub(crate) mod mining;
 pub(crate) mod net;
 pub(crate) mod node;
 pub(crate) mod password;

@@ -15,8 +15,10 @@ impl Sum for Totals {
 }
 
 pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
-    if let Some(SimCommand::Twins(twins)) = &options.command {
-        return super::twins::run(twins, output);
+    match &options.command {
+        Some(SimCommand::Twins(twins)) => return super::twins::run(twins, output),
+        Some(SimCommand::Mining(mining)) => return super::mining::run(mining, output),
+        None => {}
     }
     if options.plant.as_deref() == Some("list") {
         let names: Vec<&str> = Plant::all().into_iter().map(Plant::name).collect();

@@ -35,6 +35,7 @@ mod executor;
 mod load;
 mod lying;
 mod members;
+pub mod mining;
 mod network;
 mod node;
 mod options;
