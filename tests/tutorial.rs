@@ -152,6 +152,16 @@ fn every_command_of_changing_validators_works() {
     carry_out("changing-validators.md", 13);
 }
 
+#[test]
+fn every_command_of_a_fork_works() {
+    carry_out("a-fork.md", 20);
+}
+
+#[test]
+fn every_command_of_51_percent_works() {
+    carry_out("51-percent.md", 17);
+}
+
 fn pages(dir: &Path, found: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(dir).expect("docs can be read");
     for path in entries.map(|entry| entry.expect("docs can be read").path()) {

@@ -17,6 +17,8 @@ pub(crate) struct Branches {
     max_reorg: u64,
     /// In the node's tree, whether their bodies are here or not.
     headers: BTreeSet<BlockId>,
+    /// The same in the order in which they came: of several with equal work the first counts.
+    arrivals: Vec<BlockId>,
     /// Blocks held with all of their ancestors, all valid.
     complete: BTreeSet<BlockId>,
     /// Bodies held without all of their ancestors.
@@ -43,6 +45,7 @@ impl Branches {
         Branches {
             max_reorg,
             headers: BTreeSet::from([start]),
+            arrivals: vec![start],
             complete: BTreeSet::from([start]),
             waiting: Vec::new(),
             barred: Vec::new(),
@@ -72,6 +75,7 @@ impl Branches {
     /// A header joined the node's tree.
     pub(crate) fn has_header(&mut self, oracle: &Oracle, id: BlockId) {
         if oracle.get(&id).is_some() && self.headers.insert(id) {
+            self.arrivals.push(id);
             self.weigh(oracle, id);
         }
     }
@@ -195,7 +199,7 @@ impl Branches {
     fn weigh_all(&mut self, oracle: &Oracle) {
         self.refused = None;
         self.heaviest = (Work::ZERO, Vec::new());
-        for id in self.headers.clone() {
+        for id in self.arrivals.clone() {
             self.weigh(oracle, id);
         }
         let open = self.complete.iter().filter(|id| !self.is_barred(oracle, id));

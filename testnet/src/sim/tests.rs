@@ -226,6 +226,13 @@ fn pow_of_all_sizes() {
     assert!(totals.alarms > 0 && totals.decisions > 0, "{report}");
 }
 
+/// Two refused branches had equal work, and the referee asked for what the other one shares.
+#[test]
+fn pow_seeds_that_failed_once() {
+    let options = SimOptions { engine: SimEngine::Pow, ..SimOptions::default() };
+    assert_eq!(run_seed(&options, 4912).objection, None);
+}
+
 /// Nobody raises an alarm, and nobody has to decide, while nothing cuts the net.
 #[test]
 fn pow_without_partitions_needs_nobody() {
@@ -308,7 +315,7 @@ mod engine_plants {
         height_instead_of_work_is_found: TipByHeight within 400 by ["most-work"];
         a_silent_reorg_is_found: SilentReorg within 60 by ["silent-finality"];
         undo_from_the_wrong_end_is_found: UndoOrder within 40 by ["chain-update", "panic"];
-        a_reorg_that_is_too_deep_is_found: DeepReorg within 40 by ["too-deep"];
+        a_reorg_that_is_too_deep_is_found: DeepReorg within 40 by ["too-deep", "alarm"];
         an_alarm_that_is_not_raised_is_found: MuteAlarm within 40 by ["alarm"];
         mining_on_a_refused_side_is_found: MineContested within 40 by ["alarm"];
         finality_on_a_refused_side_is_found: FinalContested within 40 by ["alarm"];

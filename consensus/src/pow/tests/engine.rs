@@ -283,3 +283,30 @@ fn the_status_shows_branches_by_work() {
     assert_eq!(heights, [3, 2]);
     assert_eq!(status.work, status.tips[0].2);
 }
+
+/// Work decides, not the number of blocks: then a block may have too few above it to count as final, though it stays.
+#[test]
+fn a_heavier_branch_with_fewer_blocks_withdraws_finality_aloud() {
+    let params = PowParams { difficulty: Difficulty::Asert { half_life_s: 5 }, final_depth: 8, ..params() };
+    let mut world = World::new(2, &genesis_with(params));
+    // Without a step of the clock each block is harder than the one below it.
+    let hurry = |world: &mut World, index: usize, count: usize| {
+        for _ in 0..count {
+            world.tell(index, Event::BlockNow);
+            let template = world.nodes[index].template.clone().unwrap();
+            world.tell(index, Event::Solved { ticket: template.ticket, block: solve(template.block) });
+        }
+    };
+    hurry(&mut world, 0, 4);
+    world.run();
+    world.assert_agreed();
+    world.partition(&[0], &[1]);
+    hurry(&mut world, 1, 6);
+    world.mine(0, 7);
+    assert_eq!(world.nodes[0].engine.chain().final_height(), Height(4));
+    world.heal();
+    world.assert_agreed();
+    assert_eq!(world.nodes[0].tip(), Height(10));
+    let told = Trace::FinalityBroken { before: Height(4), fork: Height(3) };
+    assert!(world.nodes[0].traces.contains(&told), "{:?}", world.nodes[0].traces);
+}

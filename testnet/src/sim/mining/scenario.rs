@@ -85,9 +85,9 @@ impl ScenarioOptions {
     pub fn of(scenario: Scenario) -> ScenarioOptions {
         let (seeds, length) = match scenario {
             Scenario::Stale => (20, 1_000),
-            Scenario::Selfish => (20, 1_000),
-            Scenario::Withhold | Scenario::DoubleSpend => (20, 25),
-            Scenario::Eclipse => (200, 1),
+            Scenario::Selfish => (10, 1_000),
+            Scenario::Withhold | Scenario::DoubleSpend => (12, 25),
+            Scenario::Eclipse => (100, 1),
         };
         ScenarioOptions { scenario, share: None, seed: 1, seeds, length, depth: None, jobs: 0 }
     }
@@ -157,11 +157,19 @@ fn powers(share: f64, others: usize) -> Vec<u64> {
     std::iter::once(attacker).chain(std::iter::repeat_n(each, others)).collect()
 }
 
+/// Nobody finds anything more, and what is under way arrives.
+fn settle(net: &mut Net, time_ms: u64) {
+    net.is_still = true;
+    let until = net.now_ms + time_ms;
+    net.run_until(|net| net.now_ms >= until);
+}
+
 fn stale(options: &ScenarioOptions) -> Figure {
     let one = |miners: usize, x: f64, seed: u64| {
         let delay_ms = (x * super::net::SPACING_MS as f64).round() as u64;
         let mut net = Net::new(Plan::new(vec![WHOLE / miners as u64; miners], delay_ms), seed);
         net.run_until(|net| net.found.len() as u64 > options.length);
+        settle(&mut net, delay_ms + 1_000);
         assert_eq!(net.blames, 0, "nobody does anything wrong");
         let chain = net.chain_of(net.tip(0)).count();
         1.0 - chain as f64 / (net.found.len() - 1) as f64
@@ -238,9 +246,7 @@ fn undone(options: &ScenarioOptions, plan: Plan, seed: u64) -> f64 {
     let attempts = |net: &Net| net.plan.attack.as_ref().map_or(0, |attack| attack.attempts);
     let mut net = Net::new(plan, seed);
     net.run_until(|net| attempts(net) >= options.length);
-    net.is_still = true;
-    let until = net.now_ms + 1_000;
-    net.run_until(|net| net.now_ms >= until);
+    settle(&mut net, 1_000);
     net.nodes[VICTIM].finality_broken as f64 / attempts(&net) as f64
 }
 
@@ -311,10 +317,8 @@ fn eclipse_one(share: f64, depth: u32, seed: u64) -> Eclipsed {
     net.run_until(|net| net.final_height(VICTIM) >= 1);
     let waited = net.now_ms as f64 / super::net::SPACING_MS as f64;
     // The victim finds the others again.
-    net.is_still = true;
     (1..VICTIM).for_each(|honest| net.connect(honest, VICTIM, NEAR_MS));
-    let until = net.now_ms + 30_000;
-    net.run_until(|net| net.now_ms >= until);
+    settle(&mut net, 30_000);
     Eclipsed { waited, undone: net.nodes[VICTIM].finality_broken > 0 }
 }
 
@@ -353,7 +357,7 @@ fn eclipse(options: &ScenarioOptions) -> Figure {
         "An honest net takes {depth} block times: whoever looks at the clock sees that something is wrong."
     ));
     notes.push(format!(
-        "With `work_min` at the work of the honest chain a victim that starts anew followed the attacker to these heights: {followed:?}."
+        "With `work_min` at the work of the honest chain a victim that starts anew followed the attacker to these heights: {followed:?} (0 unless the attacker has made as much by itself)."
     ));
     Figure {
         title: format!("Eclipse: payments with {depth} confirmations that are undone when the victim hears the others"),

@@ -79,5 +79,5 @@ fn an_eclipsed_victim_that_knows_the_work_believes_nothing() {
     let options =
         ScenarioOptions { share: Some(0.3), seeds: 2, depth: Some(1), ..ScenarioOptions::of(Scenario::Eclipse) };
     let figure = run(&options).expect("the options make sense");
-    assert!(figure.notes.iter().any(|note| note.contains("heights: [0]")), "{figure}");
+    assert!(figure.notes.iter().any(|note| note.contains("heights: [0] ")), "{figure}");
 }
