@@ -273,7 +273,7 @@ fn lost_writes_are_found() {
     finds(
         Plant::Shell(ShellPlant::LostWrites),
         400,
-        &["double-vote", "not-durable", "final-lost", "most-work", "replay", "panic"],
+        &["double-vote", "not-durable", "final-lost", "most-work", "alarm", "replay", "panic"],
     );
 }
 
