@@ -757,10 +757,10 @@ pub(crate) struct Mining {
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenario: MiningScenario,
     /// The attacker's share of the hash power [default: a curve of shares]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, env = "BEZANT_SHARE", value_name = "SHARE")]
     pub(crate) share: Option<f64>,
     /// Confirmations for which a victim waits, or blocks to be undone [default: 1, 2, 3 and 6; eclipse: 6]
-    #[arg(long, value_name = "Z")]
+    #[arg(long, env = "BEZANT_DEPTH", value_name = "Z")]
     pub(crate) depth: Option<u32>,
     /// The first seed
     #[arg(long, env = "BEZANT_SEED", value_name = "S", default_value_t = 1)]
@@ -769,13 +769,13 @@ pub(crate) struct Mining {
     #[arg(long, env = "BEZANT_SEEDS", value_name = "COUNT")]
     pub(crate) seeds: Option<u64>,
     /// Blocks in each net, or attempts (withhold, double-spend) [default: enough for a minute or two]
-    #[arg(long, value_name = "N")]
+    #[arg(long, env = "BEZANT_LENGTH", value_name = "N")]
     pub(crate) length: Option<u64>,
     /// Threads; 0 is one for each processor
     #[arg(long, env = "BEZANT_JOBS", value_name = "J", default_value_t = 0)]
     pub(crate) jobs: usize,
     /// Write a picture too
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "BEZANT_SVG", value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
 }
 
