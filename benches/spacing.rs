@@ -1,5 +1,6 @@
 //! How a net of four miners keeps its spacing while their hash power steps by four and back:
-//! `cargo bench --bench spacing -- [RUNS]`. The runs go on side by side; each takes some four minutes.
+//! `cargo bench --bench spacing -- [RUNS]`. The runs go on side by side; each takes some four minutes. In the dev profile the kernels
+//! are too slow for that.
 //!
 //! The half-life is 20 blocks, as on every local net, and the block time 1 s. What is measured are 200 blocks: 40 with the hash power that
 //! genesis expects, 80 with four times that, 80 as at first. The expected end of the second part is a difficulty of nearly four, for
