@@ -1,11 +1,11 @@
 //! How a net of four miners keeps its spacing while their hash power steps by four and back:
-//! `cargo bench --bench spacing -- [RUNS]`. The runs go on side by side; each takes some four minutes. In the dev profile the kernels
+//! `cargo bench --bench spacing -- [RUNS]`. Two nets run at a time; each takes some four minutes. In the dev profile the kernels
 //! are too slow for that.
 //!
 //! The half-life is 20 blocks, as on every local net, and the block time 1 s. What is measured are 200 blocks: 40 with the hash power that
-//! genesis expects, 80 with four times that, 80 as at first. The expected end of the second part is a difficulty of nearly four, for
-//! after 80 blocks a sixteenth of the way is left; that of the third is one again. So the steps cost no time in sum, and the mean spacing is
-//! the block time but for chance.
+//! genesis expects, 80 with four times that, 80 as at first. At the end of the second part a difficulty of about 3.1 is to be expected in the
+//! mean of 20 blocks, for the rule answers to what has happened: with less and less to correct it nears four slowly. That of the third is
+//! about one again. So the steps cost no time in sum, and the mean spacing is the block time but for chance (3.4 % from run to run).
 
 #[allow(dead_code, reason = "the bench uses a part of what the tests need")]
 #[path = "../tests/e2e/net.rs"]

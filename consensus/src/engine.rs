@@ -336,6 +336,9 @@ pub enum Record {
     Invalidated(BlockId),
     /// Proof of work: neither [`Record::Invalid`] nor [`Record::Invalidated`] any more.
     Reconsidered(BlockId),
+    /// Proof of work: blocks that count as final, before anyone is told so, with all below them; a later record replaces it.
+    /// There is one block but where finality was withdrawn: then also those of before, until the state is flushed beyond that.
+    ToldFinal(Vec<(Height, BlockId)>),
 }
 
 impl Record {
@@ -352,6 +355,7 @@ impl Record {
             | Record::Invalid(_)
             | Record::Invalidated(_)
             | Record::Reconsidered(_)
+            | Record::ToldFinal(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
             | Record::Evidence(_)
@@ -378,6 +382,7 @@ impl Record {
             | Record::Invalid(_)
             | Record::Invalidated(_)
             | Record::Reconsidered(_)
+            | Record::ToldFinal(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
             | Record::Evidence(_)
@@ -594,11 +599,12 @@ pub enum Trace {
         /// The new tip.
         tip: BlockId,
     },
-    /// Proof of work: blocks that counted as final were disconnected.
+    /// Proof of work: blocks that counted as final were disconnected, or do not count as final any more. Told again if the replica stops
+    /// before the state is flushed.
     FinalityBroken {
         /// The final height before.
         before: Height,
-        /// The last common block.
+        /// The last common block; the new final height if no final block was disconnected.
         fork: Height,
     },
     /// Proof of work: a branch with more work forks off deeper than `max_reorg`; it is not followed without a person, and until

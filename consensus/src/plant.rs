@@ -74,6 +74,8 @@ pub enum Plant {
     TipByHeight,
     /// Proof of work: final blocks are withdrawn without a word.
     SilentReorg,
+    /// Proof of work: what was told final is not remembered across a crash.
+    ForgetFinal,
     /// Proof of work: blocks are undone from the fork up, not from the tip down.
     UndoOrder,
     /// Proof of work: branches are followed however deep they fork off.
@@ -92,7 +94,7 @@ pub enum Plant {
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Plant; 41] = [
+    pub const ALL: [Plant; 42] = [
         Plant::ForgetVotes,
         Plant::SmallQuorum,
         Plant::PersistAfterSend,
@@ -127,6 +129,7 @@ impl Plant {
         Plant::AmnesiacVotes,
         Plant::TipByHeight,
         Plant::SilentReorg,
+        Plant::ForgetFinal,
         Plant::UndoOrder,
         Plant::DeepReorg,
         Plant::MuteAlarm,
@@ -174,6 +177,7 @@ impl Plant {
             Plant::AmnesiacVotes => "amnesiac-votes",
             Plant::TipByHeight => "tip-by-height",
             Plant::SilentReorg => "silent-reorg",
+            Plant::ForgetFinal => "forget-final",
             Plant::UndoOrder => "undo-order",
             Plant::DeepReorg => "deep-reorg",
             Plant::MuteAlarm => "mute-alarm",
@@ -222,6 +226,7 @@ impl Plant {
             | Plant::AmnesiacVotes => true,
             Plant::TipByHeight
             | Plant::SilentReorg
+            | Plant::ForgetFinal
             | Plant::UndoOrder
             | Plant::DeepReorg
             | Plant::MuteAlarm

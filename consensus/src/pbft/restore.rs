@@ -157,7 +157,8 @@ impl Pbft {
                 | Record::Header(_)
                 | Record::Invalid(_)
                 | Record::Invalidated(_)
-                | Record::Reconsidered(_) => {}
+                | Record::Reconsidered(_)
+                | Record::ToldFinal(_) => {}
             }
         }
         self.take_back_epochs(successions.into_values());

@@ -2,7 +2,7 @@
 
 use super::Pow;
 use super::tree::Mark;
-use crate::engine::{Effect, Instruction, InstructionError, Record, RefusedBranch, Trace};
+use crate::engine::{Instruction, InstructionError, Record, RefusedBranch};
 
 impl Pow {
     /// Whether an instruction can be carried out.
@@ -47,17 +47,5 @@ impl Pow {
         let tip = self.tree.refused_branch()?;
         let (node, fork) = (self.tree.node(&tip), self.tree.fork(&tip));
         Some(RefusedBranch { tip, height: node.height, work: node.work, fork })
-    }
-
-    /// Brings finality in line when a refused branch has come or gone and nothing was switched.
-    pub(super) fn renew_finality(&mut self) {
-        let (before, final_height) = (self.chain.final_height(), self.final_height_at(self.chain.tip().height));
-        if final_height < before {
-            self.trace(Trace::FinalityBroken { before, fork: final_height });
-        }
-        if final_height != before {
-            let update = self.chain.update(Vec::new(), Vec::new(), final_height);
-            self.emit(Effect::Chain(update));
-        }
     }
 }

@@ -34,6 +34,7 @@
 
 mod bodies;
 mod difficulty;
+mod finality;
 mod headers;
 mod instruct;
 mod light;
@@ -64,9 +65,9 @@ use crate::ledger::rules::context::Place;
 use crate::ledger::transaction::Transaction;
 use crate::ledger::units::{Epoch, Height, Time};
 use crate::message::{Message, TipInfo};
-use crate::plant::{Plant, armed};
 use crate::sync::Peers;
 use bodies::Bodies;
+use finality::Told;
 use mine::Mining;
 use presync::Counting;
 use relay::Relay;
@@ -99,6 +100,7 @@ pub struct Pow {
     /// Headers that do not lead to more work than ours and may still be taken.
     low_work_left: usize,
     mining: Mining,
+    told: Told,
     /// The latest time that was told.
     now: Time,
     /// When peers are told the tip again.
@@ -128,7 +130,10 @@ impl Engine for Pow {
             Event::Overdue { .. } => {}
             Event::Solved { ticket, block } => self.on_solved(ticket, block),
             Event::Pending { oldest } => self.mining.set_pending(oldest.is_some()),
-            Event::Flushed { sequence } => self.chain.flushed(sequence),
+            Event::Flushed { sequence } => {
+                self.chain.flushed(sequence);
+                self.told.flushed(sequence);
+            }
             Event::Instruction(instruction) => self.on_instruction(instruction),
             Event::BlockNow => self.mining.force(BlockWish::default()),
             // PBFT's.
@@ -228,14 +233,6 @@ impl Pow {
             | Message::Successions(_)
             | Message::Buckets(_) => {}
         }
-    }
-
-    /// The height up to which blocks count as final when the tip is at `tip`: while a heavier branch is refused, only what both
-    /// share.
-    fn final_height_at(&self, tip: Height) -> Height {
-        let by_depth = Height(tip.0.saturating_sub(u64::from(self.params.final_depth) - 1));
-        let refused = self.tree.refused_fork().filter(|_| !armed(Plant::FinalContested));
-        refused.map_or(by_depth, |fork| by_depth.min(fork))
     }
 
     /// Tells all where we stand, when that has changed or it is time to.

@@ -5,6 +5,7 @@
 //! selection as in life leads to the tip again.
 
 use super::bodies::Bodies;
+use super::finality::Told;
 use super::mine::Mining;
 use super::tree::{Mark, Status, Tree};
 use super::{Pow, TIP_INTERVAL_MS};
@@ -12,7 +13,7 @@ use crate::chain::{Base, Chain, Store};
 use crate::engine::{Effect, EngineConfig, Record};
 use crate::ledger::hash::BlockId;
 use crate::ledger::target::Target;
-use crate::ledger::units::Time;
+use crate::ledger::units::{Height, Time};
 use crate::limits::LOW_WORK_HEADERS_MAX;
 use crate::sync::Peers;
 use std::collections::BTreeMap;
@@ -32,7 +33,7 @@ impl Pow {
         let params = config.genesis.pow().expect("this engine runs nets of proof of work").clone();
         let target = Target::from_compact(params.bits).expect("the genesis was checked");
         let mut tree = Tree::new(config.genesis.block().header, target);
-        replay(&mut tree, records);
+        let told = replay(&mut tree, records);
         let tip = base.tip;
         assert!(tree.get(&tip.id).is_some(), "a header is persisted before its block is flushed");
         tree.activate_flushed(&tip.id);
@@ -55,23 +56,24 @@ impl Pow {
             waiting: BTreeMap::new(),
             low_work_left: LOW_WORK_HEADERS_MAX,
             mining: Mining::default(),
+            told: Told::restored(told.clone()),
             now: Time(0),
             tip_due: Time(TIP_INTERVAL_MS),
             effects: Vec::new(),
         };
-        // First what counted as final when the node stopped, so that it is said when that is withdrawn.
-        engine.renew_finality();
         engine.select();
         engine.refuse_what_is_out_of_reach();
         engine.renew_finality();
+        engine.withdraw(&Told::restored(told));
         engine.check();
         let effects = std::mem::take(&mut engine.effects);
         (engine, effects)
     }
 }
 
-/// Records of the other engine do not concern this one; bodies are looked up in the archive.
-fn replay(tree: &mut Tree, records: Vec<Record>) {
+/// Returns what was told to be final. Records of the other engine do not concern this one; bodies are looked up in the archive.
+fn replay(tree: &mut Tree, records: Vec<Record>) -> Vec<(Height, BlockId)> {
+    let mut told_final = Vec::new();
     for record in records {
         match record {
             Record::Header(header) => {
@@ -86,6 +88,7 @@ fn replay(tree: &mut Tree, records: Vec<Record>) {
                     tree.clear_marks(&id);
                 }
             }
+            Record::ToldFinal(blocks) => told_final = blocks,
             Record::Body(_)
             | Record::Vote(_)
             | Record::Prepared(_)
@@ -99,6 +102,7 @@ fn replay(tree: &mut Tree, records: Vec<Record>) {
             | Record::Epoch(_) => {}
         }
     }
+    told_final
 }
 
 fn mark(tree: &mut Tree, id: &BlockId, mark: Mark) {

@@ -4,7 +4,7 @@ use super::Pow;
 use super::difficulty;
 use super::tree::{Mark, Reach};
 use crate::chain::Link;
-use crate::engine::{Effect, Record, Trace};
+use crate::engine::{Record, Trace};
 use crate::ledger::hash::BlockId;
 use crate::ledger::rules::BlockError;
 use crate::ledger::units::Height;
@@ -110,21 +110,10 @@ impl Pow {
         }
         self.refill_budget(connected.len());
         self.bodies.forget_stale(self.chain.tip().height);
-        // What tells that finality is withdrawn comes first, so that no crash can cut it off from the switch.
-        let (before, final_height) = (self.chain.final_height(), self.final_height_at(self.chain.tip().height));
-        if fork.min(final_height) < before && !armed(Plant::SilentReorg) {
-            // A branch with more work may have fewer blocks: then less is deep enough, though nothing final was undone.
-            let fork = if fork < before { fork } else { final_height };
-            self.trace(Trace::FinalityBroken { before, fork });
-        }
-        if !disconnected.is_empty() {
-            self.trace(Trace::Reorg { fork, depth: disconnected.len() as u64, tip: *tip });
-        }
         if armed(Plant::UndoOrder) {
             disconnected.reverse();
         }
-        let update = self.chain.update(disconnected, connected, final_height);
-        self.emit(Effect::Chain(update));
+        self.hand_out(fork, disconnected, connected);
     }
 
     fn found_invalid(&mut self, id: BlockId, height: Height, error: &BlockError) {

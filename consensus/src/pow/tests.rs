@@ -2,6 +2,7 @@
 
 mod difficulty;
 mod engine;
+mod finality;
 mod instruct;
 mod mine;
 #[cfg(feature = "plant")]
@@ -14,7 +15,9 @@ mod tree;
 
 use super::Pow;
 use crate::chain::{Archive, Base, ChainUpdate};
-use crate::engine::{Effect, Engine, EngineConfig, Event, Fault, Peer, Record, Template, To, Trace, VoteLog};
+use crate::engine::{
+    Effect, Engine, EngineConfig, Event, Fault, Instruction, Peer, Record, Template, To, Trace, VoteLog,
+};
 use crate::ledger::amount::Amount;
 use crate::ledger::block::Block;
 use crate::ledger::coins::{Coin, Coins, Diff};
@@ -109,6 +112,10 @@ fn solve(mut block: Block) -> Block {
         block.header.nonce += 1;
     }
     block
+}
+
+fn active_at(world: &World, node: usize, height: u64) -> BlockId {
+    world.nodes[node].engine.chain().active_at(Height(height)).unwrap()
 }
 
 /// What one replica has on disk.
@@ -393,6 +400,11 @@ impl World {
             self.find(index);
             self.run();
         }
+    }
+
+    fn instruct(&mut self, index: usize, instruction: Instruction) {
+        self.nodes[index].engine.admits_instruction(&instruction).expect("it can be carried out");
+        self.tell(index, Event::Instruction(instruction));
     }
 
     /// Stops a replica and starts it again from its disk; updates that were not flushed are lost.

@@ -399,4 +399,6 @@ fn records(vectors: &mut Vectors) {
     vectors.value("record invalid", &Record::Invalid(BlockId([0xbd; 32])));
     vectors.value("record invalidated", &Record::Invalidated(BlockId([0xbd; 32])));
     vectors.value("record reconsidered", &Record::Reconsidered(BlockId([0xbd; 32])));
+    let told = [0xbd, 0xbe].map(|byte| (Height(u64::from(byte)), BlockId([byte; 32])));
+    vectors.value("record told final", &Record::ToldFinal(told.to_vec()));
 }

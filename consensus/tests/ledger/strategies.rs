@@ -358,5 +358,8 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
         bytes32().prop_map(|id| Record::Invalid(BlockId(id))),
         bytes32().prop_map(|id| Record::Invalidated(BlockId(id))),
         bytes32().prop_map(|id| Record::Reconsidered(BlockId(id))),
+        prop::collection::vec((any::<u64>(), bytes32()), 0..3).prop_map(|told| Record::ToldFinal(
+            told.into_iter().map(|(height, id)| (Height(height), BlockId(id))).collect()
+        )),
     ]
 }

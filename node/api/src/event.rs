@@ -205,11 +205,11 @@ pub enum EventKind {
         /// The new tip.
         tip: String,
     },
-    /// Proof of work: blocks that counted as final have left.
+    /// Proof of work: blocks that counted as final have left, or do not count as final any more.
     FinalityBroken {
         /// The final height before.
         before: u64,
-        /// Height of the last common block.
+        /// Height of the last common block; the new final height if no final block has left.
         fork: u64,
     },
     /// Proof of work: a branch with more work forks off too deep to be followed without a person.

@@ -81,6 +81,7 @@ impl Facts {
             | Record::Invalid(_)
             | Record::Invalidated(_)
             | Record::Reconsidered(_)
+            | Record::ToldFinal(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
             | Record::Evidence(_)
@@ -164,12 +165,9 @@ pub(super) fn insert(connection: &Connection, record: &Record) -> rusqlite::Resu
             let mut statement = connection.prepare_cached("INSERT INTO votes (height, record) VALUES (?1, ?2)")?;
             statement.execute(params![sql(height), encode(record)])?;
         }
-        Record::ViewChange(_) | Record::NewView(_) => {
-            let kind = i64::from(matches!(record, Record::NewView(_)));
-            let mut statement =
-                connection.prepare_cached("INSERT OR REPLACE INTO views (kind, record) VALUES (?1, ?2)")?;
-            statement.execute(params![kind, encode(record)])?;
-        }
+        Record::ViewChange(_) => replace(connection, 0, record)?,
+        Record::NewView(_) => replace(connection, 1, record)?,
+        Record::ToldFinal(_) => replace(connection, 2, record)?,
         Record::CheckpointState(state) => insert_checkpoint(connection, 0, state.checkpoint.height, record)?,
         Record::Checkpoint(vote) => insert_checkpoint(connection, 1, vote.checkpoint.height, record)?,
         Record::Stable(certificate) => {
@@ -219,6 +217,12 @@ pub(super) fn insert(connection: &Connection, record: &Record) -> rusqlite::Resu
         }
     }
     Ok(())
+}
+
+/// Puts a record into the place of the one of its kind.
+fn replace(connection: &Connection, kind: i64, record: &Record) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO latest (kind, record) VALUES (?1, ?2)")?;
+    statement.execute(params![kind, encode(record)]).map(drop)
 }
 
 fn insert_checkpoint(connection: &Connection, kind: i64, height: Height, record: &Record) -> rusqlite::Result<()> {

@@ -169,6 +169,9 @@ fn read_base(connection: &Connection, path: &Path) -> Result<Base, StoreError> {
     Ok(Base { tip: Tip { height: Height(height), id: BlockId(id), header }, buckets })
 }
 
+/// Records of which there is one of a kind.
+const LATEST: &str = "SELECT record FROM latest ORDER BY kind";
+
 /// The facts beyond the base. PBFT: votes, certificates and bodies above it; their number does not grow with the chain. Proof
 /// of work: all headers and marks, of which the tree is made; bodies are looked up.
 fn read_records(facts: &Connection, path: &Path, base: &Base, is_pow: bool) -> Result<Vec<Record>, StoreError> {
@@ -176,7 +179,7 @@ fn read_records(facts: &Connection, path: &Path, base: &Base, is_pow: bool) -> R
     let height = super::rows::sql(base.tip.height.0);
     if !is_pow {
         let mut records = reader.all("SELECT record FROM votes ORDER BY seq", [], |record: Record| record)?;
-        records.extend(reader.all("SELECT record FROM views ORDER BY kind", [], |record: Record| record)?);
+        records.extend(reader.all(LATEST, [], |record: Record| record)?);
         let checkpoints = "SELECT record FROM checkpoints ORDER BY kind, height";
         records.extend(reader.all(checkpoints, [], |record: Record| record)?);
         records.extend(reader.all("SELECT record FROM epochs ORDER BY epoch", [], |record: Record| record)?);
@@ -188,6 +191,7 @@ fn read_records(facts: &Connection, path: &Path, base: &Base, is_pow: bool) -> R
         return Ok(records);
     }
     let mut records = reader.all("SELECT header FROM headers ORDER BY seq", [], Record::Header)?;
+    records.extend(reader.all(LATEST, [], |record: Record| record)?);
     let invalid = "SELECT id FROM invalid WHERE NOT by_hand";
     records.extend(reader.all(invalid, [], |id: [u8; 32]| Record::Invalid(BlockId(id)))?);
     let by_hand = "SELECT id FROM invalid WHERE by_hand";

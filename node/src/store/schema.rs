@@ -12,7 +12,7 @@ pub(super) const STATE_FILE: &str = "state.sqlite";
 /// Held locked by the process that uses the directory.
 pub(super) const LOCK_FILE: &str = "lock";
 /// The one format that is read; kept in `user_version`, 0 meaning that the file was never finished.
-pub(super) const FORMAT: i64 = 5;
+pub(super) const FORMAT: i64 = 6;
 /// Files up to this size are checked as a whole at the start; larger ones as they are read, so that the start stays quick.
 pub(super) const CHECKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -21,8 +21,9 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 -- Own votes and prepared certificates, borsh of Record; forgotten once their height is final and flushed.
 CREATE TABLE votes (seq INTEGER PRIMARY KEY, height INTEGER NOT NULL, record BLOB NOT NULL);
 CREATE INDEX votes_by_height ON votes (height);
--- The latest own VIEW-CHANGE (kind 0) and the latest NEW-VIEW (kind 1), borsh of Record; each replaces the one before.
-CREATE TABLE views (kind INTEGER PRIMARY KEY, record BLOB NOT NULL);
+-- The latest own VIEW-CHANGE (kind 0), the latest NEW-VIEW (kind 1), and what was told final under proof of work (kind 2), borsh
+-- of Record; each replaces the one before.
+CREATE TABLE latest (kind INTEGER PRIMARY KEY, record BLOB NOT NULL);
 -- What was found at checkpoints (kind 0), own votes there (kind 1), and those that are stable (kind 2), borsh of Record.
 CREATE TABLE checkpoints (kind INTEGER NOT NULL, height INTEGER NOT NULL, record BLOB NOT NULL,
   PRIMARY KEY (kind, height)) WITHOUT ROWID;

@@ -107,6 +107,7 @@ impl Disk {
             | Record::Invalid(_)
             | Record::Invalidated(_)
             | Record::Reconsidered(_)
+            | Record::ToldFinal(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
             | Record::Evidence(_)

@@ -43,6 +43,8 @@ struct View {
     branches: Option<Branches>,
     /// The tip at which its commitment was compared last: hashing all buckets is what costs most here.
     committed: Option<BlockId>,
+    /// Proof of work: it comes back from its disk and has decided nothing yet.
+    restarting: bool,
 }
 
 /// What a vote decides: of which member, what kind, and where: incarnation, epoch, view, height.
@@ -58,6 +60,7 @@ impl View {
             reported_final: vec![start],
             branches,
             committed: None,
+            restarting: false,
         }
     }
 }
@@ -86,8 +89,6 @@ pub(crate) struct Referee {
     pub(crate) reorgs: u64,
     /// Proof of work: times that a branch was refused as too deep.
     pub(crate) alarms: u64,
-    /// Proof of work: times that finality was withdrawn without its event, since a crash had come in between.
-    pub(crate) finality_forgotten: u64,
 }
 
 impl Referee {
@@ -110,7 +111,6 @@ impl Referee {
             finality_broken: 0,
             reorgs: 0,
             alarms: 0,
-            finality_forgotten: 0,
         }
     }
 
@@ -166,8 +166,10 @@ impl Referee {
                 _ => {}
             }
         }
-        self.finality_broken += withdrawn.len() as u64;
-        if broken != withdrawn {
+        self.finality_broken += broken.len() as u64;
+        // After a restart also what was told before the crash, and not flushed, is withdrawn; perhaps once more.
+        let more = usize::from(std::mem::take(&mut self.views[node].restarting) && broken.len() > withdrawn.len());
+        if broken[more..] != withdrawn {
             let text = format!("node {node} withdrew finality (before, fork) {withdrawn:?} and told {broken:?}");
             return object("silent-finality", text);
         }
@@ -323,24 +325,24 @@ impl Referee {
                 }
             }
         }
-        self.report(node, &path, told.len());
-        Ok(())
+        self.report(node, &path, told.len())
     }
 
-    /// Notes what the world is told, across crashes: of a chain up to its tip, so many blocks are final. Under proof of work a
-    /// replica remembers what counted as final at its flushed tip; what was told of later blocks it withdraws without a word if
-    /// it comes back on another branch. That is counted.
-    fn report(&mut self, node: usize, path: &[BlockId], count: usize) {
+    /// Notes what the world is told, across crashes: of a chain up to its tip, so many blocks are final. Under proof of work nothing
+    /// else may be told of a height before that is announced.
+    fn report(&mut self, node: usize, path: &[BlockId], count: usize) -> Verdict {
         let is_pow = self.is_pow();
         let told = &mut self.views[node].reported_final;
         let kept = path.iter().zip(told.iter()).take_while(|(now, told)| now == told).count();
         if is_pow && kept < told.len().min(path.len()) {
-            self.finality_forgotten += 1;
-            told.truncate(kept);
+            let text =
+                format!("node {node} had told height {} final and is on another branch from {kept} on", told.len() - 1);
+            return object("silent-finality", text);
         }
         if !is_pow || count > told.len() {
             *told = path[..count].to_vec();
         }
+        Ok(())
     }
 
     /// Proof of work: a node tells the world that nothing above this height is final any more.
@@ -555,6 +557,7 @@ impl Referee {
             | Record::Invalid(_)
             | Record::Invalidated(_)
             | Record::Reconsidered(_)
+            | Record::ToldFinal(_)
             | Record::ViewChange(_)
             | Record::NewView(_)
             | Record::Evidence(_)
@@ -600,6 +603,7 @@ impl Referee {
         view.active = active;
         view.base = disk.base();
         view.final_height = Height::GENESIS;
+        view.restarting = self.max_reorg.is_some();
         view.branches = branches;
         view.committed = None;
         Ok(())

@@ -55,8 +55,6 @@ pub struct SeedStats {
     pub reorgs: u64,
     /// Proof of work: times finality was withdrawn.
     pub finality_broken: u64,
-    /// Proof of work: times that finality was withdrawn without its event, since a crash had come in between.
-    pub finality_forgotten: u64,
     /// Proof of work: times that a branch was refused as too deep.
     pub alarms: u64,
     /// Proof of work: times that a person let a node follow such a branch.
@@ -87,7 +85,6 @@ impl SeedStats {
         self.complaints += other.complaints;
         self.reorgs += other.reorgs;
         self.finality_broken += other.finality_broken;
-        self.finality_forgotten += other.finality_forgotten;
         self.alarms += other.alarms;
         self.decisions += other.decisions;
     }
@@ -258,7 +255,6 @@ fn stats_json(stats: &SeedStats) -> Value {
         "complaints": stats.complaints,
         "reorgs": stats.reorgs,
         "finality_broken": stats.finality_broken,
-        "finality_forgotten": stats.finality_forgotten,
         "alarms": stats.alarms,
         "decisions": stats.decisions,
     })
@@ -307,7 +303,7 @@ impl fmt::Display for SimReport {
         writeln!(
             f,
             "{} messages sent, {} lost; {} crashes, {} partitions, {} lies, {} epochs, {} lost disks, {} snapshots, {} views left ({} as unfair or slow), \
-             {} reorgs, finality broken {} times and {} times forgotten in a crash, {} branches refused as too deep, {} allowed by hand",
+             {} reorgs, finality broken {} times, {} branches refused as too deep, {} allowed by hand",
             totals.sent,
             totals.lost,
             totals.crashes,
@@ -320,7 +316,6 @@ impl fmt::Display for SimReport {
             totals.complaints,
             totals.reorgs,
             totals.finality_broken,
-            totals.finality_forgotten,
             totals.alarms,
             totals.decisions,
         )?;

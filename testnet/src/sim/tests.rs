@@ -273,7 +273,7 @@ fn lost_writes_are_found() {
     finds(
         Plant::Shell(ShellPlant::LostWrites),
         400,
-        &["double-vote", "not-durable", "final-lost", "most-work", "alarm", "replay", "panic"],
+        &["double-vote", "not-durable", "final-lost", "silent-finality", "most-work", "alarm", "replay", "panic"],
     );
 }
 
@@ -314,6 +314,7 @@ mod engine_plants {
         finality_without_a_commit_is_found: ConnectUncommitted within 8 by ["not-durable", "final-conflict"];
         height_instead_of_work_is_found: TipByHeight within 400 by ["most-work"];
         a_silent_reorg_is_found: SilentReorg within 60 by ["silent-finality"];
+        finality_that_a_crash_takes_away_is_found: ForgetFinal within 200 by ["silent-finality"];
         undo_from_the_wrong_end_is_found: UndoOrder within 40 by ["chain-update", "panic"];
         a_reorg_that_is_too_deep_is_found: DeepReorg within 40 by ["too-deep", "alarm"];
         an_alarm_that_is_not_raised_is_found: MuteAlarm within 40 by ["alarm"];

@@ -81,7 +81,6 @@ impl World {
         self.stats.reorgs = self.referee.reorgs;
         self.stats.finality_broken = self.referee.finality_broken;
         self.stats.alarms = self.referee.alarms;
-        self.stats.finality_forgotten = self.referee.finality_forgotten;
         everywhere.unwrap_or_default()
     }
 

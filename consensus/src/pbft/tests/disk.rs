@@ -50,7 +50,8 @@ impl Disk {
             | Record::Header(_)
             | Record::Invalid(_)
             | Record::Invalidated(_)
-            | Record::Reconsidered(_) => {}
+            | Record::Reconsidered(_)
+            | Record::ToldFinal(_) => {}
         }
         self.records.push(record);
     }

@@ -1,6 +1,6 @@
 //! What a person decides: about branches, and which block is mined.
 
-use super::{World, genesis, genesis_with, lock, params, solve, spend_genesis, whole};
+use super::{World, active_at, genesis, genesis_with, lock, params, solve, spend_genesis, whole};
 use crate::engine::{BlockWish, Engine, Event, Instruction, InstructionError, Record, Status, Trace};
 use crate::ledger::genesis::PowParams;
 use crate::ledger::hash::BlockId;
@@ -8,16 +8,7 @@ use crate::ledger::transaction::Transaction;
 use crate::ledger::units::Height;
 use crate::verify::{Verified, Verifier};
 
-fn active_at(world: &World, node: usize, height: u64) -> BlockId {
-    world.nodes[node].engine.chain().active_at(Height(height)).unwrap()
-}
-
 impl World {
-    fn instruct(&mut self, index: usize, instruction: Instruction) {
-        self.nodes[index].engine.admits_instruction(&instruction).expect("it can be carried out");
-        self.tell(index, Event::Instruction(instruction));
-    }
-
     fn refused(&self, index: usize) -> Option<(Height, Height)> {
         let Status::Pow(status) = self.nodes[index].engine.status() else { panic!("it runs proof of work") };
         status.refused.map(|branch| (branch.fork, branch.height))
