@@ -2,6 +2,7 @@
 //! and files, as its users drive it. One binary, so that it is linked once; a few nets at a time, since machines are small.
 
 mod byzantine;
+mod chains;
 mod coins;
 mod conflicts;
 mod copied_key;
@@ -14,7 +15,9 @@ mod net;
 mod pbft;
 mod pow;
 mod power_cut;
+mod reorg;
 mod screen;
+mod solo;
 mod stratum;
 mod stream;
 mod unsynced;
