@@ -1,19 +1,39 @@
 //! The manners of the command line that need no net: what goes where, exit statuses, JSON errors, variables, help.
 
-use bezant_consensus::ledger::hash::{LockHash, NetworkId};
+use bezant_consensus::ledger::block::Header;
+use bezant_consensus::ledger::hash::{BlockId, LockHash, MerkleRoot, NetworkId, sha256d};
+use bezant_miner::stratum::share_target;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
-/// Runs the built program in a home of its own, with nothing of ours in its environment.
-fn bezant(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+/// The built program in a home of its own, with nothing of ours in its environment.
+fn command(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bezant"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("BEZANT_") {
             command.env_remove(name);
         }
     }
-    command.env("BEZANT_HOME", home).envs(variables.iter().copied()).args(arguments);
-    command.stdin(std::process::Stdio::null()).output().expect("the program starts")
+    command.env("BEZANT_HOME", home).args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn bezant(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    command(home, arguments).envs(variables.iter().copied()).output().expect("the program starts")
+}
+
+/// Ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn stdout(output: &Output) -> String {
@@ -244,6 +264,66 @@ fn the_bench_of_the_miner_names_each_kernel_on_one_thread_and_on_several() {
     assert_eq!(one[0]["to_naive"], 1.0);
     let table = bezant(home.path(), &["miner", "bench", "--duration", "20ms"], &[]);
     assert!(stdout(&table).contains("used to mine"), "{}", stdout(&table));
+}
+
+/// What a Stratum server says before there is anything to search, when it answers the wish to roll versions like this.
+fn greet(stream: &mut TcpStream, lines: &mut impl Iterator<Item = Value>, rolling: &Value, difficulty: f64) {
+    for question in lines.take(3) {
+        let answer = match question["method"].as_str().unwrap() {
+            "mining.configure" => rolling.clone(),
+            "mining.subscribe" => json!({"result": [[], "0a0b0c0d", 4], "error": null}),
+            "mining.authorize" => json!({"result": true, "error": null}),
+            other => panic!("{other}"),
+        };
+        let answer = json!({"id": question["id"], "result": answer["result"], "error": answer["error"]});
+        writeln!(stream, "{answer}").unwrap();
+    }
+    let job = json!(["7", "00".repeat(32), "0101", "0202", [], "20000000", "1d00ffff", "65540064", true]);
+    for (method, params) in [("mining.set_difficulty", json!([difficulty])), ("mining.notify", job)] {
+        writeln!(stream, "{}", json!({"id": null, "method": method, "params": params})).unwrap();
+    }
+}
+
+/// Foreign servers need not let versions be rolled; the nonces then are all that is searched, and whatever meets the target comes.
+#[test]
+fn a_server_that_keeps_the_version_gets_all_that_is_found() {
+    let difficulty = 2f64.powi(-23);
+    let refusals = [
+        (json!({"result": null, "error": [20, "unknown method", null]}), 5),
+        (json!({"result": {"version-rolling": false}, "error": null}), 5),
+        // Two of the bits that are rolled, but other ones.
+        (json!({"result": {"version-rolling": true, "version-rolling.mask": "00018000"}, "error": null}), 6),
+    ];
+    for (rolling, parameters) in refusals {
+        let (home, listener) = (home(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let server = listener.local_addr().unwrap().to_string();
+        let to = someone();
+        // One hash of 512 is a share: few enough at this rate that none is dropped on its way.
+        let arguments = ["miner", "--stratum", &server, "--to", &to, "--max-hashrate", "20000", "--threads", "1"];
+        let mut command = command(home.path(), &arguments);
+        let miner = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let (mut stream, _) = listener.accept().unwrap();
+        let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+        greet(&mut stream, &mut lines, &rolling, difficulty);
+        let mut handed_in = Vec::new();
+        for share in lines.take(20) {
+            let field = |at: usize| share["params"][at].as_str().unwrap_or_else(|| panic!("{share}"));
+            assert_eq!((share["method"].as_str(), field(1), field(2)), (Some("mining.submit"), "7", "00000000"));
+            assert_eq!(share["params"].as_array().map(Vec::len), Some(parameters), "{share}");
+            assert!(parameters == 5 || field(5) == "00000000", "{share}");
+            handed_in.push(u32::from_str_radix(field(4), 16).unwrap());
+            writeln!(stream, "{}", json!({"id": share["id"], "result": true, "error": null})).unwrap();
+        }
+        drop(miner);
+        let coinbase = [1, 1, 0x0a, 0x0b, 0x0c, 0x0d, 0, 0, 0, 0, 2, 2];
+        let (parent, merkle_root) = (BlockId([0; 32]), MerkleRoot(sha256d(&coinbase)));
+        let header =
+            Header { version: 0x2000_0000, parent, merkle_root, time: 0x6554_0064, bits: 0x1d00_ffff, nonce: 0 };
+        let is_share = |nonce: &u32| share_target(difficulty).is_met_by(&Header { nonce: *nonce, ..header }.id());
+        let found: Vec<u32> = (0..=*handed_in.last().unwrap()).filter(is_share).collect();
+        assert_eq!(handed_in, found, "{rolling}");
+    }
 }
 
 #[test]

@@ -19,8 +19,10 @@ pub const EXTRANONCE_BYTES_MAX: usize = 8;
 pub struct Job {
     /// Names it in [`Share`]s.
     pub id: u64,
-    /// The header's version. A few of its bits that BIP 320 leaves to miners are rolled.
+    /// The header's version.
     pub version: u32,
+    /// Whether a few bits of it that BIP 320 leaves to miners are rolled, which is faster.
+    pub rolls_version: bool,
     /// The block below.
     pub parent: BlockId,
     /// The coinbase before the extranonce that is counted here.
@@ -89,7 +91,8 @@ impl Task for Job {
     type Found = Share;
 
     fn search(&self, step: u64) -> Option<Search> {
-        (step < self.steps()).then(|| Search::new(self.header(step), self.target))
+        let prepare = if self.rolls_version { Search::rolling } else { Search::new };
+        (step < self.steps()).then(|| prepare(self.header(step), self.target))
     }
 
     fn found(&self, step: u64, header: Header) -> Share {

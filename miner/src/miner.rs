@@ -1,6 +1,6 @@
 //! The threads that search.
 
-use crate::kernel::{Kernel, Search, VERSIONS};
+use crate::kernel::{Kernel, Search};
 use crate::limit::Limiter;
 use bezant_consensus::ledger::block::Header;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -183,18 +183,19 @@ impl<T: Task> Worker<T> {
         }
     }
 
-    /// Tries all nonces of one step, each with a few versions; false when the orders have changed. The one place that knows
+    /// Tries all nonces of one step, each with all versions of the search; false when the orders have changed. The one place that knows
     /// kernels.
     fn search(&mut self, task: &T, generation: u64, step: u64, search: &Search) -> bool {
+        let versions = search.versions();
         let mut next = Some(0u32);
         while let Some(first) = next {
             if !self.may_go_on(generation) {
                 return false;
             }
-            let nonces = self.limiter.batch().div_ceil(VERSIONS);
+            let nonces = self.limiter.batch().div_ceil(versions);
             let hit = self.kernel.search(search, first, nonces);
             let last = hit.map_or(first.saturating_add(nonces - 1), |hit| hit.nonce);
-            let hashes = (last - first) * VERSIONS + hit.map_or(VERSIONS, |hit| hit.roll + 1);
+            let hashes = (last - first) * versions + hit.map_or(versions, |hit| hit.roll + 1);
             self.shared.hashes.fetch_add(u64::from(hashes), Ordering::Relaxed);
             self.limiter.done(hashes, Instant::now());
             if let Some(hit) = hit {

@@ -75,7 +75,7 @@ impl Task for Space {
 
     fn search(&self, step: u64) -> Option<Search> {
         let header = self.header(step);
-        Some(Search::new(header, Target::from_compact(header.bits)?))
+        Some(Search::rolling(header, Target::from_compact(header.bits)?))
     }
 
     fn found(&self, step: u64, header: Header) -> Solution {

@@ -15,6 +15,7 @@ fn job(id: u64, bits: u32, difficulty: f64) -> Job {
     Job {
         id,
         version: 0x2000_0000,
+        rolls_version: true,
         parent: BlockId([7; 32]),
         coinbase_first: vec![1; 20],
         coinbase_last: vec![2; 30],

@@ -151,6 +151,7 @@ fn job(template: &TemplateView) -> Option<Job> {
     Some(Job {
         id: template.ticket,
         version: template.version,
+        rolls_version: true,
         parent: template.parent.parse().ok()?,
         coinbase_first: first.to_vec(),
         coinbase_last: last.to_vec(),
