@@ -390,8 +390,8 @@ fn nobody_reading_any_more_is_no_crash() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_bezant"))
         .env("BEZANT_HOME", home.path())
         .args(["completions", "zsh"])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     drop(child.stdout.take());
