@@ -1,19 +1,40 @@
 //! The manners of the command line that need no net: what goes where, exit statuses, JSON errors, variables, help.
 
-use bezant_consensus::ledger::hash::{LockHash, NetworkId};
+use bezant_consensus::ledger::block::Header;
+use bezant_consensus::ledger::hash::{BlockId, LockHash, MerkleRoot, NetworkId, sha256d};
+use bezant_consensus::ledger::target::Target;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
-/// Runs the built program in a home of its own, with nothing of ours in its environment.
-fn bezant(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+/// The built program in a home of its own, with nothing of ours in its environment.
+fn command(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bezant"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("BEZANT_") {
             command.env_remove(name);
         }
     }
-    command.env("BEZANT_HOME", home).envs(variables.iter().copied()).args(arguments);
-    command.stdin(std::process::Stdio::null()).output().expect("the program starts")
+    command.env("BEZANT_HOME", home).args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn bezant(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    command(home, arguments).envs(variables.iter().copied()).output().expect("the program starts")
+}
+
+/// Ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn stdout(output: &Output) -> String {
@@ -246,6 +267,78 @@ fn the_bench_of_the_miner_names_each_kernel_on_one_thread_and_on_several() {
     assert!(stdout(&table).contains("used to mine"), "{}", stdout(&table));
 }
 
+/// Answers the first three lines of a miner, the wish to roll versions like this.
+fn greet(stream: &mut TcpStream, lines: &mut impl Iterator<Item = Value>, rolling: &Value) {
+    for question in lines.take(3) {
+        let answer = match question["method"].as_str().unwrap() {
+            "mining.configure" => rolling.clone(),
+            "mining.subscribe" => json!({"result": [[], "0a0b0c0d", 4], "error": null}),
+            "mining.authorize" => json!({"result": true, "error": null}),
+            other => panic!("{other}"),
+        };
+        let answer = json!({"id": question["id"], "result": answer["result"], "error": answer["error"]});
+        writeln!(stream, "{answer}").unwrap();
+    }
+    // So that whatever meets the target of a job below is a share.
+    writeln!(stream, "{}", json!({"id": null, "method": "mining.set_difficulty", "params": [2f64.powi(-23)]})).unwrap();
+}
+
+/// Foreign servers need not let versions be rolled. Then nothing but nonces is searched, so that whatever is found is handed in.
+#[test]
+fn a_server_that_keeps_the_version_gets_all_that_is_found() {
+    let refusals = [
+        (json!({"result": null, "error": [20, "unknown method", null]}), 5),
+        (json!({"result": {"version-rolling": false}, "error": null}), 5),
+        // Two bits, but not those that are rolled.
+        (json!({"result": {"version-rolling": true, "version-rolling.mask": "00018000"}, "error": null}), 6),
+    ];
+    for (rolling, parameters) in refusals {
+        let (home, listener) = (home(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let server = listener.local_addr().unwrap().to_string();
+        let to = someone();
+        let arguments = ["--json", "miner", "--stratum", &server, "--to", &to, "--threads", "1"];
+        let mut miner = Running(command(home.path(), &arguments).stdout(Stdio::piped()).spawn().unwrap());
+        let (mut stream, _) = listener.accept().unwrap();
+        // Generous: a loaded machine may be slow.
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+        greet(&mut stream, &mut lines, &rolling);
+        let mut nonces = 0;
+        for number in 0..20 {
+            // One hash of 512 is a block, which ends the search of its job.
+            let (parent, bits) = (format!("{number:02x}").repeat(32), "1f7fffff");
+            let job = json!([parent, parent, "0101", "0202", [], "20000000", bits, "65540064", true]);
+            writeln!(stream, "{}", json!({"id": null, "method": "mining.notify", "params": job})).unwrap();
+            let share = lines.next().unwrap();
+            let field = |at: usize| share["params"][at].as_str().unwrap_or_else(|| panic!("{share}"));
+            assert_eq!((share["method"].as_str(), field(1), field(2)), (Some("mining.submit"), &*parent, "00000000"));
+            assert_eq!(share["params"].as_array().map(Vec::len), Some(parameters), "{share}");
+            assert!(parameters == 5 || field(5) == "00000000", "{share}");
+            writeln!(stream, "{}", json!({"id": share["id"], "result": true, "error": null})).unwrap();
+            let coinbase = [1, 1, 0x0a, 0x0b, 0x0c, 0x0d, 0, 0, 0, 0, 2, 2];
+            let header = Header {
+                version: 0x2000_0000,
+                parent: BlockId([number; 32]),
+                merkle_root: MerkleRoot(sha256d(&coinbase)),
+                time: 0x6554_0064,
+                bits: 0x1f7f_ffff,
+                nonce: u32::from_str_radix(field(4), 16).unwrap(),
+            };
+            let target = Target::from_compact(header.bits).unwrap();
+            assert!(target.is_met_by(&header.id()), "{share}");
+            let is_block = |nonce: &u32| target.is_met_by(&Header { nonce: *nonce, ..header }.id());
+            assert_eq!((0..header.nonce).find(is_block), None, "none before it was lost");
+            nonces += u64::from(header.nonce) + 1;
+        }
+        let id = nix::unistd::Pid::from_raw(i32::try_from(miner.0.id()).unwrap());
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
+        let told = std::io::read_to_string(miner.0.stdout.take().unwrap()).unwrap();
+        let end: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+        assert_eq!((&end["event"], &end["hashes"]), (&json!("end"), &json!(nonces)), "{rolling}: {told}");
+    }
+}
+
 #[test]
 fn completions_and_the_manual_page_come_out_whole() {
     let home = home();
@@ -310,8 +403,8 @@ fn nobody_reading_any_more_is_no_crash() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_bezant"))
         .env("BEZANT_HOME", home.path())
         .args(["completions", "zsh"])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     drop(child.stdout.take());

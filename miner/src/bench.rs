@@ -57,7 +57,7 @@ fn take_turns(kernels: &[Kernel], index: usize, slices: usize, barrier: &Barrier
     };
     // Nothing meets it.
     let hardest = Target::from_value(U320::from(1)).expect("1 is a target");
-    let search = Search::new(header, hardest);
+    let search = Search::rolling(header, hardest);
     let mut rates = vec![Vec::new(); kernels.len()];
     for _ in 0..slices {
         for (kernel, rates) in kernels.iter().zip(&mut rates) {

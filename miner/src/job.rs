@@ -1,20 +1,28 @@
 //! Work as others hand it out: a coinbase in two halves with room between them, and the branch from it to the merkle root. What it
 //! pays and which transactions lie behind the branch is not seen here.
 
+use crate::kernel::Search;
+use crate::miner::Task;
 use bezant_consensus::ledger::block::Header;
 use bezant_consensus::ledger::hash::{BlockId, MerkleRoot, sha256d};
 use bezant_consensus::ledger::target::Target;
 
+#[cfg(test)]
+mod tests;
+
 /// Bytes of an extranonce that is counted, at most.
 pub const EXTRANONCE_BYTES_MAX: usize = 8;
 
-/// A block that lacks its nonce, and how good a hash is wanted.
+/// A block that lacks its nonce, and how good a hash is wanted. Searched for every such hash up to one that is a block: whoever
+/// handed it out then has another one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Names it in [`Share`]s.
     pub id: u64,
-    /// The header's version. A few of its bits that BIP 320 leaves to miners are rolled.
+    /// The header's version.
     pub version: u32,
+    /// Whether a few bits of it that BIP 320 leaves to miners are rolled, which is faster.
+    pub rolls_version: bool,
     /// The block below.
     pub parent: BlockId,
     /// The coinbase before the extranonce that is counted here.
@@ -76,5 +84,23 @@ impl Job {
             bits: self.bits,
             nonce: 0,
         }
+    }
+}
+
+impl Task for Job {
+    type Found = Share;
+
+    fn search(&self, step: u64) -> Option<Search> {
+        let prepare = if self.rolls_version { Search::rolling } else { Search::new };
+        (step < self.steps()).then(|| prepare(self.header(step), self.target))
+    }
+
+    fn found(&self, step: u64, header: Header) -> Share {
+        let is_block = Target::from_compact(header.bits).is_some_and(|target| target.is_met_by(&header.id()));
+        Share { job: self.id, extranonce: self.extranonce(step), header, is_block }
+    }
+
+    fn is_last(found: &Share) -> bool {
+        found.is_block
     }
 }

@@ -1,21 +1,33 @@
 //! What there is to search in a template.
 
+use crate::kernel::Search;
+use crate::miner::Task;
 use bezant_consensus::engine::Template;
 use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::merkle::{self, Proof};
+use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::{Body, Transaction};
 
 /// Bytes at the start of the coinbase's extra data that may be rolled.
 const EXTRANONCE_BYTES: usize = 8;
 
-/// A template, cut into steps of 2^32 nonces each, with all versions of a search. Step numbers roll the extranonce; where the
+/// A template with what it lacked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Solution {
+    /// Of the template.
+    pub ticket: u64,
+    /// The block; its header meets the target of its bits.
+    pub block: Block,
+}
+
+/// A template, searched for one block: cut into steps of 2^32 nonces each, with all versions of a search. Step numbers roll the extranonce; where the
 /// coinbase has no room for it, they move the time forward.
 ///
 /// The engine's templates have that room, and it renews them with the time every few seconds: so the time is left as it was given,
 /// and never runs ahead of the clock. Where it has to move, a step is a second, and a thread needs longer than that for the nonces
 /// of a step, by far: 2^32 of them, with one version alone, last two minutes at 33 MH/s.
 #[derive(Clone, Debug)]
-pub(crate) struct Space {
+pub struct Space {
     template: Template,
     /// From the coinbase to the merkle root.
     proof: Option<Proof>,
@@ -23,15 +35,11 @@ pub(crate) struct Space {
 
 impl Space {
     /// Prepares a template.
-    pub(crate) fn new(template: Template) -> Space {
+    #[must_use]
+    pub fn new(template: Template) -> Space {
         let leaves: Vec<_> = template.block.transactions.iter().map(Transaction::hash).collect();
         let proof = merkle::prove(&leaves, 0).filter(|_| rolled(&template.block.transactions[0], 0).is_some());
         Space { template, proof }
-    }
-
-    /// The template's ticket.
-    pub(crate) fn ticket(&self) -> u64 {
-        self.template.ticket
     }
 
     /// The header to search at a step, with its own version and a nonce to be ignored.
@@ -59,6 +67,23 @@ impl Space {
             block.transactions[0] = coinbase;
         }
         block
+    }
+}
+
+impl Task for Space {
+    type Found = Solution;
+
+    fn search(&self, step: u64) -> Option<Search> {
+        let header = self.header(step);
+        Some(Search::rolling(header, Target::from_compact(header.bits)?))
+    }
+
+    fn found(&self, step: u64, header: Header) -> Solution {
+        Solution { ticket: self.template.ticket, block: self.block(step, header) }
+    }
+
+    fn is_last(_: &Solution) -> bool {
+        true
     }
 }
 

@@ -7,10 +7,11 @@
 //! | branch | bytes | folded over the coinbase's hash |
 //! | extranonce2 | bytes as they stand in the coinbase | – |
 //!
-//! The kernels try each nonce with a few versions, so the server is asked to allow for that (`version-rolling`). To one that does not,
-//! only shares with the job's own version are handed in.
+//! To try each nonce with a few versions is faster, so the server is asked to allow for that (`version-rolling`, BIP 310). Where it
+//! does not, or leaves other bits to miners, the version of a job stays as it is.
 
 use crate::job::{EXTRANONCE_BYTES_MAX, Job, Share};
+use crate::kernel::ROLLED_BITS;
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::target::{Target, U320};
 use serde_json::{Value, json};
@@ -22,7 +23,8 @@ mod tests;
 /// The easiest difficulty that miners can reckon with.
 pub const DIFFICULTY_MIN: f64 = 2.33e-10;
 /// Version bits that are for miners (BIP 320).
-const ROLLED_BITS: u32 = 0x1fff_e000;
+const FREE_BITS: u32 = 0x1fff_e000;
+const _: () = assert!(ROLLED_BITS & !FREE_BITS == 0, "no other bits are rolled");
 /// Jobs whose names are remembered, so that a share found just before a change still goes out.
 const JOBS_HELD: usize = 8;
 /// Questions without an answer; a server that leaves more open is not worth talking to.
@@ -105,7 +107,7 @@ pub struct Client {
     extranonce2_bytes: usize,
     difficulty: f64,
     job: Option<Job>,
-    /// Bits of the version that the server lets be rolled.
+    /// Bits of the version that the server lets be rolled, as far as they are for miners.
     mask: u32,
     /// The server's names of jobs and their versions, by our names.
     names: VecDeque<(u64, String, u32)>,
@@ -143,7 +145,7 @@ impl Client {
     pub fn hello(&mut self) -> String {
         let agent = json!([format!("bezant/{}", env!("CARGO_PKG_VERSION"))]);
         let user = json!([self.user, "x"]);
-        let rolling = json!([["version-rolling"], {"version-rolling.mask": format!("{ROLLED_BITS:08x}")}]);
+        let rolling = json!([["version-rolling"], {"version-rolling.mask": format!("{FREE_BITS:08x}")}]);
         self.ask(Asked::Configure, "mining.configure", &rolling)
             + &self.ask(Asked::Subscribe, "mining.subscribe", &agent)
             + &self.ask(Asked::Authorize, "mining.authorize", &user)
@@ -203,6 +205,12 @@ impl Client {
                 self.set_extranonce(params.first(), params.get(1)).ok_or_else(nonsense)?;
                 Ok(Heard::Nothing)
             }
+            Some("mining.set_version_mask") => {
+                let mask = params.and_then(|params| mask(params.first()?));
+                // For jobs to come: the present one is not searched anew.
+                self.mask = mask.ok_or_else(nonsense)?;
+                Ok(Heard::Nothing)
+            }
             Some("mining.notify") => {
                 // A job before the extranonce is known cannot be searched.
                 if self.extranonce1.is_none() {
@@ -235,10 +243,9 @@ impl Client {
         };
         match asked {
             Asked::Configure => {
-                let mask = result.get("version-rolling.mask").and_then(Value::as_str);
-                let mask = mask.and_then(|mask| u32::from_str_radix(mask, 16).ok());
                 let is_allowed = is_good && result.get("version-rolling") == Some(&Value::Bool(true));
-                self.mask = mask.filter(|_| is_allowed).unwrap_or(0) & ROLLED_BITS;
+                let granted = result.get("version-rolling.mask").filter(|_| is_allowed);
+                self.mask = granted.and_then(mask).unwrap_or(0);
                 Some(Heard::Nothing)
             }
             Asked::Subscribe if is_good => {
@@ -276,6 +283,7 @@ impl Client {
         self.job = Some(Job {
             id: self.jobs,
             version: number(5)?,
+            rolls_version: ROLLED_BITS & !self.mask == 0,
             parent: BlockId(parent),
             coinbase_first: [half(2)?, self.extranonce1.clone()?].concat(),
             coinbase_last: [uncounted, half(3)?].concat(),
@@ -292,4 +300,9 @@ impl Client {
         self.names.push_back((self.jobs, text(0)?.to_owned(), number(5)?));
         Some(())
     }
+}
+
+/// The bits that a server lets be rolled, of those that are for miners.
+fn mask(value: &Value) -> Option<u32> {
+    u32::from_str_radix(value.as_str()?, 16).ok().map(|mask| mask & FREE_BITS)
 }

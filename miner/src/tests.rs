@@ -3,7 +3,6 @@
 use super::*;
 use crate::kernel::VERSIONS;
 use crate::limit::{BATCH_MAX, Limiter};
-use crate::space::Space;
 use bezant_consensus::engine::Template;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
@@ -42,7 +41,7 @@ fn template(ticket: u64, bits: u32, extra: usize) -> Template {
     Template { ticket, height: Height(5), block }
 }
 
-fn start(threads: usize, hashrate_max: Option<f64>) -> (Miner, Receiver<Solution>) {
+fn start(threads: usize, hashrate_max: Option<f64>) -> (Miner<Space>, Receiver<Solution>) {
     let (sender, receiver) = channel();
     let miner = Miner::start(MinerConfig { threads, hashrate_max }, move |solution| drop(sender.send(solution)));
     (miner, receiver)
@@ -86,7 +85,7 @@ fn a_solution_is_a_valid_block_of_its_template() {
     let (miner, found) = start(3, None);
     for ticket in 0..20 {
         let template = template(ticket, 0x1f7f_ffff, 16);
-        miner.set_template(Some(template.clone()));
+        miner.set_task(Some(Space::new(template.clone())));
         let solution = found.recv_timeout(LONG).expect("an easy target is met");
         assert_eq!(solution.ticket, ticket);
         assert!(Target::from_compact(0x1f7f_ffff).unwrap().is_met_by(&solution.block.id()));
@@ -104,7 +103,7 @@ fn what_is_counted_is_hashes() {
         let (miner, found) = start(1, None);
         let mut template = template(ticket, 0x1f7f_ffff, 16);
         template.block.header.time += u32::try_from(ticket).unwrap();
-        miner.set_template(Some(template.clone()));
+        miner.set_task(Some(Space::new(template.clone())));
         let header = found.recv_timeout(LONG).expect("an easy target is met").block.header;
         let roll = (header.version ^ template.block.header.version) >> 13;
         assert!(roll < VERSIONS);
@@ -115,14 +114,14 @@ fn what_is_counted_is_hashes() {
 #[test]
 fn a_new_template_ends_the_search_of_the_old_one() {
     let (miner, found) = start(2, None);
-    miner.set_template(Some(template(1, HARD_BITS, 16)));
+    miner.set_task(Some(Space::new(template(1, HARD_BITS, 16))));
     wait_until("the search begins", || miner.hashes() > 0);
-    miner.set_template(Some(template(2, EASY_BITS, 16)));
+    miner.set_task(Some(Space::new(template(2, EASY_BITS, 16))));
     assert_eq!(found.recv_timeout(LONG).unwrap().ticket, 2);
     let at_rest = miner.hashes();
-    miner.set_template(Some(template(3, HARD_BITS, 16)));
+    miner.set_task(Some(Space::new(template(3, HARD_BITS, 16))));
     wait_until("the search goes on", || miner.hashes() > at_rest);
-    miner.set_template(None);
+    miner.set_task(None);
     drop(miner);
     assert!(found.recv().is_err(), "nothing else was found, and the callback is gone with the threads");
 }
@@ -132,7 +131,7 @@ fn the_limit_is_kept() {
     let limit = 40_000.0;
     let (miner, _found) = start(2, Some(limit));
     let begin = Instant::now();
-    miner.set_template(Some(template(1, HARD_BITS, 16)));
+    miner.set_task(Some(Space::new(template(1, HARD_BITS, 16))));
     wait_until("hashes are done", || miner.hashes() >= 20_000);
     // Half a second's worth. Never faster than the limit, but for what one lapse may make up for.
     assert!(begin.elapsed() >= Duration::from_millis(350), "{:?}", begin.elapsed());
@@ -146,7 +145,7 @@ fn the_limit_is_kept() {
 fn a_limit_of_nothing_stops_the_search_and_not_the_miner() {
     for limit in [0.0, -1.0, f64::NAN] {
         let (miner, found) = start(1, Some(limit));
-        miner.set_template(Some(template(1, EASY_BITS, 16)));
+        miner.set_task(Some(Space::new(template(1, EASY_BITS, 16))));
         assert_eq!(miner.hashes(), 0);
         miner.set_hashrate_max(Some(1_000.0));
         assert_eq!(found.recv_timeout(LONG).unwrap().ticket, 1);
@@ -156,11 +155,11 @@ fn a_limit_of_nothing_stops_the_search_and_not_the_miner() {
 #[test]
 fn a_slow_miner_still_obeys_at_once() {
     let (miner, found) = start(1, Some(0.001));
-    miner.set_template(Some(template(1, HARD_BITS, 16)));
+    miner.set_task(Some(Space::new(template(1, HARD_BITS, 16))));
     wait_until("the first nonce is tried", || miner.hashes() > 0);
     let begin = Instant::now();
     miner.set_hashrate_max(None);
-    miner.set_template(Some(template(2, EASY_BITS, 16)));
+    miner.set_task(Some(Space::new(template(2, EASY_BITS, 16))));
     assert_eq!(found.recv_timeout(LONG).unwrap().ticket, 2);
     drop(miner);
     assert!(begin.elapsed() < Duration::from_secs(30), "it did not wait for its next nonce");
@@ -181,13 +180,13 @@ fn old_work_ends_with_the_batch_that_was_begun() {
         let threads = 3;
         let (miner, found) = start(threads, limit);
         for ticket in 0..50 {
-            miner.set_template(Some(template(ticket, HARD_BITS, 16)));
+            miner.set_task(Some(Space::new(template(ticket, HARD_BITS, 16))));
             let before = miner.hashes();
             wait_until("the search begins", || miner.hashes() > before);
-            miner.set_template(None);
+            miner.set_task(None);
             let at_the_change = miner.hashes();
             // Whoever finds the easy one tries one batch of it at most, and so does every other thread.
-            miner.set_template(Some(template(ticket + 1_000, EASY_BITS, 16)));
+            miner.set_task(Some(Space::new(template(ticket + 1_000, EASY_BITS, 16))));
             assert_eq!(found.recv_timeout(LONG).unwrap().ticket, ticket + 1_000);
             let batches = 2 * threads as u64;
             assert!(miner.hashes() <= at_the_change + batches * u64::from(BATCH_MAX));

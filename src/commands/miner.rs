@@ -11,9 +11,12 @@ use crate::commands::net;
 use crate::output::{Failure, Outcome, Output};
 use bezant_api::address::{self, AddressError};
 use bezant_consensus::ledger::hash::NetworkId;
-use bezant_miner::{JobMiner, Kernel, MinerConfig, Share};
+use bezant_miner::{Job, Kernel, MinerConfig, Share};
 use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// Searches what a server hands out.
+type JobMiner = bezant_miner::Miner<Job>;
 
 /// Shares on their way out; what does not fit is lost, which happens only where nobody takes them.
 const SHARES_MAX: usize = 256;

@@ -1,7 +1,8 @@
 //! Kernels: ways to try headers. All find the same ones.
 //!
 //! What is tried is a nonce with each of [`VERSIONS`] versions in turn, then the next nonce: the version is in the header's first
-//! block and the nonce in the second, which is then expanded once for all versions.
+//! block and the nonce in the second, which is then expanded once for all versions. Where the version must stay as it is, a search
+//! has one: the kernels go over as many as there are.
 //!
 //! | kernel | what it does |
 //! |---|---|
@@ -42,10 +43,12 @@ use bezant_consensus::ledger::target::{Target, U320};
 use prepared::Prepared;
 use std::sync::OnceLock;
 
-/// How many versions of a header are tried with each nonce, the header's own first. With 1 the version stays as it is.
+/// How many versions of a header are tried with each nonce where they may be rolled, the header's own first.
 pub(crate) const VERSIONS: u32 = 4;
 /// The lowest of the bits that miners may roll, 13 to 28 (BIP 320).
 const LOWEST_ROLLED_BIT: u32 = 13;
+/// The bits in which the versions of a header differ.
+pub(crate) const ROLLED_BITS: u32 = (VERSIONS.next_power_of_two() - 1) << LOWEST_ROLLED_BIT;
 const _: () = assert!(VERSIONS >= 1 && VERSIONS <= 1 << 16, "one version, and at most those of 16 bits");
 
 /// What turns a header into one that meets the target. Ordered as they are searched.
@@ -57,23 +60,41 @@ pub struct Hit {
     pub roll: u32,
 }
 
-/// A header whose nonce and version are searched, with what can be computed beforehand.
+/// A header of which the nonce is searched, and maybe the version, with what can be computed beforehand.
 #[derive(Clone, Debug)]
 pub struct Search {
     header: Header,
     target: Target,
     /// The header's bytes with each version.
-    bytes: [[u8; 80]; VERSIONS as usize],
+    bytes: Vec<[u8; 80]>,
     prepared: Prepared,
 }
 
 impl Search {
-    /// Prepares the search for a nonce and version with which this header meets `target`.
+    /// Prepares the search for a nonce with which this header meets `target`.
     #[must_use]
     pub fn new(header: Header, target: Target) -> Search {
-        let bytes = std::array::from_fn(|roll| rolled(header, roll as u32).to_bytes());
+        Search::with_versions(header, target, 1)
+    }
+
+    /// The same with a version too, which differs from the header's in a few bits that BIP 320 leaves to miners: that is faster.
+    #[must_use]
+    pub fn rolling(header: Header, target: Target) -> Search {
+        Search::with_versions(header, target, VERSIONS)
+    }
+
+    fn with_versions(header: Header, target: Target, versions: u32) -> Search {
+        let bytes: Vec<_> = (0..versions).map(|roll| rolled(header, roll).to_bytes()).collect();
         let top: U320 = target.value() >> 224usize;
-        Search { header, target, bytes, prepared: Prepared::new(&bytes, top.to()) }
+        let prepared = Prepared::new(&bytes, top.to());
+        Search { header, target, bytes, prepared }
+    }
+
+    /// How many versions are tried with each nonce.
+    #[must_use]
+    pub fn versions(&self) -> u32 {
+        // At most 2^16.
+        self.bytes.len() as u32
     }
 
     /// The header with this nonce and version.
@@ -85,7 +106,7 @@ impl Search {
     /// The full check: the first version with which this nonce meets the target.
     #[must_use]
     pub fn hit(&self, nonce: u32) -> Option<Hit> {
-        (0..VERSIONS).map(|roll| Hit { nonce, roll }).find(|hit| self.target.is_met_by(&self.header(*hit).id()))
+        (0..self.versions()).map(|roll| Hit { nonce, roll }).find(|hit| self.target.is_met_by(&self.header(*hit).id()))
     }
 }
 

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 /// The first nonce from `first` to `last` that meets the target with one of the versions.
 pub(super) fn search(search: &Search, first: u32, last: u32) -> Option<u32> {
-    let mut headers = search.bytes;
+    let mut headers = search.bytes.clone();
     let target = search.target.value().to_le_bytes::<40>();
     for nonce in first..=last {
         for header in &mut headers {

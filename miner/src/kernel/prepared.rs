@@ -20,7 +20,6 @@
 //! is only moved by the rounds 61 to 63. So these and all words above `w60` are left out, and so is `a` from round 57 on, for it
 //! would be added into `e` four rounds later.
 
-use super::VERSIONS;
 use super::words::{DIGEST_BITS, END, HEADER_BITS, K, START, round, sigma0, sigma1, sum};
 use sha2::block_api::compress256;
 
@@ -28,7 +27,7 @@ use sha2::block_api::compress256;
 #[derive(Clone, Debug)]
 pub(super) struct Prepared {
     /// What each version has for itself, in the order of rolls.
-    pub(super) versions: [Version; VERSIONS as usize],
+    pub(super) versions: Vec<Version>,
     /// `w16` itself.
     pub(super) w16: u32,
     /// `w17` itself.
@@ -67,10 +66,10 @@ pub(super) const SECOND_W30: u32 = sigma0(DIGEST_BITS);
 
 impl Prepared {
     /// From the bytes of headers that differ in the version alone; the nonce does not count.
-    pub(super) fn new(headers: &[[u8; 80]; VERSIONS as usize], top: u32) -> Prepared {
+    pub(super) fn new(headers: &[[u8; 80]], top: u32) -> Prepared {
         let word = |at: usize| u32::from_be_bytes(headers[0][64 + 4 * at..][..4].try_into().expect("four bytes"));
         let [w0, w1, w2] = [word(0), word(1), word(2)];
-        let version = |header| {
+        let version = |header: &[u8; 80]| {
             let midstate = midstate(header);
             // A round whose word is 0 is a round that lacks its word.
             let before_4 = [w0, w1, w2, 0].into_iter().zip(K).fold(midstate, |state, (w, k)| round(state, sum([k, w])));
@@ -79,7 +78,7 @@ impl Prepared {
         let w16 = sum([sigma0(w1), w0]);
         let w17 = sum([sigma1(HEADER_BITS), sigma0(w2), w1]);
         Prepared {
-            versions: headers.each_ref().map(version),
+            versions: headers.iter().map(version).collect(),
             w16,
             w17,
             w18: sum([sigma1(w16), w2]),

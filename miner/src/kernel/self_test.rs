@@ -30,19 +30,22 @@ pub(super) fn genesis() -> Header {
 /// Whether this search of `count` nonces from the first finds what it should.
 pub(super) fn passes(search: impl Fn(&Search, u32, u32) -> Option<Hit>) -> bool {
     let target = Target::from_compact(genesis().bits).expect("of a valid block");
-    let finds_genesis = |before| {
+    let finds_genesis = |versions, before| {
         // Rolled twice it is itself, so that the hit is at this roll.
-        let roll = before % VERSIONS;
-        let genesis = Search::new(rolled(genesis(), roll), target);
+        let roll = before % versions;
+        let genesis = Search::with_versions(rolled(genesis(), roll), target, versions);
         let first = GENESIS_NONCE - before;
         let hit = Hit { nonce: GENESIS_NONCE, roll };
         search(&genesis, first, COUNT_MAX) == Some(hit) && search(&genesis, first, before).is_none()
     };
-    (0..40).all(finds_genesis) && (0..32).all(|number| agrees(&search, number))
+    let all = |versions| {
+        (0..40).all(|before| finds_genesis(versions, before)) && (0..32).all(|number| agrees(&search, versions, number))
+    };
+    [VERSIONS, 1].into_iter().all(all)
 }
 
-/// Whether it finds the same as the yardstick in the case with this number.
-fn agrees(search: &impl Fn(&Search, u32, u32) -> Option<Hit>, number: u8) -> bool {
+/// Whether it finds the same as the yardstick with so many versions, in the case with this number.
+fn agrees(search: &impl Fn(&Search, u32, u32) -> Option<Hit>, versions: u32, number: u8) -> bool {
     let header = Header {
         version: u32::from(number),
         parent: BlockId([number; 32]),
@@ -53,7 +56,8 @@ fn agrees(search: &impl Fn(&Search, u32, u32) -> Option<Hit>, number: u8) -> boo
     };
     // From all ids below to about one in 64.
     let value = ((U320::from(1) << 256usize) - U320::from(1)) >> (usize::from(number) % 7);
-    let prepared = Search::new(header, Target::from_value(value).expect("below 2^256"));
+    let target = Target::from_value(value).expect("below 2^256");
+    let prepared = Search::with_versions(header, target, versions);
     let first = if number % 4 == 3 { u32::MAX - u32::from(number) } else { u32::from(number) << 26 };
     let count = 1 + u32::from(number) * 41 % COUNT_MAX;
     search(&prepared, first, count) == Kernel::Naive.search(&prepared, first, count)

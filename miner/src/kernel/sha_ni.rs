@@ -49,11 +49,14 @@ pub(super) fn search(prepared: &Prepared, first: u32, last: u32) -> Option<u32> 
 
 #[target_feature(enable = "sha,avx")]
 fn search_pairs(prepared: &Prepared, first: u32, last: u32) -> Option<u32> {
-    let versions = prepared.versions.map(|version| [state(version.before_4), state(version.midstate)]);
+    let mut versions = Vec::with_capacity(prepared.versions.len());
+    for version in &prepared.versions {
+        versions.push([state(version.before_4), state(version.midstate)]);
+    }
     let mut nonce = first;
     loop {
         let [mut one, mut two] = [u32::MAX; 2];
-        for [before_4, midstate] in versions {
+        for &[before_4, midstate] in &versions {
             // Hidden from the compiler, which would make the words once, before the loop.
             let w3 = std::hint::black_box([nonce.swap_bytes(), nonce.wrapping_add(1).swap_bytes()]);
             let ends = second_hash(first_hash(prepared, before_4, midstate, w3));

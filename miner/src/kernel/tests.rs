@@ -19,8 +19,13 @@ fn easiest() -> U320 {
     (U320::from(1) << 256usize) - U320::from(1)
 }
 
-fn search_for(seed: [u8; 32], value: U320) -> Search {
-    Search::new(header(seed), Target::from_value(value.max(U320::from(1))).unwrap())
+fn search_for(seed: [u8; 32], value: U320, versions: u32) -> Search {
+    Search::with_versions(header(seed), Target::from_value(value.max(U320::from(1))).unwrap(), versions)
+}
+
+/// As many versions as searches have: one, or all.
+fn numbers_of_versions() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(1), Just(VERSIONS)]
 }
 
 /// The id of a header as a number.
@@ -39,7 +44,7 @@ fn check(search: &Search, first: u32, count: u32) -> Result<(), TestCaseError> {
     let hit = |nonce| {
         let nonce = u32::try_from(nonce).unwrap();
         let met = |roll: &u32| search.target.is_met_by(&search.header(Hit { nonce, roll: *roll }).id());
-        (0..VERSIONS).find(met).map(|roll| Hit { nonce, roll })
+        (0..search.versions()).find(met).map(|roll| Hit { nonce, roll })
     };
     let expected = (u64::from(first)..end.min(1 << 32)).find_map(hit);
     for kernel in supported() {
@@ -50,7 +55,7 @@ fn check(search: &Search, first: u32, count: u32) -> Result<(), TestCaseError> {
         let last = u32::try_from(end - 1).unwrap_or(u32::MAX);
         let hit = plain::search(&search.prepared, first, last);
         let top = U320::from(search.prepared.top);
-        let not_above = |nonce: &u32| (0..VERSIONS).any(|roll| id(search, *nonce, roll) >> 224usize <= top);
+        let not_above = |nonce: &u32| (0..search.versions()).any(|roll| id(search, *nonce, roll) >> 224usize <= top);
         prop_assert_eq!(hit, (first..=last).find(not_above));
         #[cfg(target_arch = "x86_64")]
         for (kernel, candidate) in [
@@ -77,37 +82,55 @@ proptest! {
         shift in 0usize..12,
         first in any::<u32>(),
         count in 0u32..150,
+        versions in numbers_of_versions(),
     ) {
         let value = ((U320::from(top) << 224usize) | U320::from_le_slice(&seed[..28])) >> shift;
-        check(&search_for(seed, value), first, count)?;
+        check(&search_for(seed, value, versions), first, count)?;
     }
 
     /// Half of all headers meet 0x207fffff, and all of them the easiest target.
     #[test]
-    fn very_easy_targets(seed in any::<[u8; 32]>(), first in any::<u32>(), count in 0u32..40) {
-        check(&Search::new(header(seed), Target::from_compact(0x207f_ffff).unwrap()), first, count)?;
-        check(&search_for(seed, easiest()), first, count)?;
-        check(&search_for(seed, easiest() >> 1), first, count)?;
+    fn very_easy_targets(
+        seed in any::<[u8; 32]>(),
+        first in any::<u32>(),
+        count in 0u32..40,
+        versions in numbers_of_versions(),
+    ) {
+        for value in [Target::from_compact(0x207f_ffff).unwrap().value(), easiest(), easiest() >> 1] {
+            check(&search_for(seed, value, versions), first, count)?;
+        }
     }
 
     /// Nonces up to the largest, and not beyond.
     #[test]
-    fn the_last_nonces(seed in any::<[u8; 32]>(), shift in 0usize..8, before in 0u32..40, count in 0u32..60) {
-        check(&search_for(seed, easiest() >> shift), u32::MAX - before, count)?;
-        check(&search_for(seed, U320::from(1)), u32::MAX - before, count)?;
-        check(&search_for(seed, U320::from(1)), u32::MAX - before, u32::MAX)?;
+    fn the_last_nonces(
+        seed in any::<[u8; 32]>(),
+        shift in 0usize..8,
+        before in 0u32..40,
+        count in 0u32..60,
+        versions in numbers_of_versions(),
+    ) {
+        check(&search_for(seed, easiest() >> shift, versions), u32::MAX - before, count)?;
+        check(&search_for(seed, U320::from(1), versions), u32::MAX - before, count)?;
+        check(&search_for(seed, U320::from(1), versions), u32::MAX - before, u32::MAX)?;
     }
 
     /// Right at, above and below an id, so that all of it counts; and where only its highest word is that of the target.
     #[test]
-    fn targets_next_to_an_id(seed in any::<[u8; 32]>(), first in any::<u32>(), at in 0u32..50, roll in 0..VERSIONS) {
+    fn targets_next_to_an_id(
+        seed in any::<[u8; 32]>(),
+        first in any::<u32>(),
+        at in 0u32..50,
+        roll in 0..VERSIONS,
+        versions in numbers_of_versions(),
+    ) {
         let nonce = first.saturating_add(at);
-        let id = id(&search_for(seed, easiest()), nonce, roll);
+        let id = id(&search_for(seed, easiest(), versions), nonce, roll);
         let one = U320::from(1);
         let top = (id >> 224usize) << 224usize;
         let next_word = one << 224usize;
         for value in [id, id - one, id + one, top, top | (next_word - one), top.saturating_sub(one), top + next_word] {
-            let search = search_for(seed, value.min(easiest()));
+            let search = search_for(seed, value.min(easiest()), versions);
             check(&search, nonce, 1)?;
             check(&search, first, 60)?;
         }
@@ -116,13 +139,14 @@ proptest! {
 
 #[test]
 fn every_kernel_finds_the_nonce_of_bitcoins_genesis() {
-    let search = Search::new(genesis(), Target::from_compact(genesis().bits).unwrap());
-    for kernel in supported() {
+    let target = Target::from_compact(genesis().bits).unwrap();
+    let searches = [Search::new(genesis(), target), Search::rolling(genesis(), target)];
+    for (kernel, search) in supported().flat_map(|kernel| searches.iter().map(move |search| (kernel, search))) {
         let name = kernel.name();
-        assert_eq!(kernel.search(&search, GENESIS_NONCE - 1_000, 2_000), Some(GENESIS), "{name}");
-        assert_eq!(kernel.search(&search, GENESIS_NONCE, 1), Some(GENESIS), "{name}");
-        assert_eq!(kernel.search(&search, GENESIS_NONCE - 1_000, 1_000), None, "{name}");
-        assert_eq!(kernel.search(&search, GENESIS_NONCE + 1, 1_000), None, "{name}");
+        assert_eq!(kernel.search(search, GENESIS_NONCE - 1_000, 2_000), Some(GENESIS), "{name}");
+        assert_eq!(kernel.search(search, GENESIS_NONCE, 1), Some(GENESIS), "{name}");
+        assert_eq!(kernel.search(search, GENESIS_NONCE - 1_000, 1_000), None, "{name}");
+        assert_eq!(kernel.search(search, GENESIS_NONCE + 1, 1_000), None, "{name}");
     }
 }
 
@@ -133,7 +157,7 @@ fn a_highest_word_of_zero() {
     for (value, hit) in
         [(genesis_id, true), (genesis_id - U320::from(1), false), ((U320::from(1) << 224usize) - U320::from(1), true)]
     {
-        let search = Search::new(genesis(), Target::from_value(value).unwrap());
+        let search = Search::rolling(genesis(), Target::from_value(value).unwrap());
         for kernel in supported() {
             let found = kernel.search(&search, GENESIS_NONCE - 20, 40);
             assert_eq!(found, hit.then_some(GENESIS), "{}", kernel.name());
@@ -149,12 +173,15 @@ fn what_the_processor_has_passes_and_the_fastest_is_taken() {
     assert_eq!(Some(&Kernel::best()), supported.last());
 }
 
-/// Versions differ in the bits that miners may roll alone, and the first is the header's own.
+/// Versions differ in the bits that miners may roll alone, and the first is the header's own, or the only one.
 #[test]
 fn versions_of_a_header() {
     for version in [0, 0x2000_0000, u32::MAX] {
-        let search = Search::new(Header { version, ..genesis() }, Target::from_value(U320::from(1)).unwrap());
-        let versions: Vec<u32> = (0..VERSIONS).map(|roll| search.header(Hit { nonce: 7, roll }).version).collect();
+        let (header, target) = (Header { version, ..genesis() }, Target::from_value(U320::from(1)).unwrap());
+        assert_eq!(Search::new(header, target).versions(), 1);
+        let search = Search::rolling(header, target);
+        let versions: Vec<u32> =
+            (0..search.versions()).map(|roll| search.header(Hit { nonce: 7, roll }).version).collect();
         assert_eq!(versions[0], version);
         assert_eq!(versions.iter().collect::<BTreeSet<_>>().len(), versions.len());
         assert!(versions.iter().all(|rolled| (rolled ^ version) & !0x1fff_e000 == 0));
@@ -195,10 +222,13 @@ fn the_self_test_finds_broken_kernels() {
             let last = first.saturating_add(count.checked_sub(1)?);
             (first..=last).find_map(|nonce| search.hit(nonce).filter(|hit| hit.roll < VERSIONS - 1))
         }));
+        broken.push(("rolls what must stay as it is", |search, first, count| {
+            Kernel::Naive.search(&Search::rolling(search.header, search.target), first, count)
+        }));
         broken.push(("searches version by version", |search, first, count| {
             let last = first.saturating_add(count.checked_sub(1)?);
             let met = |hit: &Hit| search.target.is_met_by(&search.header(*hit).id());
-            (0..VERSIONS).find_map(|roll| (first..=last).map(|nonce| Hit { nonce, roll }).find(met))
+            (0..search.versions()).find_map(|roll| (first..=last).map(|nonce| Hit { nonce, roll }).find(met))
         }));
     }
     for (how, search) in broken {

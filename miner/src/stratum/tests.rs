@@ -64,6 +64,7 @@ fn versions_are_rolled_only_where_the_server_lets_them() {
         let mut client = subscribed(4);
         assert_eq!(client.line(refusal), Ok(Heard::Nothing));
         client.line(NOTIFY).unwrap();
+        assert!(!client.job().unwrap().rolls_version);
         assert!(client.submit(&share(&client, 0)).unwrap().contains(r#""00000000"]"#), "five parameters");
         assert_eq!(client.submit(&share(&client, 0x2000)), None);
     }
@@ -71,9 +72,17 @@ fn versions_are_rolled_only_where_the_server_lets_them() {
     let mask = r#"{"id":1,"result":{"version-rolling":true,"version-rolling.mask":"00006000"},"error":null}"#;
     client.line(mask).unwrap();
     client.line(NOTIFY).unwrap();
+    assert!(client.job().unwrap().rolls_version);
     assert!(client.submit(&share(&client, 0x4000)).unwrap().contains(r#""00000000","00004000"]"#));
     assert!(client.submit(&share(&client, 0)).unwrap().contains(r#""00000000","00000000"]"#));
     assert_eq!(client.submit(&share(&client, 0x8000)), None);
+    // Other bits than those that are rolled, and back.
+    for (mask, rolls) in [("00004000", false), ("1fff8000", false), ("ffffffff", true), ("00000000", false)] {
+        let line = format!(r#"{{"id":null,"method":"mining.set_version_mask","params":["{mask}"]}}"#);
+        assert_eq!(client.line(&line), Ok(Heard::Nothing));
+        client.line(NOTIFY).unwrap();
+        assert_eq!(client.job().unwrap().rolls_version, rolls, "{mask}");
+    }
 }
 
 #[test]
@@ -110,6 +119,7 @@ fn nonsense_is_named() {
         "{}",
         r#"{"id":null,"method":"mining.set_difficulty","params":[0]}"#,
         r#"{"id":null,"method":"mining.set_difficulty"}"#,
+        r#"{"id":null,"method":"mining.set_version_mask","params":[7]}"#,
         r#"{"id":null,"method":"mining.notify","params":[]}"#,
         &NOTIFY.replace("0101", "010"),
         &NOTIFY.replace("03020100", "0302"),

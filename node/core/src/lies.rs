@@ -37,12 +37,14 @@ mod mining;
 mod mode;
 mod mutate;
 mod proofs;
+mod selfish;
 #[cfg(test)]
 mod tests;
 mod views;
 
-pub use mining::{LyingMiner, MiningMode, MiningModeError};
+pub use mining::{LyingMiner, MiningMode, MiningModeError, without};
 pub use mode::{Mode, ModeError, Target};
+pub use selfish::{Holding, Selfish};
 
 use bezant_consensus::engine::To;
 use bezant_consensus::ledger::genesis::ValidatorSet;

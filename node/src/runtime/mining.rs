@@ -5,7 +5,7 @@ use bezant_api::types::TipView;
 use bezant_consensus::engine::{BlockWish, InstructionError, Template};
 use bezant_consensus::ledger::genesis::LedgerParams;
 use bezant_consensus::ledger::hash::BlockId;
-use bezant_miner::{Kernel, Miner, MinerConfig, Solution};
+use bezant_miner::{Kernel, Miner, MinerConfig, Solution, Space};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -44,7 +44,7 @@ pub(crate) struct MiningSetup {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Mining {
-    miner: Option<Miner>,
+    miner: Option<Miner<Space>>,
     always: bool,
     board: Board,
     hashrate_max: Option<f64>,
@@ -90,7 +90,7 @@ impl Mining {
     pub(super) fn set_template(&mut self, template: Option<Template>) {
         if let Some(miner) = &self.miner {
             let searches = self.always || self.on_demand.iter().any(|demand| demand.left > 0);
-            miner.set_template(template.as_ref().filter(|_| searches).cloned());
+            miner.set_task(template.as_ref().filter(|_| searches).cloned().map(Space::new));
         }
         self.board.set(template);
     }
@@ -163,7 +163,7 @@ impl Mining {
             self.asked = false;
             self.limit();
             if let Some(miner) = self.miner.as_ref().filter(|_| !self.always && self.on_demand.is_empty()) {
-                miner.set_template(None);
+                miner.set_task(None);
             }
         }
     }

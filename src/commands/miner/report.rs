@@ -1,7 +1,7 @@
 //! What a miner tells of itself: a line for people on stderr, or with `--json` one object a line on stdout.
 
+use super::JobMiner;
 use crate::output::{Outcome, Output};
-use bezant_miner::JobMiner;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};

@@ -46,7 +46,7 @@ pub(super) async fn run(url: &str, to: &str, options: &Miner, output: &Output) -
     let outcome = loop {
         let step = tokio::select! {
             () = &mut stop => break Ok(()),
-            Some(answer) = templates.recv() => work.template(url, answer).map(|job| miner.set_job(job)),
+            Some(answer) = templates.recv() => work.template(url, answer).map(|job| miner.set_task(job)),
             Some(share) = shares.recv() => work.submit(&share).await,
             _ = status.tick() => work.report.status(&miner),
         };
@@ -151,6 +151,7 @@ fn job(template: &TemplateView) -> Option<Job> {
     Some(Job {
         id: template.ticket,
         version: template.version,
+        rolls_version: true,
         parent: template.parent.parse().ok()?,
         coinbase_first: first.to_vec(),
         coinbase_last: last.to_vec(),

@@ -1,11 +1,11 @@
 //! Mining for a Stratum server.
 
 use super::report::Report;
-use super::{Backoff, ended, start};
+use super::{Backoff, JobMiner, ended, start};
 use crate::cli::Miner;
 use crate::output::{Failure, Outcome, Output};
+use bezant_miner::Share;
 use bezant_miner::stratum::{Client, Heard};
-use bezant_miner::{JobMiner, Share};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -51,7 +51,7 @@ pub(super) async fn run(server: &str, to: &str, options: &Miner, output: &Output
             was_there = true;
             backoff = Backoff::new();
         }
-        miner.set_job(None);
+        miner.set_task(None);
         match end {
             End::Failed(failure) => return Err(failure),
             End::Refused(reason) => {
@@ -138,7 +138,7 @@ impl Connection<'_, '_> {
                 self.report.connected(self.address).map_err(End::Failed)?;
             }
             Heard::Refused(reason) => return Err(End::Refused(reason)),
-            Heard::Job => self.miner.set_job(client.job().cloned()),
+            Heard::Job => self.miner.set_task(client.job().cloned()),
             Heard::Accepted { block } => {
                 let block = block.map(|block| block.to_string());
                 self.report.accepted(block.as_deref()).map_err(End::Failed)?;

@@ -6,10 +6,11 @@
 //! | mode | what happens |
 //! |---|---|
 //! | `withhold` | no block found here is told to anybody until the mode ends; then all are. With most of the hash power that takes back whatever the others confirmed meanwhile |
-//! | `selfish` | Eyal and Sirer (2014), Algorithm 1: blocks are held back while the own branch leads, and let out when that costs others the most work |
+//! | `selfish` | Eyal and Sirer (2014), Algorithm 1 ([`Selfish`]): blocks are held back while the own branch leads, and let out when that costs others the most work |
 //! | `bad-block` | what is found pays its maker one grain more than there is, and is announced like any block |
 //! | `low-work-spam` | headers above genesis, at the least work that there may be, are found and sent to all |
 
+use super::selfish::{Holding, Selfish};
 use bezant_consensus::engine::{Template, To};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
@@ -18,7 +19,7 @@ use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::transaction::Body;
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::message::relay::CompactBlock;
-use bezant_consensus::message::{Blocks, Headers, Message};
+use bezant_consensus::message::{Headers, Message};
 use bezant_consensus::pow::verify_headers;
 use std::collections::VecDeque;
 use std::fmt;
@@ -93,10 +94,8 @@ pub struct LyingMiner {
     genesis: Arc<Genesis>,
     /// Lowest first, each on the one before.
     held: VecDeque<Held>,
-    /// The highest that others have said to be.
-    public: Height,
-    /// Own and public branch are as long and both are known.
-    is_race: bool,
+    /// When that pays, and when it is lost.
+    selfish: Selfish,
     /// The present branch of spam.
     spam: Vec<Header>,
 }
@@ -105,7 +104,7 @@ impl LyingMiner {
     /// On a net of proof of work, from a moment at which its tip is this high.
     #[must_use]
     pub fn new(mode: MiningMode, genesis: Arc<Genesis>, tip: Height) -> LyingMiner {
-        LyingMiner { mode, genesis, held: VecDeque::new(), public: tip, is_race: false, spam: Vec::new() }
+        LyingMiner { mode, genesis, held: VecDeque::new(), selfish: Selfish::new(tip), spam: Vec::new() }
     }
 
     /// What leaves instead of a message that the replica says when its tip is this high.
@@ -114,13 +113,15 @@ impl LyingMiner {
             Message::CompactBlock(compact) if self.holds_back() => {
                 let id = compact.header.id();
                 self.held.push_back(Held { height: tip, id, announcement: Message::CompactBlock(compact) });
-                // The race of two branches of one block each is decided.
-                let is_decided = self.mode == MiningMode::Selfish && std::mem::take(&mut self.is_race);
-                let is_full = self.held.len() > HELD_BLOCKS_MAX;
-                let count = if is_decided { self.held.len() } else { usize::from(is_full) };
-                self.let_out(count)
+                let holding = self.selfish.found(tip);
+                let mut said = self.hold(holding);
+                said.extend(self.let_out(self.held.len().saturating_sub(HELD_BLOCKS_MAX)));
+                said
             }
-            other => self.without_held(other).map(|message| (to, message)).into_iter().collect(),
+            other => {
+                let is_held = |id: &BlockId| self.held.iter().any(|held| held.id == *id);
+                without(other, is_held).map(|message| (to, message)).into_iter().collect()
+            }
         }
     }
 
@@ -128,46 +129,25 @@ impl LyingMiner {
         matches!(self.mode, MiningMode::Withhold | MiningMode::Selfish)
     }
 
-    /// A message without what nobody is to know.
-    fn without_held(&self, message: Message) -> Option<Message> {
-        let is_held = |id: &BlockId| self.held.iter().any(|held| held.id == *id);
-        match message {
-            Message::Tip(tip) if is_held(&tip.id) => None,
-            Message::Transactions(answer) if is_held(&answer.block) => None,
-            Message::Headers(mut headers) => {
-                let known = headers.0.iter().take_while(|header| !is_held(&header.id())).count();
-                headers.0.truncate(known);
-                Some(Message::Headers(headers))
-            }
-            Message::Blocks(blocks) => {
-                let known = blocks.0.into_iter().filter(|block| !is_held(&block.id()));
-                Some(Message::Blocks(Blocks(known.collect())))
-            }
-            other => Some(other),
-        }
-    }
-
     /// What leaves because of what others say.
     pub fn heard(&mut self, message: &Message) -> Vec<(To, Message)> {
         let Message::Tip(tip) = message else { return Vec::new() };
-        if tip.height <= self.public {
-            return Vec::new();
+        let holding = self.selfish.heard(tip.height);
+        self.hold(holding)
+    }
+
+    /// Does so with what is held; who withholds lets nothing out.
+    fn hold(&mut self, holding: Holding) -> Vec<(To, Message)> {
+        match holding {
+            Holding::UpTo(height) if self.mode == MiningMode::Selfish => {
+                self.let_out(self.held.iter().filter(|held| held.height <= height).count())
+            }
+            Holding::UpTo(_) | Holding::On => Vec::new(),
+            Holding::Lost => {
+                self.held.clear();
+                Vec::new()
+            }
         }
-        self.public = tip.height;
-        self.is_race = false;
-        let Some(top) = self.held.back().map(|held| held.height) else { return Vec::new() };
-        if top < self.public {
-            // The others' branch is longer, and the replica follows it.
-            self.held.clear();
-            return Vec::new();
-        }
-        if self.mode != MiningMode::Selfish {
-            return Vec::new();
-        }
-        let lead = top.0 - self.public.0;
-        self.is_race = lead == 0;
-        let up_to_public = self.held.iter().filter(|held| held.height <= self.public).count();
-        self.let_out(if lead <= 1 { self.held.len() } else { up_to_public })
     }
 
     /// Announces the lowest of what is held.
@@ -225,6 +205,26 @@ impl LyingMiner {
                 Some(if is_valid { vec![(To::All, said)] } else { Vec::new() })
             }
         }
+    }
+}
+
+/// A message without the blocks that nobody is to know; `None` when nothing is left to say.
+#[must_use]
+pub fn without(message: Message, is_held: impl Fn(&BlockId) -> bool) -> Option<Message> {
+    match message {
+        Message::Tip(tip) if is_held(&tip.id) => None,
+        Message::CompactBlock(compact) if is_held(&compact.header.id()) => None,
+        Message::Transactions(answer) if is_held(&answer.block) => None,
+        Message::Headers(mut headers) => {
+            let known = headers.0.iter().take_while(|header| !is_held(&header.id())).count();
+            headers.0.truncate(known);
+            Some(Message::Headers(headers))
+        }
+        Message::Blocks(mut blocks) => {
+            blocks.0.retain(|block| !is_held(&block.id()));
+            Some(Message::Blocks(blocks))
+        }
+        other => Some(other),
     }
 }
 

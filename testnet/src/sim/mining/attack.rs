@@ -2,15 +2,17 @@
 //! decides when they leave. It hears and says nothing but messages of the protocol, and uses what every node's owner has: to
 //! rule a block out, and to reconsider.
 
-use super::net::{Move, View};
+use super::net::{Found, Move, View};
 use bezant_consensus::ledger::hash::BlockId;
-use bezant_consensus::message::{Blocks, Headers, Message};
+use bezant_consensus::ledger::units::Height;
+use bezant_consensus::message::Message;
+use bezant_node_core::lies::{Holding, Selfish, without};
 use std::collections::BTreeSet;
 
 /// How the attacker plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Play {
-    /// Selfish mining: Algorithm 1 of Eyal and Sirer.
+    /// Selfish mining, as [`Selfish`] has it.
     Selfish,
     /// Mines in secret above a block of the chain that all have, and lets everything out when that is worth it.
     Secret {
@@ -31,8 +33,10 @@ pub(super) struct Attack {
     play: Play,
     /// Own blocks that nobody else is to know.
     held: BTreeSet<BlockId>,
-    /// Own blocks above the fork, lowest first.
+    /// Own blocks above the fork, lowest first; of a selfish miner those that are held.
     branch: Vec<BlockId>,
+    /// When a selfish miner lets them out.
+    selfish: Selfish,
     /// The best block that all know.
     public: BlockId,
     /// Where the secret branch leaves the public one.
@@ -43,10 +47,6 @@ pub(super) struct Attack {
     is_running: bool,
     /// Attempts that have ended.
     pub(super) attempts: u64,
-    /// Of these, those in which the branch was let out with more work.
-    pub(super) released: u64,
-    /// Blocks of others heard while own and public branch were equally long and both known.
-    pub(super) races: u64,
 }
 
 impl Attack {
@@ -56,13 +56,12 @@ impl Attack {
             play,
             held: BTreeSet::new(),
             branch: Vec::new(),
+            selfish: Selfish::new(Height::GENESIS),
             public: none,
             base: none,
             ruled_out: Vec::new(),
             is_running: false,
             attempts: 0,
-            released: 0,
-            races: 0,
         }
     }
 
@@ -81,34 +80,20 @@ impl Attack {
         if matches!(self.play, Play::Secret { fed, .. } if fed == Some(to)) {
             return Some(message);
         }
-        let is_held = |id: &BlockId| self.held.contains(id);
-        match message {
-            Message::Tip(tip) if is_held(&tip.id) => None,
-            Message::CompactBlock(compact) if is_held(&compact.header.id()) => None,
-            Message::Transactions(answer) if is_held(&answer.block) => None,
-            Message::Headers(headers) => {
-                let known = headers.0.into_iter().take_while(|header| !is_held(&header.id()));
-                Some(Message::Headers(Headers(known.collect())))
-            }
-            Message::Blocks(blocks) => {
-                let known = blocks.0.into_iter().filter(|block| !is_held(&block.id()));
-                Some(Message::Blocks(Blocks(known.collect())))
-            }
-            other => Some(other),
-        }
+        without(message, |id| self.held.contains(id))
     }
 
     /// The attacker has found a block.
     pub(super) fn found(&mut self, view: &View<'_>, id: BlockId) -> Vec<Move> {
-        let lead_before = (view.found[&id].height - 1).saturating_sub(view.found[&self.public].height);
-        if self.branch.is_empty() && matches!(self.play, Play::Secret { .. }) {
+        if self.branch.is_empty() {
             self.base = view.found[&id].parent;
         }
         self.branch.push(id);
         match self.play {
-            // The race of two branches of one block each is decided.
-            Play::Selfish if lead_before == 0 && self.branch.len() == 2 => self.let_all_out(),
-            Play::Selfish => Vec::new(),
+            Play::Selfish => {
+                let holding = self.selfish.found(Height(view.found[&id].height));
+                self.hold(view, holding)
+            }
             Play::Secret { .. } => {
                 self.is_running = true;
                 self.go_on(view)
@@ -116,53 +101,47 @@ impl Attack {
         }
     }
 
-    /// The attacker's replica has heard of a block of somebody else's; before it, its tip was `own`.
-    pub(super) fn heard(&mut self, view: &View<'_>, id: BlockId, own: BlockId) -> Vec<Move> {
-        let height = |id: &BlockId| view.found[id].height;
+    /// The attacker's replica has heard of a block of somebody else's.
+    pub(super) fn heard(&mut self, view: &View<'_>, id: BlockId) -> Vec<Move> {
+        let Found { height, parent, .. } = view.found[&id];
+        if self.play == Play::Selfish {
+            let holding = self.selfish.heard(Height(height));
+            return self.hold(view, holding);
+        }
         let mut moves = Vec::new();
-        if matches!(self.play, Play::Secret { .. }) && self.is_running && view.found[&id].parent == self.base {
+        if self.is_running && parent == self.base {
             self.ruled_out.push(id);
             moves.push(Move::RuleOut(id));
         }
-        if height(&id) <= height(&self.public) {
-            return moves;
-        }
-        let lead = height(&own).saturating_sub(height(&self.public));
-        self.public = id;
-        match self.play {
-            Play::Selfish => moves.extend(self.answer(lead)),
-            Play::Secret { .. } if self.is_running => moves.extend(self.go_on(view)),
-            Play::Secret { .. } => self.base = id,
+        if height > view.found[&self.public].height {
+            self.public = id;
+            if self.is_running {
+                moves.extend(self.go_on(view));
+            } else {
+                self.base = id;
+            }
         }
         moves
     }
 
-    /// Eyal and Sirer's table: what the attacker lets out when the others have found a block, by its lead before.
-    fn answer(&mut self, lead: u64) -> Vec<Move> {
-        match lead {
-            // The others' branch is longer: the replica has followed it.
-            0 => {
+    /// What a selfish miner does with its branch.
+    fn hold(&mut self, view: &View<'_>, holding: Holding) -> Vec<Move> {
+        match holding {
+            Holding::On => Vec::new(),
+            Holding::UpTo(height) => {
+                let count = self.branch.iter().take_while(|id| view.found[*id].height <= height.0).count();
+                self.let_out(count)
+            }
+            Holding::Lost => {
                 self.branch.clear();
                 Vec::new()
-            }
-            1 => {
-                self.races += 1;
-                let last = self.branch.last().copied();
-                last.into_iter().filter(|id| self.held.remove(id)).map(Move::Publish).collect()
-            }
-            2 => self.let_all_out(),
-            _ => {
-                let first = self.branch.iter().find(|id| self.held.contains(*id)).copied();
-                first.into_iter().filter(|id| self.held.remove(id)).map(Move::Publish).collect()
             }
         }
     }
 
-    /// The whole branch becomes what all know.
-    fn let_all_out(&mut self) -> Vec<Move> {
-        self.public = *self.branch.last().unwrap_or(&self.public);
-        let branch = std::mem::take(&mut self.branch);
-        branch.into_iter().filter(|id| self.held.remove(id)).map(Move::Publish).collect()
+    /// So many of the branch are announced, the lowest first.
+    fn let_out(&mut self, count: usize) -> Vec<Move> {
+        self.branch.drain(..count).filter(|id| self.held.remove(id)).map(Move::Publish).collect()
     }
 
     /// A secret attempt: has the victim waited long enough, is the branch long enough, is all lost?
@@ -178,10 +157,10 @@ impl Attack {
             return Vec::new();
         }
         self.attempts += 1;
-        self.released += u64::from(is_longer);
         let mut moves: Vec<Move> = self.ruled_out.drain(..).map(Move::Reconsider).collect();
         if is_longer {
-            moves.extend(self.let_all_out());
+            self.public = *self.branch.last().unwrap_or(&self.public);
+            moves.extend(self.let_out(self.branch.len()));
         } else {
             // What was not let out nobody will ever see.
             moves.extend(self.branch.first().copied().map(Move::RuleOut));

@@ -227,10 +227,9 @@ impl Net {
             Message::CompactBlock(compact) if to == 0 && from != 0 => Some(compact.header.id()),
             _ => None,
         };
-        let before = self.tip(to);
         self.tell(to, Event::Message { from: Peer(from as u64), message: message.clone(), waited_ms: 0 });
         if let Some(id) = heard {
-            self.attack(|attack, view| attack.heard(view, id, before));
+            self.attack(|attack, view| attack.heard(view, id));
         }
     }
 
