@@ -6,8 +6,8 @@
 //! times between those of their neighbours: they count for nothing but the median of 11.
 //!
 //! The rules differ in one corner. Ours says as BIP94 does (Bitcoin: on testnet4, not on the main chain) that the first block of a
-//! window is at most one spacing earlier than its parent. Of the 413 borders up to height 832,608 that refuses a single real
-//! header: 203,616, which is 1,127 s earlier.
+//! window is at most one spacing earlier than its parent. That refuses a single real header of the 413 borders up to height 832,608
+//! (all were judged once; a dozen are kept here): 203,616, which is 1,127 s earlier.
 
 use super::super::difficulty::retarget;
 use super::super::headers::{HeaderError, judge};

@@ -101,7 +101,8 @@ proptest! {
         let proof = Inclusion::new(&blocks[1], pick.index(count)).unwrap();
         let bytes = encode(&proof);
         prop_assert_eq!(&decode::<Inclusion>(&bytes).unwrap(), &proof);
-        for at in 0..bytes.len() {
+        // By 1 too: a place next to its own is the likeliest to pass for it.
+        for (at, change) in (0..bytes.len()).flat_map(|at| [(at, change), (at, 1)]) {
             let mut changed = bytes.clone();
             changed[at] ^= change;
             if let Ok(changed) = decode::<Inclusion>(&changed) {
@@ -153,6 +154,11 @@ fn what_is_wrong_is_named() {
     assert_eq!(verify_inclusion(&genesis, &chain, &other), Err(InclusionError::Path(PathError::Elsewhere)));
     let elsewhere = Inclusion { header: blocks[1].header, ..proof.clone() };
     assert_eq!(verify_inclusion(&genesis, &chain, &elsewhere), Err(InclusionError::Path(PathError::Elsewhere)));
+    // The tree repeats the last of three: that place is none.
+    let mut repeated = Inclusion::new(&blocks[0], 2).unwrap();
+    assert!(verify_inclusion(&genesis, &chain, &repeated).is_ok());
+    repeated.path.index = 3;
+    assert_eq!(verify_inclusion(&genesis, &chain, &repeated), Err(InclusionError::Path(PathError::Elsewhere)));
     let name = |result| match result {
         Err(InclusionError::Chain(error)) => (error.height, error.reason),
         other => panic!("{other:?}"),
