@@ -186,7 +186,7 @@ impl Reader {
         };
         let (tip, found) = read().map_err(|error| StoreError::sqlite(&path, &error))?;
         let mut headers = Vec::new();
-        for (expected, (height, id)) in (from.0..).zip(found) {
+        for (expected, (height, id)) in (from.0..=u64::MAX).zip(found) {
             if height != expected {
                 break;
             }
