@@ -661,11 +661,16 @@ pub(crate) enum Chain {
         #[command(flatten)]
         target: Target,
     },
-    /// Proof that a transaction is final, checked against the genesis (PBFT)
-    #[command(after_help = "Example:\n  bezant chain proof TXID --json")]
+    /// Proof that a transaction is final (PBFT), or in which block it is and how much work stands on that (proof of work)
+    ///
+    /// Nothing that a node says is believed: it is checked from the genesis on.
+    #[command(after_help = "Example:\n  bezant chain proof TXID --genesis genesis.toml")]
     Proof {
         /// Its id
         txid: String,
+        /// The genesis file [default: the net's; with --rpc the one that the node tells, which is believed then]
+        #[arg(long, env = "BEZANT_GENESIS", value_name = "FILE")]
+        genesis: Option<PathBuf>,
         #[command(flatten)]
         target: Target,
     },

@@ -32,6 +32,8 @@ pub const LOCKS_PER_QUESTION_MAX: usize = 1_000;
 pub const COINS_PER_ANSWER_MAX: usize = 10_000;
 /// History entries in one answer.
 pub const HISTORY_PER_ANSWER_MAX: usize = 1_000;
+/// Headers in one answer, of 80 bytes each before they are hex.
+pub const HEADERS_PER_ANSWER_MAX: usize = 2_000;
 /// Beginnings of epochs in one answer.
 pub const EPOCHS_PER_ANSWER_MAX: usize = 64;
 /// In one of how many blocks a transaction is wanted, where the question does not say.

@@ -5,6 +5,7 @@ mod busy_network;
 mod full_disk;
 mod mining;
 mod power_cut;
+mod proofs;
 mod together;
 mod waiting;
 

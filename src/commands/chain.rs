@@ -1,15 +1,13 @@
 //! `bezant chain`, `bezant peers`, `bezant mempool`: what one node says.
 
+mod proof;
+
 use crate::cli::{Chain, Global, Owned, Target};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
-use bezant_api::client::{Client, FollowError};
-use bezant_api::types::{BlockRef, EvidenceView, InstructParams, ProofView};
-use bezant_consensus::ledger::codec::decode;
-use bezant_consensus::pbft::light::Proof;
-use bezant_consensus::verify::Verifier;
+use bezant_api::client::Client;
+use bezant_api::types::{BlockRef, EvidenceView, InstructParams};
 use serde::Serialize;
-use std::sync::Arc;
 
 pub(crate) async fn run(command: Chain, global: &Global, output: &Output) -> Outcome {
     match command {
@@ -49,22 +47,7 @@ pub(crate) async fn run(command: Chain, global: &Global, output: &Output) -> Out
                 format!("{}  {}{height}\n{}", found.status.txid, state.trim_matches('"'), found.hex)
             })
         }
-        Chain::Proof { txid, target } => {
-            let client = net::client(&target, global)?;
-            let proof = client.proof(&txid).await?;
-            let genesis = client.genesis().await?;
-            check_proof(&proof, &genesis.toml, &client).await?;
-            output.result(&proof, || {
-                let signers: Vec<String> = proof.signers.iter().map(u16::to_string).collect();
-                format!(
-                    "final at height {}, block {}\nsigned by members {}; checked against the genesis\n{}",
-                    proof.height,
-                    proof.block,
-                    signers.join(", "),
-                    proof.hex
-                )
-            })
-        }
+        Chain::Proof { txid, genesis, target } => proof::run(&txid, genesis.as_deref(), &target, global, output).await,
         Chain::Invalidate { block, owned } => {
             let (client, params) = instruction(&block, &owned, global).await?;
             let tip = client.invalidate(&params).await?;
@@ -107,24 +90,6 @@ async fn instruction(block: &str, owned: &Owned, global: &Global) -> Result<(Cli
         height @ BlockRef::Height(_) => client.block(height).await?.id,
     };
     Ok((client, InstructParams { token, block }))
-}
-
-/// The node is not believed: the proof has to stand up by itself, beside the genesis and the proofs of how epochs began.
-async fn check_proof(proof: &ProofView, genesis: &str, client: &Client) -> Result<(), Failure> {
-    let wrong = |problem: String| Failure::new(1, "bad-proof", format!("the node's proof proves nothing: {problem}"));
-    let genesis = bezant_api::genesis::from_toml(genesis).map_err(|error| wrong(error.to_string()))?;
-    let bytes = hex::decode(&proof.hex).map_err(|error| wrong(error.to_string()))?;
-    let decoded: Proof = decode(&bytes).map_err(|error| wrong(error.to_string()))?;
-    let mut verifier = Verifier::new(Arc::new(genesis));
-    client.follow_epochs(&mut verifier, decoded.certificate.ballot.epoch).await.map_err(|error| match error {
-        FollowError::Client(error) => error.into(),
-        unproved @ (FollowError::Missing(_) | FollowError::Unproved { .. }) => wrong(unproved.to_string()),
-    })?;
-    let (txid, height) = decoded.verify(&verifier).map_err(|error| wrong(error.to_string()))?;
-    if txid.to_string() != proof.txid || height.0 != proof.height {
-        return Err(wrong("it is about another transaction".to_owned()));
-    }
-    Ok(())
 }
 
 /// A header with its 80 bytes.

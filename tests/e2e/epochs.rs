@@ -1,6 +1,6 @@
 //! Who decides changes while the net runs; and a validator whose directory was emptied comes back.
 
-use crate::net::{LIMIT, Net, until};
+use crate::net::{LIMIT, Net, text, until};
 use crate::stream::Stream;
 use bezant_api::types::PbftView;
 
@@ -37,6 +37,14 @@ fn validators_are_added_rekeyed_and_removed_under_load() {
     let sent = net.send("alice", "bob", "1", &[]);
     let proof = net.json(&["chain", "proof", sent["txid"].as_str().expect("an id")]);
     assert_eq!(proof["signers"].as_array().map(Vec::len), Some(3), "checked from genesis on, through three epochs");
+    // Another genesis, though of a member of this net.
+    let member = net.block_on(net.client(0).epochs(1)).expect("the node answers").members[0].clone();
+    let other = ["genesis", "new", "--member", &member, "--allocation", &format!("{member}=1")];
+    let file = net.dir().join("other.toml");
+    std::fs::write(&file, net.run(&other).ended(0).stdout).expect("writes");
+    let refused = net.run(&["chain", "proof", text(&sent["txid"]), "--genesis", &file.display().to_string(), "--json"]);
+    assert_eq!(refused.status, 1, "{refused:?}");
+    assert_eq!(refused.json()["error"]["kind"], "bad-proof", "{refused:?}");
     net.check();
 }
 

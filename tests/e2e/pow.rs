@@ -34,6 +34,45 @@ fn several_mine_and_a_transfer_reaches_its_depth() {
     net.check();
 }
 
+#[test]
+fn a_transfer_is_proved_by_work_to_whoever_has_the_genesis() {
+    let net = Net::up(&["--engine", "pow", "--block-time", "1s"]);
+    let sent = net.send("alice", "bob", "1", &["--wait", "included"]);
+    let txid = text(&sent["txid"]).to_owned();
+    // From another node than the one that was asked to send, once it has the block too.
+    let first = until("node 3 proves it", LIMIT, || {
+        let ran = net.run(&["chain", "proof", &txid, "--node", "3", "--json"]);
+        (ran.status == 0).then(|| ran.json())
+    });
+    assert_eq!(first["txid"], txid.as_str());
+    hashrate(&net, &[0, 1, 2, 3], "0");
+    net.json(&["testnet", "mine", "6"]);
+    net.await_synced();
+    // From the file alone, at a node of which nothing but its URL is known.
+    let file = net.dir().join("mine.toml");
+    std::fs::write(&file, net.run(&["genesis", "show"]).ended(0).stdout).expect("writes");
+    let (file, rpc) = (file.display().to_string(), net.manifest().nodes[2].rpc.clone());
+    let proof = net.json(&["chain", "proof", &txid, "--rpc", &rpc, "--genesis", &file]);
+    let status = net.tx_status(2, &txid);
+    assert_eq!((proof["height"].as_u64(), proof["block"].as_str()), (status.height, status.block.as_deref()));
+    assert_eq!(proof["confirmations"], status.confirmations);
+    assert_eq!(proof["is_final"], status.state == TxState::Final);
+    let tip = net.block_on(net.client(2).status()).expect("the node answers");
+    assert_eq!((proof["tip"].as_str(), proof["tip_height"].as_u64()), (Some(&*tip.tip), Some(tip.height)));
+    assert_eq!(text(&proof["work"]), tip.pow.expect("this is proof of work").work);
+    let said = net.run(&["chain", "proof", &txid, "--rpc", &rpc]).ended(0);
+    assert!(said.stdout.contains("final") && said.stderr.contains("--genesis"), "{said:?}");
+    // Another genesis is not that of these headers; an unknown transaction is not proved.
+    let other = ["genesis", "new", "--engine", "pow", "--allocation", &format!("{}=1", "ab".repeat(32))];
+    std::fs::write(&file, net.run(&other).ended(0).stdout).expect("writes");
+    let refused = net.run(&["chain", "proof", &txid, "--genesis", &file, "--json"]).ended(1);
+    assert_eq!(refused.json()["error"]["kind"], "bad-proof", "{refused:?}");
+    let unknown = net.run(&["chain", "proof", &"ab".repeat(32), "--json"]).ended(1);
+    assert_eq!(unknown.json()["error"]["kind"], "not-found", "{unknown:?}");
+    hashrate(&net, &[0, 1, 2, 3], "50000");
+    net.check();
+}
+
 fn hashrate(net: &Net, nodes: &[usize], rate: &str) {
     for node in nodes {
         net.json(&["testnet", "hashrate", &node.to_string(), rate]);

@@ -2,11 +2,13 @@
 //!
 //! Each level hashes pairs with SHA-256d; a level of odd length repeats its last entry. So \[1 2 3\] and \[1 2 3 3\] share a root
 //! (CVE-2012-2459): a list with an equal adjacent pair is *mutated*. That condemns the list received, never the root or the
-//! block that carries it. Inner nodes cannot pass for leaves because no transaction is 64 bytes long.
+//! block that carries it. Inner nodes cannot pass for leaves because no transaction is 64 bytes long (CVE-2017-12842): no valid
+//! block has one, and whoever checks a proof refuses one by [`Proof::check`].
 
 use crate::ledger::codec::limited_decode;
 use crate::ledger::hash::{MerkleRoot, TxHash, sha256d};
-use crate::limits::MERKLE_SIBLINGS_MAX;
+use crate::ledger::transaction::Transaction;
+use crate::limits::{MERKLE_SIBLINGS_MAX, TRANSACTION_BYTES_FORBIDDEN};
 use borsh::BorshSerialize;
 
 /// What [`root`] finds.
@@ -70,7 +72,29 @@ pub fn prove(leaves: &[TxHash], index: usize) -> Option<Proof> {
     Some(Proof { index: u32::try_from(index).ok()?, siblings })
 }
 
+/// Why a proof does not show that a transaction stands under a root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// Its encoding could be two nodes side by side (CVE-2017-12842).
+    #[error("a transaction of 64 bytes may be two nodes of the tree, and proves nothing")]
+    NodeSize,
+    /// The path leads to another root, or to none.
+    #[error("the transaction is not in the block")]
+    Elsewhere,
+}
+
 impl Proof {
+    /// Whether this proof leads from the transaction, witnesses included, to the root.
+    ///
+    /// # Errors
+    /// When it does not, or when what is called a transaction may be an inner node.
+    pub fn check(&self, transaction: &Transaction, root: MerkleRoot) -> Result<(), PathError> {
+        if transaction.bytes() == TRANSACTION_BYTES_FORBIDDEN {
+            return Err(PathError::NodeSize);
+        }
+        if self.root_from(transaction.hash()) == Some(root) { Ok(()) } else { Err(PathError::Elsewhere) }
+    }
+
     /// The root that this proof leads to from `leaf`; `None` when index and length contradict each other, and for a place
     /// that is not there but repeats the one before (a right child equal to its left neighbour).
     #[must_use]

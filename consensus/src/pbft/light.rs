@@ -37,8 +37,8 @@ pub enum ProofError {
     #[error(transparent)]
     Certificate(#[from] MessageError),
     /// The path does not lead from the transaction to the header.
-    #[error("the transaction is not in the block")]
-    Path,
+    #[error(transparent)]
+    Path(#[from] merkle::PathError),
 }
 
 impl Proof {
@@ -60,9 +60,7 @@ impl Proof {
             return Err(ProofError::OtherBlock);
         }
         verifier.check_commit_certificate(&self.certificate)?;
-        if self.path.root_from(self.transaction.hash()) != Some(self.header.merkle_root) {
-            return Err(ProofError::Path);
-        }
+        self.path.check(&self.transaction, self.header.merkle_root)?;
         Ok((self.transaction.id(), self.certificate.ballot.height))
     }
 }

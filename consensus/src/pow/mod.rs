@@ -49,7 +49,7 @@ mod sync;
 mod tests;
 mod tree;
 
-pub use light::{HeaderChainError, verify_headers};
+pub use light::{HeaderChain, HeaderChainError, Included, Inclusion, InclusionError, verify_headers, verify_inclusion};
 pub use mine::{EXTRANONCE_BYTES, TEMPLATES_MAX};
 
 use crate::chain::Chain;

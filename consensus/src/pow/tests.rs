@@ -1,9 +1,11 @@
 //! The engine in a small world: a few replicas, a queue of messages, a clock that the test moves.
 
+mod bitcoin;
 mod difficulty;
 mod engine;
 mod finality;
 mod instruct;
+mod light;
 mod mine;
 #[cfg(feature = "plant")]
 mod plants;

@@ -4,6 +4,7 @@ use crate::common::*;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::hash::{BlockId, CoinCommitment, SetHash, TxHash};
 use bezant_consensus::ledger::key::Signature;
+use bezant_consensus::ledger::merkle::PathError;
 use bezant_consensus::ledger::rules::{BlockError, TxError};
 use bezant_consensus::ledger::sighash::epoch_change_digest;
 use bezant_consensus::ledger::target::Target;
@@ -431,8 +432,8 @@ fn light_proofs() {
         changed.verify(&verifier).unwrap_err()
     };
     assert_eq!(with(|it| it.header.time += 1), ProofError::OtherBlock);
-    assert_eq!(with(|it| it.transaction = coinbase(6, &[])), ProofError::Path);
-    assert_eq!(with(|it| it.path.siblings.push([0; 32])), ProofError::Path);
+    assert_eq!(with(|it| it.transaction = coinbase(6, &[])), ProofError::Path(PathError::Elsewhere));
+    assert_eq!(with(|it| it.path.siblings.push([0; 32])), ProofError::Path(PathError::Elsewhere));
     assert!(matches!(with(|it| it.certificate.commits.truncate(2)), ProofError::Certificate(_)));
     assert!(matches!(with(|it| it.certificate.commits[1] = it.certificate.commits[0]), ProofError::Certificate(_)));
     let mut other = pbft_genesis();

@@ -9,9 +9,10 @@ use crate::methods::{BUSY, INTERNAL, NOT_FOUND};
 use crate::types::{
     BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams,
     DevHashrateParams, DevLinksParams, DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams,
-    EvidenceView, FeeParams, FeeView, GenesisView, HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus,
-    PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams, SubmitResult,
-    TemplateParams, TemplateView, TestView, TipView, TransactionView, TxParams, TxStatus,
+    EvidenceView, FeeParams, FeeView, GenesisView, HeadersParams, HeadersView, HistoryParams, HistoryView,
+    InstructParams, MempoolView, NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams,
+    SolutionView, SubmitParams, SubmitResult, TemplateParams, TemplateView, TestView, TipView, TransactionView,
+    TxParams, TxStatus,
 };
 use jsonrpsee::core::client::{ClientT, Error, Subscription, SubscriptionClientT};
 use jsonrpsee::core::params::ObjectParams;
@@ -25,10 +26,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 mod epochs;
+mod headers;
 #[cfg(test)]
 mod tests;
 
 pub use epochs::FollowError;
+pub use headers::{Found, HeadersError};
 
 /// How long a node may take to answer before the next one is asked.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -349,7 +352,15 @@ impl Client {
         self.request("chain_tx", &TxParams { txid: txid.to_owned() }).await
     }
 
-    /// `chain_proof`.
+    /// `chain_headers`: headers of the active chain from a height on. [`Client::header_chain`] asks for them all and judges them.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn headers(&self, from: u64, count: Option<usize>) -> Result<HeadersView, ClientError> {
+        self.request("chain_headers", &HeadersParams { from, count }).await
+    }
+
+    /// `chain_proof`. [`Client::find`] checks what it says under proof of work.
     ///
     /// # Errors
     /// As [`Client::request`].

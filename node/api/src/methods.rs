@@ -18,9 +18,10 @@ use crate::event::Event;
 use crate::types::{
     BlockParams, BlockView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams, DevHashrateParams,
     DevLinksParams, DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams,
-    FeeView, GenesisView, HeaderView, HistoryParams, HistoryView, InstructParams, MempoolView, NodeStatus,
-    PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams, SubmitResult,
-    TemplateParams, TemplateView, TestView, TipView, TokenParams, TransactionView, TxParams, TxStatus,
+    FeeView, GenesisView, HeaderView, HeadersParams, HeadersView, HistoryParams, HistoryView, InstructParams,
+    MempoolView, NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView,
+    SubmitParams, SubmitResult, TemplateParams, TemplateView, TestView, TipView, TokenParams, TransactionView,
+    TxParams, TxStatus,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -105,8 +106,10 @@ methods! {
     Open chain_tip(NoParams:) -> TipView, "The tip of the active chain.";
     Open chain_block(BlockParams: block) -> BlockView, "A block by height or id.";
     Open chain_header(BlockParams: block) -> HeaderView, "A block's header by height or id.";
+    Open chain_headers(HeadersParams: from, count) -> HeadersView, "Headers of the active chain, one height after another.";
     Open chain_tx(TxParams: txid) -> TransactionView, "A transaction of the active chain or the mempool.";
-    Open chain_proof(TxParams: txid) -> ProofView, "Proof, checkable with the genesis alone, that a transaction is final (PBFT).";
+    Open chain_proof(TxParams: txid) -> ProofView,
+        "Proof, checkable with the genesis alone, that a transaction is final (PBFT) or in a block (proof of work).";
     Open chain_epochs(EpochsParams: from) -> EpochsView, "The present members, and proof of how epochs began (PBFT).";
     Open chain_evidence(NoParams:) -> Vec<EvidenceView>, "Proofs that members lied (PBFT).";
     Open chain_commitment(NoParams:) -> CommitmentView, "The commitment to the coin set at the tip.";

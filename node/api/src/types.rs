@@ -244,6 +244,36 @@ pub struct HeaderView {
     pub certificate: Option<String>,
 }
 
+/// Parameters of `chain_headers`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HeadersParams {
+    /// Height of the first one wanted.
+    pub from: u64,
+    /// At most this many; default and maximum 2,000.
+    #[serde(default)]
+    pub count: Option<usize>,
+}
+
+/// A header and its height.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HeaderAt {
+    /// Its height.
+    pub height: u64,
+    /// The 80 bytes of the header, hex.
+    pub hex: String,
+}
+
+/// `chain_headers`: of the active chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HeadersView {
+    /// From the height that was asked for on, each standing on the one before; none when it is above the tip.
+    pub headers: Vec<HeaderAt>,
+    /// Height of the tip at that time; there are more headers up to there.
+    pub height: u64,
+    /// Id of that tip.
+    pub tip: String,
+}
+
 /// Parameters that name a transaction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TxParams {
@@ -501,7 +531,8 @@ pub struct HistoryView {
     pub more: bool,
 }
 
-/// `chain_proof`: that a transaction is final, checkable with the genesis alone.
+/// `chain_proof`: that a transaction is final (PBFT), or in a block (proof of work); checkable with the genesis alone, under
+/// proof of work beside the headers of the chain (`chain_headers`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProofView {
     /// The transaction.
@@ -510,9 +541,11 @@ pub struct ProofView {
     pub height: u64,
     /// Its block.
     pub block: String,
-    /// The members whose COMMITs are in the proof.
+    /// Blocks from its own to the node's tip, both counted; this is not part of the proof.
+    pub confirmations: u64,
+    /// PBFT: the members whose COMMITs are in the proof; empty under proof of work.
     pub signers: Vec<u16>,
-    /// The proof, hex of its borsh encoding: header, commit certificate, transaction, merkle path.
+    /// The proof, hex of its borsh encoding: header, commit certificate (PBFT only), transaction, merkle path.
     pub hex: String,
 }
 

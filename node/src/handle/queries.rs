@@ -1,11 +1,13 @@
 //! Questions about the chain, coins and transactions.
 
 use super::{AskError, NodeHandle, Request, Whereabouts};
-use crate::limits::{COINS_PER_ANSWER_MAX, EPOCHS_PER_ANSWER_MAX, HISTORY_PER_ANSWER_MAX, LOCKS_PER_QUESTION_MAX};
-use crate::store::{StoredCoin, StoredEntry, StoredTip};
+use crate::limits::{
+    COINS_PER_ANSWER_MAX, EPOCHS_PER_ANSWER_MAX, HEADERS_PER_ANSWER_MAX, HISTORY_PER_ANSWER_MAX, LOCKS_PER_QUESTION_MAX,
+};
+use crate::store::{StoredCoin, StoredEntry, StoredHeader, StoredTip};
 use bezant_api::types::{
-    BlockRef, BlockView, CoinView, CoinsView, CommitmentView, EpochsView, EvidenceView, HistoryEntry, HistoryView,
-    ProofView, TransactionView, TxState, TxStatus,
+    BlockRef, BlockView, CoinView, CoinsView, CommitmentView, EpochsView, EvidenceView, HeaderAt, HeadersView,
+    HistoryEntry, HistoryView, ProofView, TransactionView, TxState, TxStatus,
 };
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::codec::encode;
@@ -15,6 +17,7 @@ use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::message::CommitCertificate;
 use bezant_consensus::pbft::light::Proof;
+use bezant_consensus::pow::Inclusion;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -145,24 +148,56 @@ impl NodeHandle {
         Ok(HistoryView { entries: entries.iter().map(view).collect(), more })
     }
 
-    /// `chain_proof`; `None` when the transaction is not final, or the engine gives no such proof.
+    /// `chain_headers`; `None` when the chain has a block of that height, and this node does not have its header.
+    ///
+    /// # Errors
+    /// Busy, stopping, or the database fails.
+    pub async fn headers(&self, from: Height, count: Option<usize>) -> Result<Option<HeadersView>, AskError> {
+        let count = count.unwrap_or(HEADERS_PER_ANSWER_MAX).min(HEADERS_PER_ANSWER_MAX);
+        self.0.barrier.pass().await?;
+        let (tip, headers) = self.0.readers.ask(move |reader| reader.headers(from, count)).await?;
+        if headers.is_empty() && count > 0 && from <= tip.height {
+            return Ok(None);
+        }
+        let view = |header: &StoredHeader| HeaderAt { height: header.height.0, hex: hex::encode(header.bytes) };
+        Ok(Some(HeadersView {
+            headers: headers.iter().map(view).collect(),
+            height: tip.height.0,
+            tip: tip.id.to_string(),
+        }))
+    }
+
+    /// `chain_proof`; `None` when there is nothing to be proved: the transaction is in no block, or (PBFT) not final.
     ///
     /// # Errors
     /// Busy, stopping, or the database fails.
     pub async fn proof(&self, txid: TxId) -> Result<Option<ProofView>, AskError> {
         let (known, place) = self.whereabouts(txid).await?;
-        let Some((height, block)) = place.filter(|(height, _)| *height <= known.final_height) else { return Ok(None) };
+        let Some((height, block)) = place else { return Ok(None) };
+        let is_pow = self.0.genesis.pow().is_some();
+        if height > known.final_height && !is_pow {
+            return Ok(None);
+        }
         let stored = self.0.readers.ask(move |reader| Ok((reader.body(&block)?, reader.certificate(height)?)));
-        let (Some(body), Some(certificate)) = stored.await? else { return Ok(None) };
-        let certificate = borsh::from_slice::<CommitCertificate>(&certificate).ok();
-        let index = body.transactions.iter().position(|transaction| transaction.id() == txid);
-        let proof = certificate.zip(index).and_then(|(certificate, index)| Proof::new(&body, certificate, index));
+        let (Some(body), certificate) = stored.await? else { return Ok(None) };
+        let Some(index) = body.transactions.iter().position(|transaction| transaction.id() == txid) else {
+            return Ok(None);
+        };
+        let (proof, signers) = if is_pow {
+            (Inclusion::new(&body, index).map(|proof| encode(&proof)), Vec::new())
+        } else {
+            let certificate = certificate.and_then(|bytes| borsh::from_slice::<CommitCertificate>(&bytes).ok());
+            let signers = certificate.iter().flat_map(|it| &it.commits).map(|seal| seal.signer).collect();
+            let proof = certificate.and_then(|certificate| Proof::new(&body, certificate, index));
+            (proof.map(|proof| encode(&proof)), signers)
+        };
         Ok(proof.map(|proof| ProofView {
             txid: txid.to_string(),
             height: height.0,
             block: block.to_string(),
-            signers: proof.certificate.commits.iter().map(|seal| seal.signer).collect(),
-            hex: hex::encode(encode(&proof)),
+            confirmations: confirmations(&known, height),
+            signers,
+            hex: hex::encode(proof),
         }))
     }
 
@@ -265,10 +300,15 @@ fn tx_status(txid: TxId, known: &Whereabouts, place: Option<(Height, BlockId)>) 
         state,
         height: place.map(|(height, _)| height.0),
         block: place.map(|(_, block)| block.to_string()),
-        confirmations: place.map_or(0, |(height, _)| known.tip.0.saturating_sub(height.0) + 1),
+        confirmations: place.map_or(0, |(height, _)| confirmations(known, height)),
         replaced_by: known.dropped.filter(|_| state == TxState::Dropped).and_then(replaced_by),
         reason,
     }
+}
+
+/// Of a block of the active chain.
+fn confirmations(known: &Whereabouts, height: Height) -> u64 {
+    known.tip.0.saturating_sub(height.0) + 1
 }
 
 fn replaced_by(reason: bezant_node_core::io::DropReason) -> Option<String> {

@@ -8,8 +8,8 @@ use bezant_api::address;
 use bezant_api::methods::{Access, Done, METHODS, Method, NoParams, ParamError, open_rpc};
 use bezant_api::types::{
     BlockParams, BlockRef, BlockView, CoinsParams, DevByzantineParams, DevHashrateParams, DevLinksParams,
-    DevMineParams, DevTimeParams, EpochsParams, FeeParams, HeaderView, HistoryParams, InstructParams, PackageParams,
-    SolutionParams, SubmitParams, TemplateParams, TokenParams, TxParams,
+    DevMineParams, DevTimeParams, EpochsParams, FeeParams, HeaderView, HeadersParams, HistoryParams, InstructParams,
+    PackageParams, SolutionParams, SubmitParams, TemplateParams, TokenParams, TxParams,
 };
 use bezant_consensus::engine::Instruction;
 use bezant_consensus::ledger::codec::decode;
@@ -104,13 +104,17 @@ fn add(module: &mut RpcModule<Shared>, method: &'static Method) -> Result<(), Re
         "chain_header" => {
             register(module, method, |s, m, p: BlockParams| async move { Ok(header(block(&s, m, p).await?)) })
         }
+        "chain_headers" => register(module, method, |s, m, p: HeadersParams| async move {
+            let found = s.handle.headers(Height(p.from), p.count).await.told(m)?;
+            found.ok_or_else(|| refuse::not_found(&format!("this node does not have the header of height {}", p.from)))
+        }),
         "chain_tx" => register(module, method, |s, m, p: TxParams| async move {
             let found = s.handle.transaction(hash("txid", &p.txid)?).await.told(m)?;
             found.ok_or_else(|| refuse::not_found(&format!("no transaction {} in the chain or the mempool", p.txid)))
         }),
         "chain_proof" => register(module, method, |s, m, p: TxParams| async move {
             let found = s.handle.proof(hash("txid", &p.txid)?).await.told(m)?;
-            found.ok_or_else(|| refuse::not_found(&format!("no proof that transaction {} is final", p.txid)))
+            found.ok_or_else(|| refuse::not_found(&unproved(&s.handle, &p.txid)))
         }),
         "chain_epochs" => {
             register(module, method, |s, m, p: EpochsParams| async move { s.handle.epochs(p.from).await.told(m) })
@@ -339,4 +343,9 @@ fn check_token(expected: &Option<String>, given: &str) -> Outcome<()> {
     let expected = expected.as_deref().ok_or_else(refuse::unauthorized)?;
     let difference = digest(expected).iter().zip(digest(given)).fold(0, |sum, (ours, theirs)| sum | (ours ^ theirs));
     if difference == 0 { Ok(()) } else { Err(refuse::unauthorized()) }
+}
+
+fn unproved(handle: &NodeHandle, txid: &str) -> String {
+    let what = if handle.genesis().pow().is_some() { "is in a block of the chain" } else { "is final" };
+    format!("no proof that transaction {txid} {what}")
 }

@@ -153,6 +153,14 @@ async fn every_method_answers_as_its_type_says() {
     let header = call(running.address, "chain_header", json!([0])).await.unwrap();
     assert_eq!(header["hex"].as_str().unwrap(), &block.hex[..160]);
     assert_eq!(header["id"], block.id.as_str());
+    let headers = client.headers(0, Some(2)).await.unwrap();
+    assert_eq!((headers.height, &headers.tip), (tip.height, &tip.id));
+    assert_eq!(headers.headers.iter().map(|header| header.height).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(headers.headers[0].hex, block.hex[..160]);
+    assert_eq!(client.headers(tip.height, None).await.unwrap().headers.len(), 1);
+    assert!(client.headers(tip.height + 1, None).await.unwrap().headers.is_empty());
+    assert!(client.headers(u64::MAX, Some(usize::MAX)).await.unwrap().headers.is_empty());
+    assert!(client.headers(0, Some(0)).await.unwrap().headers.is_empty());
     let txid = block.txids[0].clone();
     assert_eq!(client.tx_status(&txid).await.unwrap().state, TxState::Final);
     let transaction = client.transaction(&txid).await.unwrap();
@@ -163,6 +171,7 @@ async fn every_method_answers_as_its_type_says() {
     let last = client.block(BlockRef::Height(2)).await.unwrap();
     let proof = client.proof(&last.txids[0]).await.unwrap();
     assert_eq!((proof.height, proof.block.as_str()), (2, last.id.as_str()));
+    assert_eq!(proof.confirmations, tip.height - 1);
     let bytes = hex::decode(&proof.hex).unwrap();
     let proved = borsh::from_slice::<bezant_consensus::pbft::light::Proof>(&bytes).unwrap();
     let verifier = bezant_consensus::verify::Verifier::new(std::sync::Arc::new(genesis(true)));
@@ -223,6 +232,10 @@ async fn wrong_parameters_are_refused_by_name() {
         ("chain_block", json!([-1]), -32602, "block"),
         ("chain_header", json!({"block": null}), -32602, "block"),
         ("chain_header", json!({"height": 1}), -32602, "height"),
+        ("chain_headers", json!([]), -32602, "from"),
+        ("chain_headers", json!([-1]), -32602, "from"),
+        ("chain_headers", json!([0, "all"]), -32602, "count"),
+        ("chain_proof", json!(["12"]), -32602, "txid"),
         ("chain_tx", json!(["12"]), -32602, "txid"),
         ("tx_status", json!([1]), -32602, "txid"),
         ("tx_submit", json!(["xy"]), -32602, "transaction"),

@@ -29,7 +29,7 @@ mod view;
 pub use error::StoreError;
 pub use facts::{Facts, VoteLogNumber};
 pub use open::{Opened, lock, open, open_locked};
-pub use reader::{Reader, StoredCoin, StoredEntry, StoredPlace, StoredTip};
+pub use reader::{Reader, StoredCoin, StoredEntry, StoredHeader, StoredPlace, StoredTip};
 pub use snapshot::Totals;
 pub use state::{Barrier, Flushed, StateWriter};
 pub use view::View;

@@ -9,6 +9,7 @@ use bezant_consensus::ledger::coins::Coin;
 use bezant_consensus::ledger::hash::{BlockId, LockHash, TxId};
 use bezant_consensus::ledger::transaction::OutPoint;
 use bezant_consensus::ledger::units::Height;
+use bezant_consensus::limits::HEADER_BYTES;
 use bezant_consensus::message::epoch::Succession;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +59,15 @@ pub struct StoredEntry {
     pub received: u64,
     /// Grains sent.
     pub sent: u64,
+}
+
+/// A header of the stored chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredHeader {
+    /// Its height.
+    pub height: Height,
+    /// Its encoding.
+    pub bytes: [u8; HEADER_BYTES],
 }
 
 /// The tip that an answer holds for.
@@ -156,6 +166,45 @@ impl Reader {
         let Some((_, bytes)) = self.block(id)? else { return Ok(None) };
         let damaged = |error: std::io::Error| StoreError::damaged(&self.facts_path, error.to_string());
         borsh::from_slice(&bytes).map(Some).map_err(damaged)
+    }
+
+    /// The first `limit` headers of the active chain from a height on, without a gap, as far as their blocks are held; and the
+    /// tip of that chain. None when there is none of that height.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is damaged.
+    pub fn headers(&mut self, from: Height, limit: usize) -> Result<(StoredTip, Vec<StoredHeader>), StoreError> {
+        let path = self.state_path.clone();
+        let bounds = [from.0, limit as u64].map(|bound| sql(bound.min(i64::MAX.unsigned_abs())));
+        let mut read = || {
+            let snapshot = self.state.transaction()?;
+            let query = "SELECT height, id FROM active WHERE height >= ?1 ORDER BY height LIMIT ?2";
+            let row = |row: &rusqlite::Row<'_>| Ok((number(row, 0)?, row.get(1)?));
+            let found: rusqlite::Result<Vec<(u64, [u8; 32])>> =
+                snapshot.prepare_cached(query)?.query_map(bounds, row)?.collect();
+            Ok((tip(&snapshot)?, found?))
+        };
+        let (tip, found) = read().map_err(|error| StoreError::sqlite(&path, &error))?;
+        let mut headers = Vec::new();
+        for (expected, (height, id)) in (from.0..=u64::MAX).zip(found) {
+            if height != expected {
+                break;
+            }
+            let Some(bytes) = self.header(&id)? else { break };
+            headers.push(StoredHeader { height: Height(height), bytes });
+        }
+        Ok((tip, headers))
+    }
+
+    /// The header of a block whose body is held.
+    fn header(&self, id: &[u8; 32]) -> Result<Option<[u8; HEADER_BYTES]>, StoreError> {
+        let read = || {
+            self.facts
+                .prepare_cached("SELECT substr(body, 1, 80) FROM blocks WHERE id = ?1")?
+                .query_row([id], |row| row.get::<_, [u8; HEADER_BYTES]>(0))
+                .optional()
+        };
+        read().map_err(|error| StoreError::sqlite(&self.facts_path, &error))
     }
 
     /// Where a transaction is.

@@ -381,6 +381,37 @@ fn store_page(coins: &BTreeMap<OutPoint, Coin>, bucket: u8) -> Vec<(OutPoint, Co
 }
 
 #[test]
+fn headers_are_read_by_the_page_as_far_as_there_is_no_gap() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let genesis = genesis(EngineName::Pow, 1);
+    let mut store = opened(dir.path(), &genesis);
+    let (_, links) = history(&genesis, 6);
+    // The body of the fourth is missing.
+    let held = links.iter().filter(|link| link.height != Height(4));
+    let bodies: Vec<Record> = held.map(|link| Record::Body(Block::clone(&link.block))).collect();
+    store.facts.commit(&bodies).expect("commits");
+    let tip = tip_of(&links[5]);
+    let update =
+        ChainUpdate { sequence: 1, disconnected: Vec::new(), tip, connected: links.clone(), final_height: Height(0) };
+    store.state.update(update).expect("takes it");
+    store.state.stop().expect("flushes");
+    let mut reader = Reader::open(dir.path()).expect("opens");
+    let mut page = |from: u64, limit: usize| {
+        let (told, headers) = reader.headers(Height(from), limit).expect("reads");
+        assert_eq!((told.height, told.id), (tip.height, tip.id));
+        for header in &headers {
+            let below = header.height.0.checked_sub(1).map(|index| links[index as usize].block.header);
+            assert_eq!(header.bytes, below.unwrap_or(genesis.block().header).to_bytes());
+        }
+        headers.iter().map(|header| header.height.0).collect::<Vec<u64>>()
+    };
+    assert_eq!(page(0, 10), [0, 1, 2, 3]);
+    assert_eq!(page(1, 2), [1, 2]);
+    assert_eq!(page(5, usize::MAX), [5, 6]);
+    assert!(page(4, 10).is_empty() && page(7, 10).is_empty() && page(u64::MAX, 10).is_empty() && page(0, 0).is_empty());
+}
+
+#[test]
 fn epochs_are_read_by_the_page() {
     let dir = tempfile::tempdir().expect("a directory");
     let genesis = genesis(EngineName::Pbft, 1);

@@ -1,5 +1,6 @@
 use super::{Proof, ProofError};
 use crate::ledger::block::Block;
+use crate::ledger::merkle::PathError;
 use crate::ledger::units::Height;
 use crate::message::CommitCertificate;
 use crate::pbft::tests::cluster::{Setup, World};
@@ -34,7 +35,7 @@ fn what_does_not_hang_together_proves_nothing() {
     assert_eq!(other_block.verify(&verifier), Err(ProofError::OtherBlock));
     let mut other_transaction = proof.clone();
     other_transaction.transaction = block.transactions[2].clone();
-    assert_eq!(other_transaction.verify(&verifier), Err(ProofError::Path));
+    assert_eq!(other_transaction.verify(&verifier), Err(ProofError::Path(PathError::Elsewhere)));
     let (_, too_few) = certified(&world, &[0, 2]);
     let uncertified = Proof { certificate: too_few, ..proof };
     assert!(matches!(uncertified.verify(&verifier), Err(ProofError::Certificate(_))));

@@ -1,16 +1,18 @@
 use super::*;
-use crate::genesis::{ledger_defaults, pbft_defaults};
+use crate::genesis::{ledger_defaults, pbft_defaults, pow_defaults};
 use crate::types::EngineName;
-use bezant_consensus::ledger::block::Header;
+use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::codec::encode;
-use bezant_consensus::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis};
+use bezant_consensus::ledger::genesis::{Difficulty, EngineParams, GENESIS_VERSION, Genesis, PowParams};
 use bezant_consensus::ledger::hash::CoinCommitment;
 use bezant_consensus::ledger::key::SigningKey;
+use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::MemberList;
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation};
 use bezant_consensus::message::Seal;
 use bezant_consensus::message::checkpoint::{Checkpoint, CheckpointCertificate, CheckpointVote};
 use bezant_consensus::message::epoch::{Opening, Succession};
+use bezant_consensus::pow::{Inclusion, InclusionError};
 use bezant_consensus::verify::Verifier;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -180,4 +182,71 @@ async fn epochs_are_followed_as_far_as_they_are_proved() {
     let client = Client::of_one(&node(REFUSED).await).unwrap();
     let refused = client.follow_epochs(&mut Verifier::new(Arc::new(genesis())), Epoch(1)).await;
     assert!(matches!(refused, Err(FollowError::Client(ClientError::Refused { .. }))));
+}
+
+/// A net on which every other nonce is good.
+fn pow_genesis() -> Genesis {
+    let params = PowParams { bits: 0x207f_ffff, difficulty: Difficulty::Fixed, ..pow_defaults(1) };
+    Genesis {
+        members: Vec::new(),
+        engine: EngineParams::Pow(params),
+        ledger: ledger_defaults(EngineName::Pow),
+        ..genesis()
+    }
+}
+
+/// The first block, which repeats the transactions of genesis: nobody judges them here.
+fn first_block() -> Block {
+    let mut block = pow_genesis().block();
+    let below = block.header;
+    block.header = Header { parent: below.id(), time: below.time + 1, ..below };
+    while !Target::from_compact(below.bits).unwrap().is_met_by(&block.id()) {
+        block.header.nonce += 1;
+    }
+    block
+}
+
+/// An answer to `chain_headers` and `chain_proof` alike, since the node of these tests knows one answer.
+fn told(headers: &[(u64, String)], tip: u64, proof: (&Inclusion, u64)) -> String {
+    let list: Vec<String> =
+        headers.iter().map(|(height, hex)| format!("{{\"height\":{height},\"hex\":\"{hex}\"}}")).collect();
+    let (inclusion, confirmations) = proof;
+    let (txid, block) = (inclusion.transaction.id(), inclusion.header.id());
+    format!(
+        "\"result\":{{\"headers\":[{}],\"height\":{tip},\"tip\":\"\",\"txid\":\"{txid}\",\"block\":\"{block}\",\
+         \"confirmations\":{confirmations},\"signers\":[],\"hex\":\"{}\"}}",
+        list.join(","),
+        hex::encode(encode(inclusion))
+    )
+}
+
+#[tokio::test]
+async fn what_a_node_says_of_headers_is_not_believed() {
+    let genesis = pow_genesis();
+    let block = first_block();
+    let proof = Inclusion::new(&block, 0).unwrap();
+    let txid = proof.transaction.id().to_string();
+    let good = hex::encode(block.header.to_bytes());
+    let find = async |headers: &[(u64, String)], proof: &Inclusion, txid: &str| {
+        let client = Client::of_one(&node(told(headers, 1, (proof, 1))).await).unwrap();
+        client.find(&genesis, txid).await.map(|found| found.included.height)
+    };
+    assert_eq!(find(&[(1, good.clone())], &proof, &txid).await, Ok(Height(1)));
+    let is_malformed = |result| matches!(result, Err(HeadersError::Malformed(_)));
+    assert!(is_malformed(find(&[(1, good.clone())], &proof, &"ab".repeat(32)).await), "another was asked for");
+    assert!(is_malformed(find(&[(2, good.clone())], &proof, &txid).await), "another height");
+    assert!(is_malformed(find(&[(1, "zz".to_owned())], &proof, &txid).await));
+    assert!(is_malformed(find(&[(1, good[2..].to_owned())], &proof, &txid).await));
+    let again = find(&[(1, good.clone()), (2, good.clone())], &proof, &txid).await;
+    assert!(matches!(again, Err(HeadersError::Chain(error)) if error.height == Height(2)));
+    let none = find(&[], &proof, &txid).await;
+    assert_eq!(none, Err(HeadersError::Inclusion(InclusionError::OtherChain(block.id()))));
+    // A node that says the same of every height comes no further than the first.
+    let client = Client::of_one(&node(told(&[(1, good.clone())], 9, (&proof, 1))).await).unwrap();
+    assert!(matches!(client.header_chain(&genesis).await, Err(HeadersError::Malformed(_))));
+    let mut forged = proof.clone();
+    forged.path.index = 1;
+    assert!(matches!(find(&[(1, good)], &forged, &txid).await, Err(HeadersError::Inclusion(InclusionError::Path(_)))));
+    let client = Client::of_one(&node(REFUSED).await).unwrap();
+    assert!(matches!(client.find(&genesis, &txid).await, Err(HeadersError::Client(_))));
 }

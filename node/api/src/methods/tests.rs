@@ -34,6 +34,8 @@ fn both_ways<T: DeserializeOwned + Serialize + PartialEq + fmt::Debug>(name: &st
 fn positional_and_named_parameters_mean_the_same() {
     both_ways::<BlockParams>("chain_block", json!([7]));
     both_ways::<BlockParams>("chain_header", json!(["ab"]));
+    both_ways::<HeadersParams>("chain_headers", json!([7]));
+    both_ways::<HeadersParams>("chain_headers", json!([7, 2]));
     both_ways::<TxParams>("tx_status", json!(["ab"]));
     both_ways::<SubmitParams>("tx_submit", json!(["00"]));
     both_ways::<CoinsParams>("coins_list", json!([["ab"], 5, "ab:0"]));
