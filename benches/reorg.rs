@@ -18,6 +18,7 @@ mod reorg;
 #[path = "../tests/e2e/solo.rs"]
 mod solo;
 
+use net::{LIMIT, until};
 use reorg::Branches;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,9 @@ fn main() {
     let [blocks, transfers, kills] = [100, 100, 40].map(|default| numbers.next().unwrap_or(default));
     let branches = Branches::new(blocks, transfers);
     let node = branches.home.start(&[]);
+    // What the branch left last had is handed in again at a start.
+    let pool = || node.block_on(node.client.status()).expect("the node answers").mempool;
+    until("the mempool is as it was", LIMIT, || (pool() == (blocks * transfers) as usize).then_some(()));
     let mut times = Vec::new();
     for round in 0..10 {
         let to = usize::from(node.tip().id == branches.tips[0]);

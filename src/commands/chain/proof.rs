@@ -64,9 +64,10 @@ fn bad(problem: String) -> Failure {
 fn unfound(error: HeadersError) -> Failure {
     match error {
         HeadersError::Client(error) => error.into(),
-        unproved @ (HeadersError::Malformed(_) | HeadersError::Chain(_) | HeadersError::Inclusion(_)) => {
-            Failure::new(1, "bad-proof", unproved)
-        }
+        unproved @ (HeadersError::Malformed(_)
+        | HeadersError::TooMany
+        | HeadersError::Chain(_)
+        | HeadersError::Inclusion(_)) => Failure::new(1, "bad-proof", unproved),
     }
 }
 

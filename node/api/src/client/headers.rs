@@ -10,6 +10,9 @@ use bezant_consensus::pow::{HeaderChain, HeaderChainError, Included, Inclusion, 
 /// How often all is asked again, because the chain may have been left for another between two answers.
 const TRIES: usize = 3;
 
+/// Headers of one chain that are looked at, at most: they take some 200 bytes each, and on an easy net hardly any work.
+const HEADERS_MAX: u64 = 4_000_000;
+
 /// Why it is not known where a transaction is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeadersError {
@@ -19,6 +22,9 @@ pub enum HeadersError {
     /// What the node says is no answer to what was asked.
     #[error("the node does not answer what was asked: {0}")]
     Malformed(String),
+    /// The node goes on and on.
+    #[error("the node has more than {HEADERS_MAX} headers; ask another one")]
+    TooMany,
     /// The node's headers are no chain from this genesis on.
     #[error("the node's headers are no chain of this genesis: {0}")]
     Chain(#[from] HeaderChainError),
@@ -58,6 +64,9 @@ impl Client {
         let mut chain = HeaderChain::new(genesis)?;
         loop {
             let view = self.headers(chain.height().0 + 1, None).await?;
+            if chain.height().0 + view.headers.len() as u64 > HEADERS_MAX {
+                return Err(HeadersError::TooMany);
+            }
             for header in &view.headers {
                 push(&mut chain, header)?;
             }
