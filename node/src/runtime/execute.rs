@@ -179,6 +179,8 @@ impl Core {
             let step = self.tell(order);
             self.mining.asked();
             self.finish_quietly(step)?;
+            // The template may be the one that there was.
+            self.mining.limit();
             self.mining.answer_finished(|| super::answer::tip_view(&self.replica));
         }
         Ok(())

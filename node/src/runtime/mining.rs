@@ -10,6 +10,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
+#[cfg(test)]
+mod tests;
+
 /// Solutions on their way; of several for one template all but the first are stale.
 const SOLUTIONS_MAX: usize = 16;
 /// The hash rate is that of the last so many seconds.
@@ -48,6 +51,8 @@ pub(super) struct Mining {
     always: bool,
     board: Board,
     hashrate_max: Option<f64>,
+    /// As the miner knows it.
+    told_hashrate_max: Option<f64>,
     /// The first is at work.
     on_demand: VecDeque<OnDemand>,
     /// Whether the block that is wanted next has been asked for.
@@ -79,6 +84,7 @@ impl Mining {
             always: setup.always,
             board: Board::new(params, setup.offers),
             hashrate_max,
+            told_hashrate_max: hashrate_max,
             on_demand: VecDeque::new(),
             asked: false,
             found: VecDeque::new(),
@@ -89,9 +95,10 @@ impl Mining {
 
     pub(super) fn set_template(&mut self, template: Option<Template>) {
         if let Some(miner) = &self.miner {
-            let searches = self.always || self.on_demand.iter().any(|demand| demand.left > 0);
+            let searches = self.always || self.is_demanded();
             miner.set_task(template.as_ref().filter(|_| searches).cloned().map(Space::new));
         }
+        self.limit();
         self.board.set(template);
     }
 
@@ -100,17 +107,29 @@ impl Mining {
         self.limit();
     }
 
-    /// Blocks on demand do not wait for the limit.
-    fn limit(&self) {
-        if let Some(miner) = &self.miner {
-            miner.set_hashrate_max(if self.on_demand.is_empty() { self.hashrate_max } else { None });
+    /// Whether the template that was made last is that of a block on demand. Before it was asked for, and once its block has come, the
+    /// templates are those of the blocks that are mined anyway.
+    fn is_demanded(&self) -> bool {
+        self.asked && self.on_demand.front().is_some_and(|first| first.left > 0)
+    }
+
+    /// Blocks on demand do not wait for the limit, and no others profit from that.
+    fn present_hashrate_max(&self) -> Option<f64> {
+        if self.is_demanded() { None } else { self.hashrate_max }
+    }
+
+    /// Tells the miner its limit, if that is another one now.
+    pub(super) fn limit(&mut self) {
+        let wanted = self.present_hashrate_max();
+        if let Some(miner) = self.miner.as_ref().filter(|_| self.told_hashrate_max != wanted) {
+            miner.set_hashrate_max(wanted);
+            self.told_hashrate_max = wanted;
         }
     }
 
     pub(super) fn demand(&mut self, demand: OnDemand) {
         if self.on_demand.len() < WAITING_MAX {
             self.on_demand.push_back(demand);
-            self.limit();
         }
     }
 
@@ -137,6 +156,7 @@ impl Mining {
         self.found.push_back(block);
     }
 
+    /// The block that is wanted next has been asked for: the template that comes is that of it.
     pub(super) fn asked(&mut self) {
         self.asked = true;
     }
@@ -150,6 +170,7 @@ impl Mining {
         if let Some(first) = self.on_demand.front_mut() {
             first.left = first.left.saturating_sub(1);
         }
+        self.limit();
     }
 
     /// Answers what is done and drops what nobody waits for any more.
