@@ -101,7 +101,8 @@ fn certified(view: &CertifiedView) -> Vec<String> {
     let (signers, f) = (signers.join(", "), members.saturating_sub(1) / 3);
     let mut lines = vec![format!("final       signed by members {signers} of {members}, epoch {epoch}")];
     if view.successions > 0 {
-        lines.push(format!("members     changed {} times since the genesis, each time proved", view.successions));
+        let times = if view.successions == 1 { "time" } else { "times" };
+        lines.push(format!("members     changed {} {times} since the genesis, each time proved", view.successions));
     }
     let before = if view.successions > 0 { ", or of an epoch before more than its own third" } else { "" };
     lines.push(format!("unless      more than {f} of them lied{before}"));
