@@ -84,7 +84,8 @@ fn genesis(engine: EngineParams, members: u8) -> Arc<Genesis> {
 fn block(network: &NetworkId, parent: BlockId, height: u64) -> Block {
     let (spent, lock) = (output(1_000_000, 1), Lock::Key(key(1).public()));
     let inputs = vec![OutPoint { txid: Default::default(), index: 0 }];
-    let transfer = Transfer { inputs, outputs: vec![output(700_000, 2), output(299_000, 1)], lock_time: LockTime::NONE };
+    let transfer =
+        Transfer { inputs, outputs: vec![output(700_000, 2), output(299_000, 1)], lock_time: LockTime::NONE };
     let body = Body::Transfer(transfer);
     let common = SighashCommon::new(network, &body, &[(spent.amount, spent.lock)]);
     let signatures = vec![key(1).sign(&common.digest(0, &[], &lock))];
@@ -108,11 +109,8 @@ fn pbft(changes: u64) -> (Arc<Genesis>, Receipt) {
     let height = interval * changes + 1;
     let block = block(&network, genesis.block().id(), height);
     let succession = |epoch: u64| {
-        let opening = Opening {
-            epoch: Epoch(epoch),
-            members: MemberList(genesis.members.clone()),
-            readmitted: Vec::new(),
-        };
+        let opening =
+            Opening { epoch: Epoch(epoch), members: MemberList(genesis.members.clone()), readmitted: Vec::new() };
         let checkpoint = Checkpoint {
             incarnation: Incarnation(0),
             epoch: Epoch(epoch - 1),
