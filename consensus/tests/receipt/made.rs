@@ -94,12 +94,17 @@ impl Pbft {
 
     /// How an epoch began: with the keys of these numbers, sealed by these of the epoch before.
     pub(crate) fn succession(&self, epoch: u64, members: &[u8], signers: &[(u16, u8)]) -> Succession {
+        self.succession_by(epoch - 1, epoch, members, signers)
+    }
+
+    /// The same, sealed by members of the epoch `by`.
+    pub(crate) fn succession_by(&self, by: u64, epoch: u64, members: &[u8], signers: &[(u16, u8)]) -> Succession {
         let members = MemberList(members.iter().map(|number| key(*number).public()).collect());
         let opening = Opening { epoch: Epoch(epoch), members, readmitted: Vec::new() };
         let header = Header { time: 1_700_000_000 + epoch as u32, ..self.block.header };
         let checkpoint = Checkpoint {
             incarnation: Incarnation(0),
-            epoch: Epoch(epoch - 1),
+            epoch: Epoch(by),
             height: Height(64 * epoch),
             block: header.id(),
             coins: CoinCommitment([7; 32]),

@@ -175,6 +175,19 @@ fn no_succession_is_missing_or_idle() {
     refused(&pbft, &pbft.receipt(pbft.ballot(1), &THREE, vec![next]), "receipt-certificate");
 }
 
+/// Members of epoch 0 that are none in epoch 1 cannot say who follows on that.
+#[test]
+fn an_epoch_is_opened_by_the_one_before() {
+    let pbft = Pbft::new();
+    let by = |second: Succession| {
+        let first = pbft.succession(1, &[5, 6, 7, 8], &THREE);
+        pbft.receipt(pbft.ballot(2), &THREE, vec![first, second])
+    };
+    let four = [1, 2, 3, 4];
+    assert!(verify(&pbft, &by(pbft.succession(2, &four, &[(0, 5), (2, 7), (3, 8)]))).is_ok());
+    refused(&pbft, &by(pbft.succession_by(0, 2, &four, &THREE)), "receipt-epochs");
+}
+
 /// A receipt of the transaction at `index` of a block with these.
 fn of(index: usize, height: u64, transactions: impl Fn(&Pbft) -> Vec<Transaction>) -> (Pbft, Receipt) {
     let mut pbft = Pbft::new();
