@@ -2,7 +2,7 @@
 //!
 //! Nothing here reads a clock, a file, a socket or a source of randomness, and nothing starts a thread: time, randomness and
 //! bytes come in as values, and what is to be done goes out as [`engine::Effect`]s. Modules depend on each other in one
-//! direction only: `ledger ← chain`, `ledger ← message ← verify`, all of these `← engine ← sync ← pbft, pow`.
+//! direction only: `ledger ← chain`, `ledger ← message ← verify`, all of these `← engine ← sync ← pbft, pow ← receipt`.
 
 pub mod chain;
 pub mod engine;
@@ -12,5 +12,6 @@ pub mod message;
 pub mod pbft;
 pub mod plant;
 pub mod pow;
+pub mod receipt;
 pub mod sync;
 pub mod verify;

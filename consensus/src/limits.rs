@@ -103,6 +103,15 @@ pub const WAITING_HEADERS_MAX: usize = 256;
 /// Headers leading to no more work than its own chain that a proof-of-work replica takes before it has grown further.
 pub const LOW_WORK_HEADERS_MAX: usize = 4_096;
 
+/// Headers in a receipt, under proof of work: 19 years of a block every ten minutes.
+pub const RECEIPT_HEADERS_MAX: usize = 1_000_000;
+/// Successions of epochs in a receipt, under PBFT.
+pub const RECEIPT_SUCCESSIONS_MAX: usize = 10_000;
+/// Bytes of a receipt before it is put into text.
+pub const RECEIPT_BYTES_MAX: usize = RECEIPT_HEADERS_MAX * HEADER_BYTES + 2 * TRANSACTION_BYTES_MAX;
+/// Bytes of a receipt as text: 65 for each 48, and the lines around.
+pub const RECEIPT_TEXT_BYTES_MAX: usize = RECEIPT_BYTES_MAX.div_ceil(48) * 65 + 128;
+
 const _: () = assert!(TRANSACTION_BYTES_MAX < BLOCK_BYTES_MAX);
 // Any transaction can be handed over.
 const _: () = assert!(TRANSACTION_BYTES_MAX < OVERDUE_BYTES_MAX && OVERDUE_BYTES_MAX + 1024 < MESSAGE_BYTES_MAX);
@@ -124,3 +133,5 @@ const _: () = assert!(COMMITMENT_BUCKETS.is_multiple_of(BUCKETS_PER_REQUEST) && 
 const _: () = assert!(SUCCESSIONS_PER_MESSAGE_MAX * (MEMBERS_MAX * (66 + 32 + 72) + 512) < MESSAGE_BYTES_MAX);
 // A certificate of the largest set (signer 2 + signature 64 bytes each) fits beside a full block.
 const _: () = assert!(MEMBERS_MAX * 66 + 1024 <= MESSAGE_BYTES_MAX - BLOCK_BYTES_MAX);
+// Headers, a transaction with its path, and what stands around them.
+const _: () = assert!(RECEIPT_HEADERS_MAX * HEADER_BYTES + TRANSACTION_BYTES_MAX + 1024 <= RECEIPT_BYTES_MAX);

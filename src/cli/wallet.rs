@@ -1,7 +1,9 @@
 //! `bezant wallet …`.
 
-use super::{Target, duration};
+use super::{Net, Target, duration};
 use bezant_api::types::ReadLevel;
+use bezant_consensus::ledger::hash::BlockId;
+use bezant_consensus::ledger::target::Work;
 use bezant_wallet::build::Sum;
 use bezant_wallet::send::Wait;
 use clap::{Args, Subcommand, ValueEnum};
@@ -64,6 +66,70 @@ pub(crate) enum Wallet {
         after_help = "Examples:\n  bezant wallet send --from alice bob 12.5\n  bezant wallet send --from alice --to bzt1… max --wait included\n  bezant wallet send --from alice bob 1 --dry-run --json"
     )]
     Send(Send),
+    /// Write a receipt: a small text that proves a payment to whoever has the genesis
+    ///
+    /// What the node says is checked first, from the genesis on. Under PBFT the receipt has the signatures that made the payment final;
+    /// under proof of work all headers up to now.
+    #[command(
+        after_help = "Examples:\n  bezant wallet receipt TXID --out payment.receipt\n  bezant wallet receipt TXID > payment.receipt"
+    )]
+    Receipt(MakeReceipt),
+    /// Check a receipt, with nothing but the genesis: no node is asked
+    ///
+    /// Status 3, with the reason, when it proves nothing or less than was demanded.
+    #[command(
+        after_help = "Examples:\n  bezant wallet verify-receipt payment.receipt\n  bezant wallet verify-receipt payment.receipt --genesis genesis.toml --json\n  bezant wallet verify-receipt payment.receipt --net pow --min-work 4e20a1 --confirmations 6"
+    )]
+    VerifyReceipt(VerifyReceipt),
+}
+
+/// `wallet receipt`.
+#[derive(Args, Debug)]
+pub(crate) struct MakeReceipt {
+    /// The transaction's id
+    pub(crate) txid: String,
+    /// Write it here [default: to stdout]
+    #[arg(long, value_name = "FILE", env = "BEZANT_OUT")]
+    pub(crate) out: Option<PathBuf>,
+    /// Overwrite the file
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
+    /// The genesis file [default: the net's; with --rpc the one that the node tells, which is believed then]
+    #[arg(long, value_name = "FILE", env = "BEZANT_GENESIS")]
+    pub(crate) genesis: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// `wallet verify-receipt`.
+#[derive(Args, Debug)]
+pub(crate) struct VerifyReceipt {
+    /// The receipt; - reads stdin
+    pub(crate) file: PathBuf,
+    /// The genesis file [default: the net's]
+    #[arg(long, value_name = "FILE", env = "BEZANT_GENESIS")]
+    pub(crate) genesis: Option<PathBuf>,
+    /// Proof of work: least work behind all headers together, hex as in `bezant testnet status --json`
+    #[arg(long, value_name = "W", value_parser = work, env = "BEZANT_MIN_WORK")]
+    pub(crate) min_work: Option<Work>,
+    /// Proof of work: least number of blocks from the payment's own to the last one
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..), env = "BEZANT_CONFIRMATIONS")]
+    pub(crate) confirmations: Option<u64>,
+    /// Proof of work: a block that you know to be in the chain; the receipt's headers have to lead through it
+    #[arg(long, value_name = "ID", value_parser = block_id, env = "BEZANT_TRUSTED_HEADER")]
+    pub(crate) trusted_header: Option<BlockId>,
+    #[command(flatten)]
+    pub(crate) net: Net,
+}
+
+fn work(text: &str) -> Result<Work, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    Work::from_hex(digits).filter(|_| is_hex).ok_or_else(|| "work is written in hex digits, like 4e20a1".to_owned())
+}
+
+fn block_id(text: &str) -> Result<BlockId, String> {
+    text.parse().map_err(|_| "a block's id of 64 hex digits is expected".to_owned())
 }
 
 /// Which wallet, on which net.

@@ -1,16 +1,18 @@
 //! Finding nets and their nodes, for every command that concerns one.
 
 use crate::cli::{Global, Net, Owned, Target};
-use crate::output::Failure;
+use crate::output::{Failure, Output};
 use bezant_api::client::{Client, ClientError};
 use bezant_api::home::{Home, HomeError};
 use bezant_api::manifest::Manifest;
+use bezant_consensus::ledger::genesis::Genesis;
 use bezant_testnet::net::client;
 use bezant_testnet::net::error::NetError;
+use bezant_testnet::net::spec::GENESIS_FILE;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -75,6 +77,32 @@ pub(crate) fn client(target: &Target, global: &Global) -> Result<Client, Failure
         Some(index) => vec![node_url(&manifest, index)?],
     };
     Ok(Client::new(urls)?)
+}
+
+/// The genesis in this file, or of the net that was made here. Asks no node.
+pub(crate) fn own_genesis(file: Option<&Path>, net: &Net, global: &Global) -> Result<Genesis, Failure> {
+    let file = match file {
+        Some(file) => file.to_owned(),
+        None => dir(net, global)?.join(GENESIS_FILE),
+    };
+    bezant_api::genesis::read(&file).map_err(|error| Failure::new(2, "genesis", error))
+}
+
+/// What a node's answers are checked against: one's own genesis, or, for a node of which nothing but its URL is known, the one that it tells.
+pub(crate) async fn genesis(
+    file: Option<&Path>,
+    target: &Target,
+    global: &Global,
+    output: &Output,
+    client: &Client,
+) -> Result<Genesis, Failure> {
+    if file.is_some() || target.rpc.is_none() {
+        return own_genesis(file, &target.net, global);
+    }
+    let told = client.genesis().await?;
+    output.remark("the genesis is the one that the node tells; --genesis FILE checks against your own");
+    bezant_api::genesis::from_toml(&told.toml)
+        .map_err(|error| Failure::new(1, "bad-proof", format!("the node's genesis is none: {error}")))
 }
 
 /// A client of the one node that was named, and the token of whoever runs it.

@@ -1,5 +1,7 @@
 //! `bezant wallet`: the command side of [`bezant_wallet`].
 
+mod receipt;
+
 use crate::cli::{Global, Password, Send, Target, Wallet, WalletNew};
 use crate::commands::{net, password};
 use crate::output::{Failure, Outcome, Output, table};
@@ -62,6 +64,8 @@ pub(crate) async fn run(command: Wallet, global: &Global, output: &Output) -> Ou
             output.result(&json!({ "history": all }), || history_text(&all))
         }
         Wallet::Send(options) => send(&options, global, output).await,
+        Wallet::Receipt(options) => receipt::make(&options, global, output).await,
+        Wallet::VerifyReceipt(options) => receipt::verify(&options, global, output),
     }
 }
 

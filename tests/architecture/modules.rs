@@ -14,6 +14,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("sync", &["chain", "engine", "ledger", "limits", "message", "verify"]),
     ("pbft", &["chain", "engine", "ledger", "limits", "message", "plant", "sync", "verify"]),
     ("pow", &["chain", "engine", "ledger", "limits", "message", "plant", "sync", "verify"]),
+    ("receipt", &["ledger", "limits", "message", "pbft", "pow", "verify"]),
 ];
 
 /// Everything that breaks the table, in words.

@@ -15,6 +15,7 @@ mod net;
 mod pbft;
 mod pow;
 mod power_cut;
+mod receipts;
 mod reorg;
 mod screen;
 mod solo;

@@ -2,6 +2,7 @@
 //!
 //! - [`mnemonic`] and [`slip10`] make keys; [`keystore`] keeps them in files, [`dev`] makes those of a dev net's accounts.
 //! - [`selection`] chooses coins, [`build`] makes and signs transfers: both without files, nodes or clocks.
+//! - [`receipt`] proves a payment to others, and checks what others prove.
 //! - [`session`] knows a net, its nodes and whose wallets are at hand; [`view`] and [`send`] are the commands.
 //!
 //! Commands take plain structs and return plain results; words, colours and prompts belong to the program around them.
@@ -11,6 +12,7 @@ pub mod dev;
 pub mod error;
 pub mod keystore;
 pub mod mnemonic;
+pub mod receipt;
 pub mod selection;
 pub mod send;
 pub mod session;

@@ -89,6 +89,25 @@ impl HeaderChain {
         self.tree.node(&self.tip).height
     }
 
+    /// The height of a header of the chain, genesis included; `None` for any other.
+    #[must_use]
+    pub fn height_of(&self, id: &BlockId) -> Option<Height> {
+        self.tree.get(id).map(|node| node.height)
+    }
+
+    /// All headers above genesis, the lowest first.
+    #[must_use]
+    pub fn headers(&self) -> Vec<Header> {
+        let mut headers = Vec::new();
+        let mut node = self.tree.node(&self.tip);
+        while node.height != Height::GENESIS {
+            headers.push(node.header);
+            node = self.tree.node(&node.header.parent);
+        }
+        headers.reverse();
+        headers
+    }
+
     /// The work behind all headers, genesis included.
     #[must_use]
     pub fn work(&self) -> Work {

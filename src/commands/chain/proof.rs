@@ -9,14 +9,13 @@ use bezant_consensus::ledger::codec::decode;
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::pbft::light::Proof;
 use bezant_consensus::verify::Verifier;
-use bezant_testnet::net::spec::GENESIS_FILE;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
 
 pub(super) async fn run(txid: &str, file: Option<&Path>, target: &Target, global: &Global, output: &Output) -> Outcome {
     let client = net::client(target, global)?;
-    let genesis = genesis(file, target, global, output, &client).await?;
+    let genesis = net::genesis(file, target, global, output, &client).await?;
     if let Some(params) = genesis.pow() {
         let found = client.find(&genesis, txid).await.map_err(unfound)?;
         let view = InclusionView::new(&found, params.final_depth);
@@ -34,27 +33,6 @@ pub(super) async fn run(txid: &str, file: Option<&Path>, target: &Target, global
             proof.hex
         )
     })
-}
-
-/// What everything is checked against.
-async fn genesis(
-    file: Option<&Path>,
-    target: &Target,
-    global: &Global,
-    output: &Output,
-    client: &Client,
-) -> Result<Genesis, Failure> {
-    let wrong = |error: &dyn std::fmt::Display| Failure::new(2, "genesis", error);
-    let file = match (file, &target.rpc) {
-        (Some(file), _) => file.to_owned(),
-        (None, None) => net::dir(&target.net, global)?.join(GENESIS_FILE),
-        (None, Some(_)) => {
-            let told = client.genesis().await?;
-            output.remark("the genesis is the one that the node tells; --genesis FILE checks against your own");
-            return bezant_api::genesis::from_toml(&told.toml).map_err(|error| bad(error.to_string()));
-        }
-    };
-    bezant_api::genesis::read(&file).map_err(|error| wrong(&error))
 }
 
 fn bad(problem: String) -> Failure {

@@ -28,10 +28,12 @@ pub enum FollowError {
 impl Client {
     /// Lets a verifier learn the members of all epochs up to this one. Nothing is believed unproved: each succession has to be
     /// sealed by a quorum of the epoch before, the first by one of the genesis. What the verifier knows is not asked again.
+    /// Returns what was learned, in order: for a verifier that knew the genesis alone, all that leads to that epoch.
     ///
     /// # Errors
     /// When a node does not say, or its proofs prove nothing; epochs proved before that are known then.
-    pub async fn follow_epochs(&self, verifier: &mut Verifier, up_to: Epoch) -> Result<(), FollowError> {
+    pub async fn follow_epochs(&self, verifier: &mut Verifier, up_to: Epoch) -> Result<Vec<Succession>, FollowError> {
+        let mut learned = Vec::new();
         let mut next = 0;
         while next <= up_to.0 {
             if verifier.set_of(Epoch(next)).is_ok() {
@@ -43,20 +45,25 @@ impl Client {
                 return Err(FollowError::Missing(next));
             }
             for text in &view.successions {
-                follow(verifier, Epoch(next), text).map_err(|reason| FollowError::Unproved { epoch: next, reason })?;
+                if next > up_to.0 {
+                    break;
+                }
+                let succession = follow(verifier, Epoch(next), text);
+                learned.push(succession.map_err(|reason| FollowError::Unproved { epoch: next, reason })?);
                 next += 1;
             }
         }
-        Ok(())
+        Ok(learned)
     }
 }
 
 /// Only the epoch that is wanted: whoever is told of the others again and again gets nowhere.
-fn follow(verifier: &mut Verifier, wanted: Epoch, text: &str) -> Result<(), String> {
+fn follow(verifier: &mut Verifier, wanted: Epoch, text: &str) -> Result<Succession, String> {
     let bytes = hex::decode(text).map_err(|error| error.to_string())?;
     let succession: Succession = decode(&bytes).map_err(|error| error.to_string())?;
     if succession.epoch() != wanted {
         return Err(format!("it tells of epoch {}", succession.epoch().0));
     }
-    verifier.follow(&[succession]).map_err(|error| error.to_string())
+    verifier.follow(std::slice::from_ref(&succession)).map_err(|error| error.to_string())?;
+    Ok(succession)
 }

@@ -153,8 +153,8 @@ fn succession(epoch: u64, sealed_by: u8) -> String {
     hex::encode(encode(&Succession { certificate: CheckpointCertificate { checkpoint, seals }, header, opening }))
 }
 
-/// What a verifier that knows the genesis knows after following a node that always tells these: its latest epoch.
-async fn follow(told: &[String], up_to: u64) -> (Result<(), FollowError>, u64) {
+/// What a verifier that knows the genesis learns by following a node that always tells these, and the latest epoch that it knows then.
+async fn follow(told: &[String], up_to: u64) -> (Result<Vec<u64>, FollowError>, u64) {
     let list: Vec<String> = told.iter().map(|text| format!("\"{text}\"")).collect();
     let list = list.join(",");
     let view = format!("\"result\":{{\"epoch\":9,\"start\":0,\"members\":[],\"quorum\":1,\"successions\":[{list}]}}");
@@ -162,15 +162,16 @@ async fn follow(told: &[String], up_to: u64) -> (Result<(), FollowError>, u64) {
     let mut verifier = Verifier::new(Arc::new(genesis()));
     let result = client.follow_epochs(&mut verifier, Epoch(up_to)).await;
     let known = (0..).take_while(|epoch| verifier.set_of(Epoch(*epoch)).is_ok()).last().unwrap();
-    (result, known)
+    (result.map(|learned| learned.iter().map(|it| it.epoch().0).collect()), known)
 }
 
 #[tokio::test]
 async fn epochs_are_followed_as_far_as_they_are_proved() {
     let all = [succession(1, 1), succession(2, 2)];
-    assert_eq!(follow(&[], 0).await, (Ok(()), 0), "nothing to ask");
-    assert_eq!(follow(&all, 2).await, (Ok(()), 2));
-    assert_eq!(follow(&all[..1], 1).await, (Ok(()), 1));
+    assert_eq!(follow(&[], 0).await, (Ok(vec![]), 0), "nothing to ask");
+    assert_eq!(follow(&all, 2).await, (Ok(vec![1, 2]), 2));
+    assert_eq!(follow(&all[..1], 1).await, (Ok(vec![1]), 1));
+    assert_eq!(follow(&all, 1).await, (Ok(vec![1]), 1), "no further than was asked");
     assert_eq!(follow(&[], 1).await, (Err(FollowError::Missing(1)), 0));
     let is_unproved = |result, at: u64| matches!(result, Err(FollowError::Unproved { epoch, .. }) if epoch == at);
     let (result, known) = follow(&[succession(1, 1), succession(2, 1)], 2).await;
