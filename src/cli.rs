@@ -2,7 +2,7 @@
 
 mod wallet;
 
-pub(crate) use wallet::{Password, Send, Wallet, WalletNew};
+pub(crate) use wallet::{Password, Pay, Replace, Send, Wallet, WalletNew};
 
 use bezant_testnet::sim::{Lie, MiningMode};
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -1,9 +1,8 @@
 use super::*;
 use bezant_api::event::{EVENTS_NOTIFICATION, Event};
 use bezant_api::types::SubmitResult;
-use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::hash::NetworkId;
-use bezant_consensus::ledger::transaction::{OutPoint, Output};
+use bezant_consensus::ledger::transaction::OutPoint;
 use jsonrpsee::server::{RpcModule, Server, ServerHandle, SubscriptionMessage};
 use jsonrpsee::types::ErrorObjectOwned;
 use std::sync::{Arc, Mutex};
@@ -126,7 +125,8 @@ fn plan() -> Plan {
     let lock = LockHash([2; 32]);
     let transaction = build::transfer(&NetworkId([3; 32]), &[coin], vec![Output { amount, lock }]);
     let built = Built { transaction, amount, fee: Amount::ZERO, change: Amount::ZERO };
-    Plan { built, to: Recipient { lock, address: String::new(), name: None }, wants_confirmation: false }
+    let to = Recipient { lock, address: String::new(), name: None };
+    Plan { built, paid: vec![(to, amount)], wants_confirmation: false }
 }
 
 fn options(wait: Wait, timeout_ms: u64) -> FollowOptions {
@@ -134,7 +134,7 @@ fn options(wait: Wait, timeout_ms: u64) -> FollowOptions {
 }
 
 async fn send(urls: Vec<String>, options: FollowOptions) -> Result<Sent, WalletError> {
-    submit(&Client::new(urls).unwrap(), &plan(), options).await
+    submit(&Client::new(urls).unwrap(), &plan().attempt(), options).await
 }
 
 const LONG_MS: u64 = 60_000;
