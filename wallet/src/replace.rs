@@ -217,7 +217,14 @@ pub async fn plan(
     let keys: BTreeMap<LockHash, &SigningKey> =
         unlocked.keys.iter().map(|key| (Lock::Key(key.public()).hash(), key)).collect();
     let inputs: BTreeSet<_> = original.transaction.inputs().iter().copied().collect();
-    let more = coins.iter().filter(|coin| coin.state == CoinState::Spendable && !inputs.contains(&coin.outpoint));
+    let journal = crate::journal::path(&original.found.path);
+    let reserved = if journal.exists() {
+        Journal::open(&original.found.path, session.network())?.reserved()?
+    } else {
+        BTreeSet::new()
+    };
+    let is_free = |coin: &&view::Owned| !inputs.contains(&coin.outpoint) && !reserved.contains(&coin.outpoint);
+    let more = coins.iter().filter(|coin| coin.state == CoinState::Spendable).filter(is_free);
     let more = more
         .filter_map(|coin| Some(KeyCoin { outpoint: coin.outpoint, amount: coin.amount, key: keys.get(&coin.lock)? }));
     let replacement = Replacement {

@@ -119,7 +119,8 @@ pub fn choose(
     let search = Search { want, sizes, inputs_max: sizes.inputs_max(want.recipients) };
     let worth_it = |coin: &&Candidate| want.all || coin.amount.grains() > fee(sizes.input, want.rate);
     let mut coins: Vec<&Candidate> = candidates.iter().filter(worth_it).collect();
-    coins.sort_unstable_by_key(|coin| (Reverse(coin.amount), coin.outpoint));
+    // Cached: the keys lie side by side, the coins do not.
+    coins.sort_by_cached_key(|coin| (Reverse(coin.amount), coin.outpoint));
     let found = match want.sum {
         Sum::Exactly(_) if want.all => search.everything(&coins, coins.len()),
         Sum::Max => search.everything(&coins, if want.all { coins.len() } else { search.inputs_max }),
@@ -158,31 +159,32 @@ impl Search<'_> {
         let Sum::Exactly(amount) = self.want.sum else { return None };
         let spend = u128::from(self.sizes.input) * u128::from(self.want.rate);
         // What a coin contributes after paying for itself; never negative, see the filter above.
-        let value = |position: usize| (u128::from(coins[position].amount.grains()) * 1_000).saturating_sub(spend);
+        let value = |coin: &&Candidate| (u128::from(coin.amount.grains()) * 1_000).saturating_sub(spend);
+        let values: Vec<u128> = coins.iter().map(value).collect();
         let fixed = u128::from(self.sizes.of(0, self.want.recipients)) * u128::from(self.want.rate);
         let least = u128::from(amount.grains()) * 1_000 + fixed;
         let most = least + self.change_cost() + ROUNDING_MILLIGRAINS;
         // What all coins from a position on contribute, and the next position with another amount.
         let (mut left, mut other) = (vec![0u128; coins.len() + 1], vec![coins.len(); coins.len()]);
         for position in (0..coins.len()).rev() {
-            left[position] = left[position + 1] + value(position);
-            let is_same = coins.get(position + 1).is_some_and(|coin| coin.amount == coins[position].amount);
+            left[position] = left[position + 1] + values[position];
+            let is_same = values.get(position + 1) == Some(&values[position]);
             other[position] = if is_same { other[position + 1] } else { position + 1 };
         }
-        let (mut taken, mut total, mut grains, mut next): (Vec<usize>, u128, u64, usize) = (Vec::new(), 0, 0, 0);
+        let (mut taken, mut total, mut next): (Vec<usize>, u128, usize) = (Vec::new(), 0, 0);
         let mut best: Option<(u128, Vec<usize>)> = None;
         for _ in 0..tries_max {
             let is_wasteful = best.as_ref().is_some_and(|(waste, _)| self.inputs_waste(taken.len()) >= *waste);
             let is_hopeless = is_wasteful || total > most || total + left[next] < least;
             if !is_hopeless && total < least && taken.len() < self.inputs_max {
                 taken.push(next);
-                total += value(next);
-                grains = grains.saturating_add(coins[next].amount.grains());
+                total += values[next];
                 next += 1;
                 continue;
             }
             if !is_hopeless
                 && total >= least
+                && let Ok(grains) = u64::try_from((total + spend * taken.len() as u128) / 1_000)
                 && let Some((_, fee, 0)) = self.shares(taken.len(), grains)
             {
                 let waste = self.waste_of(taken.len(), fee, false);
@@ -192,8 +194,7 @@ impl Search<'_> {
             }
             // Back to the last coin that was taken, and on without it and without its equals, which would be the same again.
             let Some(last) = taken.pop() else { break };
-            total -= value(last);
-            grains = grains.saturating_sub(coins[last].amount.grains());
+            total -= values[last];
             next = other[last];
         }
         let (_, taken) = best?;

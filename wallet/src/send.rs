@@ -460,7 +460,13 @@ impl Following<'_> {
             self.hand_over().await?;
             return Ok(None);
         }
-        let status = self.client.tx_status(&self.txid).await?;
+        let status = loop {
+            match self.client.tx_status(&self.txid).await {
+                Err(ClientError::Busy(_)) => tokio::time::sleep(BUSY_PAUSE).await,
+                // It may have been handed over before.
+                result => break result.map_err(|error| self.after(error))?,
+            }
+        };
         if status.state >= TxState::Pool {
             return Ok(Some(status));
         }

@@ -253,3 +253,24 @@ async fn a_fee_rate_that_nobody_named_is_the_estimate_within_bounds() {
         server.stop().unwrap();
     }
 }
+
+#[tokio::test]
+async fn again_asks_first_and_hands_over_only_what_is_not_known() {
+    for (says, submitted, status) in [
+        (Says::State(TxState::Final), 0, "final"),
+        (Says::State(TxState::Included), 0, "included"),
+        (Says::State(TxState::Pool), 0, "pool"),
+        (Says::State(TxState::Unknown), 1, "pool"),
+        (Says::State(TxState::Dropped), 1, "pool"),
+    ] {
+        let node = Node::start(says).await;
+        let client = Client::new([node.url.clone()]).unwrap();
+        let sent = deliver(&client, &plan().attempt(), options(Wait::Pool, LONG_MS), true).await.unwrap();
+        assert_eq!((node.submitted(), sent.status), (submitted, status), "{says:?}");
+    }
+    // What may have been sent before is not called unsent when it is refused now.
+    let node = Node::start(Says::Refuses).await;
+    let client = Client::new([node.url.clone()]).unwrap();
+    let error = deliver(&client, &plan().attempt(), options(Wait::Pool, LONG_MS), true).await.unwrap_err();
+    assert_eq!(error.exit_status(), 4, "{error}");
+}
