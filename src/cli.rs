@@ -2,7 +2,7 @@
 
 mod wallet;
 
-pub(crate) use wallet::{MakeReceipt, Password, Send, VerifyReceipt, Wallet, WalletNew};
+pub(crate) use wallet::{MakeReceipt, Password, Pay, Replace, Send, VerifyReceipt, Wallet, WalletNew};
 
 use bezant_testnet::sim::{Lie, MiningMode};
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -63,7 +63,7 @@ pub(crate) enum Wallet {
     },
     /// Send coins, and wait until they have arrived
     #[command(
-        after_help = "Examples:\n  bezant wallet send --from alice bob 12.5\n  bezant wallet send --from alice --to bzt1… max --wait included\n  bezant wallet send --from alice bob 1 --dry-run --json"
+        after_help = "Examples:\n  bezant wallet send --from alice bob 12.5\n  bezant wallet send --from alice --to bzt1… max --wait included\n  bezant wallet send --from alice bob 1 --dry-run --json\n  bezant wallet send --from alice --pay bob=12.5 --pay carol=3\n  bezant wallet send --from alice bob 12.5 --id invoice-17"
     )]
     Send(Send),
     /// Write a receipt: a small text that proves a payment to whoever has the genesis
@@ -81,6 +81,19 @@ pub(crate) enum Wallet {
         after_help = "Examples:\n  bezant wallet verify-receipt payment.receipt\n  bezant wallet verify-receipt payment.receipt --genesis genesis.toml --json\n  bezant wallet verify-receipt payment.receipt --net pow --min-work 4e20a1 --confirmations 6"
     )]
     VerifyReceipt(VerifyReceipt),
+    /// Pay everybody whom a CSV file names; run again, it follows what it sent and pays nobody twice
+    #[command(
+        after_help = "The file's first line names its columns: address (or name), amount in BZT, and perhaps label. What was sent is\nremembered beside it, in FILE.csv.paid.\n\nExamples:\n  bezant wallet pay salaries.csv --from alice --dry-run\n  bezant wallet pay salaries.csv --from alice\n  bezant wallet pay salaries.csv --from alice --id 2026-12"
+    )]
+    Pay(Pay),
+    /// Let a transfer that waits pay a higher fee: the same coins to the same recipients
+    #[command(
+        after_help = "Examples:\n  bezant wallet bump TXID\n  bezant wallet bump TXID --fee-rate 5000 --wait included"
+    )]
+    Bump(Replace),
+    /// Take a transfer that waits back: its coins return to the wallet, less a fee
+    #[command(after_help = "Examples:\n  bezant wallet cancel TXID\n  bezant wallet cancel TXID --dry-run --json")]
+    Cancel(Replace),
 }
 
 /// `wallet receipt`.
@@ -229,8 +242,11 @@ pub(crate) struct Send {
     #[arg(long = "to", value_name = "ADDRESS|NAME", env = "BEZANT_TO")]
     pub(crate) to: Option<String>,
     /// Who is paid (unless given with --to), and how much in BZT, or max
-    #[arg(required = true, num_args = 1..=2, value_names = ["ADDRESS|NAME", "AMOUNT"])]
+    #[arg(required_unless_present = "pay", conflicts_with = "pay", num_args = 1..=2, value_names = ["ADDRESS|NAME", "AMOUNT"])]
     pub(crate) what: Vec<String>,
+    /// One of several recipients, and how much in BZT; may be given several times, all are paid in one transaction
+    #[arg(long, value_name = "ADDRESS|NAME=AMOUNT", conflicts_with = "to", env = "BEZANT_PAY")]
+    pub(crate) pay: Vec<String>,
     /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
     #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
     pub(crate) fee_rate: Option<u64>,
@@ -252,6 +268,69 @@ pub(crate) struct Send {
     /// Do not ask about a recipient
     #[arg(short, long)]
     pub(crate) yes: bool,
+    /// Your own name for this payment: given again, the first payment is followed, and nobody is paid twice
+    #[arg(long, value_name = "KEY", env = "BEZANT_ID")]
+    pub(crate) id: Option<String>,
+    #[command(flatten)]
+    pub(crate) password: Password,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// `wallet pay`.
+#[derive(Args, Debug)]
+pub(crate) struct Pay {
+    /// The file
+    #[arg(value_name = "FILE.csv")]
+    pub(crate) file: PathBuf,
+    /// The wallet that pays
+    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
+    pub(crate) from: String,
+    /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
+    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
+    pub(crate) fee_rate: Option<u64>,
+    /// Name of this round: the same file is paid once for each [default: a digest of who gets how much]
+    #[arg(long, value_name = "KEY", env = "BEZANT_ID")]
+    pub(crate) id: Option<String>,
+    /// Until when to wait
+    #[arg(long, value_name = "UNTIL", default_value = "final", env = "BEZANT_WAIT")]
+    pub(crate) wait: WaitArg,
+    /// How long to wait at most, for each transaction
+    #[arg(long, value_name = "DUR", default_value = "60s", value_parser = duration, env = "BEZANT_TIMEOUT")]
+    pub(crate) timeout: Duration,
+    /// Show who would be paid, the fee and what would be left, but send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask about recipients
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) password: Password,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// `wallet bump` and `wallet cancel`.
+#[derive(Args, Debug)]
+pub(crate) struct Replace {
+    /// The transaction that waits
+    #[arg(value_name = "TXID")]
+    pub(crate) txid: String,
+    /// The wallet that sent it [default: whichever of yours did, or of the net's accounts]
+    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
+    pub(crate) from: Option<String>,
+    /// Fee in grains per 1000 bytes [default: what takes its place, or more while blocks are full]
+    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
+    pub(crate) fee_rate: Option<u64>,
+    /// Until when to wait
+    #[arg(long, value_name = "UNTIL", default_value = "final", env = "BEZANT_WAIT")]
+    pub(crate) wait: WaitArg,
+    /// How long to wait at most
+    #[arg(long, value_name = "DUR", default_value = "60s", value_parser = duration, env = "BEZANT_TIMEOUT")]
+    pub(crate) timeout: Duration,
+    /// Sign and ask a node whether it would take it, but send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) password: Password,
     #[command(flatten)]
@@ -260,7 +339,21 @@ pub(crate) struct Send {
 
 impl Send {
     /// Who is paid, and how much.
-    pub(crate) fn payment(&self) -> Result<(&str, Sum), String> {
+    pub(crate) fn payments(&self) -> Result<Vec<(String, Sum)>, String> {
+        if self.pay.is_empty() {
+            return self.payment().map(|(to, sum)| vec![(to.to_owned(), sum)]);
+        }
+        let one = |text: &String| {
+            let (to, amount) = text.split_once('=').ok_or_else(|| {
+                format!("--pay {text}: a recipient, = and an amount are expected, like: --pay bob=12.5")
+            })?;
+            let amount = amount.parse().map_err(|error| format!("--pay {text}: amount \"{amount}\": {error}"))?;
+            Ok((to.to_owned(), Sum::Exactly(amount)))
+        };
+        self.pay.iter().map(one).collect()
+    }
+
+    fn payment(&self) -> Result<(&str, Sum), String> {
         let (to, amount) = match (&self.to, &self.what[..]) {
             (Some(to), [amount]) => (to, amount),
             (None, [to, amount]) => (to, amount),

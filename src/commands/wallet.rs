@@ -1,19 +1,22 @@
 //! `bezant wallet`: the command side of [`bezant_wallet`].
 
+mod paying;
 mod receipt;
 
-use crate::cli::{Global, Password, Send, Target, Wallet, WalletNew};
+use crate::cli::{Global, Password, Target, Wallet, WalletNew};
 use crate::commands::{net, password};
 use crate::output::{Failure, Outcome, Output, table};
 use bezant_wallet::build::Sum;
 use bezant_wallet::error::WalletError;
+use bezant_wallet::journal::Kind;
 use bezant_wallet::keystore::{self, Unlocked, WalletFile};
 use bezant_wallet::mnemonic::{Mnemonic, WordCount};
-use bezant_wallet::send::{self, FollowOptions, Plan, SendOptions, Sent, Wait};
+use bezant_wallet::send::{self, FollowOptions, SendOptions, Wait};
 use bezant_wallet::session::{Found, Session, SessionOptions};
 use bezant_wallet::view::{self, Addresses, Balance, Entry, Listed, Utxo};
 use serde::Serialize;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long the dashboard's transfer may take until it is final.
@@ -63,7 +66,10 @@ pub(crate) async fn run(command: Wallet, global: &Global, output: &Output) -> Ou
             }
             output.result(&json!({ "history": all }), || history_text(&all))
         }
-        Wallet::Send(options) => send(&options, global, output).await,
+        Wallet::Send(options) => paying::send(&options, global, output).await,
+        Wallet::Pay(options) => paying::pay(&options, global, output).await,
+        Wallet::Bump(options) => paying::replace(&options, Kind::Bump, global, output).await,
+        Wallet::Cancel(options) => paying::replace(&options, Kind::Cancel, global, output).await,
         Wallet::Receipt(options) => receipt::make(&options, global, output).await,
         Wallet::VerifyReceipt(options) => receipt::verify(&options, global, output),
     }
@@ -75,10 +81,11 @@ pub(crate) async fn transfer_once(global: &Global, net: &str) -> Result<String, 
     let alice = session.wallet("alice")?;
     let unlocked = alice.wallet.unlock(None)?;
     let sum = Sum::Exactly("1".parse().expect("1 is an amount"));
-    let options = SendOptions { to: "bob".to_owned(), sum, fee_rate: None, coins: Vec::new() };
+    let pays = vec![("bob".to_owned(), sum)];
+    let options = SendOptions { pays, fee_rate: None, coins: Vec::new(), reserved: BTreeSet::new() };
     let plan = send::plan(&session, &alice, &unlocked, &options).await?;
     let follow = FollowOptions { wait: Wait::Final, confirmations: None, timeout: TRANSFER_TIMEOUT };
-    let sent = send::submit(session.client()?, &plan, follow).await?;
+    let sent = send::submit(session.client()?, &plan.attempt(), follow).await?;
     let height = sent.height.map_or_else(String::new, |height| format!(" at height {height}"));
     let txid = sent.txid.get(..8).unwrap_or_default();
     Ok(format!("1 BZT from alice to bob is final{height} after {} ms (transaction {txid}…)", sent.elapsed_ms))
@@ -209,58 +216,4 @@ fn unlock(found: &Found, arguments: &Password, global: &Global) -> Result<Unlock
     }
     let password = password::existing(arguments, global, &found.wallet.name)?;
     Ok(found.wallet.unlock(password.as_ref().map(|password| password.as_str()))?)
-}
-
-async fn send(arguments: &Send, global: &Global, output: &Output) -> Outcome {
-    let (to, amount) = arguments.payment().map_err(Failure::usage)?;
-    let session = session(&arguments.target, global).await?;
-    if arguments.confirmations.is_some() && session.genesis().pow().is_none() {
-        return Err(Failure::usage("--confirmations is for proof of work; under PBFT a block is final at once"));
-    }
-    let options =
-        SendOptions { to: to.to_owned(), sum: amount, fee_rate: arguments.fee_rate, coins: arguments.coin.clone() };
-    // What cannot be right is said before anybody is asked for a password.
-    session.recipient(to)?;
-    let found = session.wallet(&arguments.from)?;
-    let unlocked = unlock(&found, &arguments.password, global)?;
-    let plan = send::plan(&session, &found, &unlocked, &options).await?;
-    drop(unlocked);
-    if arguments.dry_run {
-        send::rehearse(session.client()?, &plan).await?;
-        return print_sent(&plan, &plan.dry_run(), output);
-    }
-    confirm(&plan, arguments.yes, global)?;
-    let follow = FollowOptions {
-        wait: arguments.wait.until(),
-        confirmations: arguments.confirmations,
-        timeout: arguments.timeout,
-    };
-    let sent = send::submit(session.client()?, &plan, follow).await?;
-    print_sent(&plan, &sent, output)
-}
-
-fn confirm(plan: &Plan, yes: bool, global: &Global) -> Outcome {
-    if !plan.wants_confirmation || yes {
-        return Ok(());
-    }
-    let question = format!("Send {} BZT (fee {}) to {}?", plan.built.amount, plan.built.fee, plan.to.address);
-    match password::confirm(global, &question)? {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::new(3, "not-confirmed", "not confirmed; nothing was sent")),
-        None => {
-            let message = "an address outside dev nets wants a confirmation, and nobody can be asked; add --yes; nothing was sent";
-            Err(Failure::new(3, "confirmation-wanted", message))
-        }
-    }
-}
-
-fn print_sent(plan: &Plan, sent: &Sent, output: &Output) -> Outcome {
-    output.result(sent, || {
-        let to = plan.to.name.as_ref().unwrap_or(&plan.to.address);
-        let place = sent.height.map_or(String::new(), |height| format!(" at height {height}"));
-        format!(
-            "{} BZT to {to}, fee {}: {}{place} after {} ms\n{}",
-            plan.built.amount, plan.built.fee, sent.status, sent.elapsed_ms, sent.txid
-        )
-    })
 }

@@ -12,6 +12,7 @@ mod files;
 mod input;
 mod lifecycle;
 mod net;
+mod paying;
 mod pbft;
 mod pow;
 mod power_cut;

@@ -1,16 +1,22 @@
 //! Transfers: made, measured and signed. No files, nodes or clocks here; load generators use it as it is.
 
 use crate::error::WalletError;
-use crate::selection::{self, Candidate, Sizes};
+use crate::selection::{self, Candidate, Sizes, Want};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::hash::{LockHash, NetworkId};
 use bezant_consensus::ledger::key::{Signature, SigningKey};
 use bezant_consensus::ledger::lock::{Lock, LockTime};
 use bezant_consensus::ledger::sighash::SighashCommon;
 use bezant_consensus::ledger::transaction::{Body, OutPoint, Output, Spend, Transaction, Transfer, Witness};
+use bezant_consensus::limits::OUTPUTS_MAX;
+use rand::Rng;
 
 #[cfg(test)]
 mod tests;
+
+/// Recipients of one transaction: they leave room for hundreds of coins.
+pub const RECIPIENTS_MAX: usize = 500;
+const _: () = assert!(RECIPIENTS_MAX < OUTPUTS_MAX, "change needs an output too");
 
 /// A coin under the lock of a single key, with that key.
 #[derive(Clone, Copy, Debug)]
@@ -73,17 +79,51 @@ pub enum Sum {
     Max,
 }
 
+/// Who is paid, and how much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pays {
+    /// These, the fee being paid beside it.
+    Each(Vec<Output>),
+    /// This one gets all that there is, less the fee.
+    Everything(LockHash),
+}
+
+impl Pays {
+    /// How much, all together.
+    ///
+    /// # Errors
+    /// [`WalletError::Refused`] of kind `zero-amount` or `sum-too-large`.
+    pub fn sum(&self) -> Result<Sum, WalletError> {
+        let Pays::Each(outputs) = self else { return Ok(Sum::Max) };
+        if outputs.iter().any(|output| output.amount == Amount::ZERO) || outputs.is_empty() {
+            return Err(WalletError::refused("zero-amount", "an amount above 0 is expected for each recipient"));
+        }
+        let sum = Amount::checked_sum(outputs.iter().map(|output| output.amount));
+        sum.map(Sum::Exactly)
+            .ok_or_else(|| WalletError::refused("sum-too-large", "this is more money together than there can be"))
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn recipients(&self) -> u64 {
+        match self {
+            Pays::Each(outputs) => outputs.len() as u64,
+            Pays::Everything(_) => 1,
+        }
+    }
+}
+
 /// What a payment is to be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Payment {
-    /// Who is paid.
-    pub to: LockHash,
-    /// How much.
-    pub sum: Sum,
+    /// Who is paid; at most [`RECIPIENTS_MAX`].
+    pub pays: Pays,
     /// Where change goes.
     pub change: LockHash,
     /// Grains per 1,000 bytes.
     pub fee_rate: u64,
+    /// What coins can be spent at on a quiet day, grains per 1,000 bytes.
+    pub long_rate: u64,
     /// Spend all candidates, as somebody who named them wants.
     pub all: bool,
 }
@@ -93,11 +133,11 @@ pub struct Payment {
 pub struct Built {
     /// The transaction.
     pub transaction: Transaction,
-    /// What the recipient gets.
+    /// What the recipients get.
     pub amount: Amount,
     /// What the block's maker gets.
     pub fee: Amount,
-    /// What comes back.
+    /// What comes back: the last output, unless it is 0.
     pub change: Amount,
 }
 
@@ -105,15 +145,29 @@ pub struct Built {
 /// fee.
 ///
 /// # Errors
-/// [`WalletError::Refused`] of kind `insufficient-funds`, `too-many-coins` or `zero-amount`.
-pub fn payment(network: &NetworkId, coins: &[KeyCoin<'_>], payment: &Payment) -> Result<Built, WalletError> {
-    let candidates: Vec<Candidate> = coins
-        .iter()
-        .enumerate()
-        .map(|(index, coin)| Candidate { index, amount: coin.amount, outpoint: coin.outpoint })
-        .collect();
-    let chosen = selection::choose(&candidates, payment.sum, payment.fee_rate, payment.all, sizes())?;
-    let mut outputs = vec![Output { amount: chosen.amount, lock: payment.to }];
+/// [`WalletError::Refused`] of kind `insufficient-funds`, `too-many-coins`, `too-many-recipients`, `sum-too-large` or
+/// `zero-amount`.
+pub fn payment(
+    network: &NetworkId,
+    coins: &[KeyCoin<'_>],
+    payment: &Payment,
+    random: &mut impl Rng,
+) -> Result<Built, WalletError> {
+    let recipients = payment.pays.recipients();
+    if recipients > RECIPIENTS_MAX as u64 {
+        let message = format!("{recipients} recipients are more than the {RECIPIENTS_MAX} of one transaction");
+        return Err(WalletError::refused("too-many-recipients", message));
+    }
+    let candidate =
+        |(index, coin): (usize, &KeyCoin<'_>)| Candidate { index, amount: coin.amount, outpoint: coin.outpoint };
+    let candidates: Vec<Candidate> = coins.iter().enumerate().map(candidate).collect();
+    let (rate, long_rate, all) = (payment.fee_rate, payment.long_rate, payment.all);
+    let want = Want { sum: payment.pays.sum()?, recipients, rate, long_rate, all };
+    let chosen = selection::choose(&candidates, &want, sizes(), random)?;
+    let mut outputs = match &payment.pays {
+        Pays::Each(outputs) => outputs.clone(),
+        Pays::Everything(lock) => vec![Output { amount: chosen.amount, lock: *lock }],
+    };
     if chosen.change != Amount::ZERO {
         outputs.push(Output { amount: chosen.change, lock: payment.change });
     }

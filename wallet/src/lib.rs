@@ -4,15 +4,22 @@
 //! - [`selection`] chooses coins, [`build`] makes and signs transfers: both without files, nodes or clocks.
 //! - [`receipt`] proves a payment to others, and checks what others prove.
 //! - [`session`] knows a net, its nodes and whose wallets are at hand; [`view`] and [`send`] are the commands.
+//! - [`journal`] remembers what was sent before a node hears of it, [`repeat`] follows that instead of paying again, and
+//!   [`replace`] makes what takes the place of a transfer that waits.
+//! - [`payout`] reads who is paid from a CSV file, and remembers beside it what was sent.
 //!
 //! Commands take plain structs and return plain results; words, colours and prompts belong to the program around them.
 
 pub mod build;
 pub mod dev;
 pub mod error;
+pub mod journal;
 pub mod keystore;
 pub mod mnemonic;
+pub mod payout;
 pub mod receipt;
+pub mod repeat;
+pub mod replace;
 pub mod selection;
 pub mod send;
 pub mod session;

@@ -3,19 +3,21 @@
 //! Following lives off the event stream, which is subscribed to *before* the transaction is handed over, so that nothing is
 //! missed; what counts is what `tx_status` says. When the node goes, the next one is asked, and told the transaction again.
 
-use crate::build::{self, Built, KeyCoin, Payment, Sum};
+use crate::build::{self, Built, KeyCoin, Payment, Pays, Sum};
 use crate::error::WalletError;
+use crate::journal::{Attempt, Kind};
 use crate::keystore::Unlocked;
 use crate::session::{Found, Recipient, Session};
 use crate::view::{self, CoinState, Owned};
 use bezant_api::client::{Client, ClientError, Events};
 use bezant_api::event::EventKind;
 use bezant_api::types::{ReadLevel, TxState, TxStatus};
+use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::codec::{decode, encode};
 use bezant_consensus::ledger::hash::{LockHash, TxId};
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::Lock;
-use bezant_consensus::ledger::transaction::{Transaction, Witness};
+use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction, Witness};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -55,15 +57,15 @@ pub enum Wait {
 /// What to send.
 #[derive(Clone, Debug)]
 pub struct SendOptions {
-    /// An address, or the name of a wallet or account.
-    pub to: String,
-    /// How much.
-    pub sum: Sum,
+    /// Who is paid (an address, or the name of a wallet or account), and how much; `Sum::Max` only for one alone.
+    pub pays: Vec<(String, Sum)>,
     /// Grains per 1,000 bytes. Unless given, what the node estimates: the net's minimum while blocks have room, and never above
     /// a hundred times that.
     pub fee_rate: Option<u64>,
     /// Spend exactly these coins (`txid:index`); the wallet chooses when empty.
     pub coins: Vec<String>,
+    /// Coins that are not chosen unless named: payments with ids, which may yet be repeated, spend them.
+    pub reserved: BTreeSet<OutPoint>,
 }
 
 /// How to follow what was sent.
@@ -82,9 +84,9 @@ pub struct FollowOptions {
 pub struct Plan {
     /// The transaction, its fee and change.
     pub built: Built,
-    /// Who is paid.
-    pub to: Recipient,
-    /// Whether its owner should be asked first: an address, not a name, on a net with real money.
+    /// Who is paid, and how much, in the order of the outputs.
+    pub paid: Vec<(Recipient, Amount)>,
+    /// Whether its owner should be asked first: there is an address, not a name, on a net with real money.
     pub wants_confirmation: bool,
 }
 
@@ -118,41 +120,151 @@ pub async fn plan(
     unlocked: &Unlocked,
     options: &SendOptions,
 ) -> Result<Plan, WalletError> {
-    let to = session.recipient(&options.to)?;
+    let plans = plan_all(session, found, unlocked, options, std::slice::from_ref(&options.pays)).await?;
+    Ok(plans.into_iter().next().expect("one payment was asked for"))
+}
+
+/// As [`plan`], for several transactions, each of which may spend the change of those before it. Of the options, `pays` does not
+/// count.
+///
+/// # Errors
+/// As [`plan`].
+pub async fn plan_all(
+    session: &Session,
+    found: &Found,
+    unlocked: &Unlocked,
+    options: &SendOptions,
+    batches: &[Vec<(String, Sum)>],
+) -> Result<Vec<Plan>, WalletError> {
     let client = session.client()?;
     let (_, coins) = view::coins(client, session.genesis(), found, ReadLevel::Latest).await?;
-    let change = *found.wallet.locks().last().expect("a wallet has an address");
+    let least = session.genesis().ledger.relay_fee_rate_min;
     let fee_rate = match options.fee_rate {
         Some(rate) => rate,
-        None => fee_rate(client, session.genesis().ledger.relay_fee_rate_min).await?,
+        None => fee_rate(client, least).await?,
     };
-    let payment = Payment { to: to.lock, sum: options.sum, change, fee_rate, all: !options.coins.is_empty() };
-    let keys: BTreeMap<LockHash, &SigningKey> =
-        unlocked.keys.iter().map(|key| (Lock::Key(key.public()).hash(), key)).collect();
-    let build = |coins: &[&Owned]| {
-        let with_key =
-            |coin: &&Owned| Some(KeyCoin { outpoint: coin.outpoint, amount: coin.amount, key: keys.get(&coin.lock)? });
-        build::payment(session.network(), &coins.iter().filter_map(with_key).collect::<Vec<_>>(), &payment)
+    let (kept, free) = coins.iter().cloned().partition(|coin| options.reserved.contains(&coin.outpoint));
+    let mut purse = Purse {
+        session,
+        client,
+        keys: unlocked.keys.iter().map(|key| (Lock::Key(key.public()).hash(), key)).collect(),
+        named: if options.coins.is_empty() { None } else { Some(named(&coins, &options.coins)?) },
+        free,
+        kept,
+        made: BTreeSet::new(),
+        change: *found.wallet.locks().last().expect("a wallet has an address"),
+        fee_rate,
+        long_rate: least,
     };
-    let built = if payment.all {
-        build(&named(&coins, &options.coins)?)
-    } else {
-        let mut usable: Vec<&Owned> = coins.iter().filter(|coin| coin.state == CoinState::Spendable).collect();
-        match build(&usable) {
+    let mut plans = Vec::with_capacity(batches.len());
+    for batch in batches {
+        plans.push(purse.pay(batch).await?);
+    }
+    Ok(plans)
+}
+
+/// What a wallet can spend while payments are planned.
+struct Purse<'a> {
+    session: &'a Session,
+    client: &'a Client,
+    keys: BTreeMap<LockHash, &'a SigningKey>,
+    /// Exactly these are spent.
+    named: Option<Vec<Owned>>,
+    free: Vec<Owned>,
+    /// Kept for payments with ids.
+    kept: Vec<Owned>,
+    /// Planned here: their change can be relied on.
+    made: BTreeSet<TxId>,
+    change: LockHash,
+    fee_rate: u64,
+    long_rate: u64,
+}
+
+impl Purse<'_> {
+    async fn pay(&mut self, sums: &[(String, Sum)]) -> Result<Plan, WalletError> {
+        let to: Vec<Recipient> =
+            sums.iter().map(|(to, _)| self.session.recipient(to)).collect::<Result<_, WalletError>>()?;
+        let (fee_rate, long_rate) = (self.fee_rate, self.long_rate);
+        let all = self.named.is_some();
+        let payment = Payment { pays: pays(&to, sums)?, change: self.change, fee_rate, long_rate, all };
+        let built = match &self.named {
+            Some(named) => self.build(&payment, named.iter()),
+            None => self.choose(&payment).await,
+        }?;
+        let is_strange = |to: &Recipient| to.name.is_none() && !self.keys.contains_key(&to.lock);
+        let wants_confirmation = !self.session.genesis().dev && to.iter().any(is_strange);
+        let amounts = built.transaction.outputs().iter().map(|output| output.amount);
+        let paid = to.into_iter().zip(amounts).collect();
+        self.settle(&built);
+        Ok(Plan { built, paid, wants_confirmation })
+    }
+
+    fn build<'c>(&self, payment: &Payment, coins: impl Iterator<Item = &'c Owned>) -> Result<Built, WalletError> {
+        let with_key = |coin: &Owned| {
+            Some(KeyCoin { outpoint: coin.outpoint, amount: coin.amount, key: self.keys.get(&coin.lock)? })
+        };
+        let coins: Vec<KeyCoin<'_>> = coins.filter_map(with_key).collect();
+        build::payment(self.session.network(), &coins, payment, &mut rand::rng())
+    }
+
+    async fn choose(&self, payment: &Payment) -> Result<Built, WalletError> {
+        let spendable = || self.free.iter().filter(|coin| coin.state == CoinState::Spendable);
+        let built = match self.build(payment, spendable()) {
             Err(WalletError::Refused { kind, .. }) if kind == "insufficient-funds" => {
-                let own = own_change(client, &coins, &keys).await?;
-                usable.extend(coins.iter().filter(|coin| coin.height.is_none() && own.contains(&coin.outpoint.txid)));
-                build(&usable)
+                let mut own = own_change(self.client, &self.free, &self.keys).await?;
+                own.extend(&self.made);
+                let is_own = |coin: &&Owned| coin.height.is_none() && coin.state == CoinState::Pending;
+                let waiting = self.free.iter().filter(is_own).filter(|coin| own.contains(&coin.outpoint.txid));
+                self.build(payment, spendable().chain(waiting))
             }
             result => result,
+        };
+        built.map_err(|error| beside_kept(error, &self.kept))
+    }
+
+    /// The next payment finds the coins as this one leaves them.
+    fn settle(&mut self, built: &Built) {
+        let transaction = &built.transaction;
+        self.free.retain(|coin| !transaction.inputs().contains(&coin.outpoint));
+        if built.change == Amount::ZERO {
+            return;
         }
-    }?;
-    let wants_confirmation = to.name.is_none() && !session.genesis().dev && !keys.contains_key(&to.lock);
-    Ok(Plan { built, to, wants_confirmation })
+        let txid = transaction.id();
+        let index = u32::try_from(transaction.outputs().len() - 1).expect("few outputs");
+        let (outpoint, amount, lock) = (OutPoint { txid, index }, built.change, self.change);
+        self.free.push(Owned { outpoint, amount, lock, height: None, state: CoinState::Pending });
+        self.made.insert(txid);
+    }
+}
+
+/// Says why there is not enough, when there is more.
+fn beside_kept(error: WalletError, kept: &[Owned]) -> WalletError {
+    let waiting = kept.iter().filter(|coin| coin.state == CoinState::Spendable).count();
+    match error {
+        WalletError::Refused { kind, message } if kind == "insufficient-funds" && waiting > 0 => {
+            let message = format!(
+                "{message}; {waiting} more coins are kept for payments that were begun with an id: repeat those, or name coins with --coin"
+            );
+            WalletError::Refused { kind, message }
+        }
+        error => error,
+    }
+}
+
+/// What these recipients get.
+fn pays(to: &[Recipient], sums: &[(String, Sum)]) -> Result<Pays, WalletError> {
+    if let ([to], [(_, Sum::Max)]) = (to, sums) {
+        return Ok(Pays::Everything(to.lock));
+    }
+    let output = |(to, (_, sum)): (&Recipient, &(String, Sum))| match sum {
+        Sum::Exactly(amount) => Ok(Output { amount: *amount, lock: to.lock }),
+        Sum::Max => Err(WalletError::Usage("max is for a single recipient, who gets all there is".to_owned())),
+    };
+    Ok(Pays::Each(to.iter().zip(sums).map(output).collect::<Result<_, WalletError>>()?))
 }
 
 /// What to pay when nobody says: the node's estimate, as far as it makes sense. `least` is the net's own minimum.
-async fn fee_rate(client: &Client, least: u64) -> Result<u64, WalletError> {
+pub(crate) async fn fee_rate(client: &Client, least: u64) -> Result<u64, WalletError> {
     let bound = least.max(FEE_RATE_BASE_MIN).saturating_mul(FEE_RATE_MULTIPLE_MAX);
     match client.fee_estimate(FEE_TARGET_BLOCKS).await {
         Ok(estimate) => Ok(estimate.fee_rate.clamp(least, bound)),
@@ -165,12 +277,12 @@ async fn fee_rate(client: &Client, least: u64) -> Result<u64, WalletError> {
 }
 
 /// The coins that were named.
-fn named<'a>(coins: &'a [Owned], names: &[String]) -> Result<Vec<&'a Owned>, WalletError> {
+fn named(coins: &[Owned], names: &[String]) -> Result<Vec<Owned>, WalletError> {
     let one = |name: &String| {
         let outpoint = view::outpoint(name)
             .ok_or_else(|| WalletError::Usage(format!("\"{name}\" names no coin; TXID:INDEX is expected")))?;
         let coin = coins.iter().find(|coin| coin.outpoint == outpoint && coin.state != CoinState::Leaving);
-        coin.ok_or_else(|| {
+        coin.cloned().ok_or_else(|| {
             WalletError::refused("no-such-coin", format!("coin {name} is not the wallet's, or is spent"))
         })
     };
@@ -208,29 +320,42 @@ impl Plan {
     /// What `send` says of a payment that is only planned.
     #[must_use]
     pub fn dry_run(&self) -> Sent {
-        self.sent("dry-run", None, Instant::now())
+        dry_run(&self.attempt())
     }
 
-    fn sent(&self, status: &'static str, place: Option<TxStatus>, since: Instant) -> Sent {
-        let (height, block) = place.map_or((None, None), |place| (place.height, place.block));
-        Sent {
-            txid: self.built.transaction.id().to_string(),
-            fee: self.built.fee.grains().to_string(),
-            change: self.built.change.grains().to_string(),
-            status,
-            height,
-            block,
-            elapsed_ms: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
-        }
+    /// As the journal keeps it.
+    #[must_use]
+    pub fn attempt(&self) -> Attempt {
+        let Built { transaction, fee, change, .. } = self.built.clone();
+        Attempt { kind: Kind::Send, transaction, fee, change }
     }
 }
 
-/// Asks a node whether it would take the payment, without handing it in.
+/// What commands say of a transaction that is only planned.
+#[must_use]
+pub fn dry_run(attempt: &Attempt) -> Sent {
+    sent(attempt, "dry-run", None, Instant::now())
+}
+
+fn sent(attempt: &Attempt, status: &'static str, place: Option<TxStatus>, since: Instant) -> Sent {
+    let (height, block) = place.map_or((None, None), |place| (place.height, place.block));
+    Sent {
+        txid: attempt.transaction.id().to_string(),
+        fee: attempt.fee.grains().to_string(),
+        change: attempt.change.grains().to_string(),
+        status,
+        height,
+        block,
+        elapsed_ms: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Asks a node whether it would take a transaction, without handing it in.
 ///
 /// # Errors
 /// [`WalletError::Refused`] when it would not.
-pub async fn rehearse(client: &Client, plan: &Plan) -> Result<(), WalletError> {
-    let tested = client.test(vec![hex::encode(encode(&plan.built.transaction))]).await?;
+pub async fn rehearse(client: &Client, transaction: &Transaction) -> Result<(), WalletError> {
+    let tested = client.test(vec![hex::encode(encode(transaction))]).await?;
     match tested.refusal {
         Some(refusal) => Err(WalletError::refused(&refusal.kind, refusal.message)),
         None => Ok(()),
@@ -242,14 +367,25 @@ pub async fn rehearse(client: &Client, plan: &Plan) -> Result<(), WalletError> {
 /// # Errors
 /// [`WalletError::Refused`] when the node does not take it; after that [`WalletError::LostPlace`], [`WalletError::TimedOut`] or
 /// [`WalletError::Unreachable`], each with the transaction's id.
-pub async fn submit(client: &Client, plan: &Plan, options: FollowOptions) -> Result<Sent, WalletError> {
+pub async fn submit(client: &Client, attempt: &Attempt, options: FollowOptions) -> Result<Sent, WalletError> {
+    deliver(client, attempt, options, false).await
+}
+
+/// As [`submit`]; with `again` it may have been handed over before, and nodes are asked first where it is.
+pub(crate) async fn deliver(
+    client: &Client,
+    attempt: &Attempt,
+    options: FollowOptions,
+    again: bool,
+) -> Result<Sent, WalletError> {
     let since = Instant::now();
     let follow = Following {
         client,
-        txid: plan.built.transaction.id().to_string(),
-        transaction: hex::encode(encode(&plan.built.transaction)),
+        txid: attempt.transaction.id().to_string(),
+        transaction: hex::encode(encode(&attempt.transaction)),
         wait: options.wait,
         confirmations: options.confirmations,
+        again,
     };
     let Ok(result) = timeout(options.timeout, follow.run()).await else {
         let wanted = match options.wait {
@@ -261,13 +397,15 @@ pub async fn submit(client: &Client, plan: &Plan, options: FollowOptions) -> Res
         return Err(WalletError::TimedOut { txid: follow.txid, wanted, waited_ms });
     };
     let place = result?;
-    let status = match options.wait {
-        Wait::None => "sent",
-        Wait::Pool => "pool",
-        Wait::Included => "included",
-        Wait::Final => "final",
+    let status = match (options.wait, place.as_ref().map(|place| place.state)) {
+        (Wait::None | Wait::Pool, Some(TxState::Final)) => "final",
+        (Wait::None | Wait::Pool, Some(TxState::Included)) => "included",
+        (Wait::None, _) => "sent",
+        (Wait::Pool, _) => "pool",
+        (Wait::Included, _) => "included",
+        (Wait::Final, _) => "final",
     };
-    Ok(plan.sent(status, place, since))
+    Ok(sent(attempt, status, place, since))
 }
 
 /// A transaction on its way.
@@ -277,16 +415,17 @@ struct Following<'a> {
     transaction: String,
     wait: Wait,
     confirmations: Option<u64>,
+    /// Whether nodes may know it already.
+    again: bool,
 }
 
 impl Following<'_> {
     async fn run(&self) -> Result<Option<TxStatus>, WalletError> {
         if matches!(self.wait, Wait::None | Wait::Pool) {
-            self.hand_over().await?;
-            return Ok(None);
+            return self.begin().await;
         }
         let mut events = self.client.events(None).await?;
-        self.hand_over().await?;
+        self.begin().await?;
         let mut refusals = 0;
         loop {
             let status = match self.client.tx_status(&self.txid).await {
@@ -312,6 +451,29 @@ impl Following<'_> {
                 self.client.move_on();
                 events = self.client.events(None).await.map_err(|error| self.after(error))?;
             }
+        }
+    }
+
+    /// Hands it over, unless it is where it should be already.
+    async fn begin(&self) -> Result<Option<TxStatus>, WalletError> {
+        if !self.again {
+            self.hand_over().await?;
+            return Ok(None);
+        }
+        let status = loop {
+            match self.client.tx_status(&self.txid).await {
+                Err(ClientError::Busy(_)) => tokio::time::sleep(BUSY_PAUSE).await,
+                // It may have been handed over before.
+                result => break result.map_err(|error| self.after(error))?,
+            }
+        };
+        if status.state >= TxState::Pool {
+            return Ok(Some(status));
+        }
+        // Others may have refused it for what was so then.
+        match self.hand_over().await {
+            Err(WalletError::Refused { message, .. }) => Err(self.lost(&message)),
+            result => result.map(|()| None),
         }
     }
 

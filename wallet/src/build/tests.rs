@@ -4,6 +4,14 @@ use bezant_consensus::ledger::rules::isolated;
 
 const NETWORK: NetworkId = NetworkId([9; 32]);
 
+fn random() -> rand::rngs::StdRng {
+    rand::SeedableRng::seed_from_u64(1)
+}
+
+fn output(lock: u8, grains: u64) -> Output {
+    Output { amount: Amount::from_grains(grains).unwrap(), lock: LockHash([lock; 32]) }
+}
+
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&[seed; 32])
 }
@@ -18,19 +26,16 @@ fn coins(keys: &[SigningKey]) -> Vec<KeyCoin<'_>> {
 fn what_is_signed_the_rules_accept_on_its_own_net_only() {
     let keys: Vec<SigningKey> = (1..=5).map(key).collect();
     let coins = coins(&keys);
-    let wanted = Payment {
-        to: LockHash([1; 32]),
-        sum: Sum::Exactly(Amount::from_grains(3_500_000).unwrap()),
-        change: LockHash([2; 32]),
-        fee_rate: 1_000,
-        all: false,
-    };
-    let built = payment(&NETWORK, &coins, &wanted).unwrap();
+    let pays = Pays::Each(vec![output(1, 3_000_000), output(3, 500_000)]);
+    let wanted = Payment { pays, change: LockHash([2; 32]), fee_rate: 1_000, long_rate: 1_000, all: false };
+    let built = payment(&NETWORK, &coins, &wanted, &mut random()).unwrap();
+    assert_eq!(built.amount.grains(), 3_500_000);
+    assert_eq!(built.transaction.outputs()[..2], [output(1, 3_000_000), output(3, 500_000)]);
     let checked = isolated::verify_transaction(&NETWORK, &built.transaction).unwrap();
     assert_eq!(checked.fee, built.fee);
     assert_eq!(built.fee.grains(), (built.transaction.bytes() as u64).div_ceil(1), "1000 grains per 1000 bytes");
     assert_eq!(built.transaction.inputs().len(), 4);
-    assert_eq!(built.transaction.outputs()[1].amount, built.change);
+    assert_eq!(built.transaction.outputs()[2].amount, built.change);
     assert!(isolated::verify_transaction(&NetworkId([8; 32]), &built.transaction).is_err());
 }
 
@@ -47,11 +52,35 @@ fn sizes_are_those_of_real_transfers() {
 #[test]
 fn max_leaves_nothing() {
     let keys: Vec<SigningKey> = (1..=3).map(key).collect();
-    let wanted =
-        Payment { to: LockHash([1; 32]), sum: Sum::Max, change: LockHash([2; 32]), fee_rate: 5_000, all: false };
-    let built = payment(&NETWORK, &coins(&keys), &wanted).unwrap();
+    let pays = Pays::Everything(LockHash([1; 32]));
+    let wanted = Payment { pays, change: LockHash([2; 32]), fee_rate: 5_000, long_rate: 1_000, all: false };
+    let built = payment(&NETWORK, &coins(&keys), &wanted, &mut random()).unwrap();
     assert_eq!(built.change, Amount::ZERO);
     assert_eq!(built.amount.grains() + built.fee.grains(), 3_000_000);
     assert_eq!(built.transaction.outputs().len(), 1);
+    isolated::verify_transaction(&NETWORK, &built.transaction).unwrap();
+}
+
+#[test]
+fn what_makes_no_payment_is_refused_by_name() {
+    let keys: Vec<SigningKey> = (1..=3).map(key).collect();
+    let kind = |outputs: Vec<Output>| {
+        let pays = Pays::Each(outputs);
+        let wanted = Payment { pays, change: LockHash([2; 32]), fee_rate: 1_000, long_rate: 1_000, all: false };
+        payment(&NETWORK, &coins(&keys), &wanted, &mut random()).map_err(|error| error.kind().to_owned()).unwrap_err()
+    };
+    assert_eq!(kind(vec![]), "zero-amount");
+    assert_eq!(kind(vec![output(1, 5), output(2, 0)]), "zero-amount");
+    assert_eq!(kind(vec![output(1, 5); RECIPIENTS_MAX + 1]), "too-many-recipients");
+    assert_eq!(kind(vec![Output { amount: Amount::MAX, lock: LockHash([1; 32]) }; 2]), "sum-too-large");
+    assert_eq!(kind(vec![output(1, 3_000_000)]), "insufficient-funds");
+}
+
+#[test]
+fn five_hundred_recipients_fit_one_transaction() {
+    let keys: Vec<SigningKey> = (1..=3).map(key).collect();
+    let pays = Pays::Each(vec![output(1, 5_000); RECIPIENTS_MAX]);
+    let wanted = Payment { pays, change: LockHash([2; 32]), fee_rate: 1_000, long_rate: 1_000, all: false };
+    let built = payment(&NETWORK, &coins(&keys), &wanted, &mut random()).unwrap();
     isolated::verify_transaction(&NETWORK, &built.transaction).unwrap();
 }

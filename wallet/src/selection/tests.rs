@@ -2,6 +2,8 @@ use super::*;
 use crate::build::sizes;
 use bezant_consensus::ledger::hash::TxId;
 use proptest::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 fn candidates(amounts: &[u64]) -> Vec<Candidate> {
     let candidate = |(index, grains): (usize, &u64)| Candidate {
@@ -16,8 +18,31 @@ fn exactly(grains: u64) -> Sum {
     Sum::Exactly(Amount::from_grains(grains).unwrap())
 }
 
-fn kind(result: Result<Choice, WalletError>) -> String {
-    result.unwrap_err().kind().to_owned()
+fn want(sum: Sum, rate: u64) -> Want {
+    Want { sum, recipients: 1, rate, long_rate: 0, all: false }
+}
+
+fn drawn(coins: &[Candidate], want: &Want, seed: u64) -> Result<Choice, WalletError> {
+    choose(coins, want, sizes(), &mut StdRng::seed_from_u64(seed))
+}
+
+/// Whether a set of coins pays without change, as the rules of a choice have it, and what that wastes: tried for every set.
+fn least_waste_of_all(amounts: &[u64], search: &Search<'_>) -> Option<u128> {
+    let spend = fee(search.sizes.input, search.want.rate);
+    let worthy: Vec<u64> = amounts.iter().copied().filter(|amount| *amount > spend).collect();
+    let choice = |set: u32| {
+        let coins: Vec<usize> = (0..worthy.len()).filter(|index| set >> index & 1 == 1).collect();
+        let total = coins.iter().map(|index| worthy[*index]).sum();
+        search.divide(coins, total).filter(|choice| choice.change == Amount::ZERO)
+    };
+    (1..1u32 << worthy.len()).filter_map(choice).map(|choice| search.waste(&choice)).min()
+}
+
+fn worthy(coins: &[Candidate], rate: u64) -> Vec<&Candidate> {
+    let mut coins: Vec<&Candidate> =
+        coins.iter().filter(|coin| coin.amount.grains() > fee(sizes().input, rate)).collect();
+    coins.sort_unstable_by_key(|coin| (Reverse(coin.amount), coin.outpoint));
+    coins
 }
 
 proptest! {
@@ -25,23 +50,26 @@ proptest! {
     fn nothing_is_made_or_lost_and_the_fee_is_paid(
         amounts in prop::collection::vec(1u64..5_000_000, 0..80),
         wanted in 1u64..20_000_000,
+        recipients in 1u64..40,
         rate in 0u64..20_000,
         max in any::<bool>(),
         all in any::<bool>(),
+        seed in any::<u64>(),
     ) {
         let coins = candidates(&amounts);
         let sum = if max { Sum::Max } else { exactly(wanted) };
-        let Ok(choice) = choose(&coins, sum, rate, all, sizes()) else {
+        let want = Want { sum, recipients, rate, long_rate: rate / 2, all };
+        let Ok(choice) = drawn(&coins, &want, seed) else {
             // Only if even all worthwhile coins do not suffice.
             let total: u64 = amounts.iter().filter(|a| all || **a > fee(sizes().input, rate)).sum();
             let count = amounts.iter().filter(|a| all || **a > fee(sizes().input, rate)).count() as u64;
             let needed = if max { 1 } else { wanted };
-            prop_assert!(total < needed + fee(sizes().of(count.max(1), 1), rate));
+            prop_assert!(total < needed + fee(sizes().of(count.max(1), recipients), rate));
             return Ok(());
         };
         let total: u64 = choice.coins.iter().map(|index| amounts[*index]).sum();
         prop_assert_eq!(total, choice.amount.grains() + choice.fee.grains() + choice.change.grains());
-        let outputs = if choice.change == Amount::ZERO { 1 } else { 2 };
+        let outputs = if choice.change == Amount::ZERO { recipients } else { recipients + 1 };
         prop_assert!(choice.fee.grains() >= fee(sizes().of(choice.coins.len() as u64, outputs), rate));
         prop_assert!(choice.change == Amount::ZERO || choice.change.grains() > fee(sizes().input, rate));
         let distinct: std::collections::BTreeSet<_> = choice.coins.iter().collect();
@@ -54,42 +82,117 @@ proptest! {
         if all {
             prop_assert_eq!(choice.coins.len(), amounts.len());
         }
-        let again = choose(&coins, sum, rate, all, sizes()).unwrap();
-        prop_assert_eq!(again, choice);
+        prop_assert_eq!(drawn(&coins, &want, seed).unwrap(), choice);
+    }
+
+    #[test]
+    fn branch_and_bound_finds_what_trying_everything_finds(
+        // Few different amounts and small ones, so that sums often meet.
+        amounts in prop::collection::vec(prop_oneof![1u64..400, (1u64..30).prop_map(|n| n * 100)], 0..11),
+        wanted in 1u64..8_000,
+        recipients in 1u64..4,
+        rate in 0u64..3_000,
+        long_rate in 0u64..3_000,
+        seed in any::<u64>(),
+    ) {
+        let coins = candidates(&amounts);
+        let want = Want { sum: exactly(wanted), recipients, rate, long_rate, all: false };
+        let search = Search { want: &want, sizes: sizes(), inputs_max: sizes().inputs_max(recipients) };
+        let found = search.changeless(&worthy(&coins, rate), TRIES_MAX).map(|choice| search.waste(&choice));
+        prop_assert_eq!(found, least_waste_of_all(&amounts, &search));
+        let draw = search.draw(&worthy(&coins, rate), &mut StdRng::seed_from_u64(seed));
+        let chosen = drawn(&coins, &want, seed).ok();
+        prop_assert_eq!(chosen.is_some(), draw.is_some() || found.is_some());
+        if let (Some(chosen), Some(draw)) = (chosen, draw) {
+            prop_assert!(search.waste(&chosen) <= search.waste(&draw));
+        }
     }
 }
 
 #[test]
-fn the_largest_first_and_no_more_than_needed() {
-    let choice =
-        choose(&candidates(&[10_000, 90_000, 50_000, 70_000]), exactly(100_000), 1_000, false, sizes()).unwrap();
-    assert_eq!(choice.coins, [1, 3]);
+fn coins_that_fit_need_no_change() {
+    let least = fee(sizes().of(2, 1), 1_000);
+    let coins = candidates(&[10_000, 90_000, 50_000, 70_000 + least, 3_000]);
+    for seed in 0..20 {
+        let choice = drawn(&coins, &want(exactly(120_000), 1_000), seed).unwrap();
+        assert_eq!((choice.coins, choice.change), (vec![3, 2], Amount::ZERO));
+    }
+}
+
+#[test]
+fn the_draw_decides_when_nothing_fits() {
+    let coins = candidates(&[1_000_000; 50]);
+    let chosen = |seed| drawn(&coins, &want(exactly(1_500_000), 1_000), seed).unwrap();
+    assert_eq!(chosen(1), chosen(1));
+    assert_eq!(chosen(1).coins.len(), 2);
+    assert!((2..20).any(|seed| chosen(seed).coins != chosen(1).coins), "it is random");
+}
+
+#[test]
+fn dear_bytes_are_saved() {
+    // Two coins fit exactly, one does with change: at a high rate the second input costs more than the change.
+    let coins = candidates(&[60_000 + fee(sizes().of(2, 1), 10_000), 40_000]);
+    let quiet = Want { long_rate: 10_000, ..want(exactly(100_000), 10_000) };
+    assert_eq!(drawn(&coins, &quiet, 1).unwrap().change, Amount::ZERO);
+    let coins = candidates(&[60_000 + fee(sizes().of(2, 1), 10_000), 40_000, 2_000_000]);
+    for seed in 0..20 {
+        let busy = drawn(&coins, &want(exactly(100_000), 10_000), seed).unwrap();
+        let search = Search { want: &want(exactly(100_000), 10_000), sizes: sizes(), inputs_max: 100 };
+        assert!(search.waste(&busy) <= search.inputs_waste(2), "seed {seed}: {busy:?}");
+    }
 }
 
 #[test]
 fn dust_goes_into_the_fee() {
     let least = fee(sizes().of(1, 1), 1_000);
-    let choice = choose(&candidates(&[50_000 + least + 20]), exactly(50_000), 1_000, false, sizes()).unwrap();
+    let choice = drawn(&candidates(&[50_000 + least + 20]), &want(exactly(50_000), 1_000), 1).unwrap();
     assert_eq!((choice.change.grains(), choice.fee.grains()), (0, least + 20));
 }
 
 #[test]
 fn each_refusal_has_its_name() {
-    assert_eq!(kind(choose(&candidates(&[10]), exactly(0), 1, false, sizes())), "zero-amount");
-    assert_eq!(kind(choose(&candidates(&[]), exactly(1), 1, false, sizes())), "insufficient-funds");
-    assert_eq!(kind(choose(&candidates(&[100_000]), exactly(100_000), 1_000, false, sizes())), "insufficient-funds");
-    assert_eq!(kind(choose(&candidates(&[1]), Sum::Max, 1_000, false, sizes())), "insufficient-funds");
+    let kind = |amounts: &[u64], sum: Sum, rate: u64, all: bool| {
+        let result = drawn(&candidates(amounts), &Want { all, ..want(sum, rate) }, 1);
+        result.unwrap_err().kind().to_owned()
+    };
+    assert_eq!(kind(&[10], exactly(0), 1, false), "zero-amount");
+    assert_eq!(kind(&[], exactly(1), 1, false), "insufficient-funds");
+    assert_eq!(kind(&[100_000], exactly(100_000), 1_000, false), "insufficient-funds");
+    assert_eq!(kind(&[1], Sum::Max, 1_000, false), "insufficient-funds");
     let many = vec![1_000; 2_000];
-    assert_eq!(kind(choose(&candidates(&many), exactly(1_500_000), 0, false, sizes())), "too-many-coins");
-    assert_eq!(kind(choose(&candidates(&many), Sum::Max, 0, true, sizes())), "too-many-coins");
-    let most = choose(&candidates(&many), Sum::Max, 0, false, sizes()).unwrap();
-    assert_eq!(most.coins.len(), sizes().inputs_max());
+    assert_eq!(kind(&many, exactly(1_500_000), 0, false), "too-many-coins");
+    assert_eq!(kind(&many, exactly(2_500_000), 0, false), "insufficient-funds");
+    assert_eq!(kind(&many, Sum::Max, 0, true), "too-many-coins");
+    let most = drawn(&candidates(&many), &want(Sum::Max, 0), 1).unwrap();
+    assert_eq!(most.coins.len(), sizes().inputs_max(1));
     assert!(sizes().of(most.coins.len() as u64, 2) <= TRANSACTION_BYTES_MAX as u64);
 }
 
 #[test]
-fn hundreds_of_thousands_of_coins_are_no_problem() {
-    let many: Vec<u64> = (0..300_000).map(|i| 1_000 + i % 977).collect();
-    let choice = choose(&candidates(&many), exactly(900_000), 10, false, sizes()).unwrap();
-    assert!(choice.coins.len() < 500);
+fn of_too_many_drawn_the_largest_stay() {
+    let mut amounts = vec![1_000; 5_000];
+    amounts.extend([5_000_000; 3]);
+    let choice = drawn(&candidates(&amounts), &want(exactly(15_100_000), 0), 7).unwrap();
+    assert!(choice.coins.len() <= sizes().inputs_max(1), "{}", choice.coins.len());
+}
+
+/// Sets of coins that make careless searches take 2^N steps.
+#[test]
+fn no_set_of_coins_makes_it_slow() {
+    let powers: Vec<u64> = (0..40).map(|bit| (1u64 << bit) + (1 << 41)).collect();
+    let even: Vec<u64> = (0..100_000).map(|index| 100_000 + 2 * index).collect();
+    let spread: Vec<u64> = (0..100_000).map(|index| 1_000 + (index * 7_919) % 1_000_003).collect();
+    let same = vec![5_000_000; 100_000];
+    for (name, amounts, wanted) in [
+        ("powers of two", powers, 20 * (1u64 << 41) + 12_345),
+        ("even amounts, an odd sum", even, 20_000_001),
+        ("spread", spread, 50_000_000),
+        ("all the same", same, 777_777_777),
+    ] {
+        let coins = candidates(&amounts);
+        let begin = std::time::Instant::now();
+        let choice = drawn(&coins, &Want { long_rate: 1_000, ..want(exactly(wanted), 1_000) }, 1).unwrap();
+        println!("{name}: {} of {} coins in {:?}", choice.coins.len(), amounts.len(), begin.elapsed());
+        assert!(choice.coins.len() <= sizes().inputs_max(1));
+    }
 }

@@ -1,9 +1,8 @@
 use super::*;
 use bezant_api::event::{EVENTS_NOTIFICATION, Event};
 use bezant_api::types::SubmitResult;
-use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::hash::NetworkId;
-use bezant_consensus::ledger::transaction::{OutPoint, Output};
+use bezant_consensus::ledger::transaction::OutPoint;
 use jsonrpsee::server::{RpcModule, Server, ServerHandle, SubscriptionMessage};
 use jsonrpsee::types::ErrorObjectOwned;
 use std::sync::{Arc, Mutex};
@@ -126,7 +125,8 @@ fn plan() -> Plan {
     let lock = LockHash([2; 32]);
     let transaction = build::transfer(&NetworkId([3; 32]), &[coin], vec![Output { amount, lock }]);
     let built = Built { transaction, amount, fee: Amount::ZERO, change: Amount::ZERO };
-    Plan { built, to: Recipient { lock, address: String::new(), name: None }, wants_confirmation: false }
+    let to = Recipient { lock, address: String::new(), name: None };
+    Plan { built, paid: vec![(to, amount)], wants_confirmation: false }
 }
 
 fn options(wait: Wait, timeout_ms: u64) -> FollowOptions {
@@ -134,7 +134,7 @@ fn options(wait: Wait, timeout_ms: u64) -> FollowOptions {
 }
 
 async fn send(urls: Vec<String>, options: FollowOptions) -> Result<Sent, WalletError> {
-    submit(&Client::new(urls).unwrap(), &plan(), options).await
+    submit(&Client::new(urls).unwrap(), &plan().attempt(), options).await
 }
 
 const LONG_MS: u64 = 60_000;
@@ -252,4 +252,25 @@ async fn a_fee_rate_that_nobody_named_is_the_estimate_within_bounds() {
         assert_eq!(fee_rate(&client, least).await, Ok(expected), "{estimated:?}");
         server.stop().unwrap();
     }
+}
+
+#[tokio::test]
+async fn again_asks_first_and_hands_over_only_what_is_not_known() {
+    for (says, submitted, status) in [
+        (Says::State(TxState::Final), 0, "final"),
+        (Says::State(TxState::Included), 0, "included"),
+        (Says::State(TxState::Pool), 0, "pool"),
+        (Says::State(TxState::Unknown), 1, "pool"),
+        (Says::State(TxState::Dropped), 1, "pool"),
+    ] {
+        let node = Node::start(says).await;
+        let client = Client::new([node.url.clone()]).unwrap();
+        let sent = deliver(&client, &plan().attempt(), options(Wait::Pool, LONG_MS), true).await.unwrap();
+        assert_eq!((node.submitted(), sent.status), (submitted, status), "{says:?}");
+    }
+    // What may have been sent before is not called unsent when it is refused now.
+    let node = Node::start(Says::Refuses).await;
+    let client = Client::new([node.url.clone()]).unwrap();
+    let error = deliver(&client, &plan().attempt(), options(Wait::Pool, LONG_MS), true).await.unwrap_err();
+    assert_eq!(error.exit_status(), 4, "{error}");
 }

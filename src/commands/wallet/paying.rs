@@ -1,0 +1,253 @@
+//! `wallet send`, `pay`, `bump` and `cancel`.
+
+use super::{bzt, session, unlock};
+use crate::cli::{Global, Pay, Replace, Send};
+use crate::commands::password;
+use crate::output::{Failure, Outcome, Output, table};
+use bezant_api::types::ReadLevel;
+use bezant_consensus::ledger::transaction::OutPoint;
+use bezant_wallet::build::Sum;
+use bezant_wallet::error::WalletError;
+use bezant_wallet::journal::{self, Attempt, Entry, Journal, Kept, Kind};
+use bezant_wallet::payout::{self, Payout};
+use bezant_wallet::repeat;
+use bezant_wallet::replace;
+use bezant_wallet::send::{self, FollowOptions, Plan, SendOptions, Sent, Wait};
+use bezant_wallet::session::{Found, Session};
+use bezant_wallet::view;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+pub(super) async fn send(arguments: &Send, global: &Global, output: &Output) -> Outcome {
+    let pays = arguments.payments().map_err(Failure::usage)?;
+    arguments.id.as_deref().map(journal::check_id).transpose()?;
+    let session = session(&arguments.target, global).await?;
+    if arguments.confirmations.is_some() && session.genesis().pow().is_none() {
+        return Err(Failure::usage("--confirmations is for proof of work; under PBFT a block is final at once"));
+    }
+    // What cannot be right is said before anybody is asked for a password.
+    let to = pays.iter().map(|(to, _)| session.recipient(to)).collect::<Result<Vec<_>, WalletError>>()?;
+    let asked = repeat::asked(to.iter().zip(pays.iter().map(|(_, sum)| *sum)));
+    let found = session.wallet(&arguments.from)?;
+    let follow = FollowOptions {
+        wait: arguments.wait.until(),
+        confirmations: arguments.confirmations,
+        timeout: arguments.timeout,
+    };
+    let what = words(&pays);
+    let reserved = match kept_before(&session, &found, arguments, asked)? {
+        Before::Kept(kept) => return repeated(&session, &kept, arguments.dry_run, follow, &what, output).await,
+        Before::Nothing(reserved) => reserved,
+    };
+    let options = SendOptions { pays, fee_rate: arguments.fee_rate, coins: arguments.coin.clone(), reserved };
+    let unlocked = unlock(&found, &arguments.password, global)?;
+    let plan = send::plan(&session, &found, &unlocked, &options).await?;
+    drop(unlocked);
+    let client = session.client()?;
+    if arguments.dry_run || arguments.id.is_some() {
+        // An id is bound to its first transaction for ever: better one that is taken.
+        send::rehearse(client, &plan.built.transaction).await?;
+    }
+    if arguments.dry_run {
+        return print_sent(&plan.dry_run(), &what, output);
+    }
+    confirm(std::slice::from_ref(&plan), arguments.yes, global)?;
+    let entry = Entry { id: arguments.id.clone(), asked, attempt: plan.attempt() };
+    let mut journal = Journal::open(&found.path, session.network())?;
+    if let Some(kept) = repeat::write_down(&mut journal, &entry)? {
+        return repeated(&session, &kept, false, follow, &what, output).await;
+    }
+    print_sent(&send::submit(client, &entry.attempt, follow).await?, &what, output)
+}
+
+enum Before {
+    Kept(Kept),
+    /// Nothing was sent under the id, and these coins are kept for what was sent under others.
+    Nothing(BTreeSet<OutPoint>),
+}
+
+fn kept_before(session: &Session, found: &Found, arguments: &Send, asked: [u8; 32]) -> Result<Before, Failure> {
+    // A rehearsal leaves nothing behind.
+    if arguments.dry_run && !journal::path(&found.path).exists() {
+        return Ok(Before::Nothing(BTreeSet::new()));
+    }
+    let journal = Journal::open(&found.path, session.network())?;
+    let kept = arguments.id.as_deref().map(|id| repeat::earlier(&journal, id, asked)).transpose()?.flatten();
+    Ok(kept.map_or(Before::Nothing(journal.reserved()?), Before::Kept))
+}
+
+async fn repeated(
+    session: &Session,
+    kept: &Kept,
+    dry_run: bool,
+    follow: FollowOptions,
+    what: &str,
+    output: &Output,
+) -> Outcome {
+    let newest = kept.attempts.last().expect("a payment has a transaction");
+    output.remark(&format!("this payment was made before (transaction {}); it is followed", newest.transaction.id()));
+    if dry_run {
+        return print_sent(&send::dry_run(newest), what, output);
+    }
+    print_sent(&repeat::follow(session.client()?, kept, follow).await?, what, output)
+}
+
+fn words(pays: &[(String, Sum)]) -> String {
+    let one = |(to, sum): &(String, Sum)| match sum {
+        Sum::Exactly(amount) => format!("{amount} BZT to {to}"),
+        Sum::Max => format!("all to {to}"),
+    };
+    pays.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Shows every address in full, and asks.
+fn confirm(plans: &[Plan], yes: bool, global: &Global) -> Outcome {
+    if yes || !plans.iter().any(|plan| plan.wants_confirmation) {
+        return Ok(());
+    }
+    let paid = plans.iter().flat_map(|plan| &plan.paid);
+    let lines: Vec<String> = paid.map(|(to, amount)| format!("{amount} BZT to {}", to.address)).collect();
+    let fees: Vec<String> = plans.iter().map(|plan| plan.built.fee.to_string()).collect();
+    let question = match &lines[..] {
+        [one] => format!("Send {one} (fee {})?", fees.join(" + ")),
+        many => format!("{}\nSend these {} payments (fee {})?", many.join("\n"), many.len(), fees.join(" + ")),
+    };
+    match password::confirm(global, &question)? {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::new(3, "not-confirmed", "not confirmed; nothing was sent")),
+        None => {
+            let message = "an address outside dev nets wants a confirmation, and nobody can be asked; add --yes; nothing was sent";
+            Err(Failure::new(3, "confirmation-wanted", message))
+        }
+    }
+}
+
+fn print_sent(sent: &Sent, what: &str, output: &Output) -> Outcome {
+    output.result(sent, || format!("{what}, {}", sent_text(sent)))
+}
+
+fn sent_text(sent: &Sent) -> String {
+    let place = sent.height.map_or(String::new(), |height| format!(" at height {height}"));
+    format!("fee {}: {}{place} after {} ms\n{}", bzt(&sent.fee), sent.status, sent.elapsed_ms, sent.txid)
+}
+
+pub(super) async fn replace(arguments: &Replace, kind: Kind, global: &Global, output: &Output) -> Outcome {
+    let session = session(&arguments.target, global).await?;
+    let wallets = session.wallets(arguments.from.as_deref())?;
+    let original = replace::original(&session, &wallets, &arguments.txid).await?;
+    let unlocked = unlock(&original.found, &arguments.password, global)?;
+    let attempt = replace::plan(&session, &original, &unlocked, kind, arguments.fee_rate).await?;
+    drop(unlocked);
+    let sent = if arguments.dry_run {
+        send::dry_run(&attempt)
+    } else {
+        let follow = FollowOptions { wait: arguments.wait.until(), confirmations: None, timeout: arguments.timeout };
+        replace::carry_out(&session, &original, &attempt, follow).await?
+    };
+    let mut value = serde_json::to_value(&sent).map_err(|error| Failure::failed("output", error))?;
+    value["replaces"] = json!(arguments.txid);
+    output.result(&value, || {
+        let verb = if kind == Kind::Cancel { "cancels" } else { "replaces" };
+        format!("{verb} {}, {}", arguments.txid, sent_text(&sent))
+    })
+}
+
+pub(super) async fn pay(arguments: &Pay, global: &Global, output: &Output) -> Outcome {
+    let session = session(&arguments.target, global).await?;
+    let rows = payout::read(&session, &arguments.file)?;
+    let found = session.wallet(&arguments.from)?;
+    let payout = Payout::new(&session, &found.wallet.name, &arguments.file, rows, arguments.id.as_deref())?;
+    let mut journal = Journal::open(&found.path, session.network())?;
+    let (attempts, kept) = match payout.begun(&journal)? {
+        Some(kept) => {
+            output.remark("these payments were begun before; they are followed");
+            let newest = |kept: &Kept| kept.attempts.last().expect("a payment has a transaction").clone();
+            (kept.iter().map(newest).collect(), Some(kept))
+        }
+        None => (fresh(arguments, global, &session, &found, &journal, &payout).await?, None),
+    };
+    if arguments.dry_run {
+        let transactions: Vec<Sent> = attempts.iter().map(send::dry_run).collect();
+        let left = left(&session, &found, &payout, &attempts, kept.is_some()).await?;
+        return print_paid(&payout, &attempts, &transactions, Some(left), output);
+    }
+    if kept.is_none() {
+        payout.write_down(&mut journal, &attempts)?;
+    }
+    payout.write_record(&attempts)?;
+    let Some(kept) = payout.begun(&journal)? else {
+        return Err(Failure::failed("journal", "the journal lost the payments; nothing was sent"));
+    };
+    let mut transactions = Vec::with_capacity(kept.len());
+    for wait in [Wait::Pool, arguments.wait.until()] {
+        transactions.clear();
+        let follow = FollowOptions { wait, confirmations: None, timeout: arguments.timeout };
+        for one in &kept {
+            transactions.push(repeat::follow(session.client()?, one, follow).await?);
+        }
+    }
+    print_paid(&payout, &attempts, &transactions, None, output)
+}
+
+/// Makes all transactions of a file that was not begun yet.
+async fn fresh(
+    arguments: &Pay,
+    global: &Global,
+    session: &Session,
+    found: &Found,
+    journal: &Journal,
+    payout: &Payout,
+) -> Result<Vec<Attempt>, Failure> {
+    let unlocked = unlock(found, &arguments.password, global)?;
+    let (pays, coins, reserved) = (Vec::new(), Vec::new(), journal.reserved()?);
+    let options = SendOptions { pays, fee_rate: arguments.fee_rate, coins, reserved };
+    let plans = send::plan_all(session, found, &unlocked, &options, &payout.batches()).await?;
+    drop(unlocked);
+    // The others may spend from it, and a node cannot be asked about those yet.
+    send::rehearse(session.client()?, &plans[0].built.transaction).await?;
+    if !arguments.dry_run {
+        confirm(&plans, arguments.yes, global)?;
+    }
+    Ok(plans.iter().map(Plan::attempt).collect())
+}
+
+/// What the wallet has when all is paid, in grains.
+async fn left(
+    session: &Session,
+    found: &Found,
+    payout: &Payout,
+    attempts: &[Attempt],
+    is_begun: bool,
+) -> Result<u128, Failure> {
+    let balance = view::balance(session, found, ReadLevel::Latest).await?;
+    let has: u128 = [&balance.spendable, &balance.pending].iter().filter_map(|text| text.parse::<u128>().ok()).sum();
+    let paid = payout.rows.iter().map(|row| row.amount).chain(attempts.iter().map(|attempt| attempt.fee));
+    let paid: u128 = paid.map(|amount| u128::from(amount.grains())).sum();
+    Ok(if is_begun { has } else { has.saturating_sub(paid) })
+}
+
+fn print_paid(
+    payout: &Payout,
+    attempts: &[Attempt],
+    transactions: &[Sent],
+    left: Option<u128>,
+    output: &Output,
+) -> Outcome {
+    let total: u64 = payout.rows.iter().map(|row| row.amount.grains()).sum();
+    let fee: u64 = transactions.iter().filter_map(|sent| sent.fee.parse::<u64>().ok()).sum();
+    let payments = payout.payments(attempts);
+    let value = json!({
+        "id": payout.id, "total": total.to_string(), "fee": fee.to_string(), "left": left.map(|left| left.to_string()),
+        "record": payout.record(), "payments": payments, "transactions": transactions,
+    });
+    output.result(&value, || {
+        let row = |one: &payout::Paid| {
+            vec![one.line.to_string(), one.to.clone(), bzt(&one.amount), one.label.clone(), one.txid[..8].to_owned()]
+        };
+        let table = table(&["line", "to", "BZT", "label", "transaction"], payments.iter().map(row));
+        let left = left.map_or(String::new(), |left| format!(", left {}", bzt(&left.to_string())));
+        let sent: Vec<String> = transactions.iter().map(|sent| format!("{} {}", sent.status, sent.txid)).collect();
+        let (total, fee) = (bzt(&total.to_string()), bzt(&fee.to_string()));
+        format!("{table}\ntotal {total} BZT, fee {fee}{left}\n{}", sent.join("\n"))
+    })
+}
