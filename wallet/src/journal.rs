@@ -274,7 +274,8 @@ impl Journal {
         Ok(result)
     }
 
-    /// Coins that the last [`RESERVING_MAX`] transactions of payments with ids spend. Those that still exist belong to a payment that is on its way or will be repeated.
+    /// Coins that the last [`RESERVING_MAX`] transactions of payments with ids spend. Those that still exist belong to a payment that
+    /// is on its way or will be repeated.
     ///
     /// # Errors
     /// When the file cannot be read.

@@ -80,7 +80,7 @@ pub struct Paid {
 /// Reads a file: a line with the names of the columns (`address`, `name` or `to`; `amount`; perhaps `label`), then the payments.
 ///
 /// # Errors
-/// [`WalletError::Usage`] that names all bad lines (the first [`FAULTS_TOLD_MAX`]) with their numbers.
+/// [`WalletError::Usage`] that names all bad lines (the first twenty) with their numbers.
 pub fn read(session: &Session, path: &Path) -> Result<Vec<Row>, WalletError> {
     let usage = |error: &dyn std::fmt::Display| WalletError::Usage(format!("{}: {error}", path.display()));
     let mut text = Vec::new();
