@@ -22,14 +22,17 @@ pub enum StoreError {
         /// Start of the network id expected.
         ours: String,
     },
-    /// Written by a newer program.
-    #[error("the database {path} has format {found}, this program knows up to {known}; use a newer version of bezant")]
-    Newer {
+    /// Written by a newer or an older program.
+    #[error(
+        "the database {path} has format {found}, and this program knows format {known} only; use the version of bezant that \
+         wrote it, or move the data directory's databases away and start again: the node fetches the chain from its peers"
+    )]
+    OtherFormat {
         /// The file.
         path: PathBuf,
         /// Its format.
         found: i64,
-        /// The newest that is known.
+        /// The one that is known.
         known: i64,
     },
     /// The state can be made again from the facts.

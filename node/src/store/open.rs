@@ -125,7 +125,7 @@ fn check(connection: &Connection, path: &Path, dir: &Path, network: &NetworkId) 
         return Ok(false);
     }
     if found != FORMAT {
-        return Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT });
+        return Err(StoreError::OtherFormat { path: path.to_owned(), found, known: FORMAT });
     }
     let bytes = std::fs::metadata(path).map_err(|error| StoreError::io(path, &error))?.len();
     if bytes <= schema::CHECKED_BYTES_MAX {

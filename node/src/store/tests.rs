@@ -134,7 +134,7 @@ fn another_net_and_a_newer_format_are_refused_by_name() {
     state.pragma_update(None, "user_version", 99).expect("writes");
     drop(state);
     let error = refused(dir.path(), &genesis(EngineName::Pbft, 1));
-    assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error}");
+    assert!(matches!(error, StoreError::OtherFormat { found: 99, .. }), "{error}");
 }
 
 #[test]
