@@ -1,14 +1,15 @@
 //! `bezant wallet …`.
 
-use super::{Net, Target, duration};
+mod paying;
+mod receipt;
+
+pub(crate) use paying::{Pay, Replace, Send};
+pub(crate) use receipt::{MakeReceipt, VerifyReceipt};
+
+use super::Target;
 use bezant_api::types::ReadLevel;
-use bezant_consensus::ledger::hash::BlockId;
-use bezant_consensus::ledger::target::Work;
-use bezant_wallet::build::Sum;
-use bezant_wallet::send::Wait;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// `wallet …`.
 #[derive(Subcommand, Debug)]
@@ -96,55 +97,6 @@ pub(crate) enum Wallet {
     Cancel(Replace),
 }
 
-/// `wallet receipt`.
-#[derive(Args, Debug)]
-pub(crate) struct MakeReceipt {
-    /// The transaction's id
-    pub(crate) txid: String,
-    /// Write it here [default: to stdout]
-    #[arg(long, value_name = "FILE", env = "BEZANT_OUT")]
-    pub(crate) out: Option<PathBuf>,
-    /// Overwrite the file
-    #[arg(long, requires = "out")]
-    pub(crate) force: bool,
-    /// The genesis file [default: the net's; with --rpc the one that the node tells, which is believed then]
-    #[arg(long, value_name = "FILE", env = "BEZANT_GENESIS")]
-    pub(crate) genesis: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) target: Target,
-}
-
-/// `wallet verify-receipt`.
-#[derive(Args, Debug)]
-pub(crate) struct VerifyReceipt {
-    /// The receipt; - reads stdin
-    pub(crate) file: PathBuf,
-    /// The genesis file [default: the net's]
-    #[arg(long, value_name = "FILE", env = "BEZANT_GENESIS")]
-    pub(crate) genesis: Option<PathBuf>,
-    /// Proof of work: least work behind all headers together, hex as in `bezant testnet status --json`
-    #[arg(long, value_name = "W", value_parser = work, env = "BEZANT_MIN_WORK")]
-    pub(crate) min_work: Option<Work>,
-    /// Proof of work: least number of blocks from the payment's own to the last one
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..), env = "BEZANT_CONFIRMATIONS")]
-    pub(crate) confirmations: Option<u64>,
-    /// Proof of work: a block that you know to be in the chain; the receipt's headers have to lead through it
-    #[arg(long, value_name = "ID", value_parser = block_id, env = "BEZANT_TRUSTED_HEADER")]
-    pub(crate) trusted_header: Option<BlockId>,
-    #[command(flatten)]
-    pub(crate) net: Net,
-}
-
-fn work(text: &str) -> Result<Work, String> {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    Work::from_hex(digits).filter(|_| is_hex).ok_or_else(|| "work is written in hex digits, like 4e20a1".to_owned())
-}
-
-fn block_id(text: &str) -> Result<BlockId, String> {
-    text.parse().map_err(|_| "a block's id of 64 hex digits is expected".to_owned())
-}
-
 /// Which wallet, on which net.
 #[derive(Args, Debug)]
 pub(crate) struct Which {
@@ -205,165 +157,4 @@ pub(crate) struct WalletNew {
     pub(crate) password: Password,
     #[command(flatten)]
     pub(crate) target: Target,
-}
-
-/// Until when to wait.
-#[derive(ValueEnum, Debug, Clone, Copy)]
-pub(crate) enum WaitArg {
-    /// A node has it
-    None,
-    /// It is in a mempool
-    Pool,
-    /// It is in a block
-    Included,
-    /// Its block is final
-    Final,
-}
-
-impl WaitArg {
-    /// As the wallet says it.
-    pub(crate) fn until(self) -> Wait {
-        match self {
-            WaitArg::None => Wait::None,
-            WaitArg::Pool => Wait::Pool,
-            WaitArg::Included => Wait::Included,
-            WaitArg::Final => Wait::Final,
-        }
-    }
-}
-
-/// `wallet send`.
-#[derive(Args, Debug)]
-pub(crate) struct Send {
-    /// The wallet that pays
-    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
-    pub(crate) from: String,
-    /// Who is paid: an address, or the name of a wallet or account
-    #[arg(long = "to", value_name = "ADDRESS|NAME", env = "BEZANT_TO")]
-    pub(crate) to: Option<String>,
-    /// Who is paid (unless given with --to), and how much in BZT, or max
-    #[arg(required_unless_present = "pay", conflicts_with = "pay", num_args = 1..=2, value_names = ["ADDRESS|NAME", "AMOUNT"])]
-    pub(crate) what: Vec<String>,
-    /// One of several recipients, and how much in BZT; may be given several times, all are paid in one transaction
-    #[arg(long, value_name = "ADDRESS|NAME=AMOUNT", conflicts_with = "to", env = "BEZANT_PAY")]
-    pub(crate) pay: Vec<String>,
-    /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
-    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
-    pub(crate) fee_rate: Option<u64>,
-    /// Spend exactly this coin; may be given several times
-    #[arg(long, value_name = "TXID:N", env = "BEZANT_COIN")]
-    pub(crate) coin: Vec<String>,
-    /// Until when to wait
-    #[arg(long, value_name = "UNTIL", default_value = "final", env = "BEZANT_WAIT")]
-    pub(crate) wait: WaitArg,
-    /// Proof of work: confirmations that count as final for this call
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..), env = "BEZANT_CONFIRMATIONS")]
-    pub(crate) confirmations: Option<u64>,
-    /// How long to wait at most
-    #[arg(long, value_name = "DUR", default_value = "60s", value_parser = duration, env = "BEZANT_TIMEOUT")]
-    pub(crate) timeout: Duration,
-    /// Plan, sign and ask a node whether it would take it, but send nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Do not ask about a recipient
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-    /// Your own name for this payment: given again, the first payment is followed, and nobody is paid twice
-    #[arg(long, value_name = "KEY", env = "BEZANT_ID")]
-    pub(crate) id: Option<String>,
-    #[command(flatten)]
-    pub(crate) password: Password,
-    #[command(flatten)]
-    pub(crate) target: Target,
-}
-
-/// `wallet pay`.
-#[derive(Args, Debug)]
-pub(crate) struct Pay {
-    /// The file
-    #[arg(value_name = "FILE.csv")]
-    pub(crate) file: PathBuf,
-    /// The wallet that pays
-    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
-    pub(crate) from: String,
-    /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
-    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
-    pub(crate) fee_rate: Option<u64>,
-    /// Name of this round: the same file is paid once for each [default: a digest of who gets how much]
-    #[arg(long, value_name = "KEY", env = "BEZANT_ID")]
-    pub(crate) id: Option<String>,
-    /// Until when to wait
-    #[arg(long, value_name = "UNTIL", default_value = "final", env = "BEZANT_WAIT")]
-    pub(crate) wait: WaitArg,
-    /// How long to wait at most, for each transaction
-    #[arg(long, value_name = "DUR", default_value = "60s", value_parser = duration, env = "BEZANT_TIMEOUT")]
-    pub(crate) timeout: Duration,
-    /// Show who would be paid, the fee and what would be left, but send nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Do not ask about recipients
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-    #[command(flatten)]
-    pub(crate) password: Password,
-    #[command(flatten)]
-    pub(crate) target: Target,
-}
-
-/// `wallet bump` and `wallet cancel`.
-#[derive(Args, Debug)]
-pub(crate) struct Replace {
-    /// The transaction that waits
-    #[arg(value_name = "TXID")]
-    pub(crate) txid: String,
-    /// The wallet that sent it [default: whichever of yours did, or of the net's accounts]
-    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
-    pub(crate) from: Option<String>,
-    /// Fee in grains per 1000 bytes [default: what takes its place, or more while blocks are full]
-    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
-    pub(crate) fee_rate: Option<u64>,
-    /// Until when to wait
-    #[arg(long, value_name = "UNTIL", default_value = "final", env = "BEZANT_WAIT")]
-    pub(crate) wait: WaitArg,
-    /// How long to wait at most
-    #[arg(long, value_name = "DUR", default_value = "60s", value_parser = duration, env = "BEZANT_TIMEOUT")]
-    pub(crate) timeout: Duration,
-    /// Sign and ask a node whether it would take it, but send nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    #[command(flatten)]
-    pub(crate) password: Password,
-    #[command(flatten)]
-    pub(crate) target: Target,
-}
-
-impl Send {
-    /// Who is paid, and how much.
-    pub(crate) fn payments(&self) -> Result<Vec<(String, Sum)>, String> {
-        if self.pay.is_empty() {
-            return self.payment().map(|(to, sum)| vec![(to.to_owned(), sum)]);
-        }
-        let one = |text: &String| {
-            let (to, amount) = text.split_once('=').ok_or_else(|| {
-                format!("--pay {text}: a recipient, = and an amount are expected, like: --pay bob=12.5")
-            })?;
-            let amount = amount.parse().map_err(|error| format!("--pay {text}: amount \"{amount}\": {error}"))?;
-            Ok((to.to_owned(), Sum::Exactly(amount)))
-        };
-        self.pay.iter().map(one).collect()
-    }
-
-    fn payment(&self) -> Result<(&str, Sum), String> {
-        let (to, amount) = match (&self.to, &self.what[..]) {
-            (Some(to), [amount]) => (to, amount),
-            (None, [to, amount]) => (to, amount),
-            (Some(_), _) => return Err("with --to, only the amount is expected".to_owned()),
-            (None, _) => return Err("a recipient and an amount are expected, like: bob 12.5".to_owned()),
-        };
-        if amount == "max" {
-            return Ok((to, Sum::Max));
-        }
-        let parsed = amount.parse().map_err(|error| format!("amount \"{amount}\": {error}; max means all"))?;
-        Ok((to, Sum::Exactly(parsed)))
-    }
 }

@@ -16,7 +16,6 @@ use bezant_wallet::session::{Found, Session, SessionOptions};
 use bezant_wallet::view::{self, Addresses, Balance, Entry, Listed, Utxo};
 use serde::Serialize;
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long the dashboard's transfer may take until it is final.
@@ -82,8 +81,7 @@ pub(crate) async fn transfer_once(global: &Global, net: &str) -> Result<String, 
     let unlocked = alice.wallet.unlock(None)?;
     let sum = Sum::Exactly("1".parse().expect("1 is an amount"));
     let pays = vec![("bob".to_owned(), sum)];
-    let options = SendOptions { pays, fee_rate: None, coins: Vec::new(), reserved: BTreeSet::new() };
-    let plan = send::plan(&session, &alice, &unlocked, &options).await?;
+    let plan = send::plan(&session, &alice, &unlocked, &SendOptions::default(), &pays).await?;
     let follow = FollowOptions { wait: Wait::Final, confirmations: None, timeout: TRANSFER_TIMEOUT };
     let sent = send::submit(session.client()?, &plan.attempt(), follow).await?;
     let height = sent.height.map_or_else(String::new, |height| format!(" at height {height}"));
@@ -168,7 +166,7 @@ async fn new(arguments: &WalletNew, global: &Global, output: &Output) -> Outcome
     let mnemonic = Mnemonic::generate(count)?;
     let wallet = WalletFile::encrypted(&arguments.name, &mnemonic, &password)?;
     let file = keystore::create(&home.wallets(), &wallet)?;
-    let address = session.as_ref().map(|session| session.address(&wallet.locks()[0]));
+    let address = session.as_ref().map(|session| session.address(&wallet.lock_hashes()[0]));
     let words = mnemonic.words();
     let value = json!({ "wallet": wallet.name, "address": address, "file": file, "mnemonic": *words });
     output.remark("Write these words down, and keep them where nobody else looks: they are the wallet.");

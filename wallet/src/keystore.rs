@@ -1,14 +1,19 @@
 //! Wallet files: JSON, mode 0600, written atomically.
 //!
-//! A file holds the public keys of the wallet's addresses in the open, so that balances and addresses need no password, and
-//! the secret that the keys come from: in the open for accounts of dev nets, else encrypted with XChaCha20-Poly1305 under a
-//! key that Argon2id makes of the password. The parameters stand in the file; all of them and the public keys are
-//! authenticated with the secret, so that a changed file does not open.
+//! A file holds the locks of the wallet's addresses in the open, so that balances and addresses need no password, and the
+//! secret that their keys come from: in the open for accounts of dev nets, else encrypted with XChaCha20-Poly1305 under a key
+//! that Argon2id makes of the password. The parameters stand in the file; all of them and the locks are authenticated with the
+//! secret, so that a changed file does not open.
+//!
+//! A wallet that only watches has no secret: its locks are whatever it was told, from a bare address to a vault's whole tree,
+//! and who spends from it signs with the keys of other wallets.
 
 use crate::error::WalletError;
+use crate::files::{self, Replaces};
 use crate::mnemonic::Mnemonic;
 use crate::slip10;
 use argon2::{Algorithm, Argon2, Params, Version};
+use bezant_consensus::ledger::codec::{decode, encode};
 use bezant_consensus::ledger::hash::LockHash;
 use bezant_consensus::ledger::key::{PublicKey, SigningKey};
 use bezant_consensus::ledger::lock::Lock;
@@ -16,7 +21,6 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use rand::TryRng;
 use serde::{Deserialize, Serialize};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -24,7 +28,7 @@ use zeroize::Zeroizing;
 mod tests;
 
 /// The one version of wallet files there is.
-const FILE_VERSION: u32 = 1;
+const FILE_VERSION: u32 = 2;
 /// Addresses of one wallet, at most: as many as one question to a node may name.
 pub const ADDRESSES_MAX: usize = 1_000;
 /// Argon2id as new files use it: 64 MiB, 3 passes, 1 lane (the second choice of RFC 9106, with one lane).
@@ -32,15 +36,15 @@ const KDF: Kdf = Kdf { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
 /// What a file may ask for at most, so that a hostile one cannot exhaust this machine.
 const KDF_MAX: Kdf = Kdf { memory_kib: 1024 * 1024, passes: 16, lanes: 16 };
 /// Bytes of a wallet file, at most.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
+const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// A wallet as its file has it: what is known without a password.
 #[derive(Clone, Debug)]
 pub struct WalletFile {
     /// Its name.
     pub name: String,
-    /// The public keys of its addresses, in order.
-    pub keys: Vec<PublicKey>,
+    /// The locks of its addresses, in order; at least one. Those of a wallet with a secret are single keys.
+    pub locks: Vec<Lock>,
     secret: Secret,
 }
 
@@ -49,6 +53,8 @@ enum Secret {
     /// Of a dev net's account.
     Dev(Zeroizing<[u8; 32]>),
     Encrypted(Sealed),
+    /// It only watches.
+    None,
 }
 
 impl std::fmt::Debug for Secret {
@@ -80,7 +86,7 @@ struct Json {
     name: String,
     #[serde(flatten)]
     secret: JsonSecret,
-    keys: Vec<String>,
+    locks: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,6 +94,7 @@ struct Json {
 enum JsonSecret {
     Dev { secret: String },
     Encrypted { kdf: String, kdf_parameters: Kdf, salt: String, cipher: String, nonce: String, ciphertext: String },
+    Watch,
 }
 
 /// A wallet whose keys can sign. Zeroised when dropped.
@@ -97,11 +104,30 @@ pub struct Unlocked {
     pub keys: Vec<SigningKey>,
 }
 
+impl Unlocked {
+    /// The locks that its keys open, in order.
+    #[must_use]
+    pub fn locks(&self) -> Vec<Lock> {
+        self.keys.iter().map(|key| Lock::Key(key.public())).collect()
+    }
+}
+
 impl WalletFile {
     /// The wallet of a dev net's account.
     pub(crate) fn dev(name: &str, secret: [u8; 32]) -> WalletFile {
-        let keys = vec![slip10::address_key(&secret, 0).public()];
-        WalletFile { name: name.to_owned(), keys, secret: Secret::Dev(Zeroizing::new(secret)) }
+        let locks = vec![Lock::Key(slip10::address_key(&secret, 0).public())];
+        WalletFile { name: name.to_owned(), locks, secret: Secret::Dev(Zeroizing::new(secret)) }
+    }
+
+    /// A wallet without a secret, which watches these locks.
+    ///
+    /// # Panics
+    /// Unless there are 1 to [`ADDRESSES_MAX`] locks, each within its limits.
+    #[must_use]
+    pub fn watching(name: &str, locks: Vec<Lock>) -> WalletFile {
+        assert!((1..=ADDRESSES_MAX).contains(&locks.len()), "a wallet has 1 to {ADDRESSES_MAX} addresses");
+        assert!(locks.iter().all(|lock| lock.check_shape().is_ok()), "locks are within their limits");
+        WalletFile { name: name.to_owned(), locks, secret: Secret::None }
     }
 
     /// A new wallet with one address, its mnemonic encrypted under `password`.
@@ -109,9 +135,9 @@ impl WalletFile {
     /// # Errors
     /// When the system gives no random numbers or not enough memory.
     pub fn encrypted(name: &str, mnemonic: &Mnemonic, password: &str) -> Result<WalletFile, WalletError> {
-        let keys = vec![slip10::address_key(&*mnemonic.seed(), 0).public()];
-        let sealed = seal(name, &keys, mnemonic, password, KDF)?;
-        Ok(WalletFile { name: name.to_owned(), keys, secret: Secret::Encrypted(sealed) })
+        let locks = vec![Lock::Key(slip10::address_key(&*mnemonic.seed(), 0).public())];
+        let sealed = seal(name, &locks, mnemonic, password, KDF)?;
+        Ok(WalletFile { name: name.to_owned(), locks, secret: Secret::Encrypted(sealed) })
     }
 
     /// Whether it is a dev net's account: opens without a password, serves dev nets only.
@@ -120,10 +146,16 @@ impl WalletFile {
         matches!(self.secret, Secret::Dev(_))
     }
 
+    /// Whether it has no secret.
+    #[must_use]
+    pub fn is_watching(&self) -> bool {
+        matches!(self.secret, Secret::None)
+    }
+
     /// The lock hashes of its addresses, in order.
     #[must_use]
-    pub fn locks(&self) -> Vec<LockHash> {
-        self.keys.iter().map(|key| Lock::Key(*key).hash()).collect()
+    pub fn lock_hashes(&self) -> Vec<LockHash> {
+        self.locks.iter().map(Lock::hash).collect()
     }
 
     /// Its signing keys; the password is not looked at for a dev net's account.
@@ -132,11 +164,11 @@ impl WalletFile {
     /// [`WalletError::WrongPassword`] when the password does not fit or the file was changed, [`WalletError::Refused`] when
     /// one is needed and none is given.
     pub fn unlock(&self, password: Option<&str>) -> Result<Unlocked, WalletError> {
-        let count = u32::try_from(self.keys.len()).expect("a wallet has at most 1000 addresses");
+        let count = u32::try_from(self.locks.len()).expect("a wallet has at most 1000 addresses");
         let keys =
             self.with_seed(password, |seed| (0..count).map(|index| slip10::address_key(seed, index)).collect())?;
         let unlocked = Unlocked { keys };
-        if unlocked.keys.iter().map(SigningKey::public).ne(self.keys.iter().copied()) {
+        if unlocked.locks() != self.locks {
             return Err(self.wrong("its addresses are not those of its secret"));
         }
         Ok(unlocked)
@@ -152,6 +184,7 @@ impl WalletFile {
                 Err(WalletError::Usage(format!("{} is an account of a dev net and has no mnemonic", self.name)))
             }
             Secret::Encrypted(sealed) => self.open(sealed, password),
+            Secret::None => Err(self.watches_only()),
         }
     }
 
@@ -160,26 +193,28 @@ impl WalletFile {
     /// # Errors
     /// As [`WalletFile::unlock`]; [`WalletError::Usage`] for a dev net's account or a full wallet.
     pub fn add_address(&mut self, password: Option<&str>) -> Result<PublicKey, WalletError> {
-        if self.keys.len() >= ADDRESSES_MAX {
+        if self.locks.len() >= ADDRESSES_MAX {
             return Err(WalletError::Usage(format!(
                 "wallet {} has {ADDRESSES_MAX} addresses, which is the most",
                 self.name
             )));
         }
-        let Secret::Encrypted(sealed) = &self.secret else {
-            return Err(WalletError::Usage(format!(
-                "{} is an account of a dev net and has one address only",
-                self.name
-            )));
+        let sealed = match &self.secret {
+            Secret::Encrypted(sealed) => sealed,
+            Secret::None => return Err(self.watches_only()),
+            Secret::Dev(_) => {
+                let message = format!("{} is an account of a dev net and has one address only", self.name);
+                return Err(WalletError::Usage(message));
+            }
         };
         let mnemonic = self.open(sealed, password)?;
-        let index = u32::try_from(self.keys.len()).expect("a wallet has at most 1000 addresses");
+        let index = u32::try_from(self.locks.len()).expect("a wallet has at most 1000 addresses");
         let key = slip10::address_key(&*mnemonic.seed(), index).public();
-        let mut keys = self.keys.clone();
-        keys.push(key);
+        let mut locks = self.locks.clone();
+        locks.push(Lock::Key(key));
         let password = password.expect("it has just opened the file");
-        self.secret = Secret::Encrypted(seal(&self.name, &keys, &mnemonic, password, sealed.kdf)?);
-        self.keys = keys;
+        self.secret = Secret::Encrypted(seal(&self.name, &locks, &mnemonic, password, sealed.kdf)?);
+        self.locks = locks;
         Ok(key)
     }
 
@@ -187,7 +222,12 @@ impl WalletFile {
         match &self.secret {
             Secret::Dev(secret) => Ok(run(secret.as_slice())),
             Secret::Encrypted(sealed) => Ok(run(self.open(sealed, password)?.seed().as_slice())),
+            Secret::None => Err(self.watches_only()),
         }
+    }
+
+    fn watches_only(&self) -> WalletError {
+        WalletError::Usage(format!("wallet {} only watches: it has no keys of its own", self.name))
     }
 
     fn open(&self, sealed: &Sealed, password: Option<&str>) -> Result<Mnemonic, WalletError> {
@@ -197,7 +237,7 @@ impl WalletFile {
             return Err(WalletError::refused("password-wanted", message));
         };
         let cipher = cipher(password, &sealed.salt, sealed.kdf)?;
-        let aad = header(&self.name, &self.keys, sealed.kdf, &sealed.salt);
+        let aad = header(&self.name, &self.locks, sealed.kdf, &sealed.salt);
         let payload = Payload { msg: &sealed.ciphertext, aad: &aad };
         let entropy = cipher
             .decrypt(&XNonce::from(sealed.nonce), payload)
@@ -211,14 +251,14 @@ impl WalletFile {
     }
 }
 
-fn seal(name: &str, keys: &[PublicKey], mnemonic: &Mnemonic, password: &str, kdf: Kdf) -> Result<Sealed, WalletError> {
+fn seal(name: &str, locks: &[Lock], mnemonic: &Mnemonic, password: &str, kdf: Kdf) -> Result<Sealed, WalletError> {
     let (mut salt, mut nonce) = ([0; 16], [0; 24]);
     for bytes in [&mut salt[..], &mut nonce[..]] {
         rand::rngs::SysRng
             .try_fill_bytes(bytes)
             .map_err(|error| WalletError::Failed(format!("the system gives no random numbers: {error}")))?;
     }
-    let aad = header(name, keys, kdf, &salt);
+    let aad = header(name, locks, kdf, &salt);
     let ciphertext = cipher(password, &salt, kdf)?
         .encrypt(&XNonce::from(nonce), Payload { msg: mnemonic.entropy(), aad: &aad })
         .expect("a few bytes are below the cipher's limit");
@@ -236,13 +276,13 @@ fn cipher(password: &str, salt: &[u8; 16], kdf: Kdf) -> Result<XChaCha20Poly1305
 }
 
 /// What is authenticated beside the secret.
-fn header(name: &str, keys: &[PublicKey], kdf: Kdf, salt: &[u8; 16]) -> Vec<u8> {
-    let numbers = [FILE_VERSION, kdf.memory_kib, kdf.passes, kdf.lanes, name.len() as u32, keys.len() as u32];
+fn header(name: &str, locks: &[Lock], kdf: Kdf, salt: &[u8; 16]) -> Vec<u8> {
+    let numbers = [FILE_VERSION, kdf.memory_kib, kdf.passes, kdf.lanes, name.len() as u32, locks.len() as u32];
     let mut bytes = b"bezant/wallet".to_vec();
     numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
     bytes.extend_from_slice(salt);
     bytes.extend_from_slice(name.as_bytes());
-    keys.iter().for_each(|key| bytes.extend_from_slice(&key.0));
+    locks.iter().for_each(|lock| bytes.extend_from_slice(&encode(lock)));
     bytes
 }
 
@@ -264,17 +304,13 @@ pub fn create(dir: &Path, wallet: &WalletFile) -> Result<PathBuf, WalletError> {
         ))
     })?;
     let path = path(dir, &wallet.name);
-    let temporary = temporary(wallet, &path)?;
-    match temporary.persist_noclobber(&path) {
-        Ok(_) => {
-            sync_directory(&path)?;
-            Ok(path)
-        }
-        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+    match store(wallet, &path, Replaces::Nothing) {
+        Ok(()) => Ok(path),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             let name = &wallet.name;
             Err(WalletError::Usage(format!("there is a wallet {name} already ({}); take another name", path.display())))
         }
-        Err(error) => Err(failed(&path, &error.error)),
+        Err(error) => Err(failed(&path, &error)),
     }
 }
 
@@ -283,26 +319,15 @@ pub fn create(dir: &Path, wallet: &WalletFile) -> Result<PathBuf, WalletError> {
 /// # Errors
 /// When the system refuses.
 pub fn write(wallet: &WalletFile, path: &Path) -> Result<(), WalletError> {
-    temporary(wallet, path)?.persist(path).map_err(|error| failed(path, &error.error))?;
-    sync_directory(path)
+    store(wallet, path, Replaces::Anything).map_err(|error| failed(path, &error))
 }
 
-/// The file's contents, synced, under another name beside it. The crate makes such files with mode 0600.
-fn temporary(wallet: &WalletFile, path: &Path) -> Result<tempfile::NamedTempFile, WalletError> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(dir).map_err(|error| failed(dir, &error))?;
-    let text =
-        Zeroizing::new(serde_json::to_string_pretty(&to_json(wallet)).expect("texts and numbers have a JSON form"));
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|error| failed(dir, &error))?;
-    let written =
-        file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.as_file().sync_all());
-    written.map_err(|error| failed(path, &error))?;
-    Ok(file)
-}
-
-fn sync_directory(path: &Path) -> Result<(), WalletError> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| failed(dir, &error))
+fn store(wallet: &WalletFile, path: &Path, replaces: Replaces) -> std::io::Result<()> {
+    let mut text =
+        Zeroizing::new(serde_json::to_vec_pretty(&to_json(wallet)).expect("texts and numbers have a JSON form"));
+    text.push(b'\n');
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    files::write(path, &text, replaces)
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> WalletError {
@@ -320,9 +345,10 @@ fn to_json(wallet: &WalletFile) -> Json {
             nonce: hex::encode(sealed.nonce),
             ciphertext: hex::encode(&sealed.ciphertext),
         },
+        Secret::None => JsonSecret::Watch,
     };
-    let keys = wallet.keys.iter().map(ToString::to_string).collect();
-    Json { version: FILE_VERSION, name: wallet.name.clone(), secret, keys }
+    let locks = wallet.locks.iter().map(|lock| hex::encode(encode(lock))).collect();
+    Json { version: FILE_VERSION, name: wallet.name.clone(), secret, locks }
 }
 
 /// Reads a wallet's file.
@@ -350,10 +376,11 @@ fn from_json(json: Json) -> Result<WalletFile, String> {
     if json.version != FILE_VERSION {
         return Err(format!("version {}, this program knows version {FILE_VERSION} only", json.version));
     }
-    let keys: Result<Vec<PublicKey>, _> = json.keys.iter().map(|text| text.parse()).collect();
-    let keys = keys.map_err(|_| "one of its keys is no public key".to_owned())?;
-    if keys.is_empty() || keys.len() > ADDRESSES_MAX {
-        return Err(format!("1 to {ADDRESSES_MAX} keys are expected"));
+    let lock = |text: &String| decode::<Lock>(&hex::decode(text).ok()?).ok();
+    let locks: Option<Vec<Lock>> = json.locks.iter().map(lock).collect();
+    let locks = locks.ok_or_else(|| "one of its locks is none".to_owned())?;
+    if locks.is_empty() || locks.len() > ADDRESSES_MAX {
+        return Err(format!("1 to {ADDRESSES_MAX} locks are expected"));
     }
     let secret = match json.secret {
         JsonSecret::Dev { secret } => Secret::Dev(Zeroizing::new(bytes("secret", &secret)?)),
@@ -369,8 +396,12 @@ fn from_json(json: Json) -> Result<WalletFile, String> {
             let (salt, nonce) = (bytes("salt", &salt)?, bytes("nonce", &nonce)?);
             Secret::Encrypted(Sealed { kdf: kdf_parameters, salt, nonce, ciphertext })
         }
+        JsonSecret::Watch => Secret::None,
     };
-    Ok(WalletFile { name: json.name, keys, secret })
+    if !matches!(secret, Secret::None) && !locks.iter().all(|lock| matches!(lock, Lock::Key(_))) {
+        return Err("its secret opens single keys only, and its locks are others".to_owned());
+    }
+    Ok(WalletFile { name: json.name, locks, secret })
 }
 
 fn bytes<const N: usize>(what: &str, text: &str) -> Result<[u8; N], String> {

@@ -13,6 +13,7 @@
 pub mod build;
 pub mod dev;
 pub mod error;
+mod files;
 pub mod journal;
 pub mod keystore;
 pub mod mnemonic;

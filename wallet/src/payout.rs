@@ -7,12 +7,13 @@
 
 use crate::build::{RECIPIENTS_MAX, Sum};
 use crate::error::WalletError;
+use crate::files::{self, Replaces};
 use crate::journal::{Attempt, Entry, Journal, Kept};
 use crate::repeat;
 use crate::session::{Recipient, Session};
 use bezant_consensus::ledger::amount::Amount;
 use serde::{Deserialize, Serialize};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 #[cfg(test)]
@@ -292,13 +293,8 @@ impl Payout {
         let failed = |error: &dyn std::fmt::Display| {
             WalletError::Failed(format!("{}: {error}; nothing was sent", self.record.display()))
         };
-        let dir = self.record.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let json = serde_json::to_vec_pretty(&record).map_err(|error| failed(&error))?;
-        // Made with mode 0600.
-        let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|error| failed(&error))?;
-        file.write_all(&json).and_then(|()| file.as_file().sync_all()).map_err(|error| failed(&error))?;
-        file.persist(&self.record).map_err(|error| failed(&error.error))?;
-        std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| failed(&error))
+        files::write(&self.record, &json, Replaces::Anything).map_err(|error| failed(&error))
     }
 
     fn read_record(&self) -> Result<Option<Record>, WalletError> {

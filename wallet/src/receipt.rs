@@ -1,5 +1,6 @@
 //! Receipts: asked of a node, checked as if it lied, and kept in files. What proves what is judged in [`bezant_consensus::receipt`].
 
+use crate::files::{self, Replaces};
 use bezant_api::address;
 use bezant_api::client::{Client, ClientError, FollowError, HeadersError};
 use bezant_consensus::ledger::codec::decode;
@@ -12,7 +13,7 @@ use bezant_consensus::pow::Inclusion;
 use bezant_consensus::receipt::{Certainty, Certified, Demands, Evidence, Receipt, ReceiptError, Verdict, Worked};
 use bezant_consensus::verify::Verifier;
 use serde::Serialize;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -138,12 +139,7 @@ pub fn read(file: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// When the file cannot be written; [`io::ErrorKind::AlreadyExists`] when it is there.
 pub fn write(text: &str, file: &Path, force: bool) -> io::Result<()> {
-    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut new = tempfile::NamedTempFile::new_in(dir)?;
-    new.write_all(text.as_bytes())?;
-    new.as_file().sync_all()?;
-    let kept = if force { new.persist(file) } else { new.persist_noclobber(file) };
-    kept.map(drop).map_err(|error| error.error)
+    files::write(file, text.as_bytes(), if force { Replaces::Anything } else { Replaces::Nothing })
 }
 
 /// What a receipt proves, for programs. Amounts are grains in decimal.

@@ -168,7 +168,7 @@ fn owned(wallets: &[Found], transaction: &Transaction, payment: Option<i64>) -> 
     };
     let spent: Option<Vec<(Amount, LockHash)>> = transaction.witnesses.iter().map(spends).collect();
     let is_all_of = |found: &&Found| {
-        let locks = found.wallet.locks();
+        let locks = found.wallet.lock_hashes();
         spent.as_ref().is_some_and(|spent| !spent.is_empty() && spent.iter().all(|(_, lock)| locks.contains(lock)))
     };
     match (wallets.iter().find(is_all_of), &spent) {
@@ -231,7 +231,7 @@ pub async fn plan(
         coins: key_coins(original, &keys)?,
         more: more.collect(),
         kept: if kind == Kind::Cancel { Vec::new() } else { recipients(original) },
-        change: *original.found.wallet.locks().last().expect("a wallet has an address"),
+        change: *original.found.wallet.lock_hashes().last().expect("a wallet has an address"),
         rate,
         old_fee: fee_of(original),
         old_bytes: original.transaction.bytes() as u64,
@@ -286,7 +286,7 @@ fn key_coins<'a>(
 
 /// Outputs that are not change; change is the last one that pays the wallet itself.
 fn recipients(original: &Original) -> Vec<Output> {
-    let locks = original.found.wallet.locks();
+    let locks = original.found.wallet.lock_hashes();
     let mut outputs = original.transaction.outputs().to_vec();
     if let Some(change) = outputs.iter().rposition(|output| locks.contains(&output.lock)) {
         outputs.remove(change);

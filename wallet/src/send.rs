@@ -54,11 +54,9 @@ pub enum Wait {
     Final,
 }
 
-/// What to send.
-#[derive(Clone, Debug)]
+/// How to pay.
+#[derive(Clone, Debug, Default)]
 pub struct SendOptions {
-    /// Who is paid (an address, or the name of a wallet or account), and how much; `Sum::Max` only for one alone.
-    pub pays: Vec<(String, Sum)>,
     /// Grains per 1,000 bytes. Unless given, what the node estimates: the net's minimum while blocks have room, and never above
     /// a hundred times that.
     pub fee_rate: Option<u64>,
@@ -109,7 +107,8 @@ pub struct Sent {
     pub elapsed_ms: u64,
 }
 
-/// Chooses coins, makes the payment and signs it. Coins still in the mempool are used only when the others do not suffice, and
+/// Chooses coins, makes the payment and signs it. `pays` says who is paid (an address, or the name of a wallet or account) and how
+/// much; [`Sum::Max`] only for one alone. Coins still in the mempool are used only when the others do not suffice, and
 /// only if the wallet made them itself.
 ///
 /// # Errors
@@ -119,13 +118,13 @@ pub async fn plan(
     found: &Found,
     unlocked: &Unlocked,
     options: &SendOptions,
+    pays: &[(String, Sum)],
 ) -> Result<Plan, WalletError> {
-    let plans = plan_all(session, found, unlocked, options, std::slice::from_ref(&options.pays)).await?;
+    let plans = plan_all(session, found, unlocked, options, &[pays.to_vec()]).await?;
     Ok(plans.into_iter().next().expect("one payment was asked for"))
 }
 
-/// As [`plan`], for several transactions, each of which may spend the change of those before it. Of the options, `pays` does not
-/// count.
+/// As [`plan`], for several transactions, each of which may spend the change of those before it.
 ///
 /// # Errors
 /// As [`plan`].
@@ -152,7 +151,7 @@ pub async fn plan_all(
         free,
         kept,
         made: BTreeSet::new(),
-        change: *found.wallet.locks().last().expect("a wallet has an address"),
+        change: *found.wallet.lock_hashes().last().expect("a wallet has an address"),
         fee_rate,
         long_rate: least,
     };

@@ -199,7 +199,7 @@ impl Session {
                 "\"{text}\" is neither an address (bzt1…) nor a known name ({known})"
             )));
         };
-        let lock = found.wallet.locks()[0];
+        let lock = found.wallet.lock_hashes()[0];
         Ok(Recipient { lock, address: self.address(&lock), name: Some(text.to_owned()) })
     }
 }

@@ -130,7 +130,7 @@ pub async fn coins(
     found: &Found,
     read: ReadLevel,
 ) -> Result<(u64, Vec<Owned>), WalletError> {
-    let locks: Vec<String> = found.wallet.locks().iter().map(ToString::to_string).collect();
+    let locks: Vec<String> = found.wallet.lock_hashes().iter().map(ToString::to_string).collect();
     let view = client.coins(&locks).await?;
     Ok((view.height, classify(&view, genesis, read)?))
 }
@@ -214,7 +214,7 @@ pub async fn utxos(session: &Session, found: &Found, read: ReadLevel) -> Result<
 /// `address`.
 #[must_use]
 pub fn addresses(session: &Session, found: &Found) -> Addresses {
-    let addresses: Vec<String> = found.wallet.locks().iter().map(|lock| session.address(lock)).collect();
+    let addresses: Vec<String> = found.wallet.lock_hashes().iter().map(|lock| session.address(lock)).collect();
     let address = addresses.last().cloned().unwrap_or_default();
     Addresses { wallet: found.wallet.name.clone(), address, addresses }
 }
@@ -224,8 +224,12 @@ pub fn addresses(session: &Session, found: &Found) -> Addresses {
 pub fn listed(found: &Found) -> Listed {
     Listed {
         wallet: found.wallet.name.clone(),
-        kind: if found.wallet.is_dev() { "dev" } else { "encrypted" },
-        addresses: found.wallet.keys.len(),
+        kind: match (found.wallet.is_dev(), found.wallet.is_watching()) {
+            (true, _) => "dev",
+            (_, true) => "watch",
+            _ => "encrypted",
+        },
+        addresses: found.wallet.locks.len(),
         file: found.path.clone(),
     }
 }
@@ -236,7 +240,7 @@ pub fn listed(found: &Found) -> Listed {
 /// When no node answers.
 pub async fn history(session: &Session, found: &Found, from_height: u64) -> Result<Vec<Entry>, WalletError> {
     let client = session.client()?;
-    let locks: Vec<String> = found.wallet.locks().iter().map(ToString::to_string).collect();
+    let locks: Vec<String> = found.wallet.lock_hashes().iter().map(ToString::to_string).collect();
     let mut entries: Vec<Entry> = Vec::new();
     let (mut from_height, mut limit) = (from_height, 1_000);
     loop {

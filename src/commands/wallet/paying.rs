@@ -29,19 +29,15 @@ pub(super) async fn send(arguments: &Send, global: &Global, output: &Output) -> 
     let to = pays.iter().map(|(to, _)| session.recipient(to)).collect::<Result<Vec<_>, WalletError>>()?;
     let asked = repeat::asked(to.iter().zip(pays.iter().map(|(_, sum)| *sum)));
     let found = session.wallet(&arguments.from)?;
-    let follow = FollowOptions {
-        wait: arguments.wait.until(),
-        confirmations: arguments.confirmations,
-        timeout: arguments.timeout,
-    };
+    let follow = FollowOptions { confirmations: arguments.confirmations, ..arguments.following.options() };
     let what = words(&pays);
     let reserved = match kept_before(&session, &found, arguments, asked)? {
         Before::Kept(kept) => return repeated(&session, &kept, arguments.dry_run, follow, &what, output).await,
         Before::Nothing(reserved) => reserved,
     };
-    let options = SendOptions { pays, fee_rate: arguments.fee_rate, coins: arguments.coin.clone(), reserved };
+    let options = SendOptions { fee_rate: arguments.fee_rate, coins: arguments.coin.clone(), reserved };
     let unlocked = unlock(&found, &arguments.password, global)?;
-    let plan = send::plan(&session, &found, &unlocked, &options).await?;
+    let plan = send::plan(&session, &found, &unlocked, &options, &pays).await?;
     drop(unlocked);
     let client = session.client()?;
     if arguments.dry_run || arguments.id.is_some() {
@@ -141,8 +137,7 @@ pub(super) async fn replace(arguments: &Replace, kind: Kind, global: &Global, ou
     let sent = if arguments.dry_run {
         send::dry_run(&attempt)
     } else {
-        let follow = FollowOptions { wait: arguments.wait.until(), confirmations: None, timeout: arguments.timeout };
-        replace::carry_out(&session, &original, &attempt, follow).await?
+        replace::carry_out(&session, &original, &attempt, arguments.following.options()).await?
     };
     let mut value = serde_json::to_value(&sent).map_err(|error| Failure::failed("output", error))?;
     value["replaces"] = json!(arguments.txid);
@@ -179,9 +174,10 @@ pub(super) async fn pay(arguments: &Pay, global: &Global, output: &Output) -> Ou
         return Err(Failure::failed("journal", "the journal lost the payments; nothing was sent"));
     };
     let mut transactions = Vec::with_capacity(kept.len());
-    for wait in [Wait::Pool, arguments.wait.until()] {
+    let follow = arguments.following.options();
+    for wait in [Wait::Pool, follow.wait] {
         transactions.clear();
-        let follow = FollowOptions { wait, confirmations: None, timeout: arguments.timeout };
+        let follow = FollowOptions { wait, ..follow };
         for one in &kept {
             transactions.push(repeat::follow(session.client()?, one, follow).await?);
         }
@@ -199,8 +195,7 @@ async fn fresh(
     payout: &Payout,
 ) -> Result<Vec<Attempt>, Failure> {
     let unlocked = unlock(found, &arguments.password, global)?;
-    let (pays, coins, reserved) = (Vec::new(), Vec::new(), journal.reserved()?);
-    let options = SendOptions { pays, fee_rate: arguments.fee_rate, coins, reserved };
+    let options = SendOptions { fee_rate: arguments.fee_rate, reserved: journal.reserved()?, ..SendOptions::default() };
     let plans = send::plan_all(session, found, &unlocked, &options, &payout.batches()).await?;
     drop(unlocked);
     // The others may spend from it, and a node cannot be asked about those yet.

@@ -1,4 +1,5 @@
 use super::*;
+use bezant_consensus::ledger::lock::Lock;
 
 #[test]
 fn the_same_seed_gives_the_same_ten_keys_and_another_gives_others() {
@@ -19,7 +20,7 @@ fn wallet_files_open_without_a_password_and_hold_those_keys() {
         let file = keystore::read(&wallet_path(dir.path(), &account.name)).unwrap();
         assert!(file.is_dev());
         assert_eq!(file.name, account.name);
-        assert_eq!(file.keys, [account.key.public()]);
+        assert_eq!(file.locks, [Lock::Key(account.key.public())]);
         assert_eq!(file.unlock(None).unwrap().keys[0].public(), account.key.public());
     }
 }

@@ -3,10 +3,10 @@ use super::*;
 /// Cheap enough for tests; what is tested does not depend on the cost.
 fn wallet(name: &str, password: &str) -> WalletFile {
     let mnemonic = Mnemonic::from_entropy(&[3; 16]).unwrap();
-    let keys = vec![slip10::address_key(&*mnemonic.seed(), 0).public()];
+    let locks = vec![Lock::Key(slip10::address_key(&*mnemonic.seed(), 0).public())];
     let kdf = Kdf { memory_kib: 64, passes: 1, lanes: 1 };
-    let sealed = seal(name, &keys, &mnemonic, password, kdf).unwrap();
-    WalletFile { name: name.to_owned(), keys, secret: Secret::Encrypted(sealed) }
+    let sealed = seal(name, &locks, &mnemonic, password, kdf).unwrap();
+    WalletFile { name: name.to_owned(), locks, secret: Secret::Encrypted(sealed) }
 }
 
 #[test]
@@ -15,7 +15,7 @@ fn a_file_opens_with_its_password_only() {
     let path = create(dir.path(), &wallet("savings", "correct horse")).unwrap();
     let file = read(&path).unwrap();
     assert!(!file.is_dev());
-    assert_eq!(file.unlock(Some("correct horse")).unwrap().keys[0].public(), file.keys[0]);
+    assert_eq!(file.unlock(Some("correct horse")).unwrap().locks()[0], file.locks[0]);
     let wrong = file.unlock(Some("Correct horse")).unwrap_err();
     assert_eq!((wrong.exit_status(), wrong.kind()), (7, "wrong-password"));
     assert_eq!(file.unlock(None).unwrap_err().exit_status(), 3);
@@ -31,7 +31,7 @@ fn a_new_wallet_uses_the_full_cost_and_opens() {
     let wallet = WalletFile::encrypted("w", &mnemonic, "p").unwrap();
     let Secret::Encrypted(sealed) = &wallet.secret else { panic!("encrypted") };
     assert_eq!(sealed.kdf, KDF);
-    assert_eq!(wallet.unlock(Some("p")).unwrap().keys[0].public(), wallet.keys[0]);
+    assert_eq!(wallet.unlock(Some("p")).unwrap().locks()[0], wallet.locks[0]);
 }
 
 #[test]
@@ -39,8 +39,8 @@ fn every_change_of_a_file_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     let path = create(dir.path(), &wallet("savings", "p")).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
-    let foreign = SigningKey::from_seed(&[77; 32]).public().to_string();
-    let own = read(&path).unwrap().keys[0].to_string();
+    let foreign = hex::encode(encode(&Lock::Key(SigningKey::from_seed(&[77; 32]).public())));
+    let own = hex::encode(encode(&read(&path).unwrap().locks[0]));
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let flip = |field: &str| {
         let old = json[field].as_str().unwrap();
@@ -63,7 +63,7 @@ fn every_change_of_a_file_is_noticed() {
     let reading = [
         text.replace("\"passes\": 1", "\"passes\": 4000000000"),
         text.replace("argon2id", "md5"),
-        text.replace("\"version\": 1", "\"version\": 2"),
+        text.replace("\"version\": 2", "\"version\": 3"),
         text.replace(&own, "00"),
         text[..text.len() / 2].to_owned(),
         String::new(),
@@ -87,7 +87,7 @@ fn addresses_are_added_and_survive_the_file() {
     let second = file.add_address(Some("p")).unwrap();
     write(&file, &path).unwrap();
     let again = read(&path).unwrap();
-    assert_eq!(again.keys[1], second);
+    assert_eq!(again.locks[1], Lock::Key(second));
     assert_eq!(again.unlock(Some("p")).unwrap().keys[1].public(), second);
 }
 
@@ -122,4 +122,29 @@ fn neither_secrets_nor_passwords_are_shown() {
     for shown in [format!("{file:?}"), format!("{dev:?}"), format!("{:?}", dev.unlock(None).unwrap())] {
         assert!(!shown.contains("abab") && !shown.contains("171, 171"), "{shown}");
     }
+}
+
+#[test]
+fn a_wallet_that_only_watches_keeps_whole_locks_and_signs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = Lock::Key(SigningKey::from_seed(&[7; 32]).public());
+    let of = vec![key.clone(), Lock::Threshold { k: 2, of: vec![Lock::Older(144), Lock::Opaque(key.hash())] }];
+    let vault = Lock::Threshold { k: 1, of };
+    let mut file = WalletFile::watching("vault", vec![vault.clone(), Lock::Opaque(key.hash())]);
+    let path = create(dir.path(), &file).unwrap();
+    let again = read(&path).unwrap();
+    assert!(again.is_watching() && !again.is_dev());
+    assert_eq!(again.lock_hashes(), [vault.hash(), key.hash()]);
+    assert_eq!(again.locks, file.locks);
+    let refusals = [
+        again.unlock(None).unwrap_err(),
+        again.mnemonic(Some("p")).map(|_| ()).unwrap_err(),
+        file.add_address(Some("p")).map(|_| ()).unwrap_err(),
+    ];
+    for error in refusals {
+        assert_eq!((error.exit_status(), error.to_string().contains("only watches")), (2, true), "{error}");
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("\"watch\"", "\"dev\",\"secret\":\"00\"")).unwrap();
+    assert_eq!(read(&path).unwrap_err().exit_status(), 1);
 }

@@ -1,0 +1,176 @@
+//! `wallet send`, `pay`, `bump` and `cancel`.
+
+use super::Password;
+use crate::cli::{Target, duration};
+use bezant_wallet::build::Sum;
+use bezant_wallet::send::{FollowOptions, Wait};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Until when to wait.
+#[derive(ValueEnum, Debug, Clone, Copy)]
+pub(crate) enum WaitArg {
+    /// A node has it
+    None,
+    /// It is in a mempool
+    Pool,
+    /// It is in a block
+    Included,
+    /// Its block is final
+    Final,
+}
+
+impl WaitArg {
+    /// As the wallet says it.
+    fn until(self) -> Wait {
+        match self {
+            WaitArg::None => Wait::None,
+            WaitArg::Pool => Wait::Pool,
+            WaitArg::Included => Wait::Included,
+            WaitArg::Final => Wait::Final,
+        }
+    }
+}
+
+/// How to follow what was sent.
+#[derive(Args, Debug)]
+pub(crate) struct Following {
+    /// Until when to wait
+    #[arg(long, value_name = "UNTIL", default_value = "final", env = "BEZANT_WAIT")]
+    pub(crate) wait: WaitArg,
+    /// How long to wait at most, for each transaction
+    #[arg(long, value_name = "DUR", default_value = "60s", value_parser = duration, env = "BEZANT_TIMEOUT")]
+    pub(crate) timeout: Duration,
+}
+
+impl Following {
+    /// As the wallet says it.
+    pub(crate) fn options(&self) -> FollowOptions {
+        FollowOptions { wait: self.wait.until(), confirmations: None, timeout: self.timeout }
+    }
+}
+
+/// `wallet send`.
+#[derive(Args, Debug)]
+pub(crate) struct Send {
+    /// The wallet that pays
+    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
+    pub(crate) from: String,
+    /// Who is paid: an address, or the name of a wallet or account
+    #[arg(long = "to", value_name = "ADDRESS|NAME", env = "BEZANT_TO")]
+    pub(crate) to: Option<String>,
+    /// Who is paid (unless given with --to), and how much in BZT, or max
+    #[arg(required_unless_present = "pay", conflicts_with = "pay", num_args = 1..=2, value_names = ["ADDRESS|NAME", "AMOUNT"])]
+    pub(crate) what: Vec<String>,
+    /// One of several recipients, and how much in BZT; may be given several times, all are paid in one transaction
+    #[arg(long, value_name = "ADDRESS|NAME=AMOUNT", conflicts_with = "to", env = "BEZANT_PAY")]
+    pub(crate) pay: Vec<String>,
+    /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
+    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
+    pub(crate) fee_rate: Option<u64>,
+    /// Spend exactly this coin; may be given several times
+    #[arg(long, value_name = "TXID:N", env = "BEZANT_COIN")]
+    pub(crate) coin: Vec<String>,
+    #[command(flatten)]
+    pub(crate) following: Following,
+    /// Proof of work: confirmations that count as final for this call
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..), env = "BEZANT_CONFIRMATIONS")]
+    pub(crate) confirmations: Option<u64>,
+    /// Plan, sign and ask a node whether it would take it, but send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask about a recipient
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Your own name for this payment: given again, the first payment is followed, and nobody is paid twice
+    #[arg(long, value_name = "KEY", env = "BEZANT_ID")]
+    pub(crate) id: Option<String>,
+    #[command(flatten)]
+    pub(crate) password: Password,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// `wallet pay`.
+#[derive(Args, Debug)]
+pub(crate) struct Pay {
+    /// The file
+    #[arg(value_name = "FILE.csv")]
+    pub(crate) file: PathBuf,
+    /// The wallet that pays
+    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
+    pub(crate) from: String,
+    /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
+    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
+    pub(crate) fee_rate: Option<u64>,
+    /// Name of this round: the same file is paid once for each [default: a digest of who gets how much]
+    #[arg(long, value_name = "KEY", env = "BEZANT_ID")]
+    pub(crate) id: Option<String>,
+    #[command(flatten)]
+    pub(crate) following: Following,
+    /// Show who would be paid, the fee and what would be left, but send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask about recipients
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) password: Password,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// `wallet bump` and `wallet cancel`.
+#[derive(Args, Debug)]
+pub(crate) struct Replace {
+    /// The transaction that waits
+    #[arg(value_name = "TXID")]
+    pub(crate) txid: String,
+    /// The wallet that sent it [default: whichever of yours did, or of the net's accounts]
+    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
+    pub(crate) from: Option<String>,
+    /// Fee in grains per 1000 bytes [default: what takes its place, or more while blocks are full]
+    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
+    pub(crate) fee_rate: Option<u64>,
+    #[command(flatten)]
+    pub(crate) following: Following,
+    /// Sign and ask a node whether it would take it, but send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) password: Password,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+impl Send {
+    /// Who is paid, and how much.
+    pub(crate) fn payments(&self) -> Result<Vec<(String, Sum)>, String> {
+        if self.pay.is_empty() {
+            return self.payment().map(|(to, sum)| vec![(to.to_owned(), sum)]);
+        }
+        let one = |text: &String| {
+            let (to, amount) = text.split_once('=').ok_or_else(|| {
+                format!("--pay {text}: a recipient, = and an amount are expected, like: --pay bob=12.5")
+            })?;
+            let amount = amount.parse().map_err(|error| format!("--pay {text}: amount \"{amount}\": {error}"))?;
+            Ok((to.to_owned(), Sum::Exactly(amount)))
+        };
+        self.pay.iter().map(one).collect()
+    }
+
+    fn payment(&self) -> Result<(&str, Sum), String> {
+        let (to, amount) = match (&self.to, &self.what[..]) {
+            (Some(to), [amount]) => (to, amount),
+            (None, [to, amount]) => (to, amount),
+            (Some(_), _) => return Err("with --to, only the amount is expected".to_owned()),
+            (None, _) => return Err("a recipient and an amount are expected, like: bob 12.5".to_owned()),
+        };
+        if amount == "max" {
+            return Ok((to, Sum::Max));
+        }
+        let parsed = amount.parse().map_err(|error| format!("amount \"{amount}\": {error}; max means all"))?;
+        Ok((to, Sum::Exactly(parsed)))
+    }
+}
