@@ -17,7 +17,7 @@ use crate::ledger::units::Height;
 use crate::plant::{Plant, armed};
 
 /// What was told to be final.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Told {
     /// Blocks, each with the number of the chain update that told of it, the latest last.
     blocks: Vec<(Height, BlockId, u64)>,

@@ -33,7 +33,7 @@ impl Pow {
         let params = config.genesis.pow().expect("this engine runs nets of proof of work").clone();
         let target = Target::from_compact(params.bits).expect("the genesis was checked");
         let mut tree = Tree::new(config.genesis.block().header, target);
-        let told = replay(&mut tree, records);
+        let told = Told::restored(replay(&mut tree, records));
         let tip = base.tip;
         assert!(tree.get(&tip.id).is_some(), "a header is persisted before its block is flushed");
         tree.activate_flushed(&tip.id);
@@ -56,7 +56,7 @@ impl Pow {
             waiting: BTreeMap::new(),
             low_work_left: LOW_WORK_HEADERS_MAX,
             mining: Mining::default(),
-            told: Told::restored(told.clone()),
+            told: told.clone(),
             now: Time(0),
             tip_due: Time(TIP_INTERVAL_MS),
             effects: Vec::new(),
@@ -64,7 +64,7 @@ impl Pow {
         engine.select();
         engine.refuse_what_is_out_of_reach();
         engine.renew_finality();
-        engine.withdraw(&Told::restored(told));
+        engine.withdraw(&told);
         engine.check();
         let effects = std::mem::take(&mut engine.effects);
         (engine, effects)
