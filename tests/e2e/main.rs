@@ -19,6 +19,7 @@ mod power_cut;
 mod receipts;
 mod reorg;
 mod screen;
+mod sequences;
 mod solo;
 mod stratum;
 mod stream;
