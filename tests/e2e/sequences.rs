@@ -245,9 +245,9 @@ impl World {
                 }
             }
             8 => {
-                // Under PBFT one of four may be down, and the rest goes on.
+                // Under PBFT two of four that are down stop the rest, and what was sent waits.
                 let node = dice.random_range(0..NODES);
-                if down.len() < if self.is_pow { NODES - 1 } else { 1 } && down.insert(node) {
+                if down.len() < if self.is_pow { NODES - 1 } else { 2 } && down.insert(node) {
                     self.net.json(&["testnet", "kill", &node.to_string()]);
                 }
             }

@@ -1,0 +1,3 @@
+//! Atomic swaps between two ledgers: by hash locks and time locks, without anybody in between.
+
+pub mod terms;
