@@ -11,9 +11,8 @@ use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams};
 use bezant_consensus::ledger::hash::MerkleRoot;
 use bezant_consensus::ledger::key::SigningKey;
-use bezant_consensus::ledger::lock::{Lock, LockTime};
-use bezant_consensus::ledger::sighash::SighashCommon;
-use bezant_consensus::ledger::transaction::{Body, Coinbase, OutPoint, Output, Spend, Transaction, Transfer, Witness};
+use bezant_consensus::ledger::lock::Lock;
+use bezant_consensus::ledger::transaction::{Body, Coinbase, OutPoint, Output, Transaction};
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, Time, View};
 use bezant_consensus::limits::BLOCKS_PER_MESSAGE_MAX;
 use bezant_consensus::message::{
@@ -23,6 +22,7 @@ use bezant_consensus::pbft::Pbft;
 use bezant_consensus::verify::Verifier;
 use bezant_node::metrics::Metrics;
 use bezant_node::store::{Facts, Flushed, StateWriter, open};
+use bezant_wallet::build::KeyCoin;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,11 +77,8 @@ fn genesis() -> Genesis {
 fn transfer(genesis: &Genesis, outpoint: OutPoint, amount: u64) -> Transaction {
     let output = |grains_of| Output { amount: grains(grains_of), lock: owner().hash() };
     let outputs = vec![output(amount / 2), output(amount - amount / 2)];
-    let body = Body::Transfer(Transfer { inputs: vec![outpoint], outputs, lock_time: LockTime::NONE });
-    let common = SighashCommon::new(&genesis.network_id(), &body, &[(grains(amount), owner().hash())]);
-    let signatures = vec![key(200).sign(&common.digest(0, &[], &owner()))];
-    let spend = Spend { amount: grains(amount), lock: owner(), signatures, preimages: Vec::new() };
-    Transaction { body, witnesses: vec![Witness::Spend(spend)] }
+    let coin = KeyCoin { outpoint, amount: grains(amount), key: &key(200) };
+    bezant_wallet::build::transfer(&genesis.network_id(), &[coin], outputs)
 }
 
 fn certified(genesis: &Genesis, height: u64, block: Block) -> CertifiedBlock {

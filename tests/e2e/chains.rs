@@ -8,10 +8,9 @@ use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::genesis::{Difficulty, EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PowParams};
 use bezant_consensus::ledger::hash::{BlockId, MerkleRoot};
 use bezant_consensus::ledger::key::SigningKey;
-use bezant_consensus::ledger::lock::{Lock, LockTime};
-use bezant_consensus::ledger::sighash::SighashCommon;
+use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::target::Target;
-use bezant_consensus::ledger::transaction::{Body, Coinbase, OutPoint, Output, Spend, Transaction, Transfer, Witness};
+use bezant_consensus::ledger::transaction::{Body, Coinbase, OutPoint, Output, Transaction};
 use bezant_consensus::ledger::units::{Height, Incarnation, Time};
 use bezant_consensus::limits::{BLOCKS_PER_MESSAGE_MAX, HEADERS_PER_MESSAGE_MAX};
 use bezant_consensus::message::{Blocks, Headers, Message};
@@ -19,6 +18,7 @@ use bezant_consensus::pow::Pow;
 use bezant_consensus::verify::Verifier;
 use bezant_node::metrics::Metrics;
 use bezant_node::store::{Facts, StateWriter, open};
+use bezant_wallet::build::KeyCoin;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -114,11 +114,8 @@ impl Branch {
 fn transfer(genesis: &Genesis, outpoint: OutPoint, amount: u64) -> Transaction {
     let output = |grains_of| Output { amount: grains(grains_of), lock: owner().hash() };
     let outputs = vec![output(amount / 2), output(amount - amount / 2)];
-    let body = Body::Transfer(Transfer { inputs: vec![outpoint], outputs, lock_time: LockTime::NONE });
-    let common = SighashCommon::new(&genesis.network_id(), &body, &[(grains(amount), owner().hash())]);
-    let signatures = vec![key().sign(&common.digest(0, &[], &owner()))];
-    let spend = Spend { amount: grains(amount), lock: owner(), signatures, preimages: Vec::new() };
-    Transaction { body, witnesses: vec![Witness::Spend(spend)] }
+    let coin = KeyCoin { outpoint, amount: grains(amount), key: &key() };
+    bezant_wallet::build::transfer(&genesis.network_id(), &[coin], outputs)
 }
 
 /// The data directory of a node that does not run; it is filled as if the node had heard of blocks from a peer.
