@@ -2,6 +2,7 @@
 
 mod paying;
 mod receipt;
+mod signers;
 
 use crate::cli::{Global, Password, Target, Wallet, WalletNew};
 use crate::commands::{net, password};
@@ -9,7 +10,7 @@ use crate::output::{Failure, Outcome, Output, table};
 use bezant_wallet::build::Sum;
 use bezant_wallet::error::WalletError;
 use bezant_wallet::journal::Kind;
-use bezant_wallet::keystore::{self, Unlocked, WalletFile};
+use bezant_wallet::keystore::{self, WalletFile};
 use bezant_wallet::mnemonic::{Mnemonic, WordCount};
 use bezant_wallet::send::{self, FollowOptions, SendOptions, Wait};
 use bezant_wallet::session::{Found, Session, SessionOptions};
@@ -206,12 +207,4 @@ fn add_address(found: &mut Found, arguments: &Password, global: &Global) -> Outc
         if found.wallet.is_dev() { None } else { password::existing(arguments, global, &found.wallet.name)? };
     found.wallet.add_address(password.as_ref().map(|password| password.as_str()))?;
     Ok(keystore::write(&found.wallet, &found.path)?)
-}
-
-fn unlock(found: &Found, arguments: &Password, global: &Global) -> Result<Unlocked, Failure> {
-    if found.wallet.is_dev() {
-        return Ok(found.wallet.unlock(None)?);
-    }
-    let password = password::existing(arguments, global, &found.wallet.name)?;
-    Ok(found.wallet.unlock(password.as_ref().map(|password| password.as_str()))?)
 }

@@ -1,15 +1,18 @@
 //! Transfers: made, measured and signed. No files, nodes or clocks here; load generators use it as it is.
 
 use crate::error::WalletError;
+use crate::keystore::Unlocked;
+use crate::policy::satisfy::Opening;
 use crate::selection::{self, Candidate, Sizes, Want};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::hash::{LockHash, NetworkId};
-use bezant_consensus::ledger::key::{Signature, SigningKey};
+use bezant_consensus::ledger::key::{PublicKey, Signature, SigningKey};
 use bezant_consensus::ledger::lock::{Lock, LockTime};
 use bezant_consensus::ledger::sighash::SighashCommon;
 use bezant_consensus::ledger::transaction::{Body, OutPoint, Output, Spend, Transaction, Transfer, Witness};
 use bezant_consensus::limits::OUTPUTS_MAX;
 use rand::Rng;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +30,26 @@ pub struct KeyCoin<'a> {
     pub amount: Amount,
     /// Opens it.
     pub key: &'a SigningKey,
+}
+
+/// A coin, and how it is to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenCoin {
+    /// Its name.
+    pub outpoint: OutPoint,
+    /// How much it is.
+    pub amount: Amount,
+    /// Opens it.
+    pub opening: Opening,
+}
+
+/// Keys that can sign, by their public halves.
+pub type Ring<'a> = BTreeMap<PublicKey, &'a SigningKey>;
+
+/// The keys of these wallets.
+#[must_use]
+pub fn ring<'a>(unlocked: impl IntoIterator<Item = &'a Unlocked>) -> Ring<'a> {
+    unlocked.into_iter().flat_map(|unlocked| &unlocked.keys).map(|key| (key.public(), key)).collect()
 }
 
 /// A signed transfer of these coins to these outputs; what the outputs leave is the fee. Checks nothing: see
@@ -128,6 +151,39 @@ pub struct Payment {
     pub all: bool,
 }
 
+/// A payment that is only to be signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsigned {
+    /// What it does.
+    pub transfer: Transfer,
+    /// Amount and opening of each coin that it spends, in their order.
+    pub spent: Vec<(Amount, Opening)>,
+    /// What the recipients get.
+    pub amount: Amount,
+    /// What the block's maker gets.
+    pub fee: Amount,
+    /// What comes back: the last output, unless it is 0.
+    pub change: Amount,
+}
+
+impl Unsigned {
+    /// The keys that it takes.
+    #[must_use]
+    pub fn keys(&self) -> BTreeSet<PublicKey> {
+        self.spent.iter().flat_map(|(_, opening)| opening.keys()).map(|(_, key)| key).collect()
+    }
+
+    /// Signs it.
+    ///
+    /// # Errors
+    /// [`WalletError::Refused`] of kind `keys-missing` unless all of [`Unsigned::keys`] are in the ring.
+    pub fn sign(self, network: &NetworkId, ring: &Ring<'_>) -> Result<Built, WalletError> {
+        let (amount, fee, change) = (self.amount, self.fee, self.change);
+        let transaction = sign(network, self.transfer, &self.spent, ring)?;
+        Ok(Built { transaction, amount, fee, change })
+    }
+}
+
 /// A signed payment.
 #[derive(Clone, Debug)]
 pub struct Built {
@@ -141,29 +197,73 @@ pub struct Built {
     pub change: Amount,
 }
 
-/// Chooses among `coins`, and makes and signs a payment. Change that would cost more to spend than it is worth goes into the
-/// fee.
+/// Signs a transfer whose coins are opened like this, in the order of its inputs. Checks nothing else: see
+/// `bezant_consensus::ledger::rules`.
+///
+/// # Errors
+/// [`WalletError::Refused`] of kind `keys-missing` unless all keys are in the ring.
+///
+/// # Panics
+/// Unless there is an opening for each input.
+pub fn sign(
+    network: &NetworkId,
+    transfer: Transfer,
+    spent: &[(Amount, Opening)],
+    ring: &Ring<'_>,
+) -> Result<Transaction, WalletError> {
+    assert_eq!(transfer.inputs.len(), spent.len(), "one opening for each input");
+    let body = Body::Transfer(transfer);
+    let stated: Vec<(Amount, LockHash)> =
+        spent.iter().map(|(amount, opening)| (*amount, opening.lock.hash())).collect();
+    let common = SighashCommon::new(network, &body, &stated);
+    let mut witnesses = Vec::with_capacity(spent.len());
+    for (index, (amount, opening)) in (0u32..).zip(spent) {
+        let signature =
+            |(path, key): (Vec<u8>, PublicKey)| Some(ring.get(&key)?.sign(&common.digest(index, &path, &opening.lock)));
+        let signatures: Option<Vec<Signature>> = opening.keys().into_iter().map(signature).collect();
+        let signatures =
+            signatures.ok_or_else(|| WalletError::refused("keys-missing", "a key that has to sign is not at hand"))?;
+        let (lock, preimages) = (opening.lock.clone(), opening.preimages.clone());
+        witnesses.push(Witness::Spend(Spend { amount: *amount, lock, signatures, preimages }));
+    }
+    Ok(Transaction { body, witnesses })
+}
+
+/// A payment without its signatures, and which coins it spends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Composed {
+    /// What it does.
+    pub transfer: Transfer,
+    /// Indices of the coins, in the order of its inputs.
+    pub coins: Vec<usize>,
+    /// What the recipients get.
+    pub amount: Amount,
+    /// What the block's maker gets.
+    pub fee: Amount,
+    /// What comes back: the last output, unless it is 0.
+    pub change: Amount,
+}
+
+/// Chooses among `coins`, whatever their locks, and makes a payment. Change that would cost more to spend than it is worth goes into
+/// the fee.
 ///
 /// # Errors
 /// [`WalletError::Refused`] of kind `insufficient-funds`, `too-many-coins`, `too-many-recipients`, `sum-too-large` or
 /// `zero-amount`.
-pub fn payment(
-    network: &NetworkId,
-    coins: &[KeyCoin<'_>],
+pub fn compose(
+    coins: &[Candidate],
+    sizes: Sizes,
     payment: &Payment,
     random: &mut impl Rng,
-) -> Result<Built, WalletError> {
+) -> Result<Composed, WalletError> {
     let recipients = payment.pays.recipients();
     if recipients > RECIPIENTS_MAX as u64 {
         let message = format!("{recipients} recipients are more than the {RECIPIENTS_MAX} of one transaction");
         return Err(WalletError::refused("too-many-recipients", message));
     }
-    let candidate =
-        |(index, coin): (usize, &KeyCoin<'_>)| Candidate { index, amount: coin.amount, outpoint: coin.outpoint };
-    let candidates: Vec<Candidate> = coins.iter().enumerate().map(candidate).collect();
     let (rate, long_rate, all) = (payment.fee_rate, payment.long_rate, payment.all);
     let want = Want { sum: payment.pays.sum()?, recipients, rate, long_rate, all };
-    let chosen = selection::choose(&candidates, &want, sizes(), random)?;
+    let chosen = selection::choose(coins, &want, sizes, random)?;
     let mut outputs = match &payment.pays {
         Pays::Each(outputs) => outputs.clone(),
         Pays::Everything(lock) => vec![Output { amount: chosen.amount, lock: *lock }],
@@ -171,7 +271,28 @@ pub fn payment(
     if chosen.change != Amount::ZERO {
         outputs.push(Output { amount: chosen.change, lock: payment.change });
     }
-    let spent: Vec<KeyCoin<'_>> = chosen.coins.iter().map(|index| coins[*index]).collect();
-    let transaction = transfer(network, &spent, outputs);
-    Ok(Built { transaction, amount: chosen.amount, fee: chosen.fee, change: chosen.change })
+    let outpoint: BTreeMap<usize, OutPoint> = coins.iter().map(|coin| (coin.index, coin.outpoint)).collect();
+    let inputs = chosen.coins.iter().map(|index| outpoint[index]).collect();
+    let transfer = Transfer { inputs, outputs, lock_time: LockTime::NONE };
+    Ok(Composed { transfer, coins: chosen.coins, amount: chosen.amount, fee: chosen.fee, change: chosen.change })
+}
+
+/// Chooses among `coins` and makes a payment, which is only to be signed.
+///
+/// # Errors
+/// As [`compose`].
+pub fn payment(coins: &[OpenCoin], payment: &Payment, random: &mut impl Rng) -> Result<Unsigned, WalletError> {
+    let candidate = |(index, coin): (usize, &OpenCoin)| Candidate {
+        index,
+        amount: coin.amount,
+        outpoint: coin.outpoint,
+        bytes: coin.opening.input_bytes(),
+    };
+    let candidates: Vec<Candidate> = coins.iter().enumerate().map(candidate).collect();
+    // Change goes back to where the coins come from, and will take as much.
+    let input = candidates.iter().map(|coin| coin.bytes).max().unwrap_or(sizes().input);
+    let Composed { transfer, coins: chosen, amount, fee, change } =
+        compose(&candidates, Sizes { input, ..sizes() }, payment, random)?;
+    let spent = chosen.iter().map(|index| (coins[*index].amount, coins[*index].opening.clone())).collect();
+    Ok(Unsigned { transfer, spent, amount, fee, change })
 }

@@ -1,8 +1,10 @@
 //! The wallet: keys from a mnemonic, wallet files, coin selection, signing, and sending with a wait for the result.
 //!
 //! - [`mnemonic`] and [`slip10`] make keys; [`keystore`] keeps them in files, [`dev`] makes those of a dev net's accounts.
+//! - [`policy`] reads, prints and explains locks, and finds the cheapest way to open one.
 //! - [`selection`] chooses coins, [`build`] makes and signs transfers: both without files, nodes or clocks.
 //! - [`receipt`] proves a payment to others, and checks what others prove.
+//! - [`purse`] knows which coins of a wallet can be opened with the wallets at hand.
 //! - [`session`] knows a net, its nodes and whose wallets are at hand; [`view`] and [`send`] are the commands.
 //! - [`journal`] remembers what was sent before a node hears of it, [`repeat`] follows that instead of paying again, and
 //!   [`replace`] makes what takes the place of a transfer that waits.
@@ -18,6 +20,8 @@ pub mod journal;
 pub mod keystore;
 pub mod mnemonic;
 pub mod payout;
+pub mod policy;
+pub mod purse;
 pub mod receipt;
 pub mod repeat;
 pub mod replace;

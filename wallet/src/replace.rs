@@ -4,12 +4,14 @@
 //! Both spend all coins of the first, so only one of the two can ever be in a chain. Which one is up to the nodes until a block is
 //! final: a node may have proposed, or mined, the first before it heard of the other.
 
-use crate::build::{self, Built, KeyCoin, sizes};
+use crate::build::{self, Built, OpenCoin, Ring, Unsigned};
 use crate::error::WalletError;
 use crate::journal::{Attempt, Journal, Kind};
-use crate::keystore::Unlocked;
+use crate::policy::satisfy::{Means, Moment, Opening, satisfy};
+use crate::policy::{self, words};
+use crate::purse::{self, Known};
 use crate::repeat;
-use crate::selection::fee;
+use crate::selection::{Load, Sizes, fee};
 use crate::send::{self, FollowOptions, Sent};
 use crate::session::{Found, Session};
 use crate::view::{self, CoinState};
@@ -17,10 +19,11 @@ use bezant_api::client::{Client, ClientError};
 use bezant_api::types::{ReadLevel, TxState};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::codec::decode;
-use bezant_consensus::ledger::hash::{LockHash, NetworkId, TxId};
-use bezant_consensus::ledger::key::SigningKey;
-use bezant_consensus::ledger::lock::Lock;
-use bezant_consensus::ledger::transaction::{Output, Transaction, Witness};
+use bezant_consensus::ledger::hash::{LockHash, TxId};
+use bezant_consensus::ledger::lock::{Lock, LockTime};
+use bezant_consensus::ledger::rules::context::Place;
+use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction, Transfer, Witness};
+use bezant_consensus::ledger::units::Height;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[cfg(test)]
@@ -33,19 +36,21 @@ pub struct Original {
     pub found: Found,
     /// The transaction.
     pub transaction: Transaction,
-    /// What it spends.
-    pub spent: Vec<Amount>,
+    /// Amount and revealed lock of what it spends.
+    pub spent: Vec<(Amount, Opening)>,
     /// Number of its payment in the wallet's journal.
     pub payment: Option<i64>,
+    /// What came back to the wallet in its last output, 0 when nothing did.
+    pub change: Amount,
 }
 
 /// What is to take the place of transfers.
 #[derive(Clone, Debug)]
-pub struct Replacement<'a> {
+pub struct Replacement {
     /// Their coins.
-    pub coins: Vec<KeyCoin<'a>>,
+    pub coins: Vec<OpenCoin>,
     /// Coins that may be spent beside those.
-    pub more: Vec<KeyCoin<'a>>,
+    pub more: Vec<OpenCoin>,
     /// Outputs that stay as they are.
     pub kept: Vec<Output>,
     /// Where the rest goes.
@@ -60,7 +65,7 @@ pub struct Replacement<'a> {
     pub step: u64,
 }
 
-impl Replacement<'_> {
+impl Replacement {
     /// The least fee of so many bytes that the mempool's rules of replacement allow: the bytes relayed once more are paid on top
     /// of the old fee, and the rate is higher than the old one.
     fn floor(&self, bytes: u64) -> u64 {
@@ -72,51 +77,66 @@ impl Replacement<'_> {
         rate(self.old_fee, self.old_bytes)
     }
 
-    /// Makes and signs it: change shrinks, and when that is not enough, the largest of the other coins are added.
+    /// Change will take as much to spend as what is spent now.
+    fn sizes(&self) -> Sizes {
+        let input = self.coins.iter().map(|coin| coin.opening.input_bytes()).max();
+        Sizes { input: input.unwrap_or(build::sizes().input), ..build::sizes() }
+    }
+
+    /// Bytes of the whole when it spends these.
+    fn bytes(&self, load: Load, outputs: u64) -> u64 {
+        self.sizes().with(load.bytes, outputs)
+    }
+
+    /// Makes it, which is only to be signed: change shrinks, and when that is not enough, the largest of the other coins are added.
     ///
     /// # Errors
     /// [`WalletError::Refused`] of kind `insufficient-funds` or `too-many-coins`.
-    pub fn build(&self, network: &NetworkId) -> Result<Built, WalletError> {
+    pub fn build(&self) -> Result<Unsigned, WalletError> {
         let mut coins = self.coins.clone();
-        let mut more = self.more.clone();
+        let mut more: Vec<&OpenCoin> = self.more.iter().collect();
         more.sort_unstable_by_key(|coin| (coin.amount, std::cmp::Reverse(coin.outpoint)));
         let kept = self.kept.iter().fold(0u64, |sum, output| sum.saturating_add(output.amount.grains()));
         let outputs = self.kept.len() as u64;
+        let mut load = coins.iter().fold(Load::default(), |load, coin| load.and(coin.opening.input_bytes()));
         loop {
-            if coins.len() > sizes().inputs_max(outputs).max(self.coins.len()) {
+            if coins.len() > self.coins.len() && !self.sizes().fits(load, outputs) {
                 return Err(WalletError::refused(
                     "too-many-coins",
                     "the fee takes more coins than one transfer can spend",
                 ));
             }
             let total = coins.iter().fold(0u64, |sum, coin| sum.saturating_add(coin.amount.grains()));
-            if let Some((fee, change)) = self.divide(coins.len() as u64, outputs, total.checked_sub(kept)) {
+            if let Some((fee, change)) = self.divide(load, outputs, total.checked_sub(kept)) {
                 let mut all = self.kept.clone();
                 if change > 0 {
                     all.push(Output { amount: grains(change), lock: self.change });
                 }
-                let transaction = build::transfer(network, &coins, all);
-                let built = Built { transaction, amount: grains(kept), fee: grains(fee), change: grains(change) };
-                return Ok(built);
+                let inputs = coins.iter().map(|coin| coin.outpoint).collect();
+                let transfer = Transfer { inputs, outputs: all, lock_time: LockTime::NONE };
+                let spent = coins.into_iter().map(|coin| (coin.amount, coin.opening)).collect();
+                let [amount, fee, change] = [kept, fee, change].map(grains);
+                return Ok(Unsigned { transfer, spent, amount, fee, change });
             }
             let Some(coin) = more.pop() else {
                 let message =
                     "the wallet has no coins for the higher fee, and what goes to the recipients stays as it is";
                 return Err(WalletError::refused("insufficient-funds", message));
             };
-            coins.push(coin);
+            load = load.and(coin.opening.input_bytes());
+            coins.push(coin.clone());
         }
     }
 
     /// Fee and change, given what the kept outputs leave.
-    fn divide(&self, inputs: u64, outputs: u64, rest: Option<u64>) -> Option<(u64, u64)> {
+    fn divide(&self, load: Load, outputs: u64, rest: Option<u64>) -> Option<(u64, u64)> {
         let rest = rest?;
         let least = |bytes: u64| fee(bytes, self.rate).max(self.floor(bytes));
-        let with_change = least(sizes().of(inputs, outputs + 1));
-        let dust = if outputs == 0 { 0 } else { fee(sizes().input, self.rate) };
+        let with_change = least(self.bytes(load, outputs + 1));
+        let dust = if outputs == 0 { 0 } else { fee(self.sizes().input, self.rate) };
         match rest.checked_sub(with_change).filter(|change| *change > dust) {
             Some(change) => Some((with_change, change)),
-            None => (outputs > 0 && rest >= least(sizes().of(inputs, outputs))).then_some((rest, 0)),
+            None => (outputs > 0 && rest >= least(self.bytes(load, outputs))).then_some((rest, 0)),
         }
     }
 }
@@ -143,7 +163,7 @@ pub async fn original(session: &Session, wallets: &[Found], txid: &str) -> Resul
         let kept = Journal::open(&found.path, session.network())?.of(&id)?;
         let of = |attempt: &&Attempt| attempt.transaction.id() == id;
         if let Some((kept, attempt)) = kept.as_ref().and_then(|kept| Some((kept, kept.attempts.iter().find(of)?))) {
-            return owned(wallets, &attempt.transaction, Some(kept.number));
+            return owned(wallets, &attempt.transaction, Some((kept.number, attempt.change)));
         }
     }
     let view = match session.client()?.transaction(txid).await {
@@ -161,20 +181,25 @@ pub async fn original(session: &Session, wallets: &[Found], txid: &str) -> Resul
     owned(wallets, &transaction, None)
 }
 
-fn owned(wallets: &[Found], transaction: &Transaction, payment: Option<i64>) -> Result<Original, WalletError> {
+/// `kept` is the number and the change that a journal has.
+fn owned(wallets: &[Found], transaction: &Transaction, kept: Option<(i64, Amount)>) -> Result<Original, WalletError> {
     let spends = |witness: &Witness| match witness {
-        Witness::Spend(spend) => Some((spend.amount, spend.lock.hash())),
+        Witness::Spend(spend) => {
+            Some((spend.amount, Opening { lock: spend.lock.clone(), preimages: spend.preimages.clone() }))
+        }
         Witness::Member { .. } => None,
     };
-    let spent: Option<Vec<(Amount, LockHash)>> = transaction.witnesses.iter().map(spends).collect();
+    let spent: Option<Vec<(Amount, Opening)>> = transaction.witnesses.iter().map(spends).collect();
+    let spent = spent.filter(|spent| !spent.is_empty());
     let is_all_of = |found: &&Found| {
         let locks = found.wallet.lock_hashes();
-        spent.as_ref().is_some_and(|spent| !spent.is_empty() && spent.iter().all(|(_, lock)| locks.contains(lock)))
+        spent.as_ref().is_some_and(|spent| spent.iter().all(|(_, opening)| locks.contains(&opening.lock.hash())))
     };
     match (wallets.iter().find(is_all_of), &spent) {
         (Some(found), Some(spent)) => {
-            let spent = spent.iter().map(|(amount, _)| *amount).collect();
-            Ok(Original { found: found.clone(), transaction: transaction.clone(), spent, payment })
+            let change = kept.map_or_else(|| guessed_change(transaction, &found.wallet.lock_hashes()), |kept| kept.1);
+            let (found, transaction, spent) = (found.clone(), transaction.clone(), spent.clone());
+            Ok(Original { found, transaction, spent, payment: kept.map(|kept| kept.0), change })
         }
         _ => {
             let names: Vec<&str> = wallets.iter().map(|found| found.wallet.name.as_str()).collect();
@@ -188,22 +213,31 @@ fn owned(wallets: &[Found], transaction: &Transaction, payment: Option<i64>) -> 
     }
 }
 
-/// Makes and signs what takes its place, and asks a node whether it would take that.
+/// What came back in a transaction that no journal here knows: its last output, if that pays the wallet. Transactions made here have
+/// change there, and nowhere else; one that pays the wallet on purpose in its last output is taken for one with change.
+fn guessed_change(transaction: &Transaction, own: &[LockHash]) -> Amount {
+    match transaction.outputs().last() {
+        Some(last) if own.contains(&last.lock) => last.amount,
+        Some(_) | None => Amount::ZERO,
+    }
+}
+
+/// Makes what takes its place, which is only to be signed, and after that rehearsed.
 ///
 /// # Errors
 /// [`WalletError::Refused`]: it is in a block already (`already-included`), was replaced already (`already-replaced`), others of
-/// the wallet spend from it (`has-children`), the rate is too low (`fee-rate-too-low`), there is not enough for the fee, or the
-/// node's own reason.
-pub async fn plan(
+/// the wallet spend from it (`has-children`), the rate is too low (`fee-rate-too-low`), there is not enough for the fee, or what
+/// opens its coins is not at hand (`locked`, `keys-missing`, `preimage-missing`).
+pub async fn prepare(
     session: &Session,
     original: &Original,
-    unlocked: &Unlocked,
+    known: &Known,
     kind: Kind,
     asked_rate: Option<u64>,
-) -> Result<Attempt, WalletError> {
+) -> Result<Unsigned, WalletError> {
     let (client, txid) = (session.client()?, original.transaction.id());
     refuse_if_settled(client, &txid.to_string()).await?;
-    let (_, coins) = view::coins(client, session.genesis(), &original.found, ReadLevel::Latest).await?;
+    let (height, coins) = view::coins(client, session.genesis(), &original.found, ReadLevel::Latest).await?;
     if coins.iter().any(|coin| coin.outpoint.txid == txid && coin.state == CoinState::Leaving) {
         let message =
             format!("another transfer of this wallet spends the change of {txid}; replacing it would undo that one");
@@ -214,8 +248,7 @@ pub async fn plan(
         Some(rate) => rate,
         None => send::fee_rate(client, least).await?,
     };
-    let keys: BTreeMap<LockHash, &SigningKey> =
-        unlocked.keys.iter().map(|key| (Lock::Key(key.public()).hash(), key)).collect();
+    let opener = Opener::new(session, original, known, height, &coins).await?;
     let inputs: BTreeSet<_> = original.transaction.inputs().iter().copied().collect();
     let journal = crate::journal::path(&original.found.path);
     let reserved = if journal.exists() {
@@ -225,10 +258,9 @@ pub async fn plan(
     };
     let is_free = |coin: &&view::Owned| !inputs.contains(&coin.outpoint) && !reserved.contains(&coin.outpoint);
     let more = coins.iter().filter(|coin| coin.state == CoinState::Spendable).filter(is_free);
-    let more = more
-        .filter_map(|coin| Some(KeyCoin { outpoint: coin.outpoint, amount: coin.amount, key: keys.get(&coin.lock)? }));
+    let more = more.filter_map(|coin| opener.open(coin.outpoint, coin.amount, &coin.lock).ok());
     let replacement = Replacement {
-        coins: key_coins(original, &keys)?,
+        coins: opener.spent_by(original)?,
         more: more.collect(),
         kept: if kind == Kind::Cancel { Vec::new() } else { recipients(original) },
         change: *original.found.wallet.lock_hashes().last().expect("a wallet has an address"),
@@ -237,19 +269,78 @@ pub async fn plan(
         old_bytes: original.transaction.bytes() as u64,
         step: least.max(1),
     };
-    let built = replacement.build(session.network())?;
-    let needed = rate_needed(&replacement, built.transaction.bytes() as u64);
+    let unsigned = replacement.build()?;
+    let load = unsigned.spent.iter().fold(Load::default(), |load, (_, opening)| load.and(opening.input_bytes()));
+    let needed = rate_needed(&replacement, replacement.bytes(load, unsigned.transfer.outputs.len() as u64));
     if asked_rate.is_some_and(|asked| asked < needed) {
         let message = format!("{rate} grains per 1000 bytes do not displace {txid}: at least {needed} are needed");
         return Err(WalletError::refused("fee-rate-too-low", message));
     }
-    send::rehearse(client, &built.transaction).await?;
-    let Built { transaction, fee, change, .. } = built;
+    Ok(unsigned)
+}
+
+/// Signs it, and asks a node whether it would take that.
+///
+/// # Errors
+/// [`WalletError::Refused`] of kind `keys-missing`, or for the node's own reason.
+pub async fn sign(session: &Session, unsigned: Unsigned, kind: Kind, ring: &Ring<'_>) -> Result<Attempt, WalletError> {
+    let Built { transaction, fee, change, .. } = unsigned.sign(session.network(), ring)?;
+    send::rehearse(session.client()?, &transaction).await?;
     Ok(Attempt { kind, transaction, fee, change })
 }
 
+/// Opens coins of the wallet that sent it.
+struct Opener<'a> {
+    session: &'a Session,
+    known: &'a Known,
+    means: Means,
+    locks: BTreeMap<LockHash, Lock>,
+    heights: BTreeMap<OutPoint, Height>,
+    next: Place,
+}
+
+impl<'a> Opener<'a> {
+    async fn new(
+        session: &'a Session,
+        original: &Original,
+        known: &'a Known,
+        height: u64,
+        coins: &[view::Owned],
+    ) -> Result<Opener<'a>, WalletError> {
+        let mut means = known.means.clone();
+        // Everybody has seen them by now.
+        original.spent.iter().flat_map(|(_, opening)| &opening.preimages).for_each(|one| means.add_preimage(*one));
+        let wallet = &original.found.wallet;
+        let locks: BTreeMap<LockHash, Lock> =
+            wallet.locks.iter().map(|lock| (lock.hash(), policy::fill(lock, &means.locks))).collect();
+        let next = purse::next_place(session, height, locks.values().any(purse::has_time)).await?;
+        let heights = coins.iter().filter_map(|coin| Some((coin.outpoint, Height(coin.height?)))).collect();
+        Ok(Opener { session, known, means, locks, heights, next })
+    }
+
+    fn open(&self, outpoint: OutPoint, amount: Amount, lock: &LockHash) -> Result<OpenCoin, WalletError> {
+        let lock = self.locks.get(lock);
+        let lock = lock.ok_or_else(|| WalletError::Failed("a node gave a coin that is not the wallet's".to_owned()))?;
+        let coin = self.heights.get(&outpoint).copied().unwrap_or(self.next.height);
+        match satisfy(lock, &self.means, &Moment { next: self.next, coin }) {
+            Ok(opening) => Ok(OpenCoin { outpoint, amount, opening }),
+            Err(missing) => {
+                let names = |lock: &LockHash| self.known.name_or_address(self.session, lock);
+                let why = words::missing(&missing, self.next, &names);
+                Err(WalletError::refused(missing.kind(), format!("coin {outpoint} {why}")))
+            }
+        }
+    }
+
+    /// The coins that it spends.
+    fn spent_by(&self, original: &Original) -> Result<Vec<OpenCoin>, WalletError> {
+        let inputs = original.transaction.inputs().iter().zip(&original.spent);
+        inputs.map(|(outpoint, (amount, opening))| self.open(*outpoint, *amount, &opening.lock.hash())).collect()
+    }
+}
+
 /// The least rate that displaces it.
-fn rate_needed(replacement: &Replacement<'_>, bytes: u64) -> u64 {
+fn rate_needed(replacement: &Replacement, bytes: u64) -> u64 {
     rate(replacement.floor(bytes), bytes)
 }
 
@@ -269,27 +360,11 @@ async fn refuse_if_settled(client: &Client, txid: &str) -> Result<(), WalletErro
     }
 }
 
-fn key_coins<'a>(
-    original: &Original,
-    keys: &BTreeMap<LockHash, &'a SigningKey>,
-) -> Result<Vec<KeyCoin<'a>>, WalletError> {
-    let inputs = original.transaction.inputs().iter().zip(&original.spent).zip(&original.transaction.witnesses);
-    let coin = |((outpoint, amount), witness): ((&_, &Amount), &Witness)| match witness {
-        Witness::Spend(spend) => {
-            Some(KeyCoin { outpoint: *outpoint, amount: *amount, key: keys.get(&spend.lock.hash())? })
-        }
-        Witness::Member { .. } => None,
-    };
-    let coins: Option<Vec<KeyCoin<'a>>> = inputs.map(coin).collect();
-    coins.ok_or_else(|| WalletError::Failed("the wallet lacks a key of its own; its file is damaged".to_owned()))
-}
-
-/// Outputs that are not change; change is the last one that pays the wallet itself.
+/// Outputs that are not change; change is the last one.
 fn recipients(original: &Original) -> Vec<Output> {
-    let locks = original.found.wallet.lock_hashes();
     let mut outputs = original.transaction.outputs().to_vec();
-    if let Some(change) = outputs.iter().rposition(|output| locks.contains(&output.lock)) {
-        outputs.remove(change);
+    if original.change != Amount::ZERO {
+        outputs.pop();
     }
     outputs
 }
@@ -297,7 +372,7 @@ fn recipients(original: &Original) -> Vec<Output> {
 fn fee_of(original: &Original) -> u64 {
     let sum =
         |amounts: &mut dyn Iterator<Item = Amount>| amounts.fold(0u64, |sum, one| sum.saturating_add(one.grains()));
-    let spent = sum(&mut original.spent.iter().copied());
+    let spent = sum(&mut original.spent.iter().map(|(amount, _)| *amount));
     spent.saturating_sub(sum(&mut original.transaction.outputs().iter().map(|output| output.amount)))
 }
 
@@ -338,7 +413,7 @@ pub async fn carry_out(
 fn adopt(journal: &mut Journal, original: &Original) -> Result<i64, WalletError> {
     let (transaction, fee) = (original.transaction.clone(), grains(fee_of(original)));
     let id = transaction.id();
-    let attempt = Attempt { kind: Kind::Send, transaction, fee, change: Amount::ZERO };
+    let attempt = Attempt { kind: Kind::Send, transaction, fee, change: original.change };
     journal.add(&[crate::journal::Entry { id: None, asked: [0; 32], attempt }])?;
     let kept = journal.of(&id)?;
     kept.map(|kept| kept.number).ok_or_else(|| WalletError::Failed(format!("the journal lost transaction {id}")))

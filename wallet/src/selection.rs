@@ -41,31 +41,64 @@ pub struct Candidate {
     pub amount: Amount,
     /// Decides among equals, so that the choice depends on the coins alone.
     pub outpoint: OutPoint,
+    /// Bytes of the input that spends it, with its witness.
+    pub bytes: u64,
 }
 
-/// Bytes of a transfer: base + inputs · input + outputs · output.
+/// Bytes of a transfer: base + its inputs + outputs · output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     /// Without inputs and outputs.
     pub base: u64,
-    /// Of one input with its witness.
+    /// Of an input that spends the change one day, with its witness; and of every input that nothing else is known of.
     pub input: u64,
     /// Of one output.
     pub output: u64,
 }
 
 impl Sizes {
-    /// Bytes of a transfer with so many inputs and outputs.
+    /// Bytes of a transfer with so many inputs of the usual size, and outputs.
     #[must_use]
     pub fn of(&self, inputs: u64, outputs: u64) -> u64 {
-        self.base + inputs * self.input + outputs * self.output
+        self.with(inputs * self.input, outputs)
     }
 
-    /// Inputs that fit in a transfer beside so many recipients and change.
+    /// Bytes of a transfer with so many bytes of inputs, and outputs.
     #[must_use]
-    pub fn inputs_max(&self, recipients: u64) -> usize {
-        let room = (TRANSACTION_BYTES_MAX as u64).saturating_sub(self.of(0, recipients + 1)) / self.input;
-        usize::try_from(room).unwrap_or(INPUTS_MAX).min(INPUTS_MAX)
+    pub fn with(&self, input_bytes: u64, outputs: u64) -> u64 {
+        self.base + input_bytes + outputs * self.output
+    }
+
+    /// Whether inputs fit in a transfer beside so many recipients and change.
+    #[must_use]
+    pub fn fits(&self, load: Load, recipients: u64) -> bool {
+        load.inputs <= INPUTS_MAX && self.with(load.bytes, recipients + 1) <= TRANSACTION_BYTES_MAX as u64
+    }
+}
+
+/// Inputs of a transfer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// How many.
+    pub inputs: usize,
+    /// Their bytes, with the witnesses.
+    pub bytes: u64,
+}
+
+impl Load {
+    /// With one more.
+    #[must_use]
+    pub fn and(self, bytes: u64) -> Load {
+        Load { inputs: self.inputs + 1, bytes: self.bytes + bytes }
+    }
+
+    /// With one less, which was there.
+    fn less(self, bytes: u64) -> Load {
+        Load { inputs: self.inputs - 1, bytes: self.bytes - bytes }
+    }
+
+    fn of(coins: &[&Candidate]) -> Load {
+        coins.iter().fold(Load::default(), |load, coin| load.and(coin.bytes))
     }
 }
 
@@ -116,26 +149,24 @@ pub fn choose(
     if want.sum == Sum::Exactly(Amount::ZERO) {
         return Err(WalletError::refused("zero-amount", "an amount above 0 is expected"));
     }
-    let search = Search { want, sizes, inputs_max: sizes.inputs_max(want.recipients) };
-    let worth_it = |coin: &&Candidate| want.all || coin.amount.grains() > fee(sizes.input, want.rate);
+    let search = Search { want, sizes };
+    let worth_it = |coin: &&Candidate| want.all || coin.amount.grains() > fee(coin.bytes, want.rate);
     let mut coins: Vec<&Candidate> = candidates.iter().filter(worth_it).collect();
     // Cached: the keys lie side by side, the coins do not.
-    coins.sort_by_cached_key(|coin| (Reverse(coin.amount), coin.outpoint));
+    coins.sort_by_cached_key(|coin| (Reverse(search.value(coin)), coin.outpoint));
     let found = match want.sum {
-        Sum::Exactly(_) if want.all => search.everything(&coins, coins.len()),
-        Sum::Max => search.everything(&coins, if want.all { coins.len() } else { search.inputs_max }),
+        Sum::Exactly(_) if want.all => search.everything(&coins),
+        Sum::Max => search.everything(if want.all { &coins } else { search.as_many_as_fit(&coins) }),
         Sum::Exactly(_) => {
             let both = [search.changeless(&coins, TRIES_MAX), search.draw(&coins, random)];
-            both.into_iter().flatten().min_by_key(|choice| search.waste(choice))
+            both.into_iter().flatten().min_by_key(|(choice, load)| search.waste(choice, *load))
         }
     };
     match found {
-        Some(choice) if choice.coins.len() <= search.inputs_max => Ok(choice),
+        Some((choice, load)) if search.fits(load) => Ok(choice),
         // More than fit would have to be spent.
         Some(_) => Err(search.too_many()),
-        None if coins.len() > search.inputs_max && search.everything(&coins, coins.len()).is_some() => {
-            Err(search.too_many())
-        }
+        None if !search.fits(Load::of(&coins)) && search.everything(&coins).is_some() => Err(search.too_many()),
         None => Err(search.insufficient(&coins)),
     }
 }
@@ -144,50 +175,77 @@ pub fn choose(
 struct Search<'a> {
     want: &'a Want,
     sizes: Sizes,
-    inputs_max: usize,
 }
 
 impl Search<'_> {
-    /// The first `count` coins, all of them.
-    fn everything(&self, coins: &[&Candidate], count: usize) -> Option<Choice> {
-        let taken = &coins[..coins.len().min(count)];
-        self.divide(taken.iter().map(|coin| coin.index).collect(), sum_of(taken))
+    fn fits(&self, load: Load) -> bool {
+        self.sizes.fits(load, self.want.recipients)
+    }
+
+    /// What a coin contributes after paying for itself, in thousandths of a grain.
+    fn value(&self, coin: &Candidate) -> u128 {
+        (u128::from(coin.amount.grains()) * 1_000).saturating_sub(self.cost(coin.bytes))
+    }
+
+    /// What bytes cost, in thousandths of a grain.
+    fn cost(&self, bytes: u64) -> u128 {
+        u128::from(bytes) * u128::from(self.want.rate)
+    }
+
+    /// All of these.
+    fn everything(&self, coins: &[&Candidate]) -> Option<(Choice, Load)> {
+        let load = Load::of(coins);
+        let choice = self.divide(coins.iter().map(|coin| coin.index).collect(), load, sum_of(coins))?;
+        Some((choice, load))
+    }
+
+    /// From the first on.
+    fn as_many_as_fit<'c, 'd>(&self, coins: &'c [&'d Candidate]) -> &'c [&'d Candidate] {
+        let mut load = Load::default();
+        let fit = coins.iter().take_while(|coin| {
+            load = load.and(coin.bytes);
+            self.fits(load)
+        });
+        let count = fit.count();
+        &coins[..count]
     }
 
     /// The least wasteful set of coins that needs no change, if there is one and it is found in so many steps.
-    fn changeless(&self, coins: &[&Candidate], tries_max: usize) -> Option<Choice> {
+    fn changeless(&self, coins: &[&Candidate], tries_max: usize) -> Option<(Choice, Load)> {
         let Sum::Exactly(amount) = self.want.sum else { return None };
-        let spend = u128::from(self.sizes.input) * u128::from(self.want.rate);
-        // What a coin contributes after paying for itself; never negative, see the filter above.
-        let value = |coin: &&Candidate| (u128::from(coin.amount.grains()) * 1_000).saturating_sub(spend);
-        let values: Vec<u128> = coins.iter().map(value).collect();
-        let fixed = u128::from(self.sizes.of(0, self.want.recipients)) * u128::from(self.want.rate);
+        // None is 0, see the filter above.
+        let values: Vec<u128> = coins.iter().map(|coin| self.value(coin)).collect();
+        let fixed = self.cost(self.sizes.of(0, self.want.recipients));
         let least = u128::from(amount.grains()) * 1_000 + fixed;
         let most = least + self.change_cost() + ROUNDING_MILLIGRAINS;
-        // What all coins from a position on contribute, and the next position with another amount.
+        // What all coins from a position on contribute, and the next position with another kind of coin.
         let (mut left, mut other) = (vec![0u128; coins.len() + 1], vec![coins.len(); coins.len()]);
         for position in (0..coins.len()).rev() {
             left[position] = left[position + 1] + values[position];
-            let is_same = values.get(position + 1) == Some(&values[position]);
+            let twin = coins.get(position + 1);
+            let is_same =
+                twin.is_some_and(|twin| (twin.amount, twin.bytes) == (coins[position].amount, coins[position].bytes));
             other[position] = if is_same { other[position + 1] } else { position + 1 };
         }
         let (mut taken, mut total, mut next): (Vec<usize>, u128, usize) = (Vec::new(), 0, 0);
+        let mut load = Load::default();
         let mut best: Option<(u128, Vec<usize>)> = None;
         for _ in 0..tries_max {
-            let is_wasteful = best.as_ref().is_some_and(|(waste, _)| self.inputs_waste(taken.len()) >= *waste);
+            let is_wasteful = best.as_ref().is_some_and(|(waste, _)| self.inputs_waste(load) >= *waste);
             let is_hopeless = is_wasteful || total > most || total + left[next] < least;
-            if !is_hopeless && total < least && taken.len() < self.inputs_max {
+            if !is_hopeless && total < least && self.fits(load.and(coins[next].bytes)) {
                 taken.push(next);
                 total += values[next];
+                load = load.and(coins[next].bytes);
                 next += 1;
                 continue;
             }
             if !is_hopeless
                 && total >= least
-                && let Ok(grains) = u64::try_from((total + spend * taken.len() as u128) / 1_000)
-                && let Some((_, fee, 0)) = self.shares(taken.len(), grains)
+                && let Ok(grains) = u64::try_from((total + self.cost(load.bytes)) / 1_000)
+                && let Some((_, fee, 0)) = self.shares(load, grains)
             {
-                let waste = self.waste_of(taken.len(), fee, false);
+                let waste = self.waste_of(load, fee, false);
                 if best.as_ref().is_none_or(|(so_far, _)| waste < *so_far) {
                     best = Some((waste, taken.clone()));
                 }
@@ -195,36 +253,40 @@ impl Search<'_> {
             // Back to the last coin that was taken, and on without it and without its equals, which would be the same again.
             let Some(last) = taken.pop() else { break };
             total -= values[last];
+            load = load.less(coins[last].bytes);
             next = other[last];
         }
         let (_, taken) = best?;
         let chosen: Vec<&Candidate> = taken.into_iter().map(|position| coins[position]).collect();
-        self.everything(&chosen, chosen.len())
+        self.everything(&chosen)
     }
 
-    /// Coins at random until they pay; of too many, the largest.
-    fn draw(&self, coins: &[&Candidate], random: &mut impl Rng) -> Option<Choice> {
+    /// Coins at random until they pay; of too many, the most valuable.
+    fn draw(&self, coins: &[&Candidate], random: &mut impl Rng) -> Option<(Choice, Load)> {
         let mut order: Vec<usize> = (0..coins.len()).collect();
-        let mut held: BinaryHeap<Reverse<(Amount, usize)>> = BinaryHeap::new();
-        let (mut total, mut enough) = (0u64, None);
+        let mut held: BinaryHeap<Reverse<(u128, usize)>> = BinaryHeap::new();
+        let (mut total, mut load, mut enough) = (0u64, Load::default(), None);
         for place in 0..order.len() {
             let other = random.random_range(place..order.len());
             order.swap(place, other);
             let coin = coins[order[place]];
-            held.push(Reverse((coin.amount, order[place])));
+            held.push(Reverse((self.value(coin), order[place])));
             total = total.saturating_add(coin.amount.grains());
-            if held.len() > self.inputs_max
-                && let Some(Reverse((amount, _))) = held.pop()
+            load = load.and(coin.bytes);
+            while !self.fits(load)
+                && let Some(Reverse((_, position))) = held.pop()
             {
-                total -= amount.grains();
+                total -= coins[position].amount.grains();
+                load = load.less(coins[position].bytes);
             }
-            let Some((_, _, change)) = self.shares(held.len(), total) else { continue };
+            let Some((_, _, change)) = self.shares(load, total) else { continue };
             let comfortable = fee(self.sizes.input, self.want.rate).saturating_mul(CHANGE_MULTIPLE_MIN);
             let is_good = change == 0 || change >= comfortable;
             if is_good || enough.is_none() {
                 let mut positions: Vec<usize> = held.iter().map(|Reverse((_, position))| *position).collect();
                 positions.sort_unstable();
-                enough = self.divide(positions.into_iter().map(|position| coins[position].index).collect(), total);
+                let indices = positions.into_iter().map(|position| coins[position].index).collect();
+                enough = self.divide(indices, load, total).map(|choice| (choice, load));
             }
             if is_good {
                 break;
@@ -234,39 +296,39 @@ impl Search<'_> {
     }
 
     /// What is lost by this choice, in thousandths of a grain.
-    fn waste(&self, choice: &Choice) -> u128 {
-        self.waste_of(choice.coins.len(), choice.fee.grains(), choice.change != Amount::ZERO)
+    fn waste(&self, choice: &Choice, load: Load) -> u128 {
+        self.waste_of(load, choice.fee.grains(), choice.change != Amount::ZERO)
     }
 
-    fn waste_of(&self, inputs: usize, fee: u64, has_change: bool) -> u128 {
-        let needed = u128::from(self.sizes.of(inputs as u64, self.want.recipients)) * u128::from(self.want.rate);
+    fn waste_of(&self, load: Load, fee: u64, has_change: bool) -> u128 {
+        let needed = self.cost(self.sizes.with(load.bytes, self.want.recipients));
         let given_away = (u128::from(fee) * 1_000).saturating_sub(needed);
-        self.inputs_waste(inputs) + if has_change { self.change_cost() } else { given_away }
+        self.inputs_waste(load) + if has_change { self.change_cost() } else { given_away }
     }
 
-    /// What so many inputs cost more now than on a quiet day.
-    fn inputs_waste(&self, inputs: usize) -> u128 {
+    /// What inputs cost more now than on a quiet day.
+    fn inputs_waste(&self, load: Load) -> u128 {
         let above = self.want.rate.saturating_sub(self.want.long_rate);
-        inputs as u128 * u128::from(self.sizes.input) * u128::from(above)
+        u128::from(load.bytes) * u128::from(above)
     }
 
     /// What change costs: its output now, its input later.
     fn change_cost(&self) -> u128 {
-        u128::from(self.sizes.output + self.sizes.input) * u128::from(self.want.rate)
+        self.cost(self.sizes.output + self.sizes.input)
     }
 
-    /// Amount, fee and change of so many coins with this total, if they suffice.
-    fn shares(&self, inputs: usize, total: u64) -> Option<(u64, u64, u64)> {
+    /// Amount, fee and change of such inputs with this total, if they suffice.
+    fn shares(&self, load: Load, total: u64) -> Option<(u64, u64, u64)> {
         let (rate, recipients) = (self.want.rate, self.want.recipients);
-        let least = fee(self.sizes.of(inputs as u64, recipients), rate);
-        if inputs == 0 {
+        let least = fee(self.sizes.with(load.bytes, recipients), rate);
+        if load.inputs == 0 {
             return None;
         }
         match self.want.sum {
             Sum::Max => total.checked_sub(least).filter(|amount| *amount > 0).map(|amount| (amount, least, 0)),
             Sum::Exactly(amount) => {
                 let rest = total.checked_sub(amount.grains())?;
-                let with_change = fee(self.sizes.of(inputs as u64, recipients + 1), rate);
+                let with_change = fee(self.sizes.with(load.bytes, recipients + 1), rate);
                 // Worth its output now and its input later, or it goes to the block's maker.
                 match rest.checked_sub(with_change).filter(|change| *change > fee(self.sizes.input, rate)) {
                     Some(change) => Some((amount.grains(), with_change, change)),
@@ -276,21 +338,21 @@ impl Search<'_> {
         }
     }
 
-    fn divide(&self, coins: Vec<usize>, total: u64) -> Option<Choice> {
-        let (amount, fee, change) = self.shares(coins.len(), total)?;
+    fn divide(&self, coins: Vec<usize>, load: Load, total: u64) -> Option<Choice> {
+        let (amount, fee, change) = self.shares(load, total)?;
         let [amount, fee, change] = [amount, fee, change].map(Amount::from_grains);
         Some(Choice { coins, amount: amount?, fee: fee?, change: change? })
     }
 
     fn too_many(&self) -> WalletError {
-        let message = format!("more than {} coins would be needed; send less at once", self.inputs_max);
+        let message = "more coins would be needed than fit in one transfer; send less at once";
         WalletError::refused("too-many-coins", message)
     }
 
     fn insufficient(&self, coins: &[&Candidate]) -> WalletError {
         let text = |grains: u64| Amount::from_grains(grains).unwrap_or(Amount::MAX).to_string();
-        let inputs = coins.len().clamp(1, self.inputs_max.max(1)) as u64;
-        let fee = text(fee(self.sizes.of(inputs, self.want.recipients), self.want.rate));
+        let bytes = Load::of(self.as_many_as_fit(coins)).bytes.max(self.sizes.input);
+        let fee = text(fee(self.sizes.with(bytes, self.want.recipients), self.want.rate));
         let total = text(sum_of(coins));
         let message = match self.want.sum {
             Sum::Exactly(amount) => {

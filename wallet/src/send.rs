@@ -3,21 +3,23 @@
 //! Following lives off the event stream, which is subscribed to *before* the transaction is handed over, so that nothing is
 //! missed; what counts is what `tx_status` says. When the node goes, the next one is asked, and told the transaction again.
 
-use crate::build::{self, Built, KeyCoin, Payment, Pays, Sum};
+use crate::build::{self, Built, Ring, Sum, Unsigned};
 use crate::error::WalletError;
 use crate::journal::{Attempt, Kind};
 use crate::keystore::Unlocked;
+use crate::policy;
+use crate::purse::{self, Known, Purse};
 use crate::session::{Found, Recipient, Session};
 use crate::view::{self, CoinState, Owned};
 use bezant_api::client::{Client, ClientError, Events};
 use bezant_api::event::EventKind;
 use bezant_api::types::{ReadLevel, TxState, TxStatus};
 use bezant_consensus::ledger::amount::Amount;
-use bezant_consensus::ledger::codec::{decode, encode};
-use bezant_consensus::ledger::hash::{LockHash, TxId};
+use bezant_consensus::ledger::codec::encode;
+use bezant_consensus::ledger::hash::{LockHash, NetworkId};
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::Lock;
-use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction, Witness};
+use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -107,12 +109,85 @@ pub struct Sent {
     pub elapsed_ms: u64,
 }
 
-/// Chooses coins, makes the payment and signs it. `pays` says who is paid (an address, or the name of a wallet or account) and how
-/// much; [`Sum::Max`] only for one alone. Coins still in the mempool are used only when the others do not suffice, and
-/// only if the wallet made them itself.
+/// A payment that nobody has signed yet.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What it does, and how its coins are opened.
+    pub unsigned: Unsigned,
+    /// Who is paid, and how much, in the order of the outputs.
+    pub paid: Vec<(Recipient, Amount)>,
+    /// Whether its owner should be asked first: there is an address, not a name, on a net with real money.
+    pub wants_confirmation: bool,
+}
+
+impl Prepared {
+    /// Signs it.
+    ///
+    /// # Errors
+    /// [`WalletError::Refused`] of kind `keys-missing` unless all of its keys are in the ring.
+    pub fn sign(self, network: &NetworkId, ring: &Ring<'_>) -> Result<Plan, WalletError> {
+        let Prepared { unsigned, paid, wants_confirmation } = self;
+        Ok(Plan { built: unsigned.sign(network, ring)?, paid, wants_confirmation })
+    }
+}
+
+/// Chooses coins and makes payments, each of which may spend the change of those before it. `batches` say who is paid (an address, or
+/// the name of a wallet or account) and how much; [`Sum::Max`] only for one alone. Coins are opened with what `known` has.
+/// Coins still in the mempool are used only when the others do not suffice, and only if the wallet made them itself.
 ///
 /// # Errors
-/// [`WalletError::Usage`] for a recipient or coin that makes no sense, [`WalletError::Refused`] when there is not enough.
+/// [`WalletError::Usage`] for a recipient or coin that makes no sense, [`WalletError::Refused`] when there is not enough, or of kind
+/// `locked`, `keys-missing` or `preimage-missing` when nothing there is can be opened.
+pub async fn prepare(
+    session: &Session,
+    found: &Found,
+    known: &Known,
+    options: &SendOptions,
+    batches: &[Vec<(String, Sum)>],
+) -> Result<Vec<Prepared>, WalletError> {
+    let client = session.client()?;
+    let (height, coins) = view::coins(client, session.genesis(), found, ReadLevel::Latest).await?;
+    let least = session.genesis().ledger.relay_fee_rate_min;
+    let fee_rate = match options.fee_rate {
+        Some(rate) => rate,
+        None => fee_rate(client, least).await?,
+    };
+    let locks: BTreeMap<LockHash, Lock> =
+        found.wallet.locks.iter().map(|lock| (lock.hash(), policy::fill(lock, &known.means.locks))).collect();
+    let next = purse::next_place(session, height, locks.values().any(purse::has_time)).await?;
+    let (kept, free) = coins.iter().cloned().partition(|coin| options.reserved.contains(&coin.outpoint));
+    let mut purse = Purse {
+        session,
+        client,
+        wallet: found,
+        known,
+        next,
+        locks,
+        named: if options.coins.is_empty() { None } else { Some(named(&coins, &options.coins)?) },
+        free,
+        kept,
+        made: BTreeSet::new(),
+        change: *found.wallet.lock_hashes().last().expect("a wallet has an address"),
+        fee_rate,
+        long_rate: least,
+    };
+    let own: BTreeSet<LockHash> = found.wallet.lock_hashes().into_iter().collect();
+    let mut all = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let (to, unsigned) = purse.pay(batch).await?;
+        let is_strange = |to: &Recipient| to.name.is_none() && !own.contains(&to.lock);
+        let wants_confirmation = !session.genesis().dev && to.iter().any(is_strange);
+        let amounts = unsigned.transfer.outputs.iter().map(|output| output.amount);
+        let paid = to.into_iter().zip(amounts).collect();
+        all.push(Prepared { unsigned, paid, wants_confirmation });
+    }
+    Ok(all)
+}
+
+/// As [`prepare`], for one payment from a wallet with keys of its own, and signed.
+///
+/// # Errors
+/// As [`prepare`].
 pub async fn plan(
     session: &Session,
     found: &Found,
@@ -127,7 +202,7 @@ pub async fn plan(
 /// As [`plan`], for several transactions, each of which may spend the change of those before it.
 ///
 /// # Errors
-/// As [`plan`].
+/// As [`prepare`].
 pub async fn plan_all(
     session: &Session,
     found: &Found,
@@ -135,131 +210,11 @@ pub async fn plan_all(
     options: &SendOptions,
     batches: &[Vec<(String, Sum)>],
 ) -> Result<Vec<Plan>, WalletError> {
-    let client = session.client()?;
-    let (_, coins) = view::coins(client, session.genesis(), found, ReadLevel::Latest).await?;
-    let least = session.genesis().ledger.relay_fee_rate_min;
-    let fee_rate = match options.fee_rate {
-        Some(rate) => rate,
-        None => fee_rate(client, least).await?,
-    };
-    let (kept, free) = coins.iter().cloned().partition(|coin| options.reserved.contains(&coin.outpoint));
-    let mut purse = Purse {
-        session,
-        client,
-        keys: unlocked.keys.iter().map(|key| (Lock::Key(key.public()).hash(), key)).collect(),
-        named: if options.coins.is_empty() { None } else { Some(named(&coins, &options.coins)?) },
-        free,
-        kept,
-        made: BTreeSet::new(),
-        change: *found.wallet.lock_hashes().last().expect("a wallet has an address"),
-        fee_rate,
-        long_rate: least,
-    };
-    let mut plans = Vec::with_capacity(batches.len());
-    for batch in batches {
-        plans.push(purse.pay(batch).await?);
-    }
-    Ok(plans)
-}
-
-/// What a wallet can spend while payments are planned.
-struct Purse<'a> {
-    session: &'a Session,
-    client: &'a Client,
-    keys: BTreeMap<LockHash, &'a SigningKey>,
-    /// Exactly these are spent.
-    named: Option<Vec<Owned>>,
-    free: Vec<Owned>,
-    /// Kept for payments with ids.
-    kept: Vec<Owned>,
-    /// Planned here: their change can be relied on.
-    made: BTreeSet<TxId>,
-    change: LockHash,
-    fee_rate: u64,
-    long_rate: u64,
-}
-
-impl Purse<'_> {
-    async fn pay(&mut self, sums: &[(String, Sum)]) -> Result<Plan, WalletError> {
-        let to: Vec<Recipient> =
-            sums.iter().map(|(to, _)| self.session.recipient(to)).collect::<Result<_, WalletError>>()?;
-        let (fee_rate, long_rate) = (self.fee_rate, self.long_rate);
-        let all = self.named.is_some();
-        let payment = Payment { pays: pays(&to, sums)?, change: self.change, fee_rate, long_rate, all };
-        let built = match &self.named {
-            Some(named) => self.build(&payment, named.iter()),
-            None => self.choose(&payment).await,
-        }?;
-        let is_strange = |to: &Recipient| to.name.is_none() && !self.keys.contains_key(&to.lock);
-        let wants_confirmation = !self.session.genesis().dev && to.iter().any(is_strange);
-        let amounts = built.transaction.outputs().iter().map(|output| output.amount);
-        let paid = to.into_iter().zip(amounts).collect();
-        self.settle(&built);
-        Ok(Plan { built, paid, wants_confirmation })
-    }
-
-    fn build<'c>(&self, payment: &Payment, coins: impl Iterator<Item = &'c Owned>) -> Result<Built, WalletError> {
-        let with_key = |coin: &Owned| {
-            Some(KeyCoin { outpoint: coin.outpoint, amount: coin.amount, key: self.keys.get(&coin.lock)? })
-        };
-        let coins: Vec<KeyCoin<'_>> = coins.filter_map(with_key).collect();
-        build::payment(self.session.network(), &coins, payment, &mut rand::rng())
-    }
-
-    async fn choose(&self, payment: &Payment) -> Result<Built, WalletError> {
-        let spendable = || self.free.iter().filter(|coin| coin.state == CoinState::Spendable);
-        let built = match self.build(payment, spendable()) {
-            Err(WalletError::Refused { kind, .. }) if kind == "insufficient-funds" => {
-                let mut own = own_change(self.client, &self.free, &self.keys).await?;
-                own.extend(&self.made);
-                let is_own = |coin: &&Owned| coin.height.is_none() && coin.state == CoinState::Pending;
-                let waiting = self.free.iter().filter(is_own).filter(|coin| own.contains(&coin.outpoint.txid));
-                self.build(payment, spendable().chain(waiting))
-            }
-            result => result,
-        };
-        built.map_err(|error| beside_kept(error, &self.kept))
-    }
-
-    /// The next payment finds the coins as this one leaves them.
-    fn settle(&mut self, built: &Built) {
-        let transaction = &built.transaction;
-        self.free.retain(|coin| !transaction.inputs().contains(&coin.outpoint));
-        if built.change == Amount::ZERO {
-            return;
-        }
-        let txid = transaction.id();
-        let index = u32::try_from(transaction.outputs().len() - 1).expect("few outputs");
-        let (outpoint, amount, lock) = (OutPoint { txid, index }, built.change, self.change);
-        self.free.push(Owned { outpoint, amount, lock, height: None, state: CoinState::Pending });
-        self.made.insert(txid);
-    }
-}
-
-/// Says why there is not enough, when there is more.
-fn beside_kept(error: WalletError, kept: &[Owned]) -> WalletError {
-    let waiting = kept.iter().filter(|coin| coin.state == CoinState::Spendable).count();
-    match error {
-        WalletError::Refused { kind, message } if kind == "insufficient-funds" && waiting > 0 => {
-            let message = format!(
-                "{message}; {waiting} more coins are kept for payments that were begun with an id: repeat those, or name coins with --coin"
-            );
-            WalletError::Refused { kind, message }
-        }
-        error => error,
-    }
-}
-
-/// What these recipients get.
-fn pays(to: &[Recipient], sums: &[(String, Sum)]) -> Result<Pays, WalletError> {
-    if let ([to], [(_, Sum::Max)]) = (to, sums) {
-        return Ok(Pays::Everything(to.lock));
-    }
-    let output = |(to, (_, sum)): (&Recipient, &(String, Sum))| match sum {
-        Sum::Exactly(amount) => Ok(Output { amount: *amount, lock: to.lock }),
-        Sum::Max => Err(WalletError::Usage("max is for a single recipient, who gets all there is".to_owned())),
-    };
-    Ok(Pays::Each(to.iter().zip(sums).map(output).collect::<Result<_, WalletError>>()?))
+    let mut known = Known::of(vec![found.clone()]);
+    known.means.add_keys(unlocked.keys.iter().map(SigningKey::public));
+    let ring = build::ring([unlocked]);
+    let prepared = prepare(session, found, &known, options, batches).await?;
+    prepared.into_iter().map(|one| one.sign(session.network(), &ring)).collect()
 }
 
 /// What to pay when nobody says: the node's estimate, as far as it makes sense. `least` is the net's own minimum.
@@ -287,32 +242,6 @@ fn named(coins: &[Owned], names: &[String]) -> Result<Vec<Owned>, WalletError> {
     };
     let distinct: BTreeSet<&String> = names.iter().collect();
     distinct.into_iter().map(one).collect()
-}
-
-/// Transactions in the mempool that spend nothing but the wallet's own coins: their outputs can be relied on.
-async fn own_change(
-    client: &Client,
-    coins: &[Owned],
-    keys: &BTreeMap<LockHash, &SigningKey>,
-) -> Result<BTreeSet<TxId>, WalletError> {
-    let waiting = coins.iter().filter(|coin| coin.height.is_none() && coin.state == CoinState::Pending);
-    let txids: BTreeSet<TxId> = waiting.map(|coin| coin.outpoint.txid).collect();
-    let mut own = BTreeSet::new();
-    for txid in txids {
-        let view = match client.transaction(&txid.to_string()).await {
-            Ok(view) => view,
-            // It left the mempool in the meantime.
-            Err(ClientError::NotFound(_)) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        let transaction = hex::decode(&view.hex).ok().and_then(|bytes| decode::<Transaction>(&bytes).ok());
-        let ours =
-            |witness: &Witness| matches!(witness, Witness::Spend(spend) if keys.contains_key(&spend.lock.hash()));
-        if transaction.is_some_and(|transaction| transaction.id() == txid && transaction.witnesses.iter().all(ours)) {
-            own.insert(txid);
-        }
-    }
-    Ok(own)
 }
 
 impl Plan {
@@ -354,7 +283,16 @@ fn sent(attempt: &Attempt, status: &'static str, place: Option<TxStatus>, since:
 /// # Errors
 /// [`WalletError::Refused`] when it would not.
 pub async fn rehearse(client: &Client, transaction: &Transaction) -> Result<(), WalletError> {
-    let tested = client.test(vec![hex::encode(encode(transaction))]).await?;
+    rehearse_all(client, &[transaction]).await
+}
+
+/// As [`rehearse`], for transactions that may spend from each other, in their order.
+///
+/// # Errors
+/// [`WalletError::Refused`] when it would not take one of them.
+pub async fn rehearse_all(client: &Client, transactions: &[&Transaction]) -> Result<(), WalletError> {
+    let tested =
+        client.test(transactions.iter().map(|transaction| hex::encode(encode(*transaction))).collect()).await?;
     match tested.refusal {
         Some(refusal) => Err(WalletError::refused(&refusal.kind, refusal.message)),
         None => Ok(()),

@@ -177,6 +177,20 @@ impl Session {
         chosen.iter().map(|path| self.checked(path)).collect()
     }
 
+    /// All wallets of this machine that serve this net: one's own, then the net's accounts. Files that cannot be read are left out.
+    #[must_use]
+    pub fn at_hand(&self) -> Vec<Found> {
+        let dirs = std::iter::once(self.home.wallets()).chain(self.accounts.clone());
+        let paths = dirs.flat_map(|dir| paths(&dir).unwrap_or_default());
+        paths.filter_map(|path| self.checked(&path).ok()).collect()
+    }
+
+    /// How far a dev net's own clock is ahead of this machine's.
+    pub(crate) fn clock_offset_ms(&self) -> i64 {
+        let dir = self.accounts.as_deref().and_then(Path::parent);
+        dir.and_then(|dir| Manifest::read(dir).ok()).map_or(0, |manifest| manifest.clock_offset_ms)
+    }
+
     fn names(&self) -> Vec<String> {
         let dirs = std::iter::once(self.home.wallets()).chain(self.accounts.clone());
         let paths = dirs.flat_map(|dir| paths(&dir).unwrap_or_default());

@@ -72,6 +72,9 @@ pub(crate) struct Send {
     /// Spend exactly this coin; may be given several times
     #[arg(long, value_name = "TXID:N", env = "BEZANT_COIN")]
     pub(crate) coin: Vec<String>,
+    /// From a hash lock: a file with the preimage, 64 hex digits; may be given several times
+    #[arg(long, value_name = "FILE", env = "BEZANT_PREIMAGE_FILE")]
+    pub(crate) preimage_file: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) following: Following,
     /// Proof of work: confirmations that count as final for this call

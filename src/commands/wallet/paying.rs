@@ -1,18 +1,20 @@
 //! `wallet send`, `pay`, `bump` and `cancel`.
 
-use super::{bzt, session, unlock};
-use crate::cli::{Global, Pay, Replace, Send};
+use super::signers::{self, known};
+use super::{bzt, session};
+use crate::cli::{Global, Password, Pay, Replace, Send};
 use crate::commands::password;
 use crate::output::{Failure, Outcome, Output, table};
 use bezant_api::types::ReadLevel;
 use bezant_consensus::ledger::transaction::OutPoint;
-use bezant_wallet::build::Sum;
+use bezant_wallet::build::{self, Sum};
 use bezant_wallet::error::WalletError;
 use bezant_wallet::journal::{self, Attempt, Entry, Journal, Kept, Kind};
 use bezant_wallet::payout::{self, Payout};
+use bezant_wallet::purse::Known;
 use bezant_wallet::repeat;
 use bezant_wallet::replace;
-use bezant_wallet::send::{self, FollowOptions, Plan, SendOptions, Sent, Wait};
+use bezant_wallet::send::{self, FollowOptions, Plan, Prepared, SendOptions, Sent, Wait};
 use bezant_wallet::session::{Found, Session};
 use bezant_wallet::view;
 use serde_json::json;
@@ -36,9 +38,9 @@ pub(super) async fn send(arguments: &Send, global: &Global, output: &Output) -> 
         Before::Nothing(reserved) => reserved,
     };
     let options = SendOptions { fee_rate: arguments.fee_rate, coins: arguments.coin.clone(), reserved };
-    let unlocked = unlock(&found, &arguments.password, global)?;
-    let plan = send::plan(&session, &found, &unlocked, &options, &pays).await?;
-    drop(unlocked);
+    let known = known(&session, &found, &arguments.preimage_file)?;
+    let prepared = send::prepare(&session, &found, &known, &options, &[pays]).await?;
+    let plan = sign(&session, &known, prepared, &arguments.password, global)?.remove(0);
     let client = session.client()?;
     if arguments.dry_run || arguments.id.is_some() {
         // An id is bound to its first transaction for ever: better one that is taken.
@@ -54,6 +56,22 @@ pub(super) async fn send(arguments: &Send, global: &Global, output: &Output) -> 
         return repeated(&session, &kept, false, follow, &what, output).await;
     }
     print_sent(&send::submit(client, &entry.attempt, follow).await?, &what, output)
+}
+
+/// Signs them all with the keys that they need, and no others.
+fn sign(
+    session: &Session,
+    known: &Known,
+    prepared: Vec<Prepared>,
+    password: &Password,
+    global: &Global,
+) -> Result<Vec<Plan>, Failure> {
+    let keys = prepared.iter().flat_map(|one| one.unsigned.keys()).collect();
+    let unlocked = signers::unlock(known, &keys, password, global)?;
+    let ring = build::ring(&unlocked);
+    let signed: Result<Vec<Plan>, WalletError> =
+        prepared.into_iter().map(|one| one.sign(session.network(), &ring)).collect();
+    Ok(signed?)
 }
 
 enum Before {
@@ -131,8 +149,10 @@ pub(super) async fn replace(arguments: &Replace, kind: Kind, global: &Global, ou
     let session = session(&arguments.target, global).await?;
     let wallets = session.wallets(arguments.from.as_deref())?;
     let original = replace::original(&session, &wallets, &arguments.txid).await?;
-    let unlocked = unlock(&original.found, &arguments.password, global)?;
-    let attempt = replace::plan(&session, &original, &unlocked, kind, arguments.fee_rate).await?;
+    let known = known(&session, &original.found, &[])?;
+    let unsigned = replace::prepare(&session, &original, &known, kind, arguments.fee_rate).await?;
+    let unlocked = signers::unlock(&known, &unsigned.keys(), &arguments.password, global)?;
+    let attempt = replace::sign(&session, unsigned, kind, &build::ring(&unlocked)).await?;
     drop(unlocked);
     let sent = if arguments.dry_run {
         send::dry_run(&attempt)
@@ -194,12 +214,13 @@ async fn fresh(
     journal: &Journal,
     payout: &Payout,
 ) -> Result<Vec<Attempt>, Failure> {
-    let unlocked = unlock(found, &arguments.password, global)?;
     let options = SendOptions { fee_rate: arguments.fee_rate, reserved: journal.reserved()?, ..SendOptions::default() };
-    let plans = send::plan_all(session, found, &unlocked, &options, &payout.batches()).await?;
-    drop(unlocked);
-    // The others may spend from it, and a node cannot be asked about those yet.
-    send::rehearse(session.client()?, &plans[0].built.transaction).await?;
+    let known = known(session, found, &[])?;
+    let prepared = send::prepare(session, found, &known, &options, &payout.batches()).await?;
+    let plans = sign(session, &known, prepared, &arguments.password, global)?;
+    // All at once, since they may spend from each other: if a node would refuse the last, nothing is sent.
+    let transactions: Vec<_> = plans.iter().map(|plan| &plan.built.transaction).collect();
+    send::rehearse_all(session.client()?, &transactions).await?;
     if !arguments.dry_run {
         confirm(&plans, arguments.yes, global)?;
     }

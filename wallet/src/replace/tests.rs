@@ -1,15 +1,17 @@
 use super::*;
+use crate::build::sizes;
+use bezant_consensus::ledger::hash::NetworkId;
+use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::rules::isolated;
-use bezant_consensus::ledger::transaction::OutPoint;
 use proptest::prelude::*;
 
 const NETWORK: NetworkId = NetworkId([9; 32]);
 
-fn coins<'a>(amounts: &[u64], first: u8, key: &'a SigningKey) -> Vec<KeyCoin<'a>> {
-    let coin = |(index, amount): (usize, &u64)| KeyCoin {
+fn coins(amounts: &[u64], first: u8, key: &SigningKey) -> Vec<OpenCoin> {
+    let coin = |(index, amount): (usize, &u64)| OpenCoin {
         outpoint: OutPoint { txid: TxId([first + index as u8; 32]), index: 0 },
         amount: grains(*amount),
-        key,
+        opening: Opening::of_key(key.public()),
     };
     amounts.iter().enumerate().map(coin).collect()
 }
@@ -25,6 +27,7 @@ proptest! {
         step in 1u64..2_000,
     ) {
         let key = SigningKey::from_seed(&[1; 32]);
+        let ring: Ring<'_> = [(key.public(), &key)].into();
         let kept: Vec<Output> = paid.iter().map(|p| Output { amount: grains(*p), lock: LockHash([5; 32]) }).collect();
         let old_bytes = sizes().of(spent.len() as u64, kept.len() as u64 + 1);
         let replacement = Replacement {
@@ -32,7 +35,7 @@ proptest! {
             rate: rate_asked, old_fee, old_bytes, step,
         };
         let all: u64 = spent.iter().chain(&more).sum();
-        let Ok(built) = replacement.build(&NETWORK) else {
+        let Ok(built) = replacement.build().and_then(|unsigned| unsigned.sign(&NETWORK, &ring)) else {
             // Only if everything together does not pay for it.
             let bytes = sizes().of((spent.len() + more.len()) as u64, kept.len() as u64 + 1);
             let most = fee(bytes, rate_asked).max(replacement.floor(bytes)) + fee(sizes().input, rate_asked) + 1;

@@ -6,12 +6,22 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 fn candidates(amounts: &[u64]) -> Vec<Candidate> {
+    uneven(amounts, 0)
+}
+
+/// Every second and third coin takes more bytes to spend.
+fn uneven(amounts: &[u64], more: u64) -> Vec<Candidate> {
     let candidate = |(index, grains): (usize, &u64)| Candidate {
         index,
         amount: Amount::from_grains(*grains).unwrap(),
         outpoint: OutPoint { txid: TxId::default(), index: index as u32 },
+        bytes: sizes().input + more * (index % 3) as u64,
     };
     amounts.iter().enumerate().map(candidate).collect()
+}
+
+fn load(coins: &[Candidate], chosen: &[usize]) -> Load {
+    chosen.iter().fold(Load::default(), |load, index| load.and(coins[*index].bytes))
 }
 
 fn exactly(grains: u64) -> Sum {
@@ -27,21 +37,21 @@ fn drawn(coins: &[Candidate], want: &Want, seed: u64) -> Result<Choice, WalletEr
 }
 
 /// Whether a set of coins pays without change, as the rules of a choice have it, and what that wastes: tried for every set.
-fn least_waste_of_all(amounts: &[u64], search: &Search<'_>) -> Option<u128> {
-    let spend = fee(search.sizes.input, search.want.rate);
-    let worthy: Vec<u64> = amounts.iter().copied().filter(|amount| *amount > spend).collect();
-    let choice = |set: u32| {
-        let coins: Vec<usize> = (0..worthy.len()).filter(|index| set >> index & 1 == 1).collect();
-        let total = coins.iter().map(|index| worthy[*index]).sum();
-        search.divide(coins, total).filter(|choice| choice.change == Amount::ZERO)
+fn least_waste_of_all(coins: &[Candidate], search: &Search<'_>) -> Option<u128> {
+    let worthy = worthy(coins, search);
+    let waste = |set: u32| {
+        let chosen: Vec<&Candidate> =
+            (0..worthy.len()).filter(|index| set >> index & 1 == 1).map(|index| worthy[index]).collect();
+        let (choice, load) = search.everything(&chosen)?;
+        (choice.change == Amount::ZERO).then(|| search.waste(&choice, load))
     };
-    (1..1u32 << worthy.len()).filter_map(choice).map(|choice| search.waste(&choice)).min()
+    (1..1u32 << worthy.len()).filter_map(waste).min()
 }
 
-fn worthy(coins: &[Candidate], rate: u64) -> Vec<&Candidate> {
-    let mut coins: Vec<&Candidate> =
-        coins.iter().filter(|coin| coin.amount.grains() > fee(sizes().input, rate)).collect();
-    coins.sort_unstable_by_key(|coin| (Reverse(coin.amount), coin.outpoint));
+fn worthy<'a>(coins: &'a [Candidate], search: &Search<'_>) -> Vec<&'a Candidate> {
+    let is_worthy = |coin: &&Candidate| coin.amount.grains() > fee(coin.bytes, search.want.rate);
+    let mut coins: Vec<&Candidate> = coins.iter().filter(is_worthy).collect();
+    coins.sort_by_key(|coin| (Reverse(search.value(coin)), coin.outpoint));
     coins
 }
 
@@ -54,23 +64,24 @@ proptest! {
         rate in 0u64..20_000,
         max in any::<bool>(),
         all in any::<bool>(),
+        more in prop_oneof![Just(0u64), 1u64..400],
         seed in any::<u64>(),
     ) {
-        let coins = candidates(&amounts);
+        let coins = uneven(&amounts, more);
         let sum = if max { Sum::Max } else { exactly(wanted) };
         let want = Want { sum, recipients, rate, long_rate: rate / 2, all };
         let Ok(choice) = drawn(&coins, &want, seed) else {
             // Only if even all worthwhile coins do not suffice.
-            let total: u64 = amounts.iter().filter(|a| all || **a > fee(sizes().input, rate)).sum();
-            let count = amounts.iter().filter(|a| all || **a > fee(sizes().input, rate)).count() as u64;
+            let worthy = coins.iter().filter(|coin| all || coin.amount.grains() > fee(coin.bytes, rate));
+            let (total, bytes) = worthy.fold((0, 0), |sum, coin| (sum.0 + coin.amount.grains(), sum.1 + coin.bytes));
             let needed = if max { 1 } else { wanted };
-            prop_assert!(total < needed + fee(sizes().of(count.max(1), recipients), rate));
+            prop_assert!(total < needed + fee(sizes().with(bytes.max(sizes().input), recipients), rate));
             return Ok(());
         };
         let total: u64 = choice.coins.iter().map(|index| amounts[*index]).sum();
         prop_assert_eq!(total, choice.amount.grains() + choice.fee.grains() + choice.change.grains());
         let outputs = if choice.change == Amount::ZERO { recipients } else { recipients + 1 };
-        prop_assert!(choice.fee.grains() >= fee(sizes().of(choice.coins.len() as u64, outputs), rate));
+        prop_assert!(choice.fee.grains() >= fee(sizes().with(load(&coins, &choice.coins).bytes, outputs), rate));
         prop_assert!(choice.change == Amount::ZERO || choice.change.grains() > fee(sizes().input, rate));
         let distinct: std::collections::BTreeSet<_> = choice.coins.iter().collect();
         prop_assert_eq!(distinct.len(), choice.coins.len());
@@ -93,20 +104,30 @@ proptest! {
         recipients in 1u64..4,
         rate in 0u64..3_000,
         long_rate in 0u64..3_000,
+        more in prop_oneof![Just(0u64), 1u64..400],
         seed in any::<u64>(),
     ) {
-        let coins = candidates(&amounts);
+        let coins = uneven(&amounts, more);
         let want = Want { sum: exactly(wanted), recipients, rate, long_rate, all: false };
-        let search = Search { want: &want, sizes: sizes(), inputs_max: sizes().inputs_max(recipients) };
-        let found = search.changeless(&worthy(&coins, rate), TRIES_MAX).map(|choice| search.waste(&choice));
-        prop_assert_eq!(found, least_waste_of_all(&amounts, &search));
-        let draw = search.draw(&worthy(&coins, rate), &mut StdRng::seed_from_u64(seed));
+        let search = Search { want: &want, sizes: sizes() };
+        let waste = |found: (Choice, Load)| search.waste(&found.0, found.1);
+        let found = search.changeless(&worthy(&coins, &search), TRIES_MAX).map(waste);
+        prop_assert_eq!(found, least_waste_of_all(&coins, &search));
+        let draw = search.draw(&worthy(&coins, &search), &mut StdRng::seed_from_u64(seed));
         let chosen = drawn(&coins, &want, seed).ok();
         prop_assert_eq!(chosen.is_some(), draw.is_some() || found.is_some());
         if let (Some(chosen), Some(draw)) = (chosen, draw) {
-            prop_assert!(search.waste(&chosen) <= search.waste(&draw));
+            let chosen_load = load(&coins, &chosen.coins);
+            prop_assert!(search.waste(&chosen, chosen_load) <= waste(draw));
         }
     }
+}
+
+/// Inputs of a single key that fit beside one recipient and change.
+fn inputs_max() -> usize {
+    let is_too_much =
+        |inputs: &usize| !sizes().fits(Load { inputs: *inputs, bytes: *inputs as u64 * sizes().input }, 1);
+    (0..).find(is_too_much).unwrap() - 1
 }
 
 #[test]
@@ -137,8 +158,10 @@ fn dear_bytes_are_saved() {
     let coins = candidates(&[60_000 + fee(sizes().of(2, 1), 10_000), 40_000, 2_000_000]);
     for seed in 0..20 {
         let busy = drawn(&coins, &want(exactly(100_000), 10_000), seed).unwrap();
-        let search = Search { want: &want(exactly(100_000), 10_000), sizes: sizes(), inputs_max: 100 };
-        assert!(search.waste(&busy) <= search.inputs_waste(2), "seed {seed}: {busy:?}");
+        let search = Search { want: &want(exactly(100_000), 10_000), sizes: sizes() };
+        let two = Load { inputs: 2, bytes: 2 * sizes().input };
+        let waste = search.waste(&busy, load(&coins, &busy.coins));
+        assert!(waste <= search.inputs_waste(two), "seed {seed}: {busy:?}");
     }
 }
 
@@ -164,7 +187,7 @@ fn each_refusal_has_its_name() {
     assert_eq!(kind(&many, exactly(2_500_000), 0, false), "insufficient-funds");
     assert_eq!(kind(&many, Sum::Max, 0, true), "too-many-coins");
     let most = drawn(&candidates(&many), &want(Sum::Max, 0), 1).unwrap();
-    assert_eq!(most.coins.len(), sizes().inputs_max(1));
+    assert_eq!(most.coins.len(), inputs_max());
     assert!(sizes().of(most.coins.len() as u64, 2) <= TRANSACTION_BYTES_MAX as u64);
 }
 
@@ -173,7 +196,7 @@ fn of_too_many_drawn_the_largest_stay() {
     let mut amounts = vec![1_000; 5_000];
     amounts.extend([5_000_000; 3]);
     let choice = drawn(&candidates(&amounts), &want(exactly(15_100_000), 0), 7).unwrap();
-    assert!(choice.coins.len() <= sizes().inputs_max(1), "{}", choice.coins.len());
+    assert!(choice.coins.len() <= inputs_max(), "{}", choice.coins.len());
 }
 
 /// Sets of coins that make careless searches take 2^N steps.
@@ -193,6 +216,6 @@ fn no_set_of_coins_makes_it_slow() {
         let begin = std::time::Instant::now();
         let choice = drawn(&coins, &Want { long_rate: 1_000, ..want(exactly(wanted), 1_000) }, 1).unwrap();
         println!("{name}: {} of {} coins in {:?}", choice.coins.len(), amounts.len(), begin.elapsed());
-        assert!(choice.coins.len() <= sizes().inputs_max(1));
+        assert!(choice.coins.len() <= inputs_max());
     }
 }

@@ -1,8 +1,10 @@
 use super::*;
+use crate::build::KeyCoin;
 use bezant_api::event::{EVENTS_NOTIFICATION, Event};
 use bezant_api::types::SubmitResult;
-use bezant_consensus::ledger::hash::NetworkId;
+use bezant_consensus::ledger::hash::TxId;
 use bezant_consensus::ledger::transaction::OutPoint;
+use bezant_consensus::ledger::transaction::Output;
 use jsonrpsee::server::{RpcModule, Server, ServerHandle, SubscriptionMessage};
 use jsonrpsee::types::ErrorObjectOwned;
 use std::sync::{Arc, Mutex};
