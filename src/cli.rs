@@ -8,7 +8,9 @@ pub(crate) use sim::{Mining, MiningScenario, Sim, SimCommand, Twins};
 pub(crate) use testnet::{
     Byzantine, Load, Mine, ModeOrOff, Nodes, Testnet, TestnetTime, Up, Validator, ValidatorChange, Wait,
 };
-pub(crate) use wallet::{MakeReceipt, Password, Pay, Replace, Send, VerifyReceipt, Wallet, WalletNew};
+pub(crate) use wallet::{
+    MakeReceipt, Offer, Password, Pay, Replace, Send, Swap, SwapStep, VerifyReceipt, Wallet, WalletNew, WhichSwap,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;

@@ -2,9 +2,11 @@
 
 mod paying;
 mod receipt;
+mod swap;
 
 pub(crate) use paying::{Pay, Replace, Send};
 pub(crate) use receipt::{MakeReceipt, VerifyReceipt};
+pub(crate) use swap::{Offer, Swap, SwapStep, WhichSwap};
 
 use super::Target;
 use bezant_api::types::ReadLevel;
@@ -95,6 +97,9 @@ pub(crate) enum Wallet {
     /// Take a transfer that waits back: its coins return to the wallet, less a fee
     #[command(after_help = "Examples:\n  bezant wallet cancel TXID\n  bezant wallet cancel TXID --dry-run --json")]
     Cancel(Replace),
+    /// Exchange coins with somebody on another net, without anybody in between
+    #[command(subcommand, after_help = swap::SWAP_HELP)]
+    Swap(Swap),
 }
 
 /// Which wallet, on which net.

@@ -3,6 +3,7 @@
 mod paying;
 mod receipt;
 mod signers;
+mod swap;
 
 use crate::cli::{Global, Password, Target, Wallet, WalletNew};
 use crate::commands::{net, password};
@@ -70,6 +71,7 @@ pub(crate) async fn run(command: Wallet, global: &Global, output: &Output) -> Ou
         Wallet::Pay(options) => paying::pay(&options, global, output).await,
         Wallet::Bump(options) => paying::replace(&options, Kind::Bump, global, output).await,
         Wallet::Cancel(options) => paying::replace(&options, Kind::Cancel, global, output).await,
+        Wallet::Swap(command) => swap::run(command, global, output).await,
         Wallet::Receipt(options) => receipt::make(&options, global, output).await,
         Wallet::VerifyReceipt(options) => receipt::verify(&options, global, output),
     }

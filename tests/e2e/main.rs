@@ -23,5 +23,6 @@ mod sequences;
 mod solo;
 mod stratum;
 mod stream;
+mod swaps;
 mod unsynced;
 mod view;

@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -124,12 +124,12 @@ pub(crate) fn finish(mut child: Child, limit: Duration) -> Ran {
 
 /// A home with at most one net in it, which is gone at the end, however the test ends.
 pub(crate) struct Net {
-    home: TempDir,
+    home: Arc<TempDir>,
     name: String,
     runtime: Runtime,
     /// Whoever was seen supervising this net or being a node of it.
     seen: Mutex<Vec<ProcessId>>,
-    _permit: Permit,
+    _permit: Option<Permit>,
 }
 
 impl Net {
@@ -137,14 +137,22 @@ impl Net {
     pub(crate) fn empty() -> Net {
         let permit = Permit::take();
         let home = tempfile::Builder::new().prefix("bezant-e2e-").tempdir().expect("a temporary directory");
+        Net::of(Arc::new(home), format!("e2e-{}", std::process::id()), Some(permit))
+    }
+
+    /// Another net in the same home, for a test that needs two at once; not running yet.
+    pub(crate) fn beside(&self) -> Net {
+        Net::of(self.home.clone(), format!("{}-other", self.name), None)
+    }
+
+    fn of(home: Arc<TempDir>, name: String, permit: Option<Permit>) -> Net {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        Net {
-            name: format!("e2e-{}", std::process::id()),
-            home,
-            runtime: runtime.expect("a runtime"),
-            seen: Mutex::default(),
-            _permit: permit,
-        }
+        Net { name, home, runtime: runtime.expect("a runtime"), seen: Mutex::default(), _permit: permit }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// A running net.

@@ -25,16 +25,22 @@ pub mod terms;
 
 use crate::build::Sum;
 use crate::error::WalletError;
+use crate::files::{self, Replaces};
 use crate::keystore::WalletFile;
 use crate::purse::{self, Known};
 use crate::send::{self, Prepared, SendOptions};
 use crate::session::{Found, Session};
 use bezant_api::event::EventKind;
+use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::hash::LockHash;
+use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::Lock;
+use rand::TryRng;
 use seen::State;
+use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
-use terms::{Left, Side, Terms, step_s};
+use terms::{Left, Side, TERMS_BYTES_MAX, Terms, step_s};
 use tokio::time::timeout;
 
 /// Between two looks when no event comes: time passes without blocks too.
@@ -79,6 +85,69 @@ impl Role {
     }
 }
 
+/// Reads an offer's file.
+///
+/// # Errors
+/// [`WalletError::Usage`] when it cannot be read or is none.
+pub fn read(file: &Path) -> Result<Terms, WalletError> {
+    let failed = |error: &dyn std::fmt::Display| WalletError::Usage(format!("swap {}: {error}", file.display()));
+    let mut text = String::new();
+    let opened = std::fs::File::open(file).map_err(|error| failed(&error))?;
+    opened.take(TERMS_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| failed(&error))?;
+    if text.len() as u64 > TERMS_BYTES_MAX {
+        return Err(failed(&"it is too large for an offer of a swap"));
+    }
+    Terms::from_text(&text).map_err(|error| failed(&format!("this is no offer of a swap: {error}")))
+}
+
+/// Writes an offer's file; it is on the disk afterwards. There must be none yet.
+///
+/// # Errors
+/// When the system refuses.
+pub fn write(terms: &Terms, file: &Path) -> Result<(), WalletError> {
+    files::write(file, terms.to_text().as_bytes(), Replaces::Nothing)
+        .map_err(|error| WalletError::Failed(format!("{}: {error}", file.display())))
+}
+
+/// New terms: what a maker's wallet pays on one net and gets on another, and with whom. The key is the wallet's newest on the net where
+/// it is paid. Unless said otherwise, times leave every step four times what it takes.
+///
+/// # Errors
+/// [`WalletError::Usage`] for a party that nobody knows, when no node answers, or when the system gives no random numbers.
+pub async fn new_terms(
+    (first, paying, give): (&Session, &Found, Amount),
+    (second, paid, get): (&Session, &Found, Amount),
+    with: &str,
+    refund_after: Option<Duration>,
+    key: &SigningKey,
+) -> Result<Terms, WalletError> {
+    let taker = first.recipient(with)?;
+    // A name may stand for other keys on the other net; an address is a lock, which is the same everywhere.
+    let taker_there = if taker.name.is_some() { second.recipient(with)?.lock } else { taker.lock };
+    let mut nonce = [0; 32];
+    rand::rngs::SysRng
+        .try_fill_bytes(&mut nonce)
+        .map_err(|error| WalletError::Failed(format!("the system gives no random numbers: {error}")))?;
+    let after_s = match refund_after {
+        Some(after) => u32::try_from(after.as_secs()).unwrap_or(u32::MAX),
+        None => 8 * step_s(first.genesis()).saturating_add(step_s(second.genesis())),
+    };
+    let last = |found: &Found| found.wallet.locks.last().expect("a wallet has an address").hash();
+    let side = async |session: &Session, amount, payer, payee, after_s: u32| {
+        let refund_from = now(session).await?.saturating_add(after_s);
+        Ok::<Side, WalletError>(Side { network: *session.network(), amount, payer, payee, refund_from })
+    };
+    let pays = side(first, give, last(paying), taker.lock, after_s).await?;
+    let gets = side(second, get, taker_there, last(paid), after_s / 2).await?;
+    Ok(Terms::new(nonce, pays, gets, key))
+}
+
+/// The time by which a net judges its next block.
+async fn now(session: &Session) -> Result<u32, WalletError> {
+    let height = session.client()?.tip().await?.height;
+    Ok(purse::next_place(session, height, true).await?.time)
+}
+
 /// A swap between two nets that are at hand.
 #[derive(Debug)]
 pub struct Swap {
@@ -95,7 +164,8 @@ impl Swap {
     /// [`WalletError::Usage`] when the terms are about other nets.
     pub fn new(terms: Terms, one: Session, other: Session) -> Result<Swap, WalletError> {
         let is = |session: &Session, side: &Side| *session.network() == side.network;
-        match (is(&one, &terms.first) && is(&other, &terms.second), is(&other, &terms.first) && is(&one, &terms.second)) {
+        match (is(&one, &terms.first) && is(&other, &terms.second), is(&other, &terms.first) && is(&one, &terms.second))
+        {
             (true, _) => Ok(Swap { terms, first: one, second: other }),
             (_, true) => Ok(Swap { terms, first: other, second: one }),
             _ => Err(WalletError::Usage(
@@ -130,12 +200,13 @@ impl Swap {
     pub fn party(&self, name: Option<&str>) -> Result<Party, WalletError> {
         let found = match name {
             Some(name) => {
-                let own = |role| {
+                let own = |role: Role| {
                     let paying = self.session(role.pays_on()).wallet(name);
                     let paid = self.session(role.is_paid_on()).wallet(name);
                     Ok(self.is_party(role, paying?, paid?))
                 };
-                let parties: Result<Vec<Option<Party>>, WalletError> = [Role::Maker, Role::Taker].map(own).into_iter().collect();
+                let parties: Result<Vec<Option<Party>>, WalletError> =
+                    [Role::Maker, Role::Taker].map(own).into_iter().collect();
                 parties?.into_iter().flatten().collect::<Vec<_>>()
             }
             None => [Role::Maker, Role::Taker].into_iter().flat_map(|role| self.at_hand(role)).collect(),
@@ -164,7 +235,8 @@ impl Swap {
     }
 
     fn is_party(&self, role: Role, paying: Found, paid: Found) -> Option<Party> {
-        let has = |found: &Found, lock: &LockHash| !found.wallet.is_watching() && found.wallet.lock_hashes().contains(lock);
+        let has =
+            |found: &Found, lock: &LockHash| !found.wallet.is_watching() && found.wallet.lock_hashes().contains(lock);
         let (gives, gets) = (self.side(role.pays_on()).payer, self.side(role.is_paid_on()).payee);
         (has(&paying, &gives) && has(&paid, &gets)).then_some(Party { role, paying, paid })
     }
@@ -183,9 +255,8 @@ impl Swap {
     /// When no node answers.
     pub async fn left(&self, net: Net) -> Result<Left, WalletError> {
         let session = self.session(net);
-        let height = session.client()?.tip().await?.height;
-        let now = purse::next_place(session, height, true).await?.time;
-        Ok(Left { left_s: self.side(net).refund_from.saturating_sub(now), step_s: step_s(session.genesis()) })
+        let left_s = self.side(net).refund_from.saturating_sub(now(session).await?);
+        Ok(Left { left_s, step_s: step_s(session.genesis()) })
     }
 
     /// Waits until a side is as it should be; gives it as it is when the time is over.

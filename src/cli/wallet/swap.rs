@@ -32,9 +32,7 @@ pub(crate) enum Swap {
     )]
     Offer(Offer),
     /// Taker: check an offer, and pay into its lock on the second net
-    #[command(
-        after_help = "Example:\n  bezant wallet swap accept trade.swap --net pow --other-net pbft --wallet bob"
-    )]
+    #[command(after_help = "Example:\n  bezant wallet swap accept trade.swap --net pow --other-net pbft --wallet bob")]
     Accept(SwapStep),
     /// Take what the other one paid: first the maker, which tells the secret; then the taker
     #[command(

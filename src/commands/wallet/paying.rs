@@ -140,7 +140,7 @@ fn print_sent(sent: &Sent, what: &str, output: &Output) -> Outcome {
     output.result(sent, || format!("{what}, {}", sent_text(sent)))
 }
 
-fn sent_text(sent: &Sent) -> String {
+pub(super) fn sent_text(sent: &Sent) -> String {
     let place = sent.height.map_or(String::new(), |height| format!(" at height {height}"));
     format!("fee {}: {}{place} after {} ms\n{}", bzt(&sent.fee), sent.status, sent.elapsed_ms, sent.txid)
 }

@@ -9,11 +9,14 @@ use bezant_consensus::ledger::hash::{LockHash, TxId, sha256};
 use bezant_consensus::ledger::transaction::{Transaction, Witness};
 use serde::Serialize;
 
+#[cfg(test)]
+mod tests;
+
 /// Pages of a lock's history that are looked at. Two entries would do, but strangers may pay to any lock.
 const PAGES_MAX: usize = 20;
 
-/// How far a side is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How far a side is, in this order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// Nothing was paid yet, or less than was agreed.
     Unpaid,
