@@ -162,6 +162,11 @@ fn every_command_of_51_percent_works() {
     carry_out("51-percent.md", 17);
 }
 
+#[test]
+fn every_command_of_a_swap_works() {
+    carry_out("a-swap.md", 15);
+}
+
 fn pages(dir: &Path, found: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(dir).expect("docs can be read");
     for path in entries.map(|entry| entry.expect("docs can be read").path()) {

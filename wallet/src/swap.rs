@@ -130,7 +130,7 @@ pub async fn new_terms(
         .map_err(|error| WalletError::Failed(format!("the system gives no random numbers: {error}")))?;
     let after_s = match refund_after {
         Some(after) => u32::try_from(after.as_secs()).unwrap_or(u32::MAX),
-        None => 8 * step_s(first.genesis()).saturating_add(step_s(second.genesis())),
+        None => step_s(first.genesis()).saturating_add(step_s(second.genesis())).saturating_mul(8),
     };
     let last = |found: &Found| found.wallet.locks.last().expect("a wallet has an address").hash();
     let side = async |session: &Session, amount, payer, payee, after_s: u32| {
