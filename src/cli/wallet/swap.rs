@@ -10,18 +10,20 @@ use std::time::Duration;
 
 /// What goes without saying in a synopsis.
 pub(crate) const SWAP_HELP: &str = "\
-Two people exchange coins of two nets, and nobody can run away with both. The maker offers: he pays into a lock on his net, which
-the taker can open with a secret, or the maker after some time. The taker accepts: he pays into such a lock on the other net,
-which opens sooner for him. The maker redeems that, and so tells the secret; the taker redeems the first. If anything goes
-wrong, both take their own back when time is up. Each command may be killed at any moment and given again.
+Two people exchange coins of two nets, and nobody can run away with both. The maker offers:
+he pays into a lock on his net, which the taker can open with a secret, or the maker after
+some time. The taker accepts: he pays into such a lock on the other net, which he can open
+sooner. The maker redeems that, and so tells the secret; the taker redeems the first. If
+anything goes wrong, both take their own back when time is up. Each command may be killed at
+any moment and given again.
 
 Examples:
-  bezant wallet swap offer trade.swap --net pbft --other-net pow --from alice --with bob --give 10 --get 25
-  bezant wallet swap accept trade.swap --net pow --other-net pbft --wallet bob
-  bezant wallet swap redeem trade.swap --net pbft --other-net pow --wallet alice
-  bezant wallet swap redeem trade.swap --net pow --other-net pbft --wallet bob
-  bezant wallet swap refund trade.swap --net pbft --other-net pow --wallet alice
-  bezant wallet swap show trade.swap --net pbft --other-net pow";
+  bezant wallet swap offer trade.swap --other-net pow --from alice --with bob --give 10 --get 25
+  bezant wallet swap accept trade.swap --other-net pow --wallet bob
+  bezant wallet swap redeem trade.swap --other-net pow --wallet alice
+  bezant wallet swap redeem trade.swap --other-net pow --wallet bob
+  bezant wallet swap refund trade.swap --other-net pow --wallet alice
+  bezant wallet swap show trade.swap --other-net pow";
 
 /// `wallet swap …`.
 #[derive(Subcommand, Debug)]

@@ -92,7 +92,8 @@ async fn offer(arguments: &Offer, global: &Global, output: &Output) -> Outcome {
             step.make(attempt).await?
         }
     };
-    step.print(&sent, &format!("give {} to the other one; then: bezant wallet swap redeem", which.file.display()))
+    let file = which.file.display();
+    step.print(&sent, &format!("give {file} to the other one, who accepts it; then: bezant wallet swap redeem {file}"))
 }
 
 async fn accept(arguments: &SwapStep, global: &Global, output: &Output) -> Outcome {
@@ -125,7 +126,8 @@ async fn accept(arguments: &SwapStep, global: &Global, output: &Output) -> Outco
             step.make(attempt).await?
         }
     };
-    step.print(&sent, "when the maker has redeemed: bezant wallet swap redeem")
+    let file = arguments.which.file.display();
+    step.print(&sent, &format!("when the maker has redeemed: bezant wallet swap redeem {file}"))
 }
 
 async fn redeem(arguments: &SwapStep, global: &Global, output: &Output) -> Outcome {
@@ -264,10 +266,14 @@ fn show_text(value: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let side = |name: &str, payer: &str, payee: &str| {
         let side = &value[name];
-        let (amount, state, left) = (bzt(&text(&side["amount"])), text(&side["state"]), &side["left_s"]);
+        let (amount, state) = (bzt(&text(&side["amount"])), text(&side["state"]));
+        let end = match side["txid"].as_str() {
+            Some(txid) => format!("by {txid}"),
+            None => format!("the {payer} may take it back in {} s", side["left_s"]),
+        };
         let (network, from, to) = (text(&side["network_id"]), text(&side["payer"]), text(&side["payee"]));
         format!(
-            "{name:<8}{amount} BZT on net {}…: {state}\n        from the {payer}, {from}\n        to the {payee}, {to}\n        the {payer} may take it back in {left} s",
+            "{name:<8}{amount} BZT on net {}…: {state}\n        from the {payer}, {from}\n        to the {payee}, {to}\n        {end}",
             &network[..8]
         )
     };
