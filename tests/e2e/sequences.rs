@@ -236,8 +236,7 @@ impl World {
             }
             verb @ 6..8 if !payments.is_empty() => {
                 let payment = &payments[dice.random_range(0..payments.len())];
-                let last = self.kept(payment).and_then(|mut kept| kept.attempts.pop());
-                if let Some(last) = last.filter(|last| last.kind != Kind::Cancel) {
+                if let Some(last) = self.kept(payment).and_then(|mut kept| kept.attempts.pop()) {
                     let txid = last.transaction.id().to_string();
                     let verb = if verb == 6 { "bump" } else { "cancel" };
                     let command = ["wallet", verb, &txid, "--from", NAMES[payment.from], "--wait", "pool"];

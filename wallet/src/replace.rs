@@ -42,6 +42,8 @@ pub struct Original {
     pub payment: Option<i64>,
     /// What came back to the wallet in its last output, 0 when nothing did.
     pub change: Amount,
+    /// How it came about; [`Kind::Send`] where no journal here knows.
+    pub kind: Kind,
 }
 
 /// What is to take the place of transfers.
@@ -163,7 +165,8 @@ pub async fn original(session: &Session, wallets: &[Found], txid: &str) -> Resul
         let kept = Journal::open(&found.path, session.network())?.of(&id)?;
         let of = |attempt: &&Attempt| attempt.transaction.id() == id;
         if let Some((kept, attempt)) = kept.as_ref().and_then(|kept| Some((kept, kept.attempts.iter().find(of)?))) {
-            return owned(wallets, &attempt.transaction, Some((kept.number, attempt.change)));
+            let of_wallet = owned(wallets, &attempt.transaction, Some((kept.number, attempt.change)))?;
+            return Ok(Original { kind: attempt.kind, ..of_wallet });
         }
     }
     let view = match session.client()?.transaction(txid).await {
@@ -199,7 +202,7 @@ fn owned(wallets: &[Found], transaction: &Transaction, kept: Option<(i64, Amount
         (Some(found), Some(spent)) => {
             let change = kept.map_or_else(|| guessed_change(transaction, &found.wallet.lock_hashes()), |kept| kept.1);
             let (found, transaction, spent) = (found.clone(), transaction.clone(), spent.clone());
-            Ok(Original { found, transaction, spent, payment: kept.map(|kept| kept.0), change })
+            Ok(Original { found, transaction, spent, payment: kept.map(|kept| kept.0), change, kind: Kind::Send })
         }
         _ => {
             let names: Vec<&str> = wallets.iter().map(|found| found.wallet.name.as_str()).collect();
@@ -391,6 +394,11 @@ pub async fn carry_out(
     let number = match original.payment {
         Some(number) => number,
         None => adopt(&mut journal, original)?,
+    };
+    // Whoever pays more for a cancellation still wants his money back: his payment must not count as made.
+    let attempt = match original.kind {
+        Kind::Cancel => &Attempt { kind: Kind::Cancel, ..attempt.clone() },
+        Kind::Send | Kind::Bump => attempt,
     };
     journal.add_attempt(number, attempt)?;
     let client = session.client()?;
