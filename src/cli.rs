@@ -2,6 +2,10 @@
 
 mod wallet;
 
+pub(crate) use wallet::{
+    CombineDrafts, CreateDraft, Draft, DraftOut, FinalizeDraft, HashLock, Lock, Offline, SendDraft, ShowDraft,
+    ShowLock, SignDraft,
+};
 pub(crate) use wallet::{MakeReceipt, Password, Pay, Replace, Send, VerifyReceipt, Wallet, WalletNew};
 
 use bezant_testnet::sim::{Lie, MiningMode};

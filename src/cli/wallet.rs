@@ -1,8 +1,14 @@
 //! `bezant wallet …`.
 
+mod draft;
+mod lock;
 mod paying;
 mod receipt;
 
+pub(crate) use draft::{
+    CombineDrafts, CreateDraft, Draft, DraftOut, FinalizeDraft, Offline, SendDraft, ShowDraft, SignDraft,
+};
+pub(crate) use lock::{HashLock, Lock, ShowLock};
 pub(crate) use paying::{Pay, Replace, Send};
 pub(crate) use receipt::{MakeReceipt, VerifyReceipt};
 
@@ -95,6 +101,12 @@ pub(crate) enum Wallet {
     /// Take a transfer that waits back: its coins return to the wallet, less a fee
     #[command(after_help = "Examples:\n  bezant wallet cancel TXID\n  bezant wallet cancel TXID --dry-run --json")]
     Cancel(Replace),
+    /// Make a multisig, time-lock, hash-lock or vault address, or see what one says
+    #[command(subcommand)]
+    Lock(Lock),
+    /// Payments that several sign, each where his keys are
+    #[command(subcommand)]
+    Draft(Draft),
 }
 
 /// Which wallet, on which net.
