@@ -9,7 +9,9 @@ pub(crate) use testnet::{
     Byzantine, Load, Mine, ModeOrOff, Nodes, Testnet, TestnetTime, Up, Validator, ValidatorChange, Wait,
 };
 pub(crate) use wallet::{
-    MakeReceipt, Offer, Password, Pay, Replace, Send, Swap, SwapStep, VerifyReceipt, Wallet, WalletNew, WhichSwap,
+    CombineDrafts, CreateDraft, Draft, DraftOut, FinalizeDraft, HashLock, Lock, MakeReceipt, Offer, Offline, Password,
+    Pay, Replace, Send, SendDraft, ShowDraft, ShowLock, SignDraft, Swap, SwapStep, VerifyReceipt, Wallet, WalletNew,
+    WhichSwap,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

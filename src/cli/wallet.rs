@@ -1,9 +1,15 @@
 //! `bezant wallet …`.
 
+mod draft;
+mod lock;
 mod paying;
 mod receipt;
 mod swap;
 
+pub(crate) use draft::{
+    CombineDrafts, CreateDraft, Draft, DraftOut, FinalizeDraft, Offline, SendDraft, ShowDraft, SignDraft,
+};
+pub(crate) use lock::{HashLock, Lock, ShowLock};
 pub(crate) use paying::{Pay, Replace, Send};
 pub(crate) use receipt::{MakeReceipt, VerifyReceipt};
 pub(crate) use swap::{Offer, Swap, SwapStep, WhichSwap};
@@ -100,6 +106,12 @@ pub(crate) enum Wallet {
     /// Exchange coins with somebody on another net, without anybody in between
     #[command(subcommand, after_help = swap::SWAP_HELP)]
     Swap(Swap),
+    /// Make a multisig, time-lock, hash-lock or vault address, or see what one says
+    #[command(subcommand)]
+    Lock(Lock),
+    /// Payments that several sign, each where his keys are
+    #[command(subcommand)]
+    Draft(Draft),
 }
 
 /// Which wallet, on which net.

@@ -1,5 +1,7 @@
 //! `bezant wallet`: the command side of [`bezant_wallet`].
 
+mod draft;
+mod lock;
 mod paying;
 mod receipt;
 mod signers;
@@ -72,6 +74,8 @@ pub(crate) async fn run(command: Wallet, global: &Global, output: &Output) -> Ou
         Wallet::Bump(options) => paying::replace(&options, Kind::Bump, global, output).await,
         Wallet::Cancel(options) => paying::replace(&options, Kind::Cancel, global, output).await,
         Wallet::Swap(command) => swap::run(command, global, output).await,
+        Wallet::Lock(command) => lock::run(command, global, output).await,
+        Wallet::Draft(command) => draft::run(command, global, output).await,
         Wallet::Receipt(options) => receipt::make(&options, global, output).await,
         Wallet::VerifyReceipt(options) => receipt::verify(&options, global, output),
     }

@@ -8,12 +8,14 @@
 //! - [`session`] knows a net, its nodes and whose wallets are at hand; [`view`] and [`send`] are the commands.
 //! - [`journal`] remembers what was sent before a node hears of it, [`repeat`] follows that instead of paying again, and
 //!   [`replace`] makes what takes the place of a transfer that waits.
+//! - [`draft`] is a transfer that several sign, each where his keys are; [`preimage`] keeps what opens a hash lock.
 //! - [`payout`] reads who is paid from a CSV file, and remembers beside it what was sent.
 //!
 //! Commands take plain structs and return plain results; words, colours and prompts belong to the program around them.
 
 pub mod build;
 pub mod dev;
+pub mod draft;
 pub mod error;
 mod files;
 pub mod journal;
@@ -21,6 +23,7 @@ pub mod keystore;
 pub mod mnemonic;
 pub mod payout;
 pub mod policy;
+pub mod preimage;
 pub mod purse;
 pub mod receipt;
 pub mod repeat;

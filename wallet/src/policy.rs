@@ -17,6 +17,7 @@
 //! make it get the same address. [`parse`] takes any spacing; [`Display`] prints the one canonical text, and reading that gives the
 //! same tree. [`satisfy`] finds the cheapest way to open a lock, or what is missing; [`words`] says both in words.
 
+pub mod make;
 mod parse;
 pub mod satisfy;
 pub mod words;

@@ -248,7 +248,7 @@ fn beside_kept(error: WalletError, kept: &[Owned]) -> WalletError {
 }
 
 /// What these recipients get.
-fn pays(to: &[Recipient], sums: &[(String, Sum)]) -> Result<Pays, WalletError> {
+pub(crate) fn pays(to: &[Recipient], sums: &[(String, Sum)]) -> Result<Pays, WalletError> {
     if let ([to], [(_, Sum::Max)]) = (to, sums) {
         return Ok(Pays::Everything(to.lock));
     }

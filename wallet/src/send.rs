@@ -217,9 +217,15 @@ pub async fn plan_all(
     prepared.into_iter().map(|one| one.sign(session.network(), &ring)).collect()
 }
 
+/// Above this rate, in grains per 1,000 bytes, a fee is taken for a mistake. `least` is the net's own minimum.
+#[must_use]
+pub fn fee_rate_bound(least: u64) -> u64 {
+    least.max(FEE_RATE_BASE_MIN).saturating_mul(FEE_RATE_MULTIPLE_MAX)
+}
+
 /// What to pay when nobody says: the node's estimate, as far as it makes sense. `least` is the net's own minimum.
 pub(crate) async fn fee_rate(client: &Client, least: u64) -> Result<u64, WalletError> {
-    let bound = least.max(FEE_RATE_BASE_MIN).saturating_mul(FEE_RATE_MULTIPLE_MAX);
+    let bound = fee_rate_bound(least);
     match client.fee_estimate(FEE_TARGET_BLOCKS).await {
         Ok(estimate) => Ok(estimate.fee_rate.clamp(least, bound)),
         Err(error @ ClientError::Unreachable(_)) => Err(error.into()),
@@ -231,7 +237,7 @@ pub(crate) async fn fee_rate(client: &Client, least: u64) -> Result<u64, WalletE
 }
 
 /// The coins that were named.
-fn named(coins: &[Owned], names: &[String]) -> Result<Vec<Owned>, WalletError> {
+pub(crate) fn named(coins: &[Owned], names: &[String]) -> Result<Vec<Owned>, WalletError> {
     let one = |name: &String| {
         let outpoint = view::outpoint(name)
             .ok_or_else(|| WalletError::Usage(format!("\"{name}\" names no coin; TXID:INDEX is expected")))?;

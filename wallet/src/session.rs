@@ -89,6 +89,15 @@ impl Session {
         Ok(Session { home, genesis, network, accounts, client })
     }
 
+    /// A net that is known by its genesis alone: no node is asked, and only one's own wallets are at hand.
+    #[must_use]
+    pub fn offline(home: Home, genesis: Genesis) -> Session {
+        let network = genesis.network_id();
+        let message = "no node is known of a net that is given by its genesis".to_owned();
+        let client = Err(WalletError::Unreachable { message, txid: None });
+        Session { home, genesis, network, accounts: None, client }
+    }
+
     /// The net's genesis.
     #[must_use]
     pub fn genesis(&self) -> &Genesis {

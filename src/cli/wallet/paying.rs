@@ -150,30 +150,35 @@ pub(crate) struct Replace {
 impl Send {
     /// Who is paid, and how much.
     pub(crate) fn payments(&self) -> Result<Vec<(String, Sum)>, String> {
-        if self.pay.is_empty() {
-            return self.payment().map(|(to, sum)| vec![(to.to_owned(), sum)]);
-        }
-        let one = |text: &String| {
-            let (to, amount) = text.split_once('=').ok_or_else(|| {
-                format!("--pay {text}: a recipient, = and an amount are expected, like: --pay bob=12.5")
-            })?;
-            let amount = amount.parse().map_err(|error| format!("--pay {text}: amount \"{amount}\": {error}"))?;
-            Ok((to.to_owned(), Sum::Exactly(amount)))
-        };
-        self.pay.iter().map(one).collect()
+        payments(self.to.as_deref(), &self.what, &self.pay)
     }
+}
 
-    fn payment(&self) -> Result<(&str, Sum), String> {
-        let (to, amount) = match (&self.to, &self.what[..]) {
-            (Some(to), [amount]) => (to, amount),
-            (None, [to, amount]) => (to, amount),
-            (Some(_), _) => return Err("with --to, only the amount is expected".to_owned()),
-            (None, _) => return Err("a recipient and an amount are expected, like: bob 12.5".to_owned()),
-        };
-        if amount == "max" {
-            return Ok((to, Sum::Max));
-        }
-        let parsed = amount.parse().map_err(|error| format!("amount \"{amount}\": {error}; max means all"))?;
-        Ok((to, Sum::Exactly(parsed)))
+/// Who is paid, and how much: by `--to` and what stands behind the options, or by `--pay`.
+pub(super) fn payments(to: Option<&str>, what: &[String], pay: &[String]) -> Result<Vec<(String, Sum)>, String> {
+    if pay.is_empty() {
+        return payment(to, what).map(|one| vec![one]);
     }
+    let one = |text: &String| {
+        let (to, amount) = text
+            .split_once('=')
+            .ok_or_else(|| format!("--pay {text}: a recipient, = and an amount are expected, like: --pay bob=12.5"))?;
+        let amount = amount.parse().map_err(|error| format!("--pay {text}: amount \"{amount}\": {error}"))?;
+        Ok((to.to_owned(), Sum::Exactly(amount)))
+    };
+    pay.iter().map(one).collect()
+}
+
+fn payment(to: Option<&str>, what: &[String]) -> Result<(String, Sum), String> {
+    let (to, amount) = match (to, what) {
+        (Some(to), [amount]) => (to, amount),
+        (None, [to, amount]) => (to.as_str(), amount),
+        (Some(_), _) => return Err("with --to, only the amount is expected".to_owned()),
+        (None, _) => return Err("a recipient and an amount are expected, like: bob 12.5".to_owned()),
+    };
+    if amount == "max" {
+        return Ok((to.to_owned(), Sum::Max));
+    }
+    let parsed = amount.parse().map_err(|error| format!("amount \"{amount}\": {error}; max means all"))?;
+    Ok((to.to_owned(), Sum::Exactly(parsed)))
 }

@@ -136,7 +136,7 @@ fn confirm(plans: &[Plan], yes: bool, global: &Global) -> Outcome {
     }
 }
 
-fn print_sent(sent: &Sent, what: &str, output: &Output) -> Outcome {
+pub(super) fn print_sent(sent: &Sent, what: &str, output: &Output) -> Outcome {
     output.result(sent, || format!("{what}, {}", sent_text(sent)))
 }
 

@@ -5,34 +5,20 @@ use crate::commands::password;
 use crate::output::Failure;
 use bezant_consensus::ledger::key::PublicKey;
 use bezant_wallet::keystore::Unlocked;
+use bezant_wallet::preimage;
 use bezant_wallet::purse::Known;
 use bezant_wallet::session::{Found, Session};
 use std::collections::BTreeSet;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-
-/// Bytes of a preimage's file: 64 hex digits and some white space.
-const PREIMAGE_FILE_BYTES_MAX: u64 = 1_024;
+use std::path::PathBuf;
 
 /// What can open coins of a wallet: of one with a secret its own keys alone; else every wallet of this machine, and preimages.
 pub(super) fn known(session: &Session, found: &Found, preimages: &[PathBuf]) -> Result<Known, Failure> {
     let wallets = if found.wallet.is_watching() { session.at_hand() } else { vec![found.clone()] };
     let mut known = Known::of(wallets);
     for file in preimages {
-        known.means.add_preimage(preimage(file)?);
+        known.means.add_preimage(*preimage::read(file)?);
     }
     Ok(known)
-}
-
-/// Reads 32 bytes: 64 hex digits.
-pub(super) fn preimage(file: &Path) -> Result<[u8; 32], Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::usage(format!("preimage file {}: {error}", file.display()));
-    let mut text = String::new();
-    let opened = std::fs::File::open(file).map_err(|error| failed(&error))?;
-    opened.take(PREIMAGE_FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| failed(&error))?;
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(text.trim(), &mut bytes).map_err(|_| failed(&"64 hex digits are expected"))?;
-    Ok(bytes)
 }
 
 /// Opens the wallets that hold these keys, and no others; each is asked for its password.

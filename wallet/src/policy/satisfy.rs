@@ -57,7 +57,7 @@ impl Opening {
 }
 
 /// Bytes of an input beside its lock, signatures and preimages. Measured, not assumed.
-fn base_bytes() -> u64 {
+pub(crate) fn base_bytes() -> u64 {
     let lock = Lock::Older(0);
     let witness = Witness::Spend(Spend {
         amount: Default::default(),

@@ -23,7 +23,8 @@ fn is_condition(lock: &Lock) -> bool {
     matches!(lock, Lock::After(_) | Lock::Older(_) | Lock::Hash(_))
 }
 
-fn condition(lock: &Lock) -> String {
+/// A condition in words; empty for anything else.
+pub(crate) fn condition(lock: &Lock) -> String {
     match lock {
         Lock::After(from) => format!("from {} on", time(*from)),
         Lock::Older(blocks) => format!("once a coin is {} old", count(u64::from(*blocks), "block")),
