@@ -2,7 +2,8 @@
 
 mod wallet;
 
-pub(crate) use wallet::{MakeReceipt, Password, Pay, Replace, Send, VerifyReceipt, Wallet, WalletNew};
+pub(crate) use wallet::keys as wallet_keys;
+pub(crate) use wallet::{MakeReceipt, Password, Pay, Replace, Send, VerifyReceipt, Wallet};
 
 use bezant_testnet::sim::{Lie, MiningMode};
 use clap::{Args, Parser, Subcommand, ValueEnum};

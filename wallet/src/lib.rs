@@ -1,6 +1,8 @@
 //! The wallet: keys from a mnemonic, wallet files, coin selection, signing, and sending with a wait for the result.
 //!
 //! - [`mnemonic`] and [`slip10`] make keys; [`keystore`] keeps them in files, [`dev`] makes those of a dev net's accounts.
+//! - [`discover`] finds the addresses of a mnemonic that were used; [`agent`] keeps a file's key in memory for a while;
+//!   [`message`] signs and checks texts.
 //! - [`selection`] chooses coins, [`build`] makes and signs transfers: both without files, nodes or clocks.
 //! - [`receipt`] proves a payment to others, and checks what others prove.
 //! - [`session`] knows a net, its nodes and whose wallets are at hand; [`view`] and [`send`] are the commands.
@@ -10,12 +12,15 @@
 //!
 //! Commands take plain structs and return plain results; words, colours and prompts belong to the program around them.
 
+pub mod agent;
 pub mod build;
 pub mod dev;
+pub mod discover;
 pub mod error;
 mod files;
 pub mod journal;
 pub mod keystore;
+pub mod message;
 pub mod mnemonic;
 pub mod payout;
 pub mod receipt;
@@ -26,3 +31,5 @@ pub mod send;
 pub mod session;
 pub mod slip10;
 pub mod view;
+
+pub use files::write_secret;
