@@ -51,6 +51,10 @@ pub async fn discover(
             session.network()
         )));
     }
+    search(client, mnemonic, from, gap).await
+}
+
+async fn search(client: &Client, mnemonic: &Mnemonic, from: usize, gap: usize) -> Result<Discovery, WalletError> {
     let seed = mnemonic.seed();
     let (mut used, mut next) = (0, from);
     while next < ADDRESSES_MAX {

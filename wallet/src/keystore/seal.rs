@@ -60,7 +60,7 @@ impl Cost {
     }
 
     #[cfg(test)]
-    pub(super) const fn of_tests() -> Cost {
+    pub(crate) const fn of_tests() -> Cost {
         Cost { memory_kib: 64, passes: 1, lanes: 1 }
     }
 }
