@@ -179,7 +179,7 @@ pub(crate) struct Export {
     /// The wallet
     pub(crate) name: String,
     /// Show its words, and its passphrase if it has one: whoever sees them has the wallet
-    #[arg(long, conflicts_with_all = ["watch_only", "out"], required_unless_present = "out")]
+    #[arg(long, conflicts_with_all = ["watch_only", "out"])]
     pub(crate) words: bool,
     /// Only what is public: the copy shows balances and addresses, and cannot spend
     #[arg(long, requires = "out")]
