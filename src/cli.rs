@@ -8,10 +8,10 @@ pub(crate) use sim::{Mining, MiningScenario, Sim, SimCommand, Twins};
 pub(crate) use testnet::{
     Byzantine, Load, Mine, ModeOrOff, Nodes, Testnet, TestnetTime, Up, Validator, ValidatorChange, Wait,
 };
+pub(crate) use wallet::keys as wallet_keys;
 pub(crate) use wallet::{
     CombineDrafts, CreateDraft, Draft, DraftOut, FinalizeDraft, HashLock, Lock, MakeReceipt, Offer, Offline, Password,
-    Pay, Replace, Send, SendDraft, ShowDraft, ShowLock, SignDraft, Swap, SwapStep, VerifyReceipt, Wallet, WalletNew,
-    WhichSwap,
+    Pay, Replace, Send, SendDraft, ShowDraft, ShowLock, SignDraft, Swap, SwapStep, VerifyReceipt, Wallet, WhichSwap,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

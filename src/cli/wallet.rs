@@ -1,6 +1,7 @@
 //! `bezant wallet …`.
 
 mod draft;
+pub(crate) mod keys;
 mod lock;
 mod paying;
 mod receipt;
@@ -22,27 +23,8 @@ use std::path::PathBuf;
 /// `wallet …`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Wallet {
-    /// Make a wallet: a mnemonic to write down, and a file encrypted with a password
-    #[command(
-        after_help = "Examples:\n  bezant wallet new savings\n  bezant wallet new savings --words 24 --password-file secret.txt"
-    )]
-    New(WalletNew),
-    /// The wallets here, and the net's accounts
-    #[command(after_help = "Example:\n  bezant wallet list")]
-    List(Target),
-    /// A wallet's addresses on a net, the newest last
-    #[command(
-        after_help = "Examples:\n  bezant wallet address --wallet alice\n  bezant wallet address --wallet savings --new"
-    )]
-    Address {
-        #[command(flatten)]
-        which: Which,
-        /// Make one more
-        #[arg(long, requires = "wallet")]
-        new: bool,
-        #[command(flatten)]
-        password: Password,
-    },
+    #[command(flatten)]
+    Keys(keys::KeysCommand),
     /// What a wallet has
     #[command(
         after_help = "Examples:\n  bezant wallet balance\n  bezant wallet balance --wallet bob --read final --json"
@@ -160,18 +142,4 @@ pub(crate) struct Password {
     /// Read the password from this open file descriptor
     #[arg(long, value_name = "FD", env = "BEZANT_PASSWORD_FD")]
     pub(crate) password_fd: Option<u32>,
-}
-
-/// `wallet new`.
-#[derive(Args, Debug)]
-pub(crate) struct WalletNew {
-    /// Its name
-    pub(crate) name: String,
-    /// Words of the mnemonic: 12 or 24
-    #[arg(long, value_name = "N", default_value = "12", value_parser = ["12", "24"], env = "BEZANT_WORDS")]
-    pub(crate) words: String,
-    #[command(flatten)]
-    pub(crate) password: Password,
-    #[command(flatten)]
-    pub(crate) target: Target,
 }

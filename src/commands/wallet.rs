@@ -1,23 +1,22 @@
 //! `bezant wallet`: the command side of [`bezant_wallet`].
 
 mod draft;
+mod keys;
 mod lock;
 mod paying;
 mod receipt;
 mod signers;
 mod swap;
 
-use crate::cli::{Global, Password, Target, Wallet, WalletNew};
-use crate::commands::{net, password};
+use crate::cli::{Global, Target, Wallet};
+use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
 use bezant_wallet::build::Sum;
 use bezant_wallet::error::WalletError;
 use bezant_wallet::journal::Kind;
-use bezant_wallet::keystore::{self, WalletFile};
-use bezant_wallet::mnemonic::{Mnemonic, WordCount};
 use bezant_wallet::send::{self, FollowOptions, SendOptions, Wait};
-use bezant_wallet::session::{Found, Session, SessionOptions};
-use bezant_wallet::view::{self, Addresses, Balance, Entry, Listed, Utxo};
+use bezant_wallet::session::{Session, SessionOptions};
+use bezant_wallet::view::{self, Addresses, Balance, Entry, Utxo};
 use serde::Serialize;
 use serde_json::json;
 use std::time::Duration;
@@ -34,17 +33,7 @@ impl From<WalletError> for Failure {
 
 pub(crate) async fn run(command: Wallet, global: &Global, output: &Output) -> Outcome {
     match command {
-        Wallet::New(options) => new(&options, global, output).await,
-        Wallet::List(target) => list(session(&target, global).await.ok().as_ref(), global, output),
-        Wallet::Address { which, new, password } => {
-            let session = session(&which.target, global).await?;
-            let mut found = session.wallets(which.wallet.as_deref())?;
-            if new {
-                found.iter_mut().try_for_each(|found| add_address(found, &password, global))?;
-            }
-            let all: Vec<Addresses> = found.iter().map(|found| view::addresses(&session, found)).collect();
-            one_or_all(&all, output, || addresses_text(&all))
-        }
+        Wallet::Keys(command) => keys::run(command, global, output).await,
         Wallet::Balance { which, read } => {
             let session = session(&which.target, global).await?;
             let mut all: Vec<Balance> = Vec::new();
@@ -155,62 +144,4 @@ fn history_text(all: &[Entry]) -> String {
         vec![one.wallet.clone(), one.height.to_string(), amount, certainty.to_owned(), one.txid.clone()]
     };
     table(&["wallet", "height", "BZT", "state", "transaction"], all.iter().map(row))
-}
-
-async fn new(arguments: &WalletNew, global: &Global, output: &Output) -> Outcome {
-    let home = net::home(global)?;
-    let session = session(&arguments.target, global).await.ok();
-    let taken = session.as_ref().is_some_and(|session| session.wallet(&arguments.name).is_ok());
-    if taken || keystore::path(&home.wallets(), &arguments.name).exists() {
-        let message = format!("there is a wallet or account {} already; take another name", arguments.name);
-        return Err(Failure::usage(message));
-    }
-    bezant_api::home::check_name(&arguments.name).map_err(|_| {
-        Failure::usage(format!("\"{}\" is no name for a wallet: letters, digits, - and _ are expected", arguments.name))
-    })?;
-    let password = password::new(&arguments.password, global, &arguments.name)?;
-    let count = if arguments.words == "24" { WordCount::TwentyFour } else { WordCount::Twelve };
-    let mnemonic = Mnemonic::generate(count)?;
-    let wallet = WalletFile::encrypted(&arguments.name, &mnemonic, &password)?;
-    let file = keystore::create(&home.wallets(), &wallet)?;
-    let address = session.as_ref().map(|session| session.address(&wallet.lock_hashes()[0]));
-    let words = mnemonic.words();
-    let value = json!({ "wallet": wallet.name, "address": address, "file": file, "mnemonic": *words });
-    output.remark("Write these words down, and keep them where nobody else looks: they are the wallet.");
-    output.result(&value, || {
-        let address = address.as_ref().map_or(String::new(), |address| format!("\naddress   {address}"));
-        format!("wallet    {}{address}\nfile      {}\nmnemonic  {}", wallet.name, file.display(), *words)
-    })
-}
-
-/// One's own wallets, and the accounts of the net if there is one.
-fn list(session: Option<&Session>, global: &Global, output: &Output) -> Outcome {
-    let mut all: Vec<Listed> = Vec::new();
-    let own = net::home(global)?.wallets();
-    for wallet in keystore::list(&own)? {
-        match wallet {
-            Ok(wallet) => {
-                let path = keystore::path(&own, &wallet.name);
-                all.push(view::listed(&Found { wallet, path }));
-            }
-            Err(error) => output.remark(&format!("warning: {error}")),
-        }
-    }
-    for name in bezant_wallet::dev::NAMES {
-        let account = session.and_then(|session| session.wallet(name).ok());
-        all.extend(account.filter(|found| found.wallet.is_dev()).map(|found| view::listed(&found)));
-    }
-    output.result(&json!({ "wallets": all }), || {
-        let row = |one: &Listed| {
-            vec![one.wallet.clone(), one.kind.to_owned(), one.addresses.to_string(), one.file.display().to_string()]
-        };
-        table(&["wallet", "kind", "addresses", "file"], all.iter().map(row))
-    })
-}
-
-fn add_address(found: &mut Found, arguments: &Password, global: &Global) -> Outcome {
-    let password =
-        if found.wallet.is_dev() { None } else { password::existing(arguments, global, &found.wallet.name)? };
-    found.wallet.add_address(password.as_ref().map(|password| password.as_str()))?;
-    Ok(keystore::write(&found.wallet, &found.path)?)
 }

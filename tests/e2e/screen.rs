@@ -18,16 +18,23 @@ fn parser() -> vt100::Parser {
 }
 
 /// A program on a terminal of its own, and what the terminal shows.
-struct Terminal {
+pub(crate) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
     screen: Arc<Mutex<vt100::Parser>>,
+    /// Everything that was ever written to it.
+    written: Arc<Mutex<Vec<u8>>>,
     _master: Box<dyn MasterPty + Send>,
 }
 
 impl Terminal {
     /// `None`, said aloud, where the machine has no pseudo-terminals.
-    fn run(net: &Net, test: &str, arguments: &[&str]) -> Option<Terminal> {
+    pub(crate) fn run(net: &Net, test: &str, arguments: &[&str]) -> Option<Terminal> {
+        Terminal::run_program(net, test, env!("CARGO_BIN_EXE_bezant"), arguments)
+    }
+
+    /// The same for any program.
+    pub(crate) fn run_program(net: &Net, test: &str, program: &str, arguments: &[&str]) -> Option<Terminal> {
         let pair = match native_pty_system().openpty(SIZE) {
             Ok(pair) => pair,
             Err(error) => {
@@ -35,7 +42,7 @@ impl Terminal {
                 return None;
             }
         };
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_bezant"));
+        let mut command = CommandBuilder::new(program);
         command.args(arguments);
         for (name, value) in net.environment() {
             command.env(name, value);
@@ -46,32 +53,51 @@ impl Terminal {
         let mut output = pair.master.try_clone_reader().expect("a reader");
         let keys = pair.master.take_writer().expect("a writer");
         let screen = Arc::new(Mutex::new(parser()));
-        let shown = Arc::clone(&screen);
+        let (shown, written) = (Arc::clone(&screen), Arc::new(Mutex::new(Vec::new())));
+        let all = Arc::clone(&written);
         std::thread::spawn(move || {
             let mut bytes = [0; 4_096];
             while let Ok(count) = output.read(&mut bytes) {
                 if count == 0 {
                     return;
                 }
+                all.lock().expect("nobody panics with it").extend_from_slice(&bytes[..count]);
                 shown.lock().expect("nobody panics with it").process(&bytes[..count]);
             }
         });
-        Some(Terminal { child, keys, screen, _master: pair.master })
+        Some(Terminal { child, keys, screen, written, _master: pair.master })
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.screen.lock().expect("nobody panics with it").screen().contents()
     }
 
-    fn press(&mut self, key: &str) {
+    pub(crate) fn press(&mut self, key: &str) {
         self.keys.write_all(key.as_bytes()).and_then(|()| self.keys.flush()).expect("the terminal takes keys");
     }
 
     #[track_caller]
-    fn shows(&self, what: &str) {
+    pub(crate) fn shows(&self, what: &str) {
         until(&format!("the screen shows {what:?}; it shows\n{}", self.text()), LIMIT, || {
             self.text().contains(what).then_some(())
         });
+    }
+
+    /// Whether this was ever written to the terminal.
+    pub(crate) fn was_shown(&self, what: &str) -> bool {
+        let written = self.written.lock().expect("nobody panics with it");
+        written.windows(what.len()).any(|bytes| bytes == what.as_bytes())
+    }
+
+    /// The program's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.process_id().expect("it runs")
+    }
+
+    /// The exit status at the program's end.
+    #[track_caller]
+    pub(crate) fn status(&mut self) -> u32 {
+        until("the program on the terminal ends", LIMIT, || self.child.try_wait().expect("a child")).exit_code()
     }
 
     #[track_caller]

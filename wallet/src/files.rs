@@ -29,3 +29,11 @@ pub(crate) fn write(path: &Path, contents: &[u8], replaces: Replaces) -> io::Res
     };
     std::fs::File::open(dir)?.sync_all()
 }
+
+/// Writes a new file that only its owner may read, whole or not at all.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] when there is one; else when the system refuses.
+pub fn write_secret(path: &Path, contents: &[u8]) -> io::Result<()> {
+    write(path, contents, Replaces::Nothing)
+}

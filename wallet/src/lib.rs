@@ -2,6 +2,8 @@
 //!
 //! - [`mnemonic`] and [`slip10`] make keys; [`keystore`] keeps them in files, [`dev`] makes those of a dev net's accounts.
 //! - [`policy`] reads, prints and explains locks, and finds the cheapest way to open one.
+//! - [`discover`] finds the addresses of a mnemonic that were used; [`agent`] keeps a file's key in memory for a while;
+//!   [`message`] signs and checks texts.
 //! - [`selection`] chooses coins, [`build`] makes and signs transfers: both without files, nodes or clocks.
 //! - [`receipt`] proves a payment to others, and checks what others prove.
 //! - [`purse`] knows which coins of a wallet can be opened with the wallets at hand.
@@ -13,13 +15,16 @@
 //!
 //! Commands take plain structs and return plain results; words, colours and prompts belong to the program around them.
 
+pub mod agent;
 pub mod build;
 pub mod dev;
+pub mod discover;
 pub mod draft;
 pub mod error;
 mod files;
 pub mod journal;
 pub mod keystore;
+pub mod message;
 pub mod mnemonic;
 pub mod payout;
 pub mod policy;
@@ -34,3 +39,5 @@ pub mod session;
 pub mod slip10;
 pub mod swap;
 pub mod view;
+
+pub use files::write_secret;

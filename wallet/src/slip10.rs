@@ -65,6 +65,18 @@ impl Node {
     }
 }
 
+/// [`ACCOUNT_PATH`] as people write it.
+#[must_use]
+pub fn account_path() -> String {
+    ACCOUNT_PATH.iter().fold("m".to_owned(), |path, step| format!("{path}/{step}'"))
+}
+
+/// The whole path of an address's key, as people write it.
+#[must_use]
+pub fn address_path(index: usize) -> String {
+    format!("{}/{index}'", account_path())
+}
+
 /// The key of address number `index` under a seed.
 #[must_use]
 pub fn address_key(seed: &[u8], index: u32) -> SigningKey {

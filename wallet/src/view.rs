@@ -2,6 +2,7 @@
 
 use crate::error::WalletError;
 use crate::session::{Found, Session};
+use crate::slip10;
 use bezant_api::client::Client;
 use bezant_api::types::{CoinView, CoinsView, HistoryParams, ReadLevel};
 use bezant_consensus::ledger::amount::Amount;
@@ -82,8 +83,10 @@ pub struct Addresses {
     pub wallet: String,
     /// The newest, which is the one to give away.
     pub address: String,
-    /// All, oldest first.
+    /// All, oldest first; without those that a watching copy keeps for later.
     pub addresses: Vec<String>,
+    /// The path of each one's key below the wallet's secret, in the same order; null for a wallet without keys.
+    pub paths: Option<Vec<String>>,
 }
 
 /// One line of `list`.
@@ -91,10 +94,12 @@ pub struct Addresses {
 pub struct Listed {
     /// Its name.
     pub wallet: String,
-    /// `dev` for an account of a dev net, else `encrypted`.
+    /// `dev` for an account of a dev net, `watch` for a wallet without keys, else `encrypted`.
     pub kind: &'static str,
     /// How many addresses it has.
     pub addresses: usize,
+    /// Where its keys are below its secret, but for the last step, which is the address's number; null without keys.
+    pub derivation: Option<String>,
     /// Its file.
     pub file: std::path::PathBuf,
 }
@@ -214,9 +219,11 @@ pub async fn utxos(session: &Session, found: &Found, read: ReadLevel) -> Result<
 /// `address`.
 #[must_use]
 pub fn addresses(session: &Session, found: &Found) -> Addresses {
-    let addresses: Vec<String> = found.wallet.lock_hashes().iter().map(|lock| session.address(lock)).collect();
+    let locks = found.wallet.handed_out();
+    let addresses: Vec<String> = locks.iter().map(|lock| session.address(&lock.hash())).collect();
     let address = addresses.last().cloned().unwrap_or_default();
-    Addresses { wallet: found.wallet.name.clone(), address, addresses }
+    let paths = (!found.wallet.is_watching()).then(|| (0..locks.len()).map(slip10::address_path).collect());
+    Addresses { wallet: found.wallet.name.clone(), address, addresses, paths }
 }
 
 /// `list`.
@@ -229,7 +236,8 @@ pub fn listed(found: &Found) -> Listed {
             (_, true) => "watch",
             _ => "encrypted",
         },
-        addresses: found.wallet.locks.len(),
+        addresses: found.wallet.handed_out().len(),
+        derivation: (!found.wallet.is_watching()).then(slip10::account_path),
         file: found.path.clone(),
     }
 }

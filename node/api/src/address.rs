@@ -32,11 +32,22 @@ pub enum AddressError {
 /// The text of the address that pays to `lock` on `network`.
 #[must_use]
 pub fn encode(network: &NetworkId, lock: &LockHash) -> String {
+    encode_for(&start(network), lock)
+}
+
+/// The same, for a net of which only the first bytes of its id are known.
+#[must_use]
+pub fn encode_for(net: &[u8; 4], lock: &LockHash) -> String {
     let mut payload = vec![VERSION];
     payload.extend_from_slice(&lock.0);
-    payload.extend_from_slice(&network.0[..4]);
+    payload.extend_from_slice(net);
     let prefix = Hrp::parse(PREFIX).expect("the prefix is three lower-case letters");
     bech32::encode::<Bech32m>(prefix, &payload).expect("37 bytes fit in a bech32m text")
+}
+
+fn start(network: &NetworkId) -> [u8; 4] {
+    let [a, b, c, d, ..] = network.0;
+    [a, b, c, d]
 }
 
 /// The lock that an address of `network` pays to.
@@ -44,6 +55,18 @@ pub fn encode(network: &NetworkId, lock: &LockHash) -> String {
 /// # Errors
 /// When the text is malformed, of an unknown version, or of another net.
 pub fn decode(network: &NetworkId, text: &str) -> Result<LockHash, AddressError> {
+    let (lock, net) = decode_any(text)?;
+    if net != start(network) {
+        return Err(AddressError::OtherNet { theirs: hex::encode(net), ours: hex::encode(start(network)) });
+    }
+    Ok(lock)
+}
+
+/// The lock that an address of any net pays to, and the first bytes of that net's id.
+///
+/// # Errors
+/// When the text is malformed, or of an unknown version.
+pub fn decode_any(text: &str) -> Result<(LockHash, [u8; 4]), AddressError> {
     let malformed = |reason: String| AddressError::Malformed(reason);
     let checked = bech32::primitives::decode::CheckedHrpstring::new::<Bech32m>(text)
         .map_err(|error| malformed(error.to_string()))?;
@@ -58,8 +81,6 @@ pub fn decode(network: &NetworkId, text: &str) -> Result<LockHash, AddressError>
     }
     let body: &[u8; 36] = payload[1..].try_into().map_err(|_| malformed(format!("{} bytes inside", payload.len())))?;
     let (lock, net) = body.split_at(32);
-    if net != &network.0[..4] {
-        return Err(AddressError::OtherNet { theirs: hex::encode(net), ours: hex::encode(&network.0[..4]) });
-    }
-    Ok(LockHash(lock.try_into().expect("split at 32")))
+    let net = net.try_into().expect("36 bytes were split at 32");
+    Ok((LockHash(lock.try_into().expect("split at 32")), net))
 }

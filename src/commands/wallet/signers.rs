@@ -1,7 +1,7 @@
 //! Whose keys are at hand, and unlocking those that have to sign.
 
+use super::keys;
 use crate::cli::{Global, Password};
-use crate::commands::password;
 use crate::output::Failure;
 use bezant_consensus::ledger::key::PublicKey;
 use bezant_wallet::keystore::Unlocked;
@@ -24,17 +24,9 @@ pub(super) fn known(session: &Session, found: &Found, preimages: &[PathBuf]) -> 
 /// Opens the wallets that hold these keys, and no others; each is asked for its password.
 pub(super) fn unlock(
     known: &Known,
-    keys: &BTreeSet<PublicKey>,
+    wanted: &BTreeSet<PublicKey>,
     arguments: &Password,
     global: &Global,
 ) -> Result<Vec<Unlocked>, Failure> {
-    known.signers(keys).into_iter().map(|found| unlock_one(found, arguments, global)).collect()
-}
-
-fn unlock_one(found: &Found, arguments: &Password, global: &Global) -> Result<Unlocked, Failure> {
-    if found.wallet.is_dev() {
-        return Ok(found.wallet.unlock(None)?);
-    }
-    let password = password::existing(arguments, global, &found.wallet.name)?;
-    Ok(found.wallet.unlock(password.as_ref().map(|password| password.as_str()))?)
+    known.signers(wanted).into_iter().map(|found| keys::unlock(found, arguments, global)).collect()
 }

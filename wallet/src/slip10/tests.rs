@@ -66,3 +66,16 @@ fn second_vector_of_the_standard() {
         ],
     );
 }
+
+#[test]
+fn an_address_is_where_its_path_says() {
+    let seed = hex::decode("000102030405060708090a0b0c0d0e0f").unwrap();
+    let expected = Node::master(&seed).at(&[44, 6_453_876, 0, 0, 7]).signing_key().public();
+    assert_eq!(address_key(&seed, 7).public(), expected);
+    assert_eq!(address_path(7), "m/44'/6453876'/0'/0'/7'");
+    // A vector of ours: whoever restores a wallet with other tools can check his derivation with it.
+    assert_eq!(
+        address_key(&seed, 0).public().to_string(),
+        "f9c8a06790b3aed7866aae11ebd7f249a4e63deddb4b41497d9bdf89e1b228ab"
+    );
+}
