@@ -25,4 +25,5 @@ pub mod selection;
 pub mod send;
 pub mod session;
 pub mod slip10;
+mod store;
 pub mod view;

@@ -63,11 +63,8 @@ enum Before {
 }
 
 fn kept_before(session: &Session, found: &Found, arguments: &Send, asked: [u8; 32]) -> Result<Before, Failure> {
-    // A rehearsal leaves nothing behind.
-    if arguments.dry_run && !journal::path(&found.path).exists() {
-        return Ok(Before::Nothing(BTreeSet::new()));
-    }
-    let journal = Journal::open(&found.path, session.network())?;
+    // Only what is sent leaves something behind.
+    let journal = Journal::read(&found.path, session.network())?;
     let kept = arguments.id.as_deref().map(|id| repeat::earlier(&journal, id, asked)).transpose()?.flatten();
     Ok(kept.map_or(Before::Nothing(journal.reserved()?), Before::Kept))
 }
@@ -152,7 +149,9 @@ pub(super) async fn pay(arguments: &Pay, global: &Global, output: &Output) -> Ou
     let rows = payout::read(&session, &arguments.file)?;
     let found = session.wallet(&arguments.from)?;
     let payout = Payout::new(&session, &found.wallet.name, &arguments.file, rows, arguments.id.as_deref())?;
-    let mut journal = Journal::open(&found.path, session.network())?;
+    // Only what is sent leaves something behind.
+    let open = if arguments.dry_run { Journal::read } else { Journal::open };
+    let mut journal = open(&found.path, session.network())?;
     let (attempts, kept) = match payout.begun(&journal)? {
         Some(kept) => {
             output.remark("these payments were begun before; they are followed");
