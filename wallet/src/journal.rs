@@ -240,6 +240,24 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// The last transactions that were written down, the newest first: at most this many.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn last(&self, count: usize) -> Result<Vec<Transaction>, WalletError> {
+        let sql = "SELECT bytes FROM attempt JOIN payment ON payment.id = payment WHERE network = ?1
+            ORDER BY payment.id DESC, place DESC LIMIT ?2";
+        let read = || -> Result<Vec<Vec<u8>>, rusqlite::Error> {
+            let mut statement = self.store.connection.prepare(sql)?;
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            statement.query_map(params![self.network.0, count], |row| row.get(0))?.collect()
+        };
+        let rows = read().map_err(|error| self.failed(&error))?;
+        Ok(rows.iter().filter_map(|bytes| decode(bytes).ok()).collect())
+    }
+}
+
 enum Added {
     Done,
     Taken,

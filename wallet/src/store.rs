@@ -13,6 +13,7 @@
 //! Version 1 was called `NAME.sent`; a file of that name is given the new one when a wallet has no other.
 
 use crate::error::WalletError;
+use bezant_consensus::ledger::hash::NetworkId;
 use rusqlite::{Connection, TransactionBehavior};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -137,6 +138,12 @@ impl Store {
         transaction.commit().map_err(failed)?;
         Ok(result)
     }
+}
+
+/// What a query counts on one net.
+pub(crate) fn count(connection: &Connection, sql: &str, network: &NetworkId) -> Result<usize, rusqlite::Error> {
+    let count: i64 = connection.query_row(sql, [network.0], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or_default())
 }
 
 fn unusable(path: &Path, error: &dyn std::fmt::Display) -> WalletError {
