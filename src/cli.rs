@@ -2,7 +2,10 @@
 
 mod wallet;
 
-pub(crate) use wallet::{MakeReceipt, Password, Pay, Replace, Send, VerifyReceipt, Wallet, WalletNew};
+pub(crate) use wallet::{
+    Consolidate, Contacts, History, Label, MakeReceipt, Password, Pay, Replace, Send, ShowAddress, Utxos,
+    VerifyReceipt, Wallet, WalletNew,
+};
 
 use bezant_testnet::sim::{Lie, MiningMode};
 use clap::{Args, Parser, Subcommand, ValueEnum};

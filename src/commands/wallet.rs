@@ -1,5 +1,8 @@
 //! `bezant wallet`: the command side of [`bezant_wallet`].
 
+mod coins;
+mod contacts;
+mod history;
 mod paying;
 mod receipt;
 
@@ -13,7 +16,7 @@ use bezant_wallet::keystore::{self, Unlocked, WalletFile};
 use bezant_wallet::mnemonic::{Mnemonic, WordCount};
 use bezant_wallet::send::{self, FollowOptions, SendOptions, Wait};
 use bezant_wallet::session::{Found, Session, SessionOptions};
-use bezant_wallet::view::{self, Addresses, Balance, Entry, Listed, Utxo};
+use bezant_wallet::view::{self, Balance, Listed};
 use serde::Serialize;
 use serde_json::json;
 use std::time::Duration;
@@ -32,15 +35,7 @@ pub(crate) async fn run(command: Wallet, global: &Global, output: &Output) -> Ou
     match command {
         Wallet::New(options) => new(&options, global, output).await,
         Wallet::List(target) => list(session(&target, global).await.ok().as_ref(), global, output),
-        Wallet::Address { which, new, password } => {
-            let session = session(&which.target, global).await?;
-            let mut found = session.wallets(which.wallet.as_deref())?;
-            if new {
-                found.iter_mut().try_for_each(|found| add_address(found, &password, global))?;
-            }
-            let all: Vec<Addresses> = found.iter().map(|found| view::addresses(&session, found)).collect();
-            one_or_all(&all, output, || addresses_text(&all))
-        }
+        Wallet::Address(options) => contacts::address(&options, global, output).await,
         Wallet::Balance { which, read } => {
             let session = session(&which.target, global).await?;
             let mut all: Vec<Balance> = Vec::new();
@@ -49,22 +44,11 @@ pub(crate) async fn run(command: Wallet, global: &Global, output: &Output) -> Ou
             }
             one_or_all(&all, output, || balances_text(&all))
         }
-        Wallet::Utxos { which, read } => {
-            let session = session(&which.target, global).await?;
-            let mut all: Vec<Utxo> = Vec::new();
-            for found in session.wallets(which.wallet.as_deref())? {
-                all.extend(view::utxos(&session, &found, read.level()).await?);
-            }
-            output.result(&json!({ "utxos": all }), || utxos_text(&all))
-        }
-        Wallet::History { which, from_height } => {
-            let session = session(&which.target, global).await?;
-            let mut all: Vec<Entry> = Vec::new();
-            for found in session.wallets(which.wallet.as_deref())? {
-                all.extend(view::history(&session, &found, from_height).await?);
-            }
-            output.result(&json!({ "history": all }), || history_text(&all))
-        }
+        Wallet::Utxos(options) => coins::utxos(&options, global, output).await,
+        Wallet::History(options) => history::run(&options, global, output).await,
+        Wallet::Label(options) => coins::label(&options, global, output).await,
+        Wallet::Contacts(command) => contacts::run(command, global, output).await,
+        Wallet::Consolidate(options) => coins::consolidate(&options, global, output).await,
         Wallet::Send(options) => paying::send(&options, global, output).await,
         Wallet::Pay(options) => paying::pay(&options, global, output).await,
         Wallet::Bump(options) => paying::replace(&options, Kind::Bump, global, output).await,
@@ -104,20 +88,12 @@ fn bzt(grains: &str) -> String {
     amount.map_or_else(|| format!("{grains} grains"), |amount| amount.to_string())
 }
 
-fn addresses_text(all: &[Addresses]) -> String {
-    match all {
-        // Alone it can be pasted, or be a script's variable.
-        [one] => one.addresses.join("\n"),
-        all => {
-            let rows = all.iter().flat_map(|one| one.addresses.iter().map(|to| vec![one.wallet.clone(), to.clone()]));
-            table(&["wallet", "address"], rows)
-        }
-    }
-}
-
 fn balances_text(all: &[Balance]) -> String {
-    let row = |one: &Balance| vec![one.wallet.clone(), bzt(&one.spendable), bzt(&one.pending), bzt(&one.immature)];
-    table(&["wallet", "spendable BZT", "pending", "immature"], all.iter().map(row))
+    let row = |one: &Balance| {
+        let amounts = [&one.spendable, &one.pending, &one.immature, &one.locked].map(|grains| bzt(grains));
+        std::iter::once(one.wallet.clone()).chain(amounts).collect()
+    };
+    table(&["wallet", "spendable BZT", "pending", "immature", "locked"], all.iter().map(row))
 }
 
 /// A single one as it is; several as a list under `wallets`.
@@ -128,34 +104,13 @@ fn one_or_all<T: Serialize>(all: &[T], output: &Output, text: impl FnOnce() -> S
     }
 }
 
-fn utxos_text(all: &[Utxo]) -> String {
-    let row = |one: &Utxo| {
-        let height = one.height.map_or("-".to_owned(), |height| height.to_string());
-        let state = serde_json::to_value(one.state).unwrap_or_default();
-        let state = state.as_str().unwrap_or_default().to_owned();
-        vec![one.wallet.clone(), bzt(&one.amount), height, state, one.outpoint.clone()]
-    };
-    table(&["wallet", "BZT", "height", "state", "coin"], all.iter().map(row))
-}
-
-fn history_text(all: &[Entry]) -> String {
-    let row = |one: &Entry| {
-        let (received, sent): (i128, i128) = (one.received.parse().unwrap_or(0), one.sent.parse().unwrap_or(0));
-        let net = received - sent;
-        let sign = if net < 0 { "-" } else { "+" };
-        let certainty = if one.is_final { "final" } else { "included" };
-        let amount = format!("{sign}{}", bzt(&net.unsigned_abs().to_string()));
-        vec![one.wallet.clone(), one.height.to_string(), amount, certainty.to_owned(), one.txid.clone()]
-    };
-    table(&["wallet", "height", "BZT", "state", "transaction"], all.iter().map(row))
-}
-
 async fn new(arguments: &WalletNew, global: &Global, output: &Output) -> Outcome {
     let home = net::home(global)?;
     let session = session(&arguments.target, global).await.ok();
-    let taken = session.as_ref().is_some_and(|session| session.wallet(&arguments.name).is_ok());
+    let places = session.as_ref().map(|session| session.places(&arguments.name)).transpose()?;
+    let taken = places.is_some_and(|places| !places.is_empty());
     if taken || keystore::path(&home.wallets(), &arguments.name).exists() {
-        let message = format!("there is a wallet or account {} already; take another name", arguments.name);
+        let message = format!("there is a wallet, contact or account {} already; take another name", arguments.name);
         return Err(Failure::usage(message));
     }
     bezant_api::home::check_name(&arguments.name).map_err(|_| {

@@ -8,9 +8,14 @@
 //!   [`replace`] makes what takes the place of a transfer that waits.
 //! - [`payout`] reads who is paid from a CSV file, and remembers beside it what was sent.
 //!
+//! - `store` is the wallet's database: the journal, [`frozen`] coins, and [`labels`]. [`history`] keeps what blocks did.
+//! - [`contacts`] names other people's addresses, [`uri`] reads and writes payment URIs, [`consolidate`] joins small coins.
+//!
 //! Commands take plain structs and return plain results; words, colours and prompts belong to the program around them.
 
 pub mod build;
+pub mod consolidate;
+pub mod contacts;
 pub mod dev;
 pub mod error;
 mod files;

@@ -84,7 +84,8 @@ pub struct Plan {
     pub built: Built,
     /// Who is paid, and how much, in the order of the outputs.
     pub paid: Vec<(Recipient, Amount)>,
-    /// Whether its owner should be asked first: there is an address, not a name, on a net with real money.
+    /// Whether its owner should be asked first: there is an address, not a name, that was never paid
+    /// before, on a net with real money.
     pub wants_confirmation: bool,
 }
 
@@ -151,6 +152,7 @@ pub async fn plan_all(
         free,
         kept,
         made: BTreeSet::new(),
+        seen: if session.genesis().dev { BTreeSet::new() } else { session.seen(found)? },
         change: *found.wallet.lock_hashes().last().expect("a wallet has an address"),
         fee_rate,
         long_rate: least,
@@ -174,6 +176,8 @@ struct Purse<'a> {
     kept: Vec<Owned>,
     /// Planned here: their change can be relied on.
     made: BTreeSet<TxId>,
+    /// Who was paid before.
+    seen: BTreeSet<LockHash>,
     change: LockHash,
     fee_rate: u64,
     long_rate: u64,
@@ -190,7 +194,8 @@ impl Purse<'_> {
             Some(named) => self.build(&payment, named.iter()),
             None => self.choose(&payment).await,
         }?;
-        let is_strange = |to: &Recipient| to.name.is_none() && !self.keys.contains_key(&to.lock);
+        let is_strange =
+            |to: &Recipient| to.name.is_none() && !self.keys.contains_key(&to.lock) && !self.seen.contains(&to.lock);
         let wants_confirmation = !self.session.genesis().dev && to.iter().any(is_strange);
         let amounts = built.transaction.outputs().iter().map(|output| output.amount);
         let paid = to.into_iter().zip(amounts).collect();

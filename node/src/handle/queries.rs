@@ -2,7 +2,8 @@
 
 use super::{AskError, NodeHandle, Request, Whereabouts};
 use crate::limits::{
-    COINS_PER_ANSWER_MAX, EPOCHS_PER_ANSWER_MAX, HEADERS_PER_ANSWER_MAX, HISTORY_PER_ANSWER, HISTORY_PER_ANSWER_MAX, LOCKS_PER_QUESTION_MAX,
+    COINS_PER_ANSWER_MAX, EPOCHS_PER_ANSWER_MAX, HEADERS_PER_ANSWER_MAX, HISTORY_PER_ANSWER, HISTORY_PER_ANSWER_MAX,
+    LOCKS_PER_QUESTION_MAX,
 };
 use crate::store::{StoredCoin, StoredEntry, StoredHeader, StoredTip};
 use bezant_api::types::{

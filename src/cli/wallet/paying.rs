@@ -4,6 +4,7 @@ use super::Password;
 use crate::cli::{Target, duration};
 use bezant_wallet::build::Sum;
 use bezant_wallet::send::{FollowOptions, Wait};
+use bezant_wallet::uri::{self, PaymentUri};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,11 +58,11 @@ pub(crate) struct Send {
     /// The wallet that pays
     #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
     pub(crate) from: String,
-    /// Who is paid: an address, or the name of a wallet or account
+    /// Who is paid: an address, a payment URI, or the name of a wallet, contact or account
     #[arg(long = "to", value_name = "ADDRESS|NAME", env = "BEZANT_TO")]
     pub(crate) to: Option<String>,
-    /// Who is paid (unless given with --to), and how much in BZT, or max
-    #[arg(required_unless_present = "pay", conflicts_with = "pay", num_args = 1..=2, value_names = ["ADDRESS|NAME", "AMOUNT"])]
+    /// Who is paid (unless given with --to), and how much in BZT, or max; a payment URI may say both
+    #[arg(required_unless_present_any = ["pay", "to"], conflicts_with = "pay", num_args = 1..=2, value_names = ["ADDRESS|NAME", "AMOUNT"])]
     pub(crate) what: Vec<String>,
     /// One of several recipients, and how much in BZT; may be given several times, all are paid in one transaction
     #[arg(long, value_name = "ADDRESS|NAME=AMOUNT", conflicts_with = "to", env = "BEZANT_PAY")]
@@ -83,6 +84,9 @@ pub(crate) struct Send {
     /// Do not ask about a recipient
     #[arg(short, long)]
     pub(crate) yes: bool,
+    /// What it is, for your own history [default: what a payment URI says]
+    #[arg(long, value_name = "TEXT", env = "BEZANT_LABEL")]
+    pub(crate) label: Option<String>,
     /// Your own name for this payment: given again, the first payment is followed, and nobody is paid twice
     #[arg(long, value_name = "KEY", env = "BEZANT_ID")]
     pub(crate) id: Option<String>,
@@ -148,9 +152,13 @@ impl Send {
     /// Who is paid, and how much.
     pub(crate) fn payments(&self) -> Result<Vec<(String, Sum)>, String> {
         if self.pay.is_empty() {
-            return self.payment().map(|(to, sum)| vec![(to.to_owned(), sum)]);
+            return self.payment().map(|payment| vec![payment]);
         }
         let one = |text: &String| {
+            // A URI has signs of equality of its own.
+            if uri::is_uri(text) && text.contains('?') {
+                return one_of(text, None);
+            }
             let (to, amount) = text.split_once('=').ok_or_else(|| {
                 format!("--pay {text}: a recipient, = and an amount are expected, like: --pay bob=12.5")
             })?;
@@ -160,17 +168,43 @@ impl Send {
         self.pay.iter().map(one).collect()
     }
 
-    fn payment(&self) -> Result<(&str, Sum), String> {
-        let (to, amount) = match (&self.to, &self.what[..]) {
-            (Some(to), [amount]) => (to, amount),
-            (None, [to, amount]) => (to, amount),
-            (Some(_), _) => return Err("with --to, only the amount is expected".to_owned()),
-            (None, _) => return Err("a recipient and an amount are expected, like: bob 12.5".to_owned()),
-        };
-        if amount == "max" {
-            return Ok((to, Sum::Max));
-        }
-        let parsed = amount.parse().map_err(|error| format!("amount \"{amount}\": {error}; max means all"))?;
-        Ok((to, Sum::Exactly(parsed)))
+    /// What to call the payment, if anything.
+    pub(crate) fn note(&self) -> Option<String> {
+        let uris = self.to.iter().chain(&self.what).chain(&self.pay).filter(|text| uri::is_uri(text));
+        let mut notes = uris.filter_map(|text| PaymentUri::read(text).ok()?.note());
+        self.label.clone().or_else(|| notes.next())
     }
+
+    fn payment(&self) -> Result<(String, Sum), String> {
+        match (&self.to, &self.what[..]) {
+            (Some(to), [amount]) => one_of(to, Some(amount)),
+            (None, [to, amount]) => one_of(to, Some(amount)),
+            (Some(to), []) | (None, [to]) if uri::is_uri(to) => one_of(to, None),
+            (Some(_), [_, ..]) => Err("with --to, only the amount is expected".to_owned()),
+            (Some(_), []) | (None, _) => Err("a recipient and an amount are expected, like: bob 12.5".to_owned()),
+        }
+    }
+}
+
+/// A recipient and an amount; a payment URI may have the latter inside.
+fn one_of(to: &str, amount: Option<&str>) -> Result<(String, Sum), String> {
+    let asked = if uri::is_uri(to) { PaymentUri::read(to).map_err(|error| error.to_string())?.amount } else { None };
+    let given = match amount {
+        None => None,
+        Some("max") => Some(Sum::Max),
+        Some(amount) => {
+            let parsed = amount.parse().map_err(|error| format!("amount \"{amount}\": {error}; max means all"))?;
+            Some(Sum::Exactly(parsed))
+        }
+    };
+    let sum = match (given, asked.map(Sum::Exactly)) {
+        (Some(given), Some(asked)) if given != asked => {
+            return Err(
+                "the payment URI asks for another amount; leave yours out, or give the plain address".to_owned()
+            );
+        }
+        (Some(sum), _) | (None, Some(sum)) => sum,
+        (None, None) => return Err("the payment URI names no amount; give one after it, like: 12.5".to_owned()),
+    };
+    Ok((to.to_owned(), sum))
 }
