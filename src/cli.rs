@@ -1,5 +1,6 @@
 //! The command line: every definition, and no rules. What each command does is in [`crate::commands`].
 
+mod names;
 mod wallet;
 
 pub(crate) use wallet::{
@@ -9,6 +10,7 @@ pub(crate) use wallet::{
 
 use bezant_testnet::sim::{Lie, MiningMode};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCandidates;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -66,7 +68,7 @@ pub(crate) enum Color {
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Net {
     /// The net's name
-    #[arg(long, env = "BEZANT_NET", value_name = "NAME", default_value = "default")]
+    #[arg(long, env = "BEZANT_NET", value_name = "NAME", default_value = "default", add = ArgValueCandidates::new(names::nets))]
     pub(crate) net: String,
 }
 
@@ -143,7 +145,7 @@ pub(crate) enum Command {
     /// The program's version and commit
     #[command(after_help = "Example:\n  bezant version --json")]
     Version,
-    /// Completions for a shell, to stdout
+    /// Completions for a shell, to stdout; they know the names of wallets, contacts and nets
     #[command(after_help = "Example:\n  bezant completions bash > ~/.local/share/bash-completion/completions/bezant")]
     Completions {
         /// Which shell

@@ -8,9 +8,10 @@ pub(crate) use coins::{Consolidate, Contacts, History, Label, ShowAddress, Utxos
 pub(crate) use paying::{Pay, Replace, Send};
 pub(crate) use receipt::{MakeReceipt, VerifyReceipt};
 
-use super::Target;
+use super::{Target, names};
 use bezant_api::types::ReadLevel;
 use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::ArgValueCandidates;
 use std::path::PathBuf;
 
 /// `wallet …`.
@@ -101,7 +102,7 @@ pub(crate) enum Wallet {
 #[derive(Args, Debug)]
 pub(crate) struct Which {
     /// The wallet [default: all of yours, else the net's accounts]
-    #[arg(long, value_name = "NAME", env = "BEZANT_WALLET")]
+    #[arg(long, value_name = "NAME", env = "BEZANT_WALLET", add = ArgValueCandidates::new(names::wallets))]
     pub(crate) wallet: Option<String>,
     #[command(flatten)]
     pub(crate) target: Target,

@@ -3,12 +3,15 @@
 
 mod byzantine;
 mod chains;
+mod coin_control;
 mod coins;
+mod comfort;
 mod conflicts;
 mod copied_key;
 mod epochs;
 mod faults;
 mod files;
+mod history;
 mod input;
 mod lifecycle;
 mod net;

@@ -2,9 +2,10 @@
 
 use super::paying::Following;
 use super::{Password, Read, Which};
-use crate::cli::Target;
+use crate::cli::{Target, names};
 use bezant_consensus::ledger::amount::Amount;
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
 use std::path::PathBuf;
 
 /// `wallet address`.
@@ -119,6 +120,7 @@ pub(crate) enum Contacts {
     #[command(after_help = "Example:\n  bezant wallet contacts remove shop")]
     Remove {
         /// The name
+        #[arg(add = ArgValueCandidates::new(names::contacts))]
         name: String,
         #[command(flatten)]
         target: Target,
@@ -127,6 +129,7 @@ pub(crate) enum Contacts {
     #[command(after_help = "Example:\n  bezant wallet contacts rename shop grocer")]
     Rename {
         /// The name
+        #[arg(add = ArgValueCandidates::new(names::contacts))]
         name: String,
         /// What it is to be
         new: String,
@@ -139,7 +142,7 @@ pub(crate) enum Contacts {
 #[derive(Args, Debug)]
 pub(crate) struct Consolidate {
     /// Whose coins
-    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
+    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM", add = ArgValueCandidates::new(names::wallets))]
     pub(crate) from: String,
     /// Only coins worth less than this, in BZT
     #[arg(long, value_name = "AMOUNT", env = "BEZANT_BELOW")]

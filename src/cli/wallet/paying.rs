@@ -1,11 +1,12 @@
 //! `wallet send`, `pay`, `bump` and `cancel`.
 
 use super::Password;
-use crate::cli::{Target, duration};
+use crate::cli::{Target, duration, names};
 use bezant_wallet::build::Sum;
 use bezant_wallet::send::{FollowOptions, Wait};
 use bezant_wallet::uri::{self, PaymentUri};
 use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCandidates;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,13 +57,13 @@ impl Following {
 #[derive(Args, Debug)]
 pub(crate) struct Send {
     /// The wallet that pays
-    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
+    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM", add = ArgValueCandidates::new(names::wallets))]
     pub(crate) from: String,
     /// Who is paid: an address, a payment URI, or the name of a wallet, contact or account
-    #[arg(long = "to", value_name = "ADDRESS|NAME", env = "BEZANT_TO")]
+    #[arg(long = "to", value_name = "ADDRESS|NAME", env = "BEZANT_TO", add = ArgValueCandidates::new(names::recipients))]
     pub(crate) to: Option<String>,
     /// Who is paid (unless given with --to), and how much in BZT, or max; a payment URI may say both
-    #[arg(required_unless_present_any = ["pay", "to"], conflicts_with = "pay", num_args = 1..=2, value_names = ["ADDRESS|NAME", "AMOUNT"])]
+    #[arg(required_unless_present_any = ["pay", "to"], conflicts_with = "pay", num_args = 1..=2, value_names = ["ADDRESS|NAME", "AMOUNT"], add = ArgValueCandidates::new(names::recipients))]
     pub(crate) what: Vec<String>,
     /// One of several recipients, and how much in BZT; may be given several times, all are paid in one transaction
     #[arg(long, value_name = "ADDRESS|NAME=AMOUNT", conflicts_with = "to", env = "BEZANT_PAY")]
@@ -103,7 +104,7 @@ pub(crate) struct Pay {
     #[arg(value_name = "FILE.csv")]
     pub(crate) file: PathBuf,
     /// The wallet that pays
-    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
+    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM", add = ArgValueCandidates::new(names::wallets))]
     pub(crate) from: String,
     /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
     #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
@@ -132,7 +133,7 @@ pub(crate) struct Replace {
     #[arg(value_name = "TXID")]
     pub(crate) txid: String,
     /// The wallet that sent it [default: whichever of yours did, or of the net's accounts]
-    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
+    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM", add = ArgValueCandidates::new(names::wallets))]
     pub(crate) from: Option<String>,
     /// Fee in grains per 1000 bytes [default: what takes its place, or more while blocks are full]
     #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
