@@ -39,8 +39,12 @@ fn main() {
 
     let place = tempfile::tempdir().expect("a temporary directory");
     let wallets = bezant_api::home::Home::at(place.path());
-    let options =
-        SessionOptions { home: wallets, net: "default".to_owned(), rpc: Some(node.client.url().to_owned()), node: None };
+    let options = SessionOptions {
+        home: wallets,
+        net: "default".to_owned(),
+        rpc: Some(node.client.url().to_owned()),
+        node: None,
+    };
     let session = node.block_on(Session::open(options)).expect("the node answers");
     let wallet = WalletFile::watching("bench", vec![owner()]);
     let found = Found { wallet, path: place.path().join("bench.json") };

@@ -125,7 +125,8 @@ fn terminals_are_filled(net: &Net) {
     let coin = net.json(&["wallet", "utxos", "--wallet", "bob"])["utxos"][0]["outpoint"].clone();
     let coin = text(&coin);
     let narrow = on_terminal(net, &["wallet", "utxos", "--wallet", "bob"], 80, 40);
-    assert!(!narrow.contains(coin) && narrow.contains(&format!("{}…", &coin[..4])), "{narrow}");
+    assert!(!narrow.contains(coin) && narrow.contains(&coin[..4]) && narrow.contains('…'), "{narrow}");
+    assert!(narrow.lines().all(|line| line.trim_end().chars().count() <= 80), "{narrow}");
     assert!(on_terminal(net, &["wallet", "utxos", "--wallet", "bob"], 200, 40).contains(coin));
     assert!(net.run(&["wallet", "utxos", "--wallet", "bob"]).ended(0).stdout.contains(coin), "a pipe gets all of it");
 }

@@ -27,3 +27,4 @@ mod stratum;
 mod stream;
 mod unsynced;
 mod view;
+mod wallet_cut;
