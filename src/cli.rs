@@ -1,5 +1,6 @@
 //! The command line: every definition, and no rules. What each command does is in [`crate::commands`].
 
+mod names;
 mod sim;
 mod testnet;
 mod wallet;
@@ -10,11 +11,13 @@ pub(crate) use testnet::{
 };
 pub(crate) use wallet::keys as wallet_keys;
 pub(crate) use wallet::{
-    CombineDrafts, CreateDraft, Draft, DraftOut, FinalizeDraft, HashLock, Lock, MakeReceipt, Offer, Offline, Password,
-    Pay, Replace, Send, SendDraft, ShowDraft, ShowLock, SignDraft, Swap, SwapStep, VerifyReceipt, Wallet, WhichSwap,
+    CombineDrafts, Consolidate, Contacts, CreateDraft, Draft, DraftOut, FinalizeDraft, HashLock, History, Label, Lock,
+    MakeReceipt, Offer, Offline, Password, Pay, Replace, Send, SendDraft, ShowAddress, ShowDraft, ShowLock, SignDraft,
+    Swap, SwapStep, Utxos, VerifyReceipt, Wallet, WhichSwap,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCandidates;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -72,7 +75,7 @@ pub(crate) enum Color {
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Net {
     /// The net's name
-    #[arg(long, env = "BEZANT_NET", value_name = "NAME", default_value = "default")]
+    #[arg(long, env = "BEZANT_NET", value_name = "NAME", default_value = "default", add = ArgValueCandidates::new(names::nets))]
     pub(crate) net: String,
 }
 
@@ -149,7 +152,7 @@ pub(crate) enum Command {
     /// The program's version and commit
     #[command(after_help = "Example:\n  bezant version --json")]
     Version,
-    /// Completions for a shell, to stdout
+    /// Completions for a shell, to stdout; they know the names of wallets, contacts and nets
     #[command(after_help = "Example:\n  bezant completions bash > ~/.local/share/bash-completion/completions/bezant")]
     Completions {
         /// Which shell

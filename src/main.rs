@@ -13,6 +13,7 @@ use std::process::ExitCode;
 pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BEZANT_COMMIT"), ")");
 
 fn main() -> ExitCode {
+    commands::shell::complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage_error(&error),
@@ -59,7 +60,7 @@ fn warn_of_unknown_variables(output: &Output) {
         command.get_subcommands().for_each(|sub| collect(sub, known));
     }
     // Cargo sets the last one for what it runs.
-    let mut known = vec!["BEZANT_COMMIT".to_owned()];
+    let mut known = vec!["BEZANT_COMMIT".to_owned(), commands::shell::COMPLETE.to_owned()];
     collect(&<Cli as clap::CommandFactory>::command(), &mut known);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();

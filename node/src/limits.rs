@@ -30,8 +30,10 @@ pub const DROPPED_REMEMBERED_MAX: usize = 20_000;
 pub const LOCKS_PER_QUESTION_MAX: usize = 1_000;
 /// Coins in one answer.
 pub const COINS_PER_ANSWER_MAX: usize = 10_000;
-/// History entries in one answer.
-pub const HISTORY_PER_ANSWER_MAX: usize = 1_000;
+/// History entries in one answer, some 300 bytes each.
+pub const HISTORY_PER_ANSWER_MAX: usize = 10_000;
+/// History entries in one answer, where the question does not say.
+pub const HISTORY_PER_ANSWER: usize = 1_000;
 /// Headers in one answer, of 80 bytes each before they are hex.
 pub const HEADERS_PER_ANSWER_MAX: usize = 2_000;
 /// Beginnings of epochs in one answer.

@@ -1,5 +1,6 @@
 //! `bezant wallet …`.
 
+mod coins;
 mod draft;
 pub(crate) mod keys;
 mod lock;
@@ -7,6 +8,7 @@ mod paying;
 mod receipt;
 mod swap;
 
+pub(crate) use coins::{Consolidate, Contacts, History, Label, ShowAddress, Utxos};
 pub(crate) use draft::{
     CombineDrafts, CreateDraft, Draft, DraftOut, FinalizeDraft, Offline, SendDraft, ShowDraft, SignDraft,
 };
@@ -15,9 +17,10 @@ pub(crate) use paying::{Pay, Replace, Send};
 pub(crate) use receipt::{MakeReceipt, VerifyReceipt};
 pub(crate) use swap::{Offer, Swap, SwapStep, WhichSwap};
 
-use super::Target;
+use super::{Target, names};
 use bezant_api::types::ReadLevel;
 use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::ArgValueCandidates;
 use std::path::PathBuf;
 
 /// `wallet …`.
@@ -25,6 +28,11 @@ use std::path::PathBuf;
 pub(crate) enum Wallet {
     #[command(flatten)]
     Keys(keys::KeysCommand),
+    /// A wallet's addresses on a net, the newest last
+    #[command(
+        after_help = "Examples:\n  bezant wallet address --wallet alice\n  bezant wallet address --wallet savings --new\n  bezant wallet address --wallet savings --qr\n  bezant wallet address --wallet savings --uri --amount 12.5 --label \"Corner shop\" --qr"
+    )]
+    Address(ShowAddress),
     /// What a wallet has
     #[command(
         after_help = "Examples:\n  bezant wallet balance\n  bezant wallet balance --wallet bob --read final --json"
@@ -35,23 +43,29 @@ pub(crate) enum Wallet {
         #[command(flatten)]
         read: Read,
     },
-    /// A wallet's coins
-    #[command(after_help = "Example:\n  bezant wallet utxos --wallet alice")]
-    Utxos {
-        #[command(flatten)]
-        which: Which,
-        #[command(flatten)]
-        read: Read,
-    },
-    /// What blocks did to a wallet, oldest first
-    #[command(after_help = "Example:\n  bezant wallet history --wallet bob --from-height 10")]
-    History {
-        #[command(flatten)]
-        which: Which,
-        /// From this height on
-        #[arg(long, value_name = "H", default_value_t = 0, env = "BEZANT_FROM_HEIGHT")]
-        from_height: u64,
-    },
+    /// A wallet's coins; lock those that are not to be spent
+    #[command(
+        after_help = "Locked coins are never chosen by send, pay, bump or consolidate; `send --coin` spends them all the same.\n\nExamples:\n  bezant wallet utxos --wallet alice\n  bezant wallet utxos --wallet alice --lock TXID:0 --lock TXID:1\n  bezant wallet utxos --wallet alice --unlock TXID:0\n  bezant wallet utxos --unlock-all"
+    )]
+    Utxos(Utxos),
+    /// What happened to a wallet, oldest first, and what waits
+    #[command(
+        after_help = "Examples:\n  bezant wallet history --wallet bob --from-height 10\n  bezant wallet history --limit 20 --follow\n  bezant wallet history --wallet bob --csv bob.csv"
+    )]
+    History(History),
+    /// Say what a transaction, an address or a coin is; without arguments, show all labels
+    #[command(
+        after_help = "Examples:\n  bezant wallet label TXID \"rent of May\"\n  bezant wallet label TXID:0 \"deposit\" --wallet alice\n  bezant wallet label bzt1… --remove\n  bezant wallet label --wallet alice --export labels.jsonl\n  bezant wallet label --wallet alice --import labels.jsonl"
+    )]
+    Label(Label),
+    /// Names for other people's addresses
+    #[command(subcommand)]
+    Contacts(Contacts),
+    /// Join many small coins into few, while fees are low
+    #[command(
+        after_help = "Examples:\n  bezant wallet consolidate --from alice --dry-run\n  bezant wallet consolidate --from alice --below 0.5 --max 200"
+    )]
+    Consolidate(Consolidate),
     /// Send coins, and wait until they have arrived
     #[command(
         after_help = "Examples:\n  bezant wallet send --from alice bob 12.5\n  bezant wallet send --from alice --to bzt1… max --wait included\n  bezant wallet send --from alice bob 1 --dry-run --json\n  bezant wallet send --from alice --pay bob=12.5 --pay carol=3\n  bezant wallet send --from alice bob 12.5 --id invoice-17"
@@ -100,7 +114,7 @@ pub(crate) enum Wallet {
 #[derive(Args, Debug)]
 pub(crate) struct Which {
     /// The wallet [default: all of yours, else the net's accounts]
-    #[arg(long, value_name = "NAME", env = "BEZANT_WALLET")]
+    #[arg(long, value_name = "NAME", env = "BEZANT_WALLET", add = ArgValueCandidates::new(names::wallets))]
     pub(crate) wallet: Option<String>,
     #[command(flatten)]
     pub(crate) target: Target,

@@ -1,6 +1,9 @@
 //! `bezant wallet`: the command side of [`bezant_wallet`].
 
+mod coins;
+mod contacts;
 mod draft;
+mod history;
 mod keys;
 mod lock;
 mod paying;
@@ -16,7 +19,7 @@ use bezant_wallet::error::WalletError;
 use bezant_wallet::journal::Kind;
 use bezant_wallet::send::{self, FollowOptions, SendOptions, Wait};
 use bezant_wallet::session::{Session, SessionOptions};
-use bezant_wallet::view::{self, Addresses, Balance, Entry, Utxo};
+use bezant_wallet::view::{self, Balance};
 use serde::Serialize;
 use serde_json::json;
 use std::time::Duration;
@@ -34,6 +37,7 @@ impl From<WalletError> for Failure {
 pub(crate) async fn run(command: Wallet, global: &Global, output: &Output) -> Outcome {
     match command {
         Wallet::Keys(command) => keys::run(command, global, output).await,
+        Wallet::Address(options) => contacts::address(&options, global, output).await,
         Wallet::Balance { which, read } => {
             let session = session(&which.target, global).await?;
             let mut all: Vec<Balance> = Vec::new();
@@ -42,22 +46,11 @@ pub(crate) async fn run(command: Wallet, global: &Global, output: &Output) -> Ou
             }
             one_or_all(&all, output, || balances_text(&all))
         }
-        Wallet::Utxos { which, read } => {
-            let session = session(&which.target, global).await?;
-            let mut all: Vec<Utxo> = Vec::new();
-            for found in session.wallets(which.wallet.as_deref())? {
-                all.extend(view::utxos(&session, &found, read.level()).await?);
-            }
-            output.result(&json!({ "utxos": all }), || utxos_text(&all))
-        }
-        Wallet::History { which, from_height } => {
-            let session = session(&which.target, global).await?;
-            let mut all: Vec<Entry> = Vec::new();
-            for found in session.wallets(which.wallet.as_deref())? {
-                all.extend(view::history(&session, &found, from_height).await?);
-            }
-            output.result(&json!({ "history": all }), || history_text(&all))
-        }
+        Wallet::Utxos(options) => coins::utxos(&options, global, output).await,
+        Wallet::History(options) => history::run(&options, global, output).await,
+        Wallet::Label(options) => coins::label(&options, global, output).await,
+        Wallet::Contacts(command) => contacts::run(command, global, output).await,
+        Wallet::Consolidate(options) => coins::consolidate(&options, global, output).await,
         Wallet::Send(options) => paying::send(&options, global, output).await,
         Wallet::Pay(options) => paying::pay(&options, global, output).await,
         Wallet::Bump(options) => paying::replace(&options, Kind::Bump, global, output).await,
@@ -100,20 +93,12 @@ fn bzt(grains: &str) -> String {
     amount.map_or_else(|| format!("{grains} grains"), |amount| amount.to_string())
 }
 
-fn addresses_text(all: &[Addresses]) -> String {
-    match all {
-        // Alone it can be pasted, or be a script's variable.
-        [one] => one.addresses.join("\n"),
-        all => {
-            let rows = all.iter().flat_map(|one| one.addresses.iter().map(|to| vec![one.wallet.clone(), to.clone()]));
-            table(&["wallet", "address"], rows)
-        }
-    }
-}
-
 fn balances_text(all: &[Balance]) -> String {
-    let row = |one: &Balance| vec![one.wallet.clone(), bzt(&one.spendable), bzt(&one.pending), bzt(&one.immature)];
-    table(&["wallet", "spendable BZT", "pending", "immature"], all.iter().map(row))
+    let row = |one: &Balance| {
+        let amounts = [&one.spendable, &one.pending, &one.immature, &one.locked].map(|grains| bzt(grains));
+        std::iter::once(one.wallet.clone()).chain(amounts).collect()
+    };
+    table(&["wallet", "spendable BZT", "pending", "immature", "locked"], all.iter().map(row))
 }
 
 /// A single one as it is; several as a list under `wallets`.
@@ -122,26 +107,4 @@ fn one_or_all<T: Serialize>(all: &[T], output: &Output, text: impl FnOnce() -> S
         [one] => output.result(one, text),
         all => output.result(&json!({ "wallets": all }), text),
     }
-}
-
-fn utxos_text(all: &[Utxo]) -> String {
-    let row = |one: &Utxo| {
-        let height = one.height.map_or("-".to_owned(), |height| height.to_string());
-        let state = serde_json::to_value(one.state).unwrap_or_default();
-        let state = state.as_str().unwrap_or_default().to_owned();
-        vec![one.wallet.clone(), bzt(&one.amount), height, state, one.outpoint.clone()]
-    };
-    table(&["wallet", "BZT", "height", "state", "coin"], all.iter().map(row))
-}
-
-fn history_text(all: &[Entry]) -> String {
-    let row = |one: &Entry| {
-        let (received, sent): (i128, i128) = (one.received.parse().unwrap_or(0), one.sent.parse().unwrap_or(0));
-        let net = received - sent;
-        let sign = if net < 0 { "-" } else { "+" };
-        let certainty = if one.is_final { "final" } else { "included" };
-        let amount = format!("{sign}{}", bzt(&net.unsigned_abs().to_string()));
-        vec![one.wallet.clone(), one.height.to_string(), amount, certainty.to_owned(), one.txid.clone()]
-    };
-    table(&["wallet", "height", "BZT", "state", "transaction"], all.iter().map(row))
 }

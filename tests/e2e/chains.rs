@@ -34,7 +34,8 @@ fn key() -> SigningKey {
     SigningKey::from_seed(&[200; 32])
 }
 
-fn owner() -> Lock {
+/// Whose the coins of these chains are.
+pub(crate) fn owner() -> Lock {
     Lock::Key(key().public())
 }
 

@@ -3,12 +3,15 @@
 
 mod byzantine;
 mod chains;
+mod coin_control;
 mod coins;
+mod comfort;
 mod conflicts;
 mod copied_key;
 mod epochs;
 mod faults;
 mod files;
+mod history;
 mod input;
 mod keys;
 mod keys_agent;
@@ -31,3 +34,4 @@ mod stream;
 mod swaps;
 mod unsynced;
 mod view;
+mod wallet_cut;

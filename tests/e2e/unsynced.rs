@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Builds the library; `None`, said by name, where that cannot be done.
-fn shadow_library(dir: &Path) -> Option<PathBuf> {
+pub(crate) fn shadow_library(dir: &Path) -> Option<PathBuf> {
     let library = dir.join("shadow.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/shadow.c");
     let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).output();
@@ -18,7 +18,7 @@ fn shadow_library(dir: &Path) -> Option<PathBuf> {
         Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
         Err(error) => format!("no C compiler: {error}"),
     };
-    println!("not run: unsynced::what_was_reported_final_survives_a_power_cut: {reason}");
+    println!("not run: tests of power cuts: {reason}");
     None
 }
 

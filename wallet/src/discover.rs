@@ -90,7 +90,7 @@ async fn last_used(client: &Client, locks: &[String]) -> Result<Option<usize>, W
 
 /// Whether any of these locks was used.
 async fn is_used(client: &Client, locks: &[String]) -> Result<bool, WalletError> {
-    let history = HistoryParams { locks: locks.to_vec(), from_height: 0, limit: Some(1) };
+    let history = HistoryParams { locks: locks.to_vec(), from_height: 0, limit: Some(1), from_position: 0 };
     if !client.history_page(&history).await?.entries.is_empty() {
         return Ok(true);
     }

@@ -1,24 +1,22 @@
 //! What a wallet has sent, written down before any node hears of it.
 //!
-//! One small SQLite file beside the wallet's own, readable by its owner only. Each commit is synced, so a power cut leaves the
-//! file as it was before or after. A **payment** is what somebody asked for, perhaps under an id of his own; its **attempts** are
-//! the transactions that carry it out: the first, and those that replaced it (`bump`, `cancel`). All attempts of a payment spend
-//! at least one coin in common, so that no two of them can ever be in one chain; this, not the journal, is what makes paying
-//! twice impossible. The journal only finds the first transaction again.
+//! It is part of the wallet's database, in which each commit is synced. A **payment** is what somebody asked for, perhaps under an
+//! id of his own; its **attempts** are the transactions that carry it out: the first, and those that replaced it (`bump`,
+//! `cancel`). All attempts of a payment spend at least one coin in common, so that no two of them can ever be in one chain; this,
+//! not the journal, is what makes paying twice impossible. The journal only finds the first transaction again.
 //!
 //! An id is bound to its first transaction for ever. Even if a node refuses that, no other is made under the id: the node might
 //! be lying.
 
 use crate::error::WalletError;
+use crate::store::Store;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::codec::{decode, encode};
 use bezant_consensus::ledger::hash::{NetworkId, TxId};
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{OptionalExtension, params};
 use std::collections::BTreeSet;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
@@ -33,18 +31,6 @@ pub const ATTEMPTS_MAX: u64 = 100;
 pub const RESERVING_MAX: i64 = 1_000;
 /// Characters of an id.
 pub const ID_CHARS_MAX: usize = 96;
-/// Another command may be writing.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// `bzsj`.
-const APPLICATION_ID: i64 = 0x627a_736a;
-const VERSION: i64 = 1;
-
-const SCHEMA: &str = "
-CREATE TABLE payment (id INTEGER PRIMARY KEY AUTOINCREMENT, network BLOB NOT NULL, name TEXT, asked BLOB NOT NULL, UNIQUE (network, name));
-CREATE TABLE attempt (payment INTEGER NOT NULL REFERENCES payment (id) ON DELETE CASCADE, place INTEGER NOT NULL, kind TEXT NOT NULL,
-  txid BLOB NOT NULL, bytes BLOB NOT NULL, fee INTEGER NOT NULL, change INTEGER NOT NULL, PRIMARY KEY (payment, place));
-CREATE INDEX attempt_by_txid ON attempt (txid);
-";
 
 /// How an attempt came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,9 +95,8 @@ pub struct Entry {
 /// The journal of one wallet, as far as one net is concerned.
 #[derive(Debug)]
 pub struct Journal {
-    connection: Connection,
+    store: Store,
     network: NetworkId,
-    path: PathBuf,
 }
 
 /// Checks a name that somebody gives a payment.
@@ -128,58 +113,31 @@ pub fn check_id(id: &str) -> Result<(), WalletError> {
     )))
 }
 
-/// Where the journal of a wallet is.
+/// Where the database of a wallet is, which holds its journal, given the wallet's own file.
 #[must_use]
 pub fn path(wallet: &Path) -> PathBuf {
-    wallet.with_extension("sent")
+    crate::store::path(wallet)
 }
 
 impl Journal {
-    /// Opens the journal beside a wallet's file; makes an empty one when there is none.
+    /// Opens the journal in a wallet's database, which is made when there is none.
     ///
     /// # Errors
     /// [`WalletError::Failed`] when the system refuses, or the file is damaged or something else.
     pub fn open(wallet: &Path, network: &NetworkId) -> Result<Journal, WalletError> {
-        let path = path(wallet);
-        let failed = |error: &dyn std::fmt::Display| {
-            WalletError::Failed(format!(
-                "{}: {error}; it tells which payments were made already, so nothing is sent without it. If it is beyond repair, move it away: then check `bezant wallet history` before you repeat a payment",
-                path.display()
-            ))
-        };
-        // SQLite makes what it keeps beside it with the same mode.
-        let made = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        made.map_err(|error| failed(&error))?;
-        let connection = Connection::open(&path).map_err(|error| failed(&error))?;
-        let mut journal = Journal { connection, network: *network, path: path.clone() };
-        journal.prepare().map_err(|error| failed(&error))?;
-        Ok(journal)
+        Ok(Journal { store: Store::open(wallet)?, network: *network })
     }
 
-    fn prepare(&mut self) -> Result<(), String> {
-        let text = |error: rusqlite::Error| error.to_string();
-        self.connection.busy_timeout(BUSY_TIMEOUT).map_err(text)?;
-        // A commit is on the disk, and so is the end of the roll-back journal, before anything is handed to a node.
-        self.connection.pragma_update(None, "synchronous", "EXTRA").map_err(text)?;
-        self.connection.pragma_update(None, "foreign_keys", true).map_err(text)?;
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(text)?;
-        let number = |name: &str| transaction.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(text);
-        let tables = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
-        match (number("application_id")?, number("user_version")?, tables.map_err(text)?) {
-            (APPLICATION_ID, VERSION, _) => Ok(()),
-            (0, 0, 0) => {
-                transaction.execute_batch(SCHEMA).map_err(text)?;
-                transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(text)?;
-                transaction.pragma_update(None, "user_version", VERSION).map_err(text)?;
-                transaction.commit().map_err(text)
-            }
-            (APPLICATION_ID, version, _) => Err(format!("it has version {version}, and this program knows {VERSION}")),
-            _ => Err("this is no journal of a wallet".to_owned()),
-        }
+    /// Opens the journal to look into it: it cannot be written, it is empty where there is none, and none is made.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn read(wallet: &Path, network: &NetworkId) -> Result<Journal, WalletError> {
+        Ok(Journal { store: Store::read(wallet)?, network: *network })
     }
 
     fn failed(&self, error: &dyn std::fmt::Display) -> WalletError {
-        WalletError::Failed(format!("{}: {error}", self.path.display()))
+        self.store.failed(error)
     }
 
     /// The payment with this id.
@@ -188,7 +146,7 @@ impl Journal {
     /// When the file cannot be read.
     pub fn find(&self, id: &str) -> Result<Option<Kept>, WalletError> {
         let sql = "SELECT id FROM payment WHERE network = ?1 AND name = ?2";
-        let number = self.connection.query_row(sql, params![self.network.0, id], |row| row.get(0)).optional();
+        let number = self.store.connection.query_row(sql, params![self.network.0, id], |row| row.get(0)).optional();
         number.map_err(|error| self.failed(&error))?.map(|number| self.kept(number)).transpose()
     }
 
@@ -199,15 +157,16 @@ impl Journal {
     pub fn of(&self, txid: &TxId) -> Result<Option<Kept>, WalletError> {
         let sql =
             "SELECT payment FROM attempt JOIN payment ON payment.id = payment WHERE txid = ?1 AND network = ?2 LIMIT 1";
-        let number = self.connection.query_row(sql, params![txid.0, self.network.0], |row| row.get(0)).optional();
+        let number = self.store.connection.query_row(sql, params![txid.0, self.network.0], |row| row.get(0)).optional();
         number.map_err(|error| self.failed(&error))?.map(|number| self.kept(number)).transpose()
     }
 
     fn kept(&self, number: i64) -> Result<Kept, WalletError> {
-        let asked = self.connection.query_row("SELECT asked FROM payment WHERE id = ?1", [number], |row| row.get(0));
+        let asked =
+            self.store.connection.query_row("SELECT asked FROM payment WHERE id = ?1", [number], |row| row.get(0));
         let asked = asked.map_err(|error| self.failed(&error))?;
         let sql = "SELECT kind, bytes, fee, change FROM attempt WHERE payment = ?1 ORDER BY place";
-        let mut statement = self.connection.prepare(sql).map_err(|error| self.failed(&error))?;
+        let mut statement = self.store.connection.prepare(sql).map_err(|error| self.failed(&error))?;
         let rows = statement.query_map([number], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?))
         });
@@ -232,12 +191,14 @@ impl Journal {
     /// ids.
     pub fn add(&mut self, entries: &[Entry]) -> Result<bool, WalletError> {
         let network = self.network;
-        match self.write(|transaction| add(transaction, &network, entries))? {
+        match self.store.write(|transaction| add(transaction, &network, entries))? {
             Added::Done => Ok(true),
             Added::Taken => Ok(false),
             Added::Full => {
-                let message =
-                    format!("{} holds {NAMED_MAX} payments with ids, and more are not kept", self.path.display());
+                let message = format!(
+                    "{} holds {NAMED_MAX} payments with ids, and more are not kept",
+                    self.store.path().display()
+                );
                 Err(WalletError::refused("journal-full", message))
             }
         }
@@ -248,7 +209,7 @@ impl Journal {
     /// # Errors
     /// When the file cannot be written; [`WalletError::Refused`] of kind `too-many-attempts`.
     pub fn add_attempt(&mut self, number: i64, attempt: &Attempt) -> Result<(), WalletError> {
-        let done = self.write(|transaction| {
+        let done = self.store.write(|transaction| {
             let sql = "SELECT count(*) FROM attempt WHERE payment = ?1";
             let count: i64 = transaction.query_row(sql, [number], |row| row.get(0))?;
             if count.unsigned_abs() >= ATTEMPTS_MAX {
@@ -262,18 +223,6 @@ impl Journal {
         if done { Ok(()) } else { Err(refused()) }
     }
 
-    fn write<T>(
-        &mut self,
-        what: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
-    ) -> Result<T, WalletError> {
-        let path = self.path.clone();
-        let failed = |error: rusqlite::Error| WalletError::Failed(format!("{}: {error}", path.display()));
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let result = what(&transaction).map_err(failed)?;
-        transaction.commit().map_err(failed)?;
-        Ok(result)
-    }
-
     /// Coins that the last [`RESERVING_MAX`] transactions of payments with ids spend. Those that still exist belong to a payment that
     /// is on its way or will be repeated.
     ///
@@ -283,11 +232,29 @@ impl Journal {
         let sql =
             "SELECT bytes FROM attempt JOIN payment ON payment.id = payment WHERE network = ?1 AND name IS NOT NULL
             ORDER BY payment.id DESC LIMIT ?2";
-        let mut statement = self.connection.prepare(sql).map_err(|error| self.failed(&error))?;
+        let mut statement = self.store.connection.prepare(sql).map_err(|error| self.failed(&error))?;
         let rows = statement.query_map(params![self.network.0, RESERVING_MAX], |row| row.get::<_, Vec<u8>>(0));
         let rows: Vec<Vec<u8>> = rows.and_then(Iterator::collect).map_err(|error| self.failed(&error))?;
         let transactions = rows.iter().filter_map(|bytes| decode::<Transaction>(bytes).ok());
         Ok(transactions.flat_map(|transaction| transaction.inputs().to_vec()).collect())
+    }
+}
+
+impl Journal {
+    /// The last transactions that were written down, the newest first: at most this many.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn last(&self, count: usize) -> Result<Vec<Transaction>, WalletError> {
+        let sql = "SELECT bytes FROM attempt JOIN payment ON payment.id = payment WHERE network = ?1
+            ORDER BY payment.id DESC, place DESC LIMIT ?2";
+        let read = || -> Result<Vec<Vec<u8>>, rusqlite::Error> {
+            let mut statement = self.store.connection.prepare(sql)?;
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            statement.query_map(params![self.network.0, count], |row| row.get(0))?.collect()
+        };
+        let rows = read().map_err(|error| self.failed(&error))?;
+        Ok(rows.iter().filter_map(|bytes| decode(bytes).ok()).collect())
     }
 }
 

@@ -13,17 +13,25 @@
 //! - [`draft`] is a transfer that several sign, each where his keys are; [`preimage`] keeps what opens a hash lock.
 //! - [`payout`] reads who is paid from a CSV file, and remembers beside it what was sent.
 //!
+//! - `store` is the wallet's database: the journal, [`frozen`] coins, and [`labels`]. [`history`] keeps what blocks did.
+//! - [`contacts`] names other people's addresses, [`uri`] reads and writes payment URIs, [`consolidate`] joins small coins.
+//!
 //! Commands take plain structs and return plain results; words, colours and prompts belong to the program around them.
 
 pub mod agent;
 pub mod build;
+pub mod consolidate;
+pub mod contacts;
 pub mod dev;
 pub mod discover;
 pub mod draft;
 pub mod error;
 mod files;
+pub mod frozen;
+pub mod history;
 pub mod journal;
 pub mod keystore;
+pub mod labels;
 pub mod message;
 pub mod mnemonic;
 pub mod payout;
@@ -37,7 +45,9 @@ pub mod selection;
 pub mod send;
 pub mod session;
 pub mod slip10;
+mod store;
 pub mod swap;
+pub mod uri;
 pub mod view;
 
 pub use files::write_secret;

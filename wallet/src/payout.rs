@@ -9,9 +9,11 @@ use crate::build::{RECIPIENTS_MAX, Sum};
 use crate::error::WalletError;
 use crate::files::{self, Replaces};
 use crate::journal::{Attempt, Entry, Journal, Kept};
+use crate::labels::{self, Labelled};
 use crate::repeat;
 use crate::session::{Recipient, Session};
 use bezant_consensus::ledger::amount::Amount;
+use bezant_consensus::ledger::transaction::OutPoint;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -147,7 +149,7 @@ fn row(
     if amount == Amount::ZERO {
         return Err("an amount above 0 is expected".to_owned());
     }
-    if label.len() > LABEL_BYTES_MAX || label.chars().any(char::is_control) {
+    if label.len() > LABEL_BYTES_MAX || label.chars().any(labels::is_control) {
         return Err(format!("a label has at most {LABEL_BYTES_MAX} bytes and no control characters"));
     }
     Ok(Row { line, to: to.to_owned(), recipient, amount, label: label.to_owned() })
@@ -275,6 +277,18 @@ impl Payout {
             rows.iter().map(one).collect::<Vec<Paid>>()
         };
         self.rows.chunks(RECIPIENTS_MAX).zip(attempts).flat_map(paid).collect()
+    }
+
+    /// What the file calls each payment: labels of the coins that it makes.
+    #[must_use]
+    pub fn labels(&self, attempts: &[Attempt]) -> Vec<(Labelled, String)> {
+        let of = |(rows, attempt): (&[Row], &Attempt)| {
+            let txid = attempt.transaction.id();
+            let labelled = (0..).zip(rows).filter(|(_, row)| !row.label.is_empty());
+            let label = |(index, row): (u32, &Row)| (Labelled::Coin(OutPoint { txid, index }), row.label.clone());
+            labelled.map(label).collect::<Vec<_>>()
+        };
+        self.rows.chunks(RECIPIENTS_MAX).zip(attempts).flat_map(of).collect()
     }
 
     /// Writes the record; it is on the disk, whole, when this returns. Nothing may be handed to a node before.

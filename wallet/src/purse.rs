@@ -215,7 +215,7 @@ impl Purse<'_> {
             }
             result => result,
         };
-        built.map_err(|error| beside_kept(error, &self.kept))
+        built.map_err(|error| beside_kept(error, &self.kept)).map_err(|error| beside_locked(error, &self.free))
     }
 
     /// The next payment finds the coins as this one leaves them.
@@ -241,6 +241,18 @@ fn beside_kept(error: WalletError, kept: &[Owned]) -> WalletError {
             let message = format!(
                 "{message}; {waiting} more coins are kept for payments that were begun with an id: repeat those, or name coins with --coin"
             );
+            WalletError::Refused { kind, message }
+        }
+        error => error,
+    }
+}
+
+/// Says so when coins that their owner locked are missing.
+fn beside_locked(error: WalletError, coins: &[Owned]) -> WalletError {
+    let locked = coins.iter().filter(|coin| coin.state == CoinState::Locked).count();
+    match error {
+        WalletError::Refused { kind, message } if kind == "insufficient-funds" && locked > 0 => {
+            let message = format!("{message}; {locked} more coins are locked: see `bezant wallet utxos --unlock`");
             WalletError::Refused { kind, message }
         }
         error => error,

@@ -159,10 +159,7 @@ fn rate(fee: u64, bytes: u64) -> u64 {
 pub async fn original(session: &Session, wallets: &[Found], txid: &str) -> Result<Original, WalletError> {
     let id: TxId = txid.parse().map_err(|_| WalletError::Usage(format!("\"{txid}\" is no id of a transaction")))?;
     for found in wallets {
-        if !crate::journal::path(&found.path).exists() {
-            continue;
-        }
-        let kept = Journal::open(&found.path, session.network())?.of(&id)?;
+        let kept = Journal::read(&found.path, session.network())?.of(&id)?;
         let of = |attempt: &&Attempt| attempt.transaction.id() == id;
         if let Some((kept, attempt)) = kept.as_ref().and_then(|kept| Some((kept, kept.attempts.iter().find(of)?))) {
             let of_wallet = owned(wallets, &attempt.transaction, Some((kept.number, attempt.change)))?;
@@ -253,12 +250,7 @@ pub async fn prepare(
     };
     let opener = Opener::new(session, original, known, height, &coins).await?;
     let inputs: BTreeSet<_> = original.transaction.inputs().iter().copied().collect();
-    let journal = crate::journal::path(&original.found.path);
-    let reserved = if journal.exists() {
-        Journal::open(&original.found.path, session.network())?.reserved()?
-    } else {
-        BTreeSet::new()
-    };
+    let reserved = Journal::read(&original.found.path, session.network())?.reserved()?;
     let is_free = |coin: &&view::Owned| !inputs.contains(&coin.outpoint) && !reserved.contains(&coin.outpoint);
     let more = coins.iter().filter(|coin| coin.state == CoinState::Spendable).filter(is_free);
     let more = more.filter_map(|coin| opener.open(coin.outpoint, coin.amount, &coin.lock).ok());

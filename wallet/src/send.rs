@@ -86,7 +86,8 @@ pub struct Plan {
     pub built: Built,
     /// Who is paid, and how much, in the order of the outputs.
     pub paid: Vec<(Recipient, Amount)>,
-    /// Whether its owner should be asked first: there is an address, not a name, on a net with real money.
+    /// Whether its owner should be asked first: there is an address, not a name, that was never paid
+    /// before, on a net with real money.
     pub wants_confirmation: bool,
 }
 
@@ -175,7 +176,8 @@ pub async fn prepare(
     let mut all = Vec::with_capacity(batches.len());
     for batch in batches {
         let (to, unsigned) = purse.pay(batch).await?;
-        let is_strange = |to: &Recipient| to.name.is_none() && !own.contains(&to.lock);
+        let seen = if session.genesis().dev { BTreeSet::new() } else { session.seen(found)? };
+        let is_strange = |to: &Recipient| to.name.is_none() && !own.contains(&to.lock) && !seen.contains(&to.lock);
         let wants_confirmation = !session.genesis().dev && to.iter().any(is_strange);
         let amounts = unsigned.transfer.outputs.iter().map(|output| output.amount);
         let paid = to.into_iter().zip(amounts).collect();

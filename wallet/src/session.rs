@@ -1,15 +1,22 @@
 //! One net as a wallet command sees it: its genesis, its nodes, and whose wallets are at hand.
 
+use crate::contacts::{self, Contact};
 use crate::dev::WALLETS_DIR;
 use crate::error::WalletError;
+use crate::journal::Journal;
 use crate::keystore::{self, WalletFile};
+use crate::uri::{self, PaymentUri};
 use bezant_api::client::Client;
 use bezant_api::home::{GENESIS_FILE, Home};
 use bezant_api::manifest::{Manifest, ManifestError};
 use bezant_api::{address, genesis};
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::{LockHash, NetworkId};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+/// Transactions of a wallet's journal whose recipients count as seen.
+const SENT_SEEN_MAX: usize = 10_000;
 
 #[cfg(test)]
 mod tests;
@@ -54,7 +61,7 @@ pub struct Recipient {
     pub lock: LockHash,
     /// Its address.
     pub address: String,
-    /// The wallet or account that was named; `None` for an address.
+    /// The wallet, contact or account that was named; `None` for an address.
     pub name: Option<String>,
 }
 
@@ -206,24 +213,94 @@ impl Session {
         paths.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect()
     }
 
-    /// Who is meant by an address of this net, or by the name of a wallet or account.
+    /// The contacts on this net, by name.
     ///
     /// # Errors
-    /// [`WalletError::Usage`] for anything else.
-    pub fn recipient(&self, text: &str) -> Result<Recipient, WalletError> {
-        if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("bzt1")) {
-            let lock = address::decode(&self.network, text)?;
-            return Ok(Recipient { lock, address: self.address(&lock), name: None });
+    /// As [`contacts::list`].
+    pub fn contacts(&self) -> Result<Vec<Contact>, WalletError> {
+        contacts::list(&self.home.wallets(), &self.network)
+    }
+
+    /// Where this name stands: one's own wallets, contacts, the net's accounts.
+    ///
+    /// # Errors
+    /// When the contacts cannot be read.
+    pub fn places(&self, name: &str) -> Result<Vec<Place>, WalletError> {
+        if bezant_api::home::check_name(name).is_err() {
+            return Ok(Vec::new());
         }
-        let Some(found) = self.find(text)? else {
-            let known = self.names().join(", ");
-            let known = if known.is_empty() { "none" } else { &known };
-            return Err(WalletError::Usage(format!(
-                "\"{text}\" is neither an address (bzt1…) nor a known name ({known})"
-            )));
-        };
-        let lock = found.wallet.lock_hashes()[0];
-        Ok(Recipient { lock, address: self.address(&lock), name: Some(text.to_owned()) })
+        let wallet = |dir: &Path| Some(keystore::path(dir, name)).filter(|path| path.exists());
+        let own = wallet(&self.home.wallets()).map(Place::Own);
+        let contact = contacts::find(&self.home.wallets(), &self.network, name)?.map(Place::Contact);
+        let account = self.accounts.as_deref().and_then(wallet).map(Place::Account);
+        Ok([own, contact, account].into_iter().flatten().collect())
+    }
+
+    /// Who is meant by an address of this net, by a payment URI, or by the name of a wallet, contact or account.
+    ///
+    /// # Errors
+    /// [`WalletError::Usage`] for anything else, and for a name that stands in two places.
+    pub fn recipient(&self, text: &str) -> Result<Recipient, WalletError> {
+        if uri::is_uri(text) {
+            return self.at(&PaymentUri::read(text)?.address, None);
+        }
+        if uri::is_address(text) {
+            return self.at(text, None);
+        }
+        match &self.places(text)?[..] {
+            [] => {
+                let mut known = self.names();
+                known.extend(self.contacts()?.into_iter().map(|contact| contact.name));
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                Err(WalletError::Usage(format!("\"{text}\" is neither an address (bzt1…) nor a known name ({known})")))
+            }
+            [Place::Contact(contact)] => self.at(&contact.address, Some(text)),
+            [Place::Own(path) | Place::Account(path)] => {
+                let lock = self.checked(path)?.wallet.lock_hashes()[0];
+                Ok(Recipient { lock, address: self.address(&lock), name: Some(text.to_owned()) })
+            }
+            [one, two, ..] => Err(WalletError::Usage(format!(
+                "\"{text}\" is {one} and {two}; give an address instead, or rename one of them"
+            ))),
+        }
+    }
+
+    fn at(&self, text: &str, name: Option<&str>) -> Result<Recipient, WalletError> {
+        let lock = address::decode(&self.network, text)?;
+        Ok(Recipient { lock, address: self.address(&lock), name: name.map(str::to_owned) })
+    }
+
+    /// The locks that a wallet's owner has paid before, or named: who pays to others is asked first, outside of dev nets.
+    ///
+    /// # Errors
+    /// When the contacts or the wallet's database cannot be read.
+    pub fn seen(&self, found: &Found) -> Result<BTreeSet<LockHash>, WalletError> {
+        let mut seen: BTreeSet<LockHash> =
+            self.contacts()?.iter().filter_map(|contact| contact.lock(&self.network)).collect();
+        let sent = Journal::read(&found.path, &self.network)?.last(SENT_SEEN_MAX)?;
+        seen.extend(sent.iter().flat_map(|transaction| transaction.outputs()).map(|output| output.lock));
+        Ok(seen)
+    }
+}
+
+/// Where a name stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// One's own wallet, in this file.
+    Own(PathBuf),
+    /// A contact.
+    Contact(Contact),
+    /// An account of the net, in this file.
+    Account(PathBuf),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Own(path) => write!(f, "one of your wallets ({})", path.display()),
+            Place::Contact(contact) => write!(f, "a contact ({})", contact.address),
+            Place::Account(path) => write!(f, "an account of this net ({})", path.display()),
+        }
     }
 }
 

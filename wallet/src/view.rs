@@ -1,16 +1,19 @@
-//! What a wallet has: balances, coins, addresses and history. All are views over what a node says now; nothing is remembered.
+//! What a wallet has: balances, coins and addresses. All are views over what a node says now, beside what the owner said of
+//! coins: which are locked ([`crate::frozen`]), and what they are called ([`crate::labels`]).
 
 use crate::error::WalletError;
+use crate::frozen;
+use crate::labels::{Labelled, Labels};
 use crate::session::{Found, Session};
 use crate::slip10;
 use bezant_api::client::Client;
-use bezant_api::types::{CoinView, CoinsView, HistoryParams, ReadLevel};
+use bezant_api::types::{CoinView, CoinsView, ReadLevel};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::LockHash;
 use bezant_consensus::ledger::transaction::OutPoint;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +29,8 @@ pub struct Balance {
     pub pending: String,
     /// From coinbases that are too young.
     pub immature: String,
+    /// Locked by its owner.
+    pub locked: String,
     /// The tip at which this holds.
     pub height: u64,
 }
@@ -40,6 +45,8 @@ pub enum CoinState {
     Pending,
     /// It comes from a coinbase that is too young.
     Immature,
+    /// Its owner locked it: it is not spent unless it is named.
+    Locked,
     /// A transaction in the mempool spends it.
     Leaving,
 }
@@ -74,6 +81,8 @@ pub struct Utxo {
     pub height: Option<u64>,
     /// What can be done with it.
     pub state: CoinState,
+    /// What it or its address is called.
+    pub label: Option<String>,
 }
 
 /// The addresses of a wallet.
@@ -87,6 +96,8 @@ pub struct Addresses {
     pub addresses: Vec<String>,
     /// The path of each one's key below the wallet's secret, in the same order; null for a wallet without keys.
     pub paths: Option<Vec<String>>,
+    /// What those with a label are called.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// One line of `list`.
@@ -104,27 +115,6 @@ pub struct Listed {
     pub file: std::path::PathBuf,
 }
 
-/// One transaction of `history`; amounts in grains.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
-    /// The wallet.
-    pub wallet: String,
-    /// The transaction.
-    pub txid: String,
-    /// Height of its block.
-    pub height: u64,
-    /// Its block.
-    pub block: String,
-    /// Time of its block, seconds since 1970.
-    pub time_s: u32,
-    /// What the wallet received in it, change included.
-    pub received: String,
-    /// What the wallet spent in it.
-    pub sent: String,
-    /// Whether it is final now.
-    pub is_final: bool,
-}
-
 /// The wallet's coins as a node sees them.
 ///
 /// # Errors
@@ -137,10 +127,16 @@ pub async fn coins(
 ) -> Result<(u64, Vec<Owned>), WalletError> {
     let locks: Vec<String> = found.wallet.lock_hashes().iter().map(ToString::to_string).collect();
     let view = client.coins(&locks).await?;
-    Ok((view.height, classify(&view, genesis, read)?))
+    let frozen = frozen::list(&found.path, &genesis.network_id())?;
+    Ok((view.height, classify(&view, genesis, read, &frozen)?))
 }
 
-fn classify(view: &CoinsView, genesis: &Genesis, read: ReadLevel) -> Result<Vec<Owned>, WalletError> {
+fn classify(
+    view: &CoinsView,
+    genesis: &Genesis,
+    read: ReadLevel,
+    frozen: &BTreeSet<OutPoint>,
+) -> Result<Vec<Owned>, WalletError> {
     let leaving: BTreeSet<&str> = view.spent_in_pool.iter().map(String::as_str).collect();
     let maturity = u64::from(genesis.ledger.coinbase_maturity);
     let state = |coin: &CoinView| {
@@ -159,7 +155,13 @@ fn classify(view: &CoinsView, genesis: &Genesis, read: ReadLevel) -> Result<Vec<
         let left = leaving.contains(coin.outpoint.as_str());
         owned(coin, None, if left { CoinState::Leaving } else { CoinState::Pending })
     });
-    in_chain.chain(in_pool).collect()
+    let locked = |mut coin: Owned| {
+        if frozen.contains(&coin.outpoint) && matches!(coin.state, CoinState::Spendable | CoinState::Pending) {
+            coin.state = CoinState::Locked;
+        }
+        coin
+    };
+    in_chain.chain(in_pool).map(|coin| coin.map(locked)).collect()
 }
 
 fn owned(coin: &CoinView, height: Option<u64>, state: CoinState) -> Result<Owned, WalletError> {
@@ -195,6 +197,7 @@ fn sum(wallet: &str, height: u64, coins: &[Owned]) -> Balance {
         spendable: of(CoinState::Spendable),
         pending: of(CoinState::Pending),
         immature: of(CoinState::Immature),
+        locked: of(CoinState::Locked),
         height,
     }
 }
@@ -205,6 +208,7 @@ fn sum(wallet: &str, height: u64, coins: &[Owned]) -> Balance {
 /// When no node answers.
 pub async fn utxos(session: &Session, found: &Found, read: ReadLevel) -> Result<Vec<Utxo>, WalletError> {
     let (_, coins) = coins(session.client()?, session.genesis(), found, read).await?;
+    let labels = Labels::open(&found.path, session.network())?;
     let utxo = |coin: &Owned| Utxo {
         wallet: found.wallet.name.clone(),
         outpoint: coin.outpoint.to_string(),
@@ -212,18 +216,29 @@ pub async fn utxos(session: &Session, found: &Found, read: ReadLevel) -> Result<
         address: session.address(&coin.lock),
         height: coin.height,
         state: coin.state,
+        label: labels.of_coin(coin.outpoint, coin.lock).map(str::to_owned),
     };
     Ok(coins.iter().filter(|coin| coin.state != CoinState::Leaving).map(utxo).collect())
 }
 
 /// `address`.
-#[must_use]
-pub fn addresses(session: &Session, found: &Found) -> Addresses {
-    let locks = found.wallet.handed_out();
-    let addresses: Vec<String> = locks.iter().map(|lock| session.address(&lock.hash())).collect();
+///
+/// # Errors
+/// When the wallet's database cannot be read.
+pub fn addresses(session: &Session, found: &Found) -> Result<Addresses, WalletError> {
+    let labels = Labels::open(&found.path, session.network())?;
+    let (mut addresses, mut called) = (Vec::new(), BTreeMap::new());
+    for lock in found.wallet.handed_out() {
+        let lock = lock.hash();
+        let address = session.address(&lock);
+        if let Some(label) = labels.get(Labelled::Address(lock)) {
+            called.insert(address.clone(), label.to_owned());
+        }
+        addresses.push(address);
+    }
     let address = addresses.last().cloned().unwrap_or_default();
-    let paths = (!found.wallet.is_watching()).then(|| (0..locks.len()).map(slip10::address_path).collect());
-    Addresses { wallet: found.wallet.name.clone(), address, addresses, paths }
+    let paths = (!found.wallet.is_watching()).then(|| (0..addresses.len()).map(slip10::address_path).collect());
+    Ok(Addresses { wallet: found.wallet.name.clone(), address, addresses, labels: called, paths })
 }
 
 /// `list`.
@@ -239,44 +254,5 @@ pub fn listed(found: &Found) -> Listed {
         addresses: found.wallet.handed_out().len(),
         derivation: (!found.wallet.is_watching()).then(slip10::account_path),
         file: found.path.clone(),
-    }
-}
-
-/// `history`: what blocks of the active chain did to the wallet, from this height on, oldest first.
-///
-/// # Errors
-/// When no node answers.
-pub async fn history(session: &Session, found: &Found, from_height: u64) -> Result<Vec<Entry>, WalletError> {
-    let client = session.client()?;
-    let locks: Vec<String> = found.wallet.lock_hashes().iter().map(ToString::to_string).collect();
-    let mut entries: Vec<Entry> = Vec::new();
-    let (mut from_height, mut limit) = (from_height, 1_000);
-    loop {
-        let page =
-            client.history_page(&HistoryParams { locks: locks.clone(), from_height, limit: Some(limit) }).await?;
-        // The next page begins with the height at which this one ended, which may have been cut short.
-        entries.retain(|entry| entry.height < from_height);
-        let last = page.entries.last().map(|entry| entry.height);
-        entries.extend(page.entries.into_iter().map(|entry| Entry {
-            wallet: found.wallet.name.clone(),
-            txid: entry.txid,
-            height: entry.height,
-            block: entry.block,
-            time_s: entry.time_s,
-            received: entry.received,
-            sent: entry.sent,
-            is_final: entry.is_final,
-        }));
-        match last {
-            Some(height) if page.more && height > from_height => from_height = height,
-            // One height alone fills a page: ask for more at once, then give up honestly.
-            Some(_) if page.more && limit == 1_000 => limit = 10_000,
-            Some(height) if page.more => {
-                return Err(WalletError::Failed(format!(
-                    "block {height} has more entries of this wallet than a node lists"
-                )));
-            }
-            Some(_) | None => return Ok(entries),
-        }
     }
 }

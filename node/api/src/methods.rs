@@ -126,7 +126,7 @@ methods! {
         "What handing in a transaction or a package would do, refusals included.";
     Open tx_status(TxParams: txid) -> TxStatus, "Where a transaction is.";
     Open coins_list(CoinsParams: locks, limit, after) -> CoinsView, "Unspent coins of some locks.";
-    Open history_list(HistoryParams: locks, from_height, limit) -> HistoryView, "What blocks did to some locks.";
+    Open history_list(HistoryParams: locks, from_height, limit, from_position) -> HistoryView, "What blocks did to some locks.";
     Open mempool_list(NoParams:) -> MempoolView, "Transactions that wait for a block.";
     Open fee_estimate(FeeParams: blocks) -> FeeView, "The fee rate to pay to be in one of the next blocks.";
     Open mining_template(TemplateParams: to, known, wait_ms) -> TemplateView,

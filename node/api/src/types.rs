@@ -498,9 +498,12 @@ pub struct HistoryParams {
     /// Only entries at or above this height.
     #[serde(default)]
     pub from_height: u64,
-    /// At most this many; default and maximum 1,000.
+    /// At most this many; default 1,000, maximum 10,000.
     #[serde(default)]
     pub limit: Option<usize>,
+    /// Of the entries at `from_height`, only those from this position on, for the next page.
+    #[serde(default)]
+    pub from_position: u32,
 }
 
 /// What one block's transaction did to the locks asked for.
@@ -510,6 +513,9 @@ pub struct HistoryEntry {
     pub txid: String,
     /// Height of its block.
     pub height: u64,
+    /// Its place among the transactions of that block.
+    #[serde(default)]
+    pub position: u32,
     /// Its block.
     pub block: String,
     /// Header time of its block, seconds.
@@ -522,13 +528,22 @@ pub struct HistoryEntry {
     pub is_final: bool,
 }
 
-/// `history_list`, ascending by height.
+/// `history_list`, ascending by height and position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryView {
     /// Entries.
     pub entries: Vec<HistoryEntry>,
-    /// Whether there are more; ask again from the last entry's height.
+    /// Whether there are more; ask again from the place after the last entry's.
     pub more: bool,
+    /// Tip at which this holds.
+    #[serde(default)]
+    pub height: u64,
+    /// Id of that tip.
+    #[serde(default)]
+    pub tip: String,
+    /// Up to this height blocks are final.
+    #[serde(default)]
+    pub final_height: u64,
 }
 
 /// `chain_proof`: that a transaction is final (PBFT), or in a block (proof of work); checkable with the genesis alone, under

@@ -2,7 +2,8 @@
 
 use super::{AskError, NodeHandle, Request, Whereabouts};
 use crate::limits::{
-    COINS_PER_ANSWER_MAX, EPOCHS_PER_ANSWER_MAX, HEADERS_PER_ANSWER_MAX, HISTORY_PER_ANSWER_MAX, LOCKS_PER_QUESTION_MAX,
+    COINS_PER_ANSWER_MAX, EPOCHS_PER_ANSWER_MAX, HEADERS_PER_ANSWER_MAX, HISTORY_PER_ANSWER, HISTORY_PER_ANSWER_MAX,
+    LOCKS_PER_QUESTION_MAX,
 };
 use crate::store::{StoredCoin, StoredEntry, StoredHeader, StoredTip};
 use bezant_api::types::{
@@ -129,23 +130,25 @@ impl NodeHandle {
     pub async fn history(
         &self,
         locks: BTreeSet<LockHash>,
-        from: Height,
+        from: (Height, u32),
         limit: Option<usize>,
     ) -> Result<HistoryView, AskError> {
         check_locks(&locks)?;
-        let limit = limit.unwrap_or(HISTORY_PER_ANSWER_MAX).min(HISTORY_PER_ANSWER_MAX);
+        let limit = limit.unwrap_or(HISTORY_PER_ANSWER).min(HISTORY_PER_ANSWER_MAX);
         self.0.barrier.pass().await?;
         let (tip, entries, more) = self.0.readers.ask(move |reader| reader.history(&locks, from, limit)).await?;
         let view = |entry: &StoredEntry| HistoryEntry {
             txid: entry.txid.to_string(),
             height: entry.height.0,
+            position: entry.position,
             block: entry.block.to_string(),
             time_s: entry.time_s,
             received: entry.received.to_string(),
             sent: entry.sent.to_string(),
             is_final: entry.height <= tip.final_height,
         };
-        Ok(HistoryView { entries: entries.iter().map(view).collect(), more })
+        let (height, tip_id, final_height) = (tip.height.0, tip.id.to_string(), tip.final_height.0);
+        Ok(HistoryView { entries: entries.iter().map(view).collect(), more, height, tip: tip_id, final_height })
     }
 
     /// `chain_headers`; `None` when the chain has a block of that height, and this node does not have its header.

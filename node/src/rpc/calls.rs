@@ -149,7 +149,7 @@ fn add(module: &mut RpcModule<Shared>, method: &'static Method) -> Result<(), Re
             s.handle.coins(locks(&p.locks)?, p.limit, after).await.told(m)
         }),
         "history_list" => register(module, method, |s, m, p: HistoryParams| async move {
-            s.handle.history(locks(&p.locks)?, Height(p.from_height), p.limit).await.told(m)
+            s.handle.history(locks(&p.locks)?, (Height(p.from_height), p.from_position), p.limit).await.told(m)
         }),
         "mempool_list" => register(module, method, |s, m, _: NoParams| async move { s.handle.mempool().await.told(m) }),
         "mining_template" => {

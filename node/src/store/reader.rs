@@ -51,6 +51,8 @@ pub struct StoredEntry {
     pub txid: TxId,
     /// Height of its block.
     pub height: Height,
+    /// Its place in it.
+    pub position: u32,
     /// Its block.
     pub block: BlockId,
     /// Header time of its block, seconds.
@@ -261,36 +263,37 @@ impl Reader {
         read().map_err(|error| StoreError::sqlite(&path, &error))
     }
 
-    /// The first `limit` entries of these locks from a height on, ascending, and whether there are more.
+    /// The first `limit` entries of these locks from a height and a position there on, ascending, and whether there are more.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn history(
         &mut self,
         locks: &BTreeSet<LockHash>,
-        from: Height,
+        from: (Height, u32),
         limit: usize,
     ) -> Result<(StoredTip, Vec<StoredEntry>, bool), StoreError> {
         let path = self.state_path.clone();
         let mut read = || {
             let snapshot = self.state.transaction()?;
             let tip = tip(&snapshot)?;
-            let mut found: BTreeMap<(u64, u64), StoredEntry> = BTreeMap::new();
+            let from = (sql(from.0.0.min(i64::MAX.unsigned_abs())), from.1);
+            let mut found: BTreeMap<(u64, u32), StoredEntry> = BTreeMap::new();
             let query = "SELECT h.height, h.position, h.txid, h.received, h.sent, a.id, a.time
                          FROM history h JOIN active a ON a.height = h.height
-                         WHERE h.lock = ?1 AND h.height >= ?2 ORDER BY h.height, h.position LIMIT ?3";
+                         WHERE h.lock = ?1 AND (h.height, h.position) >= (?2, ?3) AND h.height <= ?4
+                         ORDER BY h.height, h.position LIMIT ?5";
             let mut statement = snapshot.prepare_cached(query)?;
+            // What is above the last place that can be part of the answer is not even read.
+            let mut last = i64::MAX;
             for lock in locks {
-                let mut rows = statement.query(params![
-                    lock.0,
-                    sql(from.0.min(i64::MAX.unsigned_abs())),
-                    sql(limit as u64 + 1)
-                ])?;
+                let mut rows = statement.query(params![lock.0, from.0, from.1, last, sql(limit as u64 + 1)])?;
                 while let Some(row) = rows.next()? {
-                    let height = number(row, 0)?;
-                    let entry = found.entry((height, number(row, 1)?)).or_insert(StoredEntry {
+                    let (height, position) = (number(row, 0)?, row.get(1)?);
+                    let entry = found.entry((height, position)).or_insert(StoredEntry {
                         txid: TxId(row.get(2)?),
                         height: Height(height),
+                        position,
                         block: BlockId(row.get(5)?),
                         time_s: row.get(6)?,
                         received: 0,
@@ -298,6 +301,14 @@ impl Reader {
                     });
                     entry.received += number(row, 3)?;
                     entry.sent += number(row, 4)?;
+                }
+                while found.len() > limit + 1 {
+                    found.pop_last();
+                }
+                if found.len() > limit
+                    && let Some(((height, _), _)) = found.last_key_value()
+                {
+                    last = sql(*height);
                 }
             }
             let more = found.len() > limit;

@@ -189,10 +189,23 @@ fn check_state(dir: &Path, genesis: &Genesis, chain: &[Link]) {
         let place = reader.place(&link.block.transactions[0].id()).expect("reads").expect("is there");
         assert_eq!((place.height, place.block), (Height(index as u64 + 1), link.id));
         let lock = link.block.transactions[0].outputs()[0].lock;
-        let (_, entries, _) = reader.history(&BTreeSet::from([lock]), link.height, 10).expect("reads");
+        let (_, entries, _) = reader.history(&BTreeSet::from([lock]), (link.height, 0), 10).expect("reads");
         assert!(entries.iter().any(|entry| entry.block == link.id));
     }
     let locks: BTreeSet<LockHash> = coins.values().map(|coin| coin.lock).collect();
+    let (_, whole, _) = reader.history(&locks, (Height(0), 0), 10_000).expect("reads");
+    for limit in 1..=3 {
+        let (mut paged, mut from) = (Vec::new(), (Height(0), 0));
+        loop {
+            let (_, page, more) = reader.history(&locks, from, limit).expect("reads");
+            from = page.last().map_or(from, |last| (last.height, last.position + 1));
+            paged.extend(page);
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(paged, whole, "pages of {limit}");
+    }
     let (_, listed, more) = reader.coins(&locks, None, 10_000).expect("reads");
     assert!(!more && listed.len() == coins.len());
     assert!(listed.iter().all(|stored| coins.get(&stored.outpoint) == Some(&stored.coin)));

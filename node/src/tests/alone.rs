@@ -50,7 +50,7 @@ async fn check_payment(
     let payer = BTreeSet::from([lock_of(&key(100))]);
     let change = handle.coins(payer.clone(), None, None).await.expect("answers");
     assert_eq!(change.coins.iter().map(|coin| coin.amount.clone()).collect::<Vec<_>>(), [(START - 15_000).to_string()]);
-    let history = handle.history(payer, Height(0), None).await.expect("answers");
+    let history = handle.history(payer, (Height(0), 0), None).await.expect("answers");
     let moves: Vec<_> = history.entries.iter().map(|entry| (entry.received.clone(), entry.sent.clone())).collect();
     let expected = [(START.to_string(), "0".to_owned()), ((START - 15_000).to_string(), START.to_string())];
     assert_eq!(moves, expected);

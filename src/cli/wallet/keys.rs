@@ -1,6 +1,6 @@
 //! What a wallet's keys and files need: making, restoring, copying, unlocking, and what else needs no coins.
 
-use super::{Password, Which};
+use super::Password;
 use crate::cli::{Target, duration};
 use bezant_wallet::discover::GAP;
 use clap::{Args, Subcommand};
@@ -28,19 +28,6 @@ pub(crate) enum KeysCommand {
     /// The wallets here, and the net's accounts
     #[command(after_help = "Example:\n  bezant wallet list")]
     List(Target),
-    /// A wallet's addresses on a net, the newest last
-    #[command(
-        after_help = "Examples:\n  bezant wallet address --wallet alice\n  bezant wallet address --wallet savings --new"
-    )]
-    Address {
-        #[command(flatten)]
-        which: Which,
-        /// Make one more
-        #[arg(long, requires = "wallet")]
-        new: bool,
-        #[command(flatten)]
-        password: Password,
-    },
     /// Copy a wallet out: its encrypted file, its words, or what is needed to watch it
     #[command(
         after_help = "Examples:\n  bezant wallet export savings --out /media/stick/savings.json\n  bezant wallet export savings --words\n  bezant wallet export savings --watch-only --addresses 100 --out shop.json"

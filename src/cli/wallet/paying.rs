@@ -1,10 +1,12 @@
 //! `wallet send`, `pay`, `bump` and `cancel`.
 
 use super::Password;
-use crate::cli::{Target, duration};
+use crate::cli::{Target, duration, names};
 use bezant_wallet::build::Sum;
 use bezant_wallet::send::{FollowOptions, Wait};
+use bezant_wallet::uri::{self, PaymentUri};
 use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCandidates;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,13 +57,13 @@ impl Following {
 #[derive(Args, Debug)]
 pub(crate) struct Send {
     /// The wallet that pays
-    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
+    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM", add = ArgValueCandidates::new(names::wallets))]
     pub(crate) from: String,
-    /// Who is paid: an address, or the name of a wallet or account
-    #[arg(long = "to", value_name = "ADDRESS|NAME", env = "BEZANT_TO")]
+    /// Who is paid: an address, a payment URI, or the name of a wallet, contact or account
+    #[arg(long = "to", value_name = "ADDRESS|NAME", env = "BEZANT_TO", add = ArgValueCandidates::new(names::recipients))]
     pub(crate) to: Option<String>,
-    /// Who is paid (unless given with --to), and how much in BZT, or max
-    #[arg(required_unless_present = "pay", conflicts_with = "pay", num_args = 1..=2, value_names = ["ADDRESS|NAME", "AMOUNT"])]
+    /// Who is paid (unless given with --to), and how much in BZT, or max; a payment URI may say both
+    #[arg(required_unless_present_any = ["pay", "to"], conflicts_with = "pay", num_args = 1..=2, value_names = ["ADDRESS|NAME", "AMOUNT"], add = ArgValueCandidates::new(names::recipients))]
     pub(crate) what: Vec<String>,
     /// One of several recipients, and how much in BZT; may be given several times, all are paid in one transaction
     #[arg(long, value_name = "ADDRESS|NAME=AMOUNT", conflicts_with = "to", env = "BEZANT_PAY")]
@@ -86,6 +88,9 @@ pub(crate) struct Send {
     /// Do not ask about a recipient
     #[arg(short, long)]
     pub(crate) yes: bool,
+    /// What it is, for your own history [default: what a payment URI says]
+    #[arg(long, value_name = "TEXT", env = "BEZANT_LABEL")]
+    pub(crate) label: Option<String>,
     /// Your own name for this payment: given again, the first payment is followed, and nobody is paid twice
     #[arg(long, value_name = "KEY", env = "BEZANT_ID")]
     pub(crate) id: Option<String>,
@@ -102,7 +107,7 @@ pub(crate) struct Pay {
     #[arg(value_name = "FILE.csv")]
     pub(crate) file: PathBuf,
     /// The wallet that pays
-    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
+    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM", add = ArgValueCandidates::new(names::wallets))]
     pub(crate) from: String,
     /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
     #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
@@ -131,7 +136,7 @@ pub(crate) struct Replace {
     #[arg(value_name = "TXID")]
     pub(crate) txid: String,
     /// The wallet that sent it [default: whichever of yours did, or of the net's accounts]
-    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM")]
+    #[arg(long, value_name = "WALLET", env = "BEZANT_FROM", add = ArgValueCandidates::new(names::wallets))]
     pub(crate) from: Option<String>,
     /// Fee in grains per 1000 bytes [default: what takes its place, or more while blocks are full]
     #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
@@ -152,6 +157,13 @@ impl Send {
     pub(crate) fn payments(&self) -> Result<Vec<(String, Sum)>, String> {
         payments(self.to.as_deref(), &self.what, &self.pay)
     }
+
+    /// What to call the payment, if anything.
+    pub(crate) fn note(&self) -> Option<String> {
+        let uris = self.to.iter().chain(&self.what).chain(&self.pay).filter(|text| uri::is_uri(text));
+        let mut notes = uris.filter_map(|text| PaymentUri::read(text).ok()?.note());
+        self.label.clone().or_else(|| notes.next())
+    }
 }
 
 /// Who is paid, and how much: by `--to` and what stands behind the options, or by `--pay`.
@@ -160,6 +172,10 @@ pub(super) fn payments(to: Option<&str>, what: &[String], pay: &[String]) -> Res
         return payment(to, what).map(|one| vec![one]);
     }
     let one = |text: &String| {
+        // A URI has signs of equality of its own.
+        if uri::is_uri(text) && text.contains('?') {
+            return one_of(text, None);
+        }
         let (to, amount) = text
             .split_once('=')
             .ok_or_else(|| format!("--pay {text}: a recipient, = and an amount are expected, like: --pay bob=12.5"))?;
@@ -170,15 +186,35 @@ pub(super) fn payments(to: Option<&str>, what: &[String], pay: &[String]) -> Res
 }
 
 fn payment(to: Option<&str>, what: &[String]) -> Result<(String, Sum), String> {
-    let (to, amount) = match (to, what) {
-        (Some(to), [amount]) => (to, amount),
-        (None, [to, amount]) => (to.as_str(), amount),
-        (Some(_), _) => return Err("with --to, only the amount is expected".to_owned()),
-        (None, _) => return Err("a recipient and an amount are expected, like: bob 12.5".to_owned()),
-    };
-    if amount == "max" {
-        return Ok((to.to_owned(), Sum::Max));
+    match (to, what) {
+        (Some(to), [amount]) => one_of(to, Some(amount)),
+        (None, [to, amount]) => one_of(to, Some(amount)),
+        (Some(to), []) if uri::is_uri(to) => one_of(to, None),
+        (None, [to]) if uri::is_uri(to) => one_of(to, None),
+        (Some(_), [_, ..]) => Err("with --to, only the amount is expected".to_owned()),
+        (Some(_), []) | (None, _) => Err("a recipient and an amount are expected, like: bob 12.5".to_owned()),
     }
-    let parsed = amount.parse().map_err(|error| format!("amount \"{amount}\": {error}; max means all"))?;
-    Ok((to.to_owned(), Sum::Exactly(parsed)))
+}
+
+/// A recipient and an amount; a payment URI may have the latter inside.
+fn one_of(to: &str, amount: Option<&str>) -> Result<(String, Sum), String> {
+    let asked = if uri::is_uri(to) { PaymentUri::read(to).map_err(|error| error.to_string())?.amount } else { None };
+    let given = match amount {
+        None => None,
+        Some("max") => Some(Sum::Max),
+        Some(amount) => {
+            let parsed = amount.parse().map_err(|error| format!("amount \"{amount}\": {error}; max means all"))?;
+            Some(Sum::Exactly(parsed))
+        }
+    };
+    let sum = match (given, asked.map(Sum::Exactly)) {
+        (Some(given), Some(asked)) if given != asked => {
+            return Err(
+                "the payment URI asks for another amount; leave yours out, or give the plain address".to_owned()
+            );
+        }
+        (Some(sum), _) | (None, Some(sum)) => sum,
+        (None, None) => return Err("the payment URI names no amount; give one after it, like: 12.5".to_owned()),
+    };
+    Ok((to.to_owned(), sum))
 }

@@ -6,7 +6,7 @@ mod unlock;
 
 pub(super) use unlock::{file_key, unlock};
 
-use super::{bzt, one_or_all, session};
+use super::{bzt, session};
 use crate::cli::wallet_keys::{Discover, KeysCommand, Restore, WalletNew};
 use crate::cli::{Global, Password};
 use crate::commands::{net, password};
@@ -18,7 +18,7 @@ use bezant_wallet::keystore::{self, Cost, WalletFile};
 use bezant_wallet::mnemonic::{Mnemonic, WordCount};
 use bezant_wallet::session::{Found, Session};
 use bezant_wallet::slip10;
-use bezant_wallet::view::{self, Addresses, Listed};
+use bezant_wallet::view::{self, Listed};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -28,15 +28,6 @@ pub(super) async fn run(command: KeysCommand, global: &Global, output: &Output) 
         KeysCommand::Restore(options) => restore(&options, global, output).await,
         KeysCommand::Discover(options) => discover(&options, global, output).await,
         KeysCommand::List(target) => list(session(&target, global).await.ok().as_ref(), global, output),
-        KeysCommand::Address { which, new, password } => {
-            let session = session(&which.target, global).await?;
-            let mut found = session.wallets(which.wallet.as_deref())?;
-            if new {
-                found.iter_mut().try_for_each(|found| add_address(found, &password, global))?;
-            }
-            let all: Vec<Addresses> = found.iter().map(|found| view::addresses(&session, found)).collect();
-            one_or_all(&all, output, || super::addresses_text(&all))
-        }
         KeysCommand::Export(options) => files::export(&options, global, output),
         KeysCommand::Import(options) => files::import(&options, global, output).await,
         KeysCommand::Rename { old, new } => files::rename(&old, &new, global, output),
@@ -64,8 +55,9 @@ fn own(name: &str, global: &Global) -> Result<Found, Failure> {
 fn check_new_name(name: &str, session: Option<&Session>, global: &Global) -> Result<PathBuf, Failure> {
     keystore::check_name(name)?;
     let dir = net::home(global)?.wallets();
-    if session.is_some_and(|session| session.wallet(name).is_ok()) || keystore::path(&dir, name).exists() {
-        return Err(Failure::usage(format!("there is a wallet or account {name} already; take another name")));
+    let places = session.map(|session| session.places(name)).transpose()?.unwrap_or_default();
+    if !places.is_empty() || keystore::path(&dir, name).exists() {
+        return Err(Failure::usage(format!("there is a wallet, contact or account {name} already; take another name")));
     }
     Ok(dir)
 }
@@ -239,7 +231,7 @@ fn list(session: Option<&Session>, global: &Global, output: &Output) -> Outcome 
     })
 }
 
-fn add_address(found: &mut Found, arguments: &Password, global: &Global) -> Outcome {
+pub(super) fn add_address(found: &mut Found, arguments: &Password, global: &Global) -> Outcome {
     if found.wallet.is_watching() {
         found.wallet = keystore::update(&found.path, WalletFile::hand_out)?.0;
         return Ok(());

@@ -10,6 +10,7 @@ use bezant_consensus::ledger::transaction::OutPoint;
 use bezant_wallet::build::{self, Sum};
 use bezant_wallet::error::WalletError;
 use bezant_wallet::journal::{self, Attempt, Entry, Journal, Kept, Kind};
+use bezant_wallet::labels::{self, Labelled};
 use bezant_wallet::payout::{self, Payout};
 use bezant_wallet::purse::Known;
 use bezant_wallet::repeat;
@@ -27,7 +28,9 @@ pub(super) async fn send(arguments: &Send, global: &Global, output: &Output) -> 
     if arguments.confirmations.is_some() && session.genesis().pow().is_none() {
         return Err(Failure::usage("--confirmations is for proof of work; under PBFT a block is final at once"));
     }
+    let note = arguments.note();
     // What cannot be right is said before anybody is asked for a password.
+    note.as_deref().map(labels::check).transpose()?;
     let to = pays.iter().map(|(to, _)| session.recipient(to)).collect::<Result<Vec<_>, WalletError>>()?;
     let asked = repeat::asked(to.iter().zip(pays.iter().map(|(_, sum)| *sum)));
     let found = session.wallet(&arguments.from)?;
@@ -55,6 +58,10 @@ pub(super) async fn send(arguments: &Send, global: &Global, output: &Output) -> 
     if let Some(kept) = repeat::write_down(&mut journal, &entry)? {
         return repeated(&session, &kept, false, follow, &what, output).await;
     }
+    if let Some(note) = note {
+        let txid = entry.attempt.transaction.id();
+        labels::set(&found.path, session.network(), &[(Labelled::Transaction(txid), note)])?;
+    }
     print_sent(&send::submit(client, &entry.attempt, follow).await?, &what, output)
 }
 
@@ -81,11 +88,8 @@ enum Before {
 }
 
 fn kept_before(session: &Session, found: &Found, arguments: &Send, asked: [u8; 32]) -> Result<Before, Failure> {
-    // A rehearsal leaves nothing behind.
-    if arguments.dry_run && !journal::path(&found.path).exists() {
-        return Ok(Before::Nothing(BTreeSet::new()));
-    }
-    let journal = Journal::open(&found.path, session.network())?;
+    // Only what is sent leaves something behind.
+    let journal = Journal::read(&found.path, session.network())?;
     let kept = arguments.id.as_deref().map(|id| repeat::earlier(&journal, id, asked)).transpose()?.flatten();
     Ok(kept.map_or(Before::Nothing(journal.reserved()?), Before::Kept))
 }
@@ -172,7 +176,9 @@ pub(super) async fn pay(arguments: &Pay, global: &Global, output: &Output) -> Ou
     let rows = payout::read(&session, &arguments.file)?;
     let found = session.wallet(&arguments.from)?;
     let payout = Payout::new(&session, &found.wallet.name, &arguments.file, rows, arguments.id.as_deref())?;
-    let mut journal = Journal::open(&found.path, session.network())?;
+    // Only what is sent leaves something behind.
+    let open = if arguments.dry_run { Journal::read } else { Journal::open };
+    let mut journal = open(&found.path, session.network())?;
     let (attempts, kept) = match payout.begun(&journal)? {
         Some(kept) => {
             output.remark("these payments were begun before; they are followed");
@@ -188,6 +194,7 @@ pub(super) async fn pay(arguments: &Pay, global: &Global, output: &Output) -> Ou
     }
     if kept.is_none() {
         payout.write_down(&mut journal, &attempts)?;
+        labels::set(&found.path, session.network(), &payout.labels(&attempts))?;
     }
     payout.write_record(&attempts)?;
     let Some(kept) = payout.begun(&journal)? else {
@@ -236,7 +243,10 @@ async fn left(
     is_begun: bool,
 ) -> Result<u128, Failure> {
     let balance = view::balance(session, found, ReadLevel::Latest).await?;
-    let has: u128 = [&balance.spendable, &balance.pending].iter().filter_map(|text| text.parse::<u128>().ok()).sum();
+    let has: u128 = [&balance.spendable, &balance.pending, &balance.locked]
+        .iter()
+        .filter_map(|text| text.parse::<u128>().ok())
+        .sum();
     let paid = payout.rows.iter().map(|row| row.amount).chain(attempts.iter().map(|attempt| attempt.fee));
     let paid: u128 = paid.map(|amount| u128::from(amount.grains())).sum();
     Ok(if is_begun { has } else { has.saturating_sub(paid) })

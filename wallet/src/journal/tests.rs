@@ -3,6 +3,7 @@ use crate::build::{KeyCoin, transfer};
 use bezant_consensus::ledger::hash::LockHash;
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::transaction::Output;
+use rusqlite::Connection;
 use std::os::unix::fs::PermissionsExt;
 
 const NETWORK: NetworkId = NetworkId([3; 32]);
@@ -63,7 +64,7 @@ fn it_is_bounded() {
 }
 
 #[test]
-fn anything_else_is_not_taken_for_a_journal() {
+fn anything_else_is_not_taken_for_a_database() {
     let dir = tempfile::tempdir().unwrap();
     let wallet = dir.path().join("alice.json");
     std::fs::write(
@@ -76,7 +77,7 @@ fn anything_else_is_not_taken_for_a_journal() {
     std::fs::remove_file(path(&wallet)).unwrap();
     Connection::open(path(&wallet)).unwrap().execute_batch("CREATE TABLE other (x)").unwrap();
     let error = Journal::open(&wallet, &NETWORK).unwrap_err();
-    assert!(error.to_string().contains("no journal"), "{error}");
+    assert!(error.to_string().contains("no database of a wallet"), "{error}");
 }
 
 #[test]

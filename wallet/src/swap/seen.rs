@@ -95,9 +95,9 @@ fn is_enough(coin: &CoinView, side: &Side) -> bool {
 
 /// How the coin was spent, if a block of the active chain did.
 async fn spent(client: &Client, lock: &LockHash, terms: &Terms, side: &Side) -> Result<Option<State>, WalletError> {
-    let mut from_height = 0;
+    let (mut from_height, mut from_position) = (0, 0);
     for _ in 0..PAGES_MAX {
-        let params = HistoryParams { locks: vec![lock.to_string()], from_height, limit: None };
+        let params = HistoryParams { locks: vec![lock.to_string()], from_height, limit: None, from_position };
         let page = client.history_page(&params).await?;
         for entry in page.entries.iter().filter(|entry| entry.sent != "0") {
             let transaction = match client.transaction(&entry.txid).await {
@@ -113,7 +113,7 @@ async fn spent(client: &Client, lock: &LockHash, terms: &Terms, side: &Side) -> 
             }
         }
         match page.entries.last() {
-            Some(last) if page.more && last.height > from_height => from_height = last.height,
+            Some(last) if page.more => (from_height, from_position) = (last.height, last.position.saturating_add(1)),
             Some(_) | None => return Ok(None),
         }
     }

@@ -44,10 +44,20 @@ fn view() -> CoinsView {
 
 #[test]
 fn each_coin_counts_once_and_in_its_place() {
-    let latest = sum("w", 20, &classify(&view(), &genesis(), ReadLevel::Latest).unwrap());
+    let latest = sum("w", 20, &classify(&view(), &genesis(), ReadLevel::Latest, &BTreeSet::new()).unwrap());
     assert_eq!((latest.spendable.as_str(), latest.pending.as_str(), latest.immature.as_str()), ("11", "32", "4"));
-    let at_final = sum("w", 20, &classify(&view(), &genesis(), ReadLevel::Final).unwrap());
+    let at_final = sum("w", 20, &classify(&view(), &genesis(), ReadLevel::Final, &BTreeSet::new()).unwrap());
     assert_eq!((at_final.spendable.as_str(), at_final.pending.as_str(), at_final.immature.as_str()), ("3", "40", "4"));
+}
+
+#[test]
+fn coins_that_are_locked_stand_apart_unless_they_cannot_be_spent_anyway() {
+    let frozen = [0, 2, 3, 4, 5].map(|number| outpoint(&coin(number, 0, false).outpoint).unwrap());
+    for read in [ReadLevel::Latest, ReadLevel::Final] {
+        let balance = sum("w", 20, &classify(&view(), &genesis(), read, &frozen.into()).unwrap());
+        let all = [balance.spendable, balance.pending, balance.immature, balance.locked];
+        assert_eq!(all, ["2", "0", "4", "41"], "{read:?}");
+    }
 }
 
 #[test]
@@ -59,6 +69,6 @@ fn nonsense_from_a_node_is_an_error() {
         CoinView { lock: "zz".to_owned(), ..coin(0, 0, false) },
     ] {
         let view = CoinsView { coins: vec![wrong], ..view() };
-        assert_eq!(classify(&view, &genesis(), ReadLevel::Latest).unwrap_err().exit_status(), 1);
+        assert_eq!(classify(&view, &genesis(), ReadLevel::Latest, &BTreeSet::new()).unwrap_err().exit_status(), 1);
     }
 }

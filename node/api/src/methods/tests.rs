@@ -40,7 +40,7 @@ fn positional_and_named_parameters_mean_the_same() {
     both_ways::<SubmitParams>("tx_submit", json!(["00"]));
     both_ways::<CoinsParams>("coins_list", json!([["ab"], 5, "ab:0"]));
     both_ways::<CoinsParams>("coins_list", json!([["ab"]]));
-    both_ways::<HistoryParams>("history_list", json!([["ab"], 3, null]));
+    both_ways::<HistoryParams>("history_list", json!([["ab"], 3, null, 2]));
     both_ways::<EventsParams>("events_subscribe", json!([]));
     both_ways::<DevLinksParams>("dev_links", json!(["t", ["id"]]));
     both_ways::<DevByzantineParams>("dev_byzantine", json!(["t", "censor", "ab"]));
