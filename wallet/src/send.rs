@@ -316,7 +316,7 @@ pub async fn rehearse_all(client: &Client, transactions: &[&Transaction]) -> Res
 fn packages(transactions: &[&Transaction]) -> Vec<Vec<usize>> {
     let place: BTreeMap<TxId, usize> =
         transactions.iter().enumerate().map(|(index, transaction)| (transaction.id(), index)).collect();
-    let (mut packages, mut covered) = (Vec::new(), BTreeSet::new());
+    let (mut packages, mut covered) = (Vec::new(), BTreeSet::<usize>::new());
     for last in (0..transactions.len()).rev() {
         if covered.contains(&last) {
             continue;
