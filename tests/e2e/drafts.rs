@@ -154,7 +154,7 @@ fn other_locks_and_refusals(desk: &Desk) {
     assert_eq!(later.json()["inputs"][0]["conditions"][0], "once a coin is 2,000 blocks old", "{later:?}");
     assert!(later.stderr.contains("only later"), "{later:?}");
     let early = desk.path("early");
-    std::fs::write(&early, format!("{}", text(&later.json()["draft"]))).expect("a file");
+    std::fs::write(&early, text(&later.json()["draft"])).expect("a file");
     let early_signed = desk.path("early-signed");
     desk.draft(&["sign", &early, "--out", &early_signed]);
     desk.world.refused(&["wallet", "draft", "send", &early_signed], 3, "tx-locked", "");

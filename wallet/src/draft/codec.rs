@@ -49,7 +49,7 @@ impl Draft {
         for input in &self.inputs {
             bytes.extend_from_slice(&encode(&input.amount));
             bytes.extend_from_slice(&encode(&input.lock));
-            write_list(&mut bytes, &input.conditions, |bytes, path| write_path(bytes, path));
+            write_list(&mut bytes, &input.conditions, write_path);
             write_list(&mut bytes, &input.signatures, |bytes, (path, signature)| {
                 write_path(bytes, path);
                 bytes.extend_from_slice(&signature.0);

@@ -320,3 +320,51 @@ proptest! {
         prop_assert!(super::codec::from_bytes(&framed).is_err());
     }
 }
+
+/// Net 09…09, keys of the seeds 01…01, 02…02 and 03…03, of which the first and the third signed.
+#[test]
+fn the_vector_of_the_specification_holds() {
+    let specification = include_str!("../../../docs/spec/wallet.md");
+    let begin = specification.rfind("-----BEGIN BEZANT DRAFT-----\n").unwrap();
+    let end = specification.rfind("-----END BEZANT DRAFT-----\n").unwrap() + 27;
+    let text = &specification[begin..end];
+    let expected = signed(&draft(vec![input(two_of_three(), &[])]), &[1, 3]);
+    assert_eq!(Draft::from_text(text.as_bytes()), Ok(expected.clone()));
+    assert_eq!(expected.to_text(), text);
+    let id = expected.txid().to_string();
+    assert!(specification.contains(&id), "{id}");
+}
+
+/// Somebody makes a draft that spends a coin of mine and one of his, and pays him all of both: nothing of that comes back to me.
+#[test]
+fn change_is_what_goes_back_to_a_wallet_here_and_nothing_else() {
+    use crate::keystore::WalletFile;
+    use bezant_api::types::EngineName;
+    use bezant_consensus::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis};
+    let genesis = Genesis {
+        version: GENESIS_VERSION,
+        salt: [1; 32],
+        time: 1,
+        dev: true,
+        engine: EngineParams::Pbft(bezant_api::genesis::pbft_defaults()),
+        ledger: bezant_api::genesis::ledger_defaults(EngineName::Pbft),
+        members: vec![wallet(1).keys[0].public()],
+        allocations: vec![Output { amount: grains(5), lock: lock_of(1).hash() }],
+    };
+    let session = crate::session::Session::offline(bezant_api::home::Home::at(std::path::Path::new("none")), genesis);
+    let mine = WalletFile::watching("mine", vec![lock_of(2), lock_of(4)]);
+    let found = crate::session::Found { wallet: mine, path: "mine.json".into() };
+    let known = crate::purse::Known::of(vec![found]);
+    let told = |locks: [u8; 2]| {
+        let inputs = vec![input(lock_of(2), &[]), input(lock_of(9), &[])];
+        let mut transfer = draft(inputs.clone()).transfer().clone();
+        transfer.outputs.iter_mut().zip(locks).for_each(|(output, lock)| output.lock = lock_of(lock).hash());
+        let draft = Draft::new(NETWORK, transfer, inputs).unwrap();
+        let outputs = super::summary::summary(&draft, &session, &known).outputs;
+        outputs.into_iter().map(|output| (output.name, output.returns)).collect::<Vec<_>>()
+    };
+    let mine = || (Some("mine".to_owned()), true);
+    assert_eq!(told([9, 9]), [(None, false), (None, false)]);
+    assert_eq!(told([9, 2]), [(None, false), mine()]);
+    assert_eq!(told([4, 7]), [mine(), (None, false)], "another address of the same wallet");
+}
