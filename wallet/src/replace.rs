@@ -163,7 +163,8 @@ pub async fn original(session: &Session, wallets: &[Found], txid: &str) -> Resul
         let kept = Journal::open(&found.path, session.network())?.of(&id)?;
         let of = |attempt: &&Attempt| attempt.transaction.id() == id;
         if let Some((kept, attempt)) = kept.as_ref().and_then(|kept| Some((kept, kept.attempts.iter().find(of)?))) {
-            return owned(wallets, &attempt.transaction, Some((kept.number, attempt.change)));
+            // Another wallet here may watch the same lock, but the number is of this one's journal.
+            return owned(std::slice::from_ref(found), &attempt.transaction, Some((kept.number, attempt.change)));
         }
     }
     let view = match session.client()?.transaction(txid).await {
