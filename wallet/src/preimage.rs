@@ -35,12 +35,12 @@ pub fn create(file: &Path) -> Result<[u8; 32], WalletError> {
     rand::rngs::SysRng
         .try_fill_bytes(&mut *secret)
         .map_err(|error| WalletError::Failed(format!("the system gives no random numbers: {error}")))?;
-    let text = Zeroizing::new(format!("{}\n", hex::encode(&*secret)));
+    let text = Zeroizing::new(format!("{}\n", hex::encode(secret.as_slice())));
     files::write(file, text.as_bytes(), Replaces::Nothing).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
             WalletError::Usage(format!("{} is there already; name another file", file.display()))
         }
         _ => WalletError::Failed(format!("{}: {error}", file.display())),
     })?;
-    Ok(sha256(&*secret))
+    Ok(sha256(secret.as_slice()))
 }

@@ -162,7 +162,9 @@ pub async fn original(session: &Session, wallets: &[Found], txid: &str) -> Resul
         let kept = Journal::read(&found.path, session.network())?.of(&id)?;
         let of = |attempt: &&Attempt| attempt.transaction.id() == id;
         if let Some((kept, attempt)) = kept.as_ref().and_then(|kept| Some((kept, kept.attempts.iter().find(of)?))) {
-            let of_wallet = owned(wallets, &attempt.transaction, Some((kept.number, attempt.change)))?;
+            // Another wallet here may watch the same lock, but the number is of this one's journal.
+            let kept = Some((kept.number, attempt.change));
+            let of_wallet = owned(std::slice::from_ref(found), &attempt.transaction, kept)?;
             return Ok(Original { kind: attempt.kind, ..of_wallet });
         }
     }

@@ -16,7 +16,7 @@ use bezant_api::event::EventKind;
 use bezant_api::types::{ReadLevel, TxState, TxStatus};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::codec::encode;
-use bezant_consensus::ledger::hash::{LockHash, NetworkId};
+use bezant_consensus::ledger::hash::{LockHash, NetworkId, TxId};
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
@@ -34,6 +34,11 @@ const RECHECK: Duration = Duration::from_secs(1);
 const BUSY_PAUSE: Duration = Duration::from_millis(250);
 /// Rounds in which nodes that do not know the transaction refuse it before it counts as lost; one may be catching up.
 const REFUSALS_MAX: usize = 4;
+
+/// Transactions that a node looks at together, ...
+const REHEARSED_MAX: usize = 25;
+/// ... and their bytes.
+const REHEARSED_BYTES_MAX: usize = 400_000;
 
 /// In one of how many blocks a payment is wanted when nobody names a fee rate.
 const FEE_TARGET_BLOCKS: u32 = 6;
@@ -294,17 +299,43 @@ pub async fn rehearse(client: &Client, transaction: &Transaction) -> Result<(), 
     rehearse_all(client, &[transaction]).await
 }
 
-/// As [`rehearse`], for transactions that may spend from each other, in their order.
+/// As [`rehearse`], for transactions that may spend from those before them: each is tested together with all that it builds on.
 ///
 /// # Errors
 /// [`WalletError::Refused`] when it would not take one of them.
 pub async fn rehearse_all(client: &Client, transactions: &[&Transaction]) -> Result<(), WalletError> {
-    let tested =
-        client.test(transactions.iter().map(|transaction| hex::encode(encode(*transaction))).collect()).await?;
-    match tested.refusal {
-        Some(refusal) => Err(WalletError::refused(&refusal.kind, refusal.message)),
-        None => Ok(()),
+    for package in packages(transactions) {
+        let tested = client.test(package.into_iter().map(|index| hex::encode(encode(transactions[index]))).collect());
+        if let Some(refusal) = tested.await?.refusal {
+            return Err(WalletError::refused(&refusal.kind, refusal.message));
+        }
     }
+    Ok(())
+}
+
+/// Indices of transactions that are tested together: the last of each spends, directly or not, from all others. Every transaction is in
+/// one, unless it builds on more than a node looks at together.
+fn packages(transactions: &[&Transaction]) -> Vec<Vec<usize>> {
+    let place: BTreeMap<TxId, usize> =
+        transactions.iter().enumerate().map(|(index, transaction)| (transaction.id(), index)).collect();
+    let (mut packages, mut covered) = (Vec::new(), BTreeSet::<usize>::new());
+    for last in (0..transactions.len()).rev() {
+        if covered.contains(&last) {
+            continue;
+        }
+        let (mut package, mut open) = (BTreeSet::from([last]), vec![last]);
+        while let Some(index) = open.pop() {
+            let parents = transactions[index].inputs().iter().filter_map(|input| place.get(&input.txid).copied());
+            open.extend(parents.filter(|parent| package.insert(*parent)));
+        }
+        let bytes: usize = package.iter().map(|index| transactions[*index].bytes()).sum();
+        if package.len() <= REHEARSED_MAX && bytes <= REHEARSED_BYTES_MAX {
+            covered.extend(&package);
+            packages.push(package.into_iter().collect());
+        }
+    }
+    packages.reverse();
+    packages
 }
 
 /// Hands the payment to a node and follows it.

@@ -151,7 +151,9 @@ pub(super) fn sent_text(sent: &Sent) -> String {
 
 pub(super) async fn replace(arguments: &Replace, kind: Kind, global: &Global, output: &Output) -> Outcome {
     let session = session(&arguments.target, global).await?;
-    let wallets = session.wallets(arguments.from.as_deref())?;
+    // All of them: a wallet of one's own that watches a lock does not hide the net's accounts.
+    let at_hand = if arguments.from.is_some() { Vec::new() } else { session.at_hand() };
+    let wallets = if at_hand.is_empty() { session.wallets(arguments.from.as_deref())? } else { at_hand };
     let original = replace::original(&session, &wallets, &arguments.txid).await?;
     let known = known(&session, &original.found, &[])?;
     let unsigned = replace::prepare(&session, &original, &known, kind, arguments.fee_rate).await?;

@@ -41,7 +41,7 @@ impl Draft {
         text
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.push(DRAFT_VERSION);
         bytes.extend_from_slice(&encode(&self.network));
@@ -49,7 +49,7 @@ impl Draft {
         for input in &self.inputs {
             bytes.extend_from_slice(&encode(&input.amount));
             bytes.extend_from_slice(&encode(&input.lock));
-            write_list(&mut bytes, &input.conditions, |bytes, path| write_path(bytes, path));
+            write_list(&mut bytes, &input.conditions, write_path);
             write_list(&mut bytes, &input.signatures, |bytes, (path, signature)| {
                 write_path(bytes, path);
                 bytes.extend_from_slice(&signature.0);
@@ -79,33 +79,33 @@ impl Draft {
         let inside = inside.ok_or_else(|| malformed("the line that ends one is missing; is the file cut off?"))?;
         let digits: Vec<u8> = inside.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         let bytes = STANDARD.decode(&digits).map_err(|_| malformed("its lines are no base64"))?;
-        let draft = Draft::from_bytes(&bytes)?;
+        let draft = from_bytes(&bytes)?;
         if draft.to_text().as_bytes() != text {
             return Err(DraftError::NotCanonical("lines are broken otherwise, or lists are in another order"));
         }
         Ok(draft)
     }
+}
 
-    fn from_bytes(bytes: &[u8]) -> Result<Draft, DraftError> {
-        let malformed = |problem: &str| DraftError::Malformed(problem.to_owned());
-        let rest = bytes.strip_prefix(&MAGIC).ok_or_else(|| malformed("it begins otherwise"))?;
-        let (version, _) = rest.split_first().ok_or_else(|| malformed("it is cut off"))?;
-        if *version != DRAFT_VERSION {
-            return Err(DraftError::Version(*version));
-        }
-        let end = bytes.len().checked_sub(CHECKSUM_BYTES).filter(|end| *end > MAGIC.len());
-        let (content, sum) = bytes.split_at(end.ok_or_else(|| malformed("it is cut off"))?);
-        if checksum(content) != sum {
-            return Err(DraftError::Checksum);
-        }
-        let mut reader = &content[MAGIC.len() + 1..];
-        let (network, transfer, inputs) =
-            read_content(&mut reader).map_err(|error| DraftError::Malformed(error.to_string()))?;
-        if !reader.is_empty() {
-            return Err(malformed("something stands behind its end"));
-        }
-        Draft::new(network, transfer, inputs)
+pub(super) fn from_bytes(bytes: &[u8]) -> Result<Draft, DraftError> {
+    let malformed = |problem: &str| DraftError::Malformed(problem.to_owned());
+    let rest = bytes.strip_prefix(&MAGIC).ok_or_else(|| malformed("it begins otherwise"))?;
+    let (version, _) = rest.split_first().ok_or_else(|| malformed("it is cut off"))?;
+    if *version != DRAFT_VERSION {
+        return Err(DraftError::Version(*version));
     }
+    let end = bytes.len().checked_sub(CHECKSUM_BYTES).filter(|end| *end > MAGIC.len());
+    let (content, sum) = bytes.split_at(end.ok_or_else(|| malformed("it is cut off"))?);
+    if checksum(content) != sum {
+        return Err(DraftError::Checksum);
+    }
+    let mut reader = &content[MAGIC.len() + 1..];
+    let (network, transfer, inputs) =
+        read_content(&mut reader).map_err(|error| DraftError::Malformed(error.to_string()))?;
+    if !reader.is_empty() {
+        return Err(malformed("something stands behind its end"));
+    }
+    Draft::new(network, transfer, inputs)
 }
 
 type Content = (NetworkId, bezant_consensus::ledger::transaction::Transfer, Vec<Input>);
@@ -173,7 +173,7 @@ fn invalid(problem: &str) -> std::io::Error {
 }
 
 /// Tells damage from a lie; it keeps nobody from lying.
-fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
+pub(super) fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
     tagged("bezant/draft-checksum", &[bytes])
 }
 

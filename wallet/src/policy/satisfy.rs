@@ -249,6 +249,9 @@ pub(crate) struct Leaf {
     pub(crate) is_wanted: bool,
 }
 
+/// Says of a leaf at a path, opaque ones too, whether it opens.
+pub(crate) type Judge<'a> = &'a dyn Fn(&[u8], &Lock) -> Result<Leaf, Missing>;
+
 /// A tree with exactly what is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Revealed {
@@ -261,15 +264,11 @@ pub(crate) struct Revealed {
 
 /// The cheapest reveal, given which leaves open (`judge` sees the path and the leaf, opaque ones too). Branches with
 /// leaves that are wanted come first; whether all of those are in the result is for the caller to see.
-pub(crate) fn reveal(lock: &Lock, judge: &dyn Fn(&[u8], &Lock) -> Result<Leaf, Missing>) -> Result<Revealed, Missing> {
+pub(crate) fn reveal(lock: &Lock, judge: Judge<'_>) -> Result<Revealed, Missing> {
     walk(lock, &mut Vec::new(), judge)
 }
 
-fn walk(
-    lock: &Lock,
-    path: &mut Vec<u8>,
-    judge: &dyn Fn(&[u8], &Lock) -> Result<Leaf, Missing>,
-) -> Result<Revealed, Missing> {
+fn walk(lock: &Lock, path: &mut Vec<u8>, judge: Judge<'_>) -> Result<Revealed, Missing> {
     let Lock::Threshold { k, of } = lock else {
         let leaf = judge(path, lock)?;
         let bytes = encode(lock).len() as u64 + leaf.bytes;

@@ -309,7 +309,7 @@ fn an_address_is_filled_in_by_who_knows_its_key() {
 #[test]
 fn filling_in_stays_within_the_limits_of_a_lock() {
     // Each of 16 branches stands for a tree of 17 nodes: only three of them fit 64.
-    let inner = Lock::Threshold { k: 1, of: (0..16).map(|index| Lock::Older(index)).collect() };
+    let inner = Lock::Threshold { k: 1, of: (0..16).map(Lock::Older).collect() };
     let outer = Lock::Threshold { k: 1, of: vec![Lock::Opaque(inner.hash()); 16] };
     let known: BTreeMap<LockHash, Lock> = [(inner.hash(), inner.clone())].into();
     let filled = fill(&outer, &known);
@@ -369,4 +369,20 @@ fn without_a_key_it_is_for_whoever_looks() {
     ] {
         assert_eq!(keys_min(&read(text).unwrap()), keys, "{text}");
     }
+}
+
+/// Keys of these vectors come from the seeds 01…01, 02…02 and so on.
+#[test]
+fn the_vectors_of_the_specification_hold() {
+    let specification = include_str!("../../../docs/spec/wallet.md");
+    let table = specification.split("| text | lock hash |").nth(1).unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with("| `"));
+    let mut count = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.split('`').collect();
+        let lock = read(cells[1]).unwrap();
+        assert_eq!((print(&lock).as_str(), lock.hash().to_string().as_str()), (cells[1], cells[3]));
+        count += 1;
+    }
+    assert_eq!(count, 5);
 }

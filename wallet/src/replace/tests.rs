@@ -57,3 +57,57 @@ proptest! {
         prop_assert_eq!(total, paid.iter().sum::<u64>() + built.fee.grains() + built.change.grains());
     }
 }
+
+fn found(index: u8) -> Found {
+    let lock = Lock::Key(SigningKey::from_seed(&[index; 32]).public());
+    let wallet = crate::keystore::WalletFile::watching("own", vec![lock]);
+    Found { wallet, path: std::path::PathBuf::from("own.json") }
+}
+
+/// Spends a coin of wallet 1 and pays these wallets.
+fn transfer_to(wallets: &[u8]) -> Transaction {
+    let key = SigningKey::from_seed(&[1; 32]);
+    let outpoint = OutPoint { txid: TxId([5; 32]), index: 0 };
+    let coin = crate::build::KeyCoin { outpoint, amount: grains(10_000), key: &key };
+    let output =
+        |index: &u8| Output { amount: grains(1_000 + u64::from(*index)), lock: found(*index).wallet.lock_hashes()[0] };
+    crate::build::transfer(&NETWORK, &[coin], wallets.iter().map(output).collect())
+}
+
+#[test]
+fn the_journal_says_what_is_change_and_without_it_the_last_output_is_looked_at() {
+    let own = [found(1)];
+    let kept = |wallets: &[u8], journal: Option<u64>| {
+        let original = owned(&own, &transfer_to(wallets), journal.map(|change| (7, grains(change)))).unwrap();
+        assert_eq!(original.payment, journal.map(|_| 7));
+        recipients(&original).iter().map(|output| output.amount.grains() - 1_000).collect::<Vec<u64>>()
+    };
+    // Paid to oneself, without change: the journal knows, and everything stays.
+    assert_eq!(kept(&[1], Some(0)), [1]);
+    assert_eq!(kept(&[2, 1], Some(0)), [2, 1]);
+    assert_eq!(kept(&[1, 1], Some(1_001)), [1], "the last one is change, not the first");
+    // Nobody remembers: the last output, if it is one's own, and no other.
+    assert_eq!(kept(&[2, 1], None), [2]);
+    assert_eq!(kept(&[1, 2], None), [1, 2]);
+    assert_eq!(kept(&[1], None), [0u64; 0]);
+}
+
+#[test]
+fn what_is_adopted_has_its_change_in_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("own.json");
+    let mut original = owned(&[found(1)], &transfer_to(&[2, 1]), None).unwrap();
+    original.found.path = path.clone();
+    let mut journal = Journal::open(&path, &NETWORK).unwrap();
+    let number = adopt(&mut journal, &original).unwrap();
+    let kept = journal.of(&original.transaction.id()).unwrap().unwrap();
+    assert_eq!(kept.number, number);
+    assert_eq!(kept.attempts[0].change.grains(), 1_001);
+    assert_eq!(kept.attempts[0].fee.grains(), 10_000 - 1_002 - 1_001);
+}
+
+#[test]
+fn only_who_spent_all_of_it_can_replace_it() {
+    let error = owned(&[found(3)], &transfer_to(&[2]), None).unwrap_err();
+    assert_eq!(error.kind(), "not-yours");
+}
