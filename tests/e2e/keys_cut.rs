@@ -71,7 +71,8 @@ fn shown(before: &Disk, now: &Disk, copies: &Path) -> Vec<BTreeMap<String, Vec<u
     let mut all = vec![last.clone(), current.clone()];
     for inode in last.values().chain(current.values()).collect::<BTreeSet<_>>() {
         let mut names = last.clone();
-        names.retain(|name, of| of != inode || current.get(name) == Some(inode));
+        // A name that has another file now lost this one by that file's change.
+        names.retain(|name, of| of != inode || current.contains_key(name));
         names.extend(current.iter().filter(|(_, of)| *of == inode).map(|(name, of)| (name.clone(), *of)));
         if !all.contains(&names) {
             all.push(names);
