@@ -4,7 +4,7 @@
 
 use crate::keys::{PASSWORD, file, home, password, wallet_file};
 use crate::net::{LIMIT, Net, finish};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -48,28 +48,39 @@ fn put(dir: &Path, disk: &BTreeMap<String, Vec<u8>>) {
     }
 }
 
-/// What disks may show after the cut: names as of the last sync of the directory, or as of now; contents as of now, or as of the
-/// last sync of each file (empty when there was none).
+/// Names of files with their inodes.
+type Names = BTreeMap<String, u64>;
+
+/// What disks may show after the cut. Names: as of now, as of the directory's last sync, and that with any one change since (all
+/// names of one file change together: that is what makes a rename one step). Contents: as of now, or as of the last sync of each
+/// file, which is nothing when there was none.
 fn shown(before: &Disk, now: &Disk, copies: &Path) -> Vec<BTreeMap<String, Vec<u8>>> {
     let synced = |inode: u64| {
         let kept = std::fs::read(copies.join(inode.to_string())).ok();
         let old = || before.values().find(|(old, _)| *old == inode).map(|(_, contents)| contents.clone());
         kept.or_else(old).unwrap_or_default()
     };
-    let names: Vec<(u64, String)> = match std::fs::read_to_string(copies.join("names")) {
-        Ok(text) => {
-            let line = |line: &str| {
-                line.split_once(' ').map(|(inode, name)| (inode.parse().expect("a number"), name.to_owned()))
-            };
-            text.lines().filter_map(line).collect()
-        }
-        Err(_) => before.iter().map(|(name, (inode, _))| (*inode, name.clone())).collect(),
+    let names_of = |disk: &Disk| -> Names { disk.iter().map(|(name, (inode, _))| (name.clone(), *inode)).collect() };
+    let line = |line: &str| {
+        let (inode, name) = line.split_once(' ').expect("an inode and a name");
+        (name.to_owned(), inode.parse().expect("a number"))
     };
-    vec![
-        now.iter().map(|(name, (_, contents))| (name.clone(), contents.clone())).collect(),
-        now.iter().map(|(name, (inode, _))| (name.clone(), synced(*inode))).collect(),
-        names.into_iter().map(|(inode, name)| (name, synced(inode))).collect(),
-    ]
+    let kept = std::fs::read_to_string(copies.join("names"));
+    let last: Names = kept.map_or_else(|_| names_of(before), |text| text.lines().map(line).collect());
+    let current = names_of(now);
+    let mut all = vec![last.clone(), current.clone()];
+    for inode in last.values().chain(current.values()).collect::<BTreeSet<_>>() {
+        let mut names = last.clone();
+        // A name that has another file now lost this one by that file's change.
+        names.retain(|name, of| of != inode || current.contains_key(name));
+        names.extend(current.iter().filter(|(_, of)| *of == inode).map(|(name, of)| (name.clone(), *of)));
+        if !all.contains(&names) {
+            all.push(names);
+        }
+    }
+    let as_it_is = now.iter().map(|(name, (_, contents))| (name.clone(), contents.clone())).collect();
+    let of_names = |names: Names| names.into_iter().map(|(name, inode)| (name, synced(inode))).collect();
+    std::iter::once(as_it_is).chain(all.into_iter().map(of_names)).collect()
 }
 
 /// Runs a command on a wallet until it is cut short after each of its operations; `is_right` looks at what the disk may show.

@@ -73,7 +73,10 @@ async fn new(arguments: &WalletNew, global: &Global, output: &Output) -> Outcome
     let words = mnemonic.words();
     // First the words: a wallet whose words nobody has is the worse of the two to be left with.
     arguments.words_file.as_deref().map(|file| write_words(file, &words)).transpose()?;
-    let file = keystore::create(&dir, &wallet)?;
+    let file = keystore::create(&dir, &wallet).inspect_err(|_| {
+        // They are nobody's words then.
+        arguments.words_file.iter().for_each(|file| drop(std::fs::remove_file(file)));
+    })?;
     let address = session.as_ref().map(|session| session.address(&wallet.lock_hashes()[0]));
     let shown = arguments.words_file.is_none().then_some(words.as_str());
     let value = json!({
@@ -110,35 +113,34 @@ fn derivation(wallet: &WalletFile) -> Option<String> {
 }
 
 async fn restore(arguments: &Restore, global: &Global, output: &Output) -> Outcome {
-    let session = session(&arguments.target, global).await;
+    let session = match session(&arguments.target, global).await {
+        Err(failure) if failure.status != 6 => return Err(failure),
+        session => session,
+    };
     let dir = check_new_name(&arguments.name, session.as_ref().ok(), global)?;
     let passphrase = password::passphrase(&arguments.passphrase)?;
     let mnemonic = Mnemonic::parse(&password::mnemonic(arguments, global)?)?.with_passphrase(&passphrase)?;
     let password = password::new(&arguments.password, global, &arguments.name)?;
     let found = match &session {
-        Ok(session) => {
-            discover::discover(session, &mnemonic, 0, arguments.gap.addresses()).await.map_err(Failure::from)
-        }
-        Err(failure) => Err(Failure::new(failure.status, failure.kind.clone(), &failure.message)),
+        Ok(session) => match discover::discover(session, &mnemonic, 0, arguments.gap.addresses()).await {
+            Err(error @ WalletError::Unreachable { .. }) => Err(error.to_string()),
+            found => Ok(found?),
+        },
+        Err(failure) => Err(failure.message.clone()),
     };
-    let addresses = match &found {
-        Ok(found) => found.used.max(1),
-        Err(failure) if failure.status == 6 => 1,
-        Err(failure) => return Err(Failure::new(failure.status, failure.kind.clone(), &failure.message)),
-    };
+    let addresses = found.as_ref().map_or(1, |found| found.used.max(1));
     let wallet = WalletFile::encrypted_with(&arguments.name, &mnemonic, addresses, &password, Cost::default())?;
     let path = keystore::create(&dir, &wallet)?;
     let file = Found { wallet, path };
-    let session = session.ok();
     match (&session, found) {
-        (Some(session), Ok(found)) => print_discovered(session, &file, found, output).await,
+        (Ok(session), Ok(found)) => print_discovered(session, &file, found, output).await,
         (session, found) => {
-            let why = found.err().map_or_else(String::new, |failure| failure.message);
+            let why = found.err().unwrap_or_default();
             output.remark(&format!(
-                "It was not looked for the addresses that this wallet used: {why}. When a net answers, do it with `bezant wallet discover {}`.",
+                "Nobody could be asked for the addresses that this wallet used: {why}. When a net answers, look for them with `bezant wallet discover {}`.",
                 arguments.name
             ));
-            let address = session.as_ref().map(|session| session.address(&file.wallet.lock_hashes()[0]));
+            let address = session.as_ref().ok().map(|session| session.address(&file.wallet.lock_hashes()[0]));
             print_made(&file, address.as_deref(), json!({ "discovered": null, "balance": null }), "", output)
         }
     }
@@ -168,13 +170,17 @@ async fn print_discovered(session: &Session, file: &Found, found: Discovery, out
         let max = keystore::ADDRESSES_MAX;
         output.remark(&format!("warning: a wallet has {max} addresses at most; what lies beyond was not looked for"));
     }
-    let balance = view::balance(session, file, ReadLevel::Latest).await?;
-    let more = json!({ "discovered": found.used, "balance": balance });
+    // The file is written: a node that is gone by now makes it no failure.
+    let balance = view::balance(session, file, ReadLevel::Latest).await;
+    let balance = balance.inspect_err(|error| output.remark(&format!("The balance is not known: {error}"))).ok();
     let addresses = file.wallet.locks.len();
-    let (spendable, pending, immature) = (bzt(&balance.spendable), bzt(&balance.pending), bzt(&balance.immature));
-    let text = format!(
-        "\naddresses {addresses}, up to the last that was used\nbalance   {spendable} BZT, {pending} pending, {immature} immature"
-    );
+    let mut text = format!("\naddresses {addresses}, up to the last that was used");
+    if let Some(balance) = &balance {
+        let [spendable, pending, immature] =
+            [&balance.spendable, &balance.pending, &balance.immature].map(|sum| bzt(sum));
+        text.push_str(&format!("\nbalance   {spendable} BZT, {pending} pending, {immature} immature"));
+    }
+    let more = json!({ "discovered": found.used, "balance": balance });
     let newest = file.wallet.lock_hashes().last().map(|lock| session.address(lock));
     print_made(file, newest.as_deref(), more, &text, output)
 }

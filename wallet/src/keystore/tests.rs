@@ -57,7 +57,7 @@ fn every_change_of_a_file_is_noticed() {
     for changed in opening {
         assert_ne!(changed, text);
         std::fs::write(&path, &changed).unwrap();
-        assert_eq!(read(&path).unwrap().unlock(Some("p")).unwrap_err().exit_status(), 7, "{changed}");
+        assert_eq!(read(&path).unwrap().key(Some("p")).unwrap_err().exit_status(), 7, "{changed}");
     }
     let reading = [
         text.replace("\"passes\": 1", "\"passes\": 4000000000"),
@@ -75,6 +75,19 @@ fn every_change_of_a_file_is_noticed() {
     std::fs::write(&path, vec![b' '; 9_000_000]).unwrap();
     assert!(read(&path).unwrap_err().to_string().contains("too large"));
     assert_eq!(read(&dir.path().join("none.json")).unwrap_err().exit_status(), 2);
+}
+
+/// The password fits and the file was not changed since: but who made it gave it addresses of his own.
+#[test]
+fn addresses_of_another_secret_are_noticed() {
+    let mut file = wallet("savings", "p");
+    let key = file.key(Some("p")).unwrap();
+    file.locks = derive(&[77; 16], 0..1);
+    file.secret = Secret::Encrypted(Sealed::new(&key, &file.locks, &mnemonic()).unwrap());
+    assert!(file.key(Some("p")).is_ok());
+    let error = file.unlock(Some("p")).unwrap_err();
+    assert!(error.exit_status() == 7 && error.to_string().contains("not those of its secret"), "{error}");
+    assert_eq!(file.key_of(Zeroizing::new(*key.bytes())).unwrap_err().exit_status(), 7);
 }
 
 #[test]
