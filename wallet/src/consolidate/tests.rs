@@ -64,7 +64,7 @@ fn what_is_locked_or_on_its_way_is_left() {
 
 #[test]
 fn many_take_several_transactions_of_bounded_size() {
-    let most = sizes().inputs_max(1);
+    let most = inputs_max();
     for (count, transactions, taken) in [(most, 1, most), (most + 1, 1, most), (most + 2, 2, most + 2)] {
         let plan = joined(&coins(vec![50_000; count]), &Options::default()).unwrap();
         assert_eq!((plan.attempts.len(), plan.coins), (transactions, taken), "{count}");
