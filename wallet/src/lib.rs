@@ -26,6 +26,7 @@ pub mod keystore;
 pub mod labels;
 pub mod mnemonic;
 pub mod payout;
+pub mod quorum;
 pub mod receipt;
 pub mod repeat;
 pub mod replace;
