@@ -382,7 +382,14 @@ fn completions_and_the_manual_page_come_out_whole() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = bezant(home.path(), &["completions", shell], &[]);
         assert_eq!(output.status.code(), Some(0));
-        assert!(stdout(&output).contains("testnet"), "{shell}");
+        // It asks the program itself.
+        assert!(stdout(&output).contains("BEZANT_COMPLETE"), "{shell}");
+        let asked = bezant(
+            home.path(),
+            &["--", "bezant", "test"],
+            &[("BEZANT_COMPLETE", shell), ("_CLAP_COMPLETE_INDEX", "1")],
+        );
+        assert!(asked.status.success() && stdout(&asked).contains("testnet"), "{shell}: {asked:?}");
     }
     let man = bezant(home.path(), &["man"], &[]);
     assert_eq!(man.status.code(), Some(0));

@@ -18,7 +18,9 @@ pub(crate) use receipt::{MakeReceipt, VerifyReceipt};
 pub(crate) use swap::{Offer, Swap, SwapStep, WhichSwap};
 
 use super::{Target, names};
+use crate::output::Failure;
 use bezant_api::types::ReadLevel;
+use bezant_wallet::view;
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::ArgValueCandidates;
 use std::path::PathBuf;
@@ -123,7 +125,7 @@ pub(crate) struct Which {
 /// How sure a read has to be.
 #[derive(Args, Debug)]
 pub(crate) struct Read {
-    /// Count coins of the tip, or of final blocks only
+    /// Believe one node's tip, its final blocks only, or what enough nodes say alike
     #[arg(long, value_name = "LEVEL", default_value = "latest", env = "BEZANT_READ")]
     pub(crate) read: ReadArg,
 }
@@ -135,14 +137,23 @@ pub(crate) enum ReadArg {
     Latest,
     /// The node's final state
     Final,
+    /// What f + 1 members say alike; under proof of work, more than half of the nodes that are known
+    Quorum,
+    /// What is proved; no node can prove yet that a coin is unspent
+    Attested,
 }
 
 impl Read {
     /// The level that was asked for.
-    pub(crate) fn level(&self) -> ReadLevel {
+    pub(crate) fn level(&self) -> Result<view::Read, Failure> {
         match self.read {
-            ReadArg::Latest => ReadLevel::Latest,
-            ReadArg::Final => ReadLevel::Final,
+            ReadArg::Latest => Ok(view::Read::One(ReadLevel::Latest)),
+            ReadArg::Final => Ok(view::Read::One(ReadLevel::Final)),
+            ReadArg::Quorum => Ok(view::Read::Quorum),
+            ReadArg::Attested => {
+                let message = "no node can prove yet that a coin is unspent; --read quorum asks several nodes, and `bezant wallet receipt TXID` proves a payment";
+                Err(Failure::new(3, "not-provable", message))
+            }
         }
     }
 }

@@ -179,6 +179,35 @@ fn proof_of_work_keeps_locks_and_labels_and_joins_coins() {
     all_of_it(POW);
 }
 
+fn nodes_are_asked_together(options: &[&str], needed: u64) {
+    let net = Net::up(options);
+    net.send("alice", "bob", "5", &["--wait", "included", "--timeout", "120s"]);
+    net.await_synced();
+    let balance = |read: &str| net.json(&["wallet", "balance", "--wallet", "bob", "--read", read]);
+    let (one, many) = (balance("latest"), balance("quorum"));
+    assert!(one["agreed"].is_null() && many["agreed"].as_u64() >= Some(needed), "{many}");
+    assert_eq!(one["spendable"], many["spendable"]);
+    let coins = net.json(&["wallet", "utxos", "--wallet", "bob", "--read", "quorum"]);
+    assert_eq!(coins["utxos"], net.json(&["wallet", "utxos", "--wallet", "bob"])["utxos"]);
+    assert!(refused(&net, &["wallet", "balance", "--read", "attested"], 3, "not-provable").contains("quorum"));
+    let alone = ["wallet", "balance", "--wallet", "bob", "--read", "quorum", "--node", "0"];
+    assert!(refused(&net, &alone, 2, "usage").contains("--node"));
+    net.json(&["testnet", "kill", "1", "2", "3"]);
+    let message = refused(&net, &["wallet", "balance", "--wallet", "bob", "--read", "quorum"], 6, "unreachable");
+    assert!(message.contains("1 of 4 nodes answer"), "{message}");
+    assert_eq!(balance("latest")["spendable"], one["spendable"], "one is enough for that");
+}
+
+#[test]
+fn pbft_is_read_by_quorum() {
+    nodes_are_asked_together(&[], 2);
+}
+
+#[test]
+fn proof_of_work_is_read_by_quorum() {
+    nodes_are_asked_together(POW, 3);
+}
+
 /// A rehearsal of a payment, or a look, leaves no file behind.
 #[test]
 fn only_what_is_sent_makes_a_database() {

@@ -142,8 +142,15 @@ fn what_is_watched_is_seen_and_not_spent(options: &[&str]) {
         net.json(&["wallet", "history", "--wallet", "alice"])["history"].as_array().map(Vec::len)
     );
     assert!(!net.json(&["wallet", "utxos", "--wallet", "w"])["utxos"].as_array().expect("a list").is_empty());
-    let send = ["wallet", "send", "--from", "w", "bob", "1"];
-    refused(&net, &send, 2, "usage", &["only watches", "bezant wallet draft create"]);
+    // Whose keys are here can be spent from, whatever watches it; of others only a draft can be made.
+    net.json(&["wallet", "send", "--from", "w", "carol", "1"]);
+    net.json(&["wallet", "new", "gone", "--password-file", &password]);
+    let gone = addresses(&net, "gone").remove(0);
+    net.json(&["wallet", "send", "--from", "carol", &gone, "5"]);
+    net.json(&["wallet", "watch", &gone, "--name", "watched"]);
+    net.json(&["wallet", "remove", "gone", "--yes"]);
+    let send = ["wallet", "send", "--from", "watched", "bob", "1"];
+    refused(&net, &send, 3, "keys-missing", &["bezant wallet draft create"]);
     refused(&net, &["wallet", "sign-message", "--wallet", "w", "x"], 2, "usage", &["only watches"]);
     let foreign = bezant_api::address::encode(
         &bezant_consensus::ledger::hash::NetworkId([7; 32]),

@@ -38,6 +38,7 @@ pub mod payout;
 pub mod policy;
 pub mod preimage;
 pub mod purse;
+pub mod quorum;
 pub mod receipt;
 pub mod repeat;
 pub mod replace;

@@ -43,6 +43,8 @@ pub struct Session {
     /// Where the wallets of the net's accounts are, if it was made here.
     accounts: Option<PathBuf>,
     client: Result<Client, WalletError>,
+    /// URLs of the nodes whose word counts when several are asked.
+    voices: Vec<String>,
 }
 
 /// A wallet, and where its file is.
@@ -75,6 +77,11 @@ impl Session {
         let SessionOptions { home, net, rpc, node } = options;
         let dir = home.find_net(&net);
         let local = dir.as_ref().ok().map(|dir| genesis::read(&dir.join(GENESIS_FILE)));
+        let voices = match (&rpc, &dir) {
+            (None, Ok(dir)) => voices(dir, node),
+            (Some(url), _) => vec![url.clone()],
+            (None, Err(_)) => Vec::new(),
+        };
         let (client, genesis) = match rpc {
             Some(url) => {
                 let client = Client::of_one(&url).map_err(|error| WalletError::Usage(error.to_string()))?;
@@ -93,7 +100,7 @@ impl Session {
         let network = genesis.network_id();
         let same_net = matches!(local, Some(Ok(local)) if local.network_id() == network);
         let accounts = dir.ok().filter(|_| same_net).map(|dir| dir.join(WALLETS_DIR));
-        Ok(Session { home, genesis, network, accounts, client })
+        Ok(Session { home, genesis, network, accounts, client, voices })
     }
 
     /// A net that is known by its genesis alone: no node is asked, and only one's own wallets are at hand.
@@ -102,7 +109,7 @@ impl Session {
         let network = genesis.network_id();
         let message = "no node is known of a net that is given by its genesis".to_owned();
         let client = Err(WalletError::Unreachable { message, txid: None });
-        Session { home, genesis, network, accounts: None, client }
+        Session { home, genesis, network, accounts: None, client, voices: Vec::new() }
     }
 
     /// The net's genesis.
@@ -123,6 +130,15 @@ impl Session {
     /// [`WalletError::Unreachable`] when the net does not run.
     pub fn client(&self) -> Result<&Client, WalletError> {
         self.client.as_ref().map_err(Clone::clone)
+    }
+
+    /// URLs of the nodes whose word counts when several are asked: the members under PBFT, else all that are known.
+    ///
+    /// # Errors
+    /// As [`Session::client`].
+    pub fn voices(&self) -> Result<&[String], WalletError> {
+        self.client()?;
+        Ok(&self.voices)
     }
 
     /// The address of a lock on this net.
@@ -314,6 +330,14 @@ fn paths(dir: &Path) -> Result<Vec<PathBuf>, WalletError> {
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_wallet).collect();
     paths.sort();
     Ok(paths)
+}
+
+/// The nodes of the net's manifest that vote, or all when none does.
+fn voices(dir: &Path, node: Option<usize>) -> Vec<String> {
+    let Ok(manifest) = Manifest::read(dir) else { return Vec::new() };
+    let named = || manifest.nodes.iter().filter(|entry| node.is_none_or(|node| entry.index == node));
+    let votes = named().any(|entry| entry.validator.is_some());
+    named().filter(|entry| entry.validator.is_some() || !votes).map(|entry| entry.rpc.clone()).collect()
 }
 
 /// A client of the nodes in the net's manifest.

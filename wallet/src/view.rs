@@ -4,6 +4,7 @@
 use crate::error::WalletError;
 use crate::frozen;
 use crate::labels::{Labelled, Labels};
+use crate::quorum;
 use crate::session::{Found, Session};
 use crate::slip10;
 use bezant_api::client::Client;
@@ -33,6 +34,18 @@ pub struct Balance {
     pub locked: String,
     /// The tip at which this holds.
     pub height: u64,
+    /// How many nodes said so alike, where several were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<usize>,
+}
+
+/// How sure a read has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// What one node says.
+    One(ReadLevel),
+    /// What enough nodes say alike.
+    Quorum,
 }
 
 /// What can be done with a coin.
@@ -178,13 +191,29 @@ pub fn outpoint(text: &str) -> Option<OutPoint> {
     Some(OutPoint { txid: txid.parse().ok()?, index: index.parse().ok()? })
 }
 
+/// The coins, the height at which they are there, and how many nodes said so alike.
+async fn read(session: &Session, found: &Found, read: Read) -> Result<(u64, Vec<Owned>, Option<usize>), WalletError> {
+    match read {
+        Read::One(level) => {
+            let (height, coins) = coins(session.client()?, session.genesis(), found, level).await?;
+            Ok((height, coins, None))
+        }
+        Read::Quorum => {
+            let agreed = quorum::coins(session, found).await?;
+            let frozen = frozen::list(&found.path, session.network())?;
+            let coins = classify(&agreed.view, session.genesis(), ReadLevel::Latest, &frozen)?;
+            Ok((agreed.view.height, coins, Some(agreed.voices)))
+        }
+    }
+}
+
 /// `balance`.
 ///
 /// # Errors
-/// When no node answers.
-pub async fn balance(session: &Session, found: &Found, read: ReadLevel) -> Result<Balance, WalletError> {
-    let (height, coins) = coins(session.client()?, session.genesis(), found, read).await?;
-    Ok(sum(&found.wallet.name, height, &coins))
+/// When no node answers, or too few agree.
+pub async fn balance(session: &Session, found: &Found, level: Read) -> Result<Balance, WalletError> {
+    let (height, coins, agreed) = read(session, found, level).await?;
+    Ok(Balance { agreed, ..sum(&found.wallet.name, height, &coins) })
 }
 
 fn sum(wallet: &str, height: u64, coins: &[Owned]) -> Balance {
@@ -198,6 +227,7 @@ fn sum(wallet: &str, height: u64, coins: &[Owned]) -> Balance {
         pending: of(CoinState::Pending),
         immature: of(CoinState::Immature),
         locked: of(CoinState::Locked),
+        agreed: None,
         height,
     }
 }
@@ -205,9 +235,9 @@ fn sum(wallet: &str, height: u64, coins: &[Owned]) -> Balance {
 /// `utxos`: all coins that are not on their way out, by name.
 ///
 /// # Errors
-/// When no node answers.
-pub async fn utxos(session: &Session, found: &Found, read: ReadLevel) -> Result<Vec<Utxo>, WalletError> {
-    let (_, coins) = coins(session.client()?, session.genesis(), found, read).await?;
+/// When no node answers, or too few agree.
+pub async fn utxos(session: &Session, found: &Found, level: Read) -> Result<Vec<Utxo>, WalletError> {
+    let (_, coins, _) = read(session, found, level).await?;
     let labels = Labels::open(&found.path, session.network())?;
     let utxo = |coin: &Owned| Utxo {
         wallet: found.wallet.name.clone(),

@@ -102,7 +102,14 @@ impl Followed {
         self.final_height = synced.final_height;
         let mut lines = history::entries(session, &self.history, &synced, arguments.from_height, arguments.limit)?;
         let balance = self.history.balance_before(u64::MAX)?;
-        lines.extend(history::pending(session, &self.history, client, balance).await?);
+        let waiting = history::pending(session, &self.history, client, balance).await?;
+        if arguments.follow {
+            // What was not asked for is no news either.
+            let unsure = history::entries(session, &self.history, &synced, synced.final_height + 1, Some(SHOWN_MAX))?;
+            self.remember(unsure);
+            self.remember(lines.iter().chain(&waiting).cloned().collect());
+        }
+        lines.extend(waiting);
         let skipped = arguments.limit.map_or(0, |limit| lines.len().saturating_sub(limit));
         Ok(lines.split_off(skipped))
     }
@@ -151,7 +158,6 @@ async fn follow(arguments: &cli::History, session: &Session, all: &mut [Followed
     for one in all.iter_mut() {
         let lines = one.first(arguments, session, output).await?;
         lines.iter().try_for_each(|entry| tell(entry, output))?;
-        one.remember(lines);
     }
     let mut recheck = false;
     loop {

@@ -244,7 +244,7 @@ async fn left(
     attempts: &[Attempt],
     is_begun: bool,
 ) -> Result<u128, Failure> {
-    let balance = view::balance(session, found, ReadLevel::Latest).await?;
+    let balance = view::balance(session, found, view::Read::One(ReadLevel::Latest)).await?;
     let has: u128 = [&balance.spendable, &balance.pending, &balance.locked]
         .iter()
         .filter_map(|text| text.parse::<u128>().ok())

@@ -14,6 +14,9 @@ const NETWORK: NetworkId = NetworkId([3; 32]);
 /// What one transaction moves: number of the lock, received, sent.
 type Moves = Vec<(u8, u64, u64)>;
 
+/// Changes an answer.
+type Lie = fn(&mut HistoryView);
+
 #[derive(Clone, Debug)]
 struct Block {
     id: BlockId,
@@ -31,7 +34,7 @@ struct Chain {
     asked: usize,
     given: usize,
     /// Changes each answer.
-    lie: Option<fn(&mut HistoryView)>,
+    lie: Option<Lie>,
     /// After each question a block that moves lock 0, and one that moves lock 1.
     grows: bool,
 }
@@ -274,7 +277,7 @@ async fn what_was_read_of_a_chain_that_runs_away_is_kept() {
 
 #[tokio::test]
 async fn a_lying_node_changes_nothing() {
-    let lies: [(&str, fn(&mut HistoryView)); 12] = [
+    let lies: [(&str, Lie); 12] = [
         ("backwards", |view| view.entries.reverse()),
         ("twice", |view| {
             let again = view.entries[0].clone();
