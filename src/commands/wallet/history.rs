@@ -21,6 +21,8 @@ use tokio::time::{sleep, timeout};
 const RECHECK: Duration = Duration::from_secs(1);
 /// What happens within this is told together.
 const GATHER: Duration = Duration::from_millis(100);
+/// Answers in a row that make no sense while history is followed, each from another node and after [`RECHECK`]; then that is an error.
+const FAILED_MAX: usize = 10;
 /// Lines that are remembered while history is followed, so that each change is told once; the oldest are forgotten.
 const SHOWN_MAX: usize = 20_000;
 
@@ -159,7 +161,7 @@ async fn follow(arguments: &cli::History, session: &Session, all: &mut [Followed
         let lines = one.first(arguments, session, output).await?;
         lines.iter().try_for_each(|entry| tell(entry, output))?;
     }
-    let mut recheck = false;
+    let (mut recheck, mut failed) = (false, 0);
     loop {
         if client.url() != events.url() {
             // The questions are answered by another node than the one that is listened to: listen there.
@@ -171,7 +173,17 @@ async fn follow(arguments: &cli::History, session: &Session, all: &mut [Followed
         sleep(GATHER).await;
         recheck = false;
         for one in all.iter_mut() {
-            let news = one.news(session, output).await?;
+            let news = match one.news(session, output).await {
+                // A node that is stopping, or has too much to do, may answer with anything.
+                Err(failure) if failure.status == 1 && failed < FAILED_MAX => {
+                    failed += 1;
+                    recheck = true;
+                    client.move_on();
+                    break;
+                }
+                news => news?,
+            };
+            failed = 0;
             recheck |= news.is_empty();
             news.iter().try_for_each(|entry| tell(entry, output))?;
         }

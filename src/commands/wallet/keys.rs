@@ -171,7 +171,7 @@ async fn print_discovered(session: &Session, file: &Found, found: Discovery, out
         output.remark(&format!("warning: a wallet has {max} addresses at most; what lies beyond was not looked for"));
     }
     // The file is written: a node that is gone by now makes it no failure.
-    let balance = view::balance(session, file, ReadLevel::Latest).await;
+    let balance = view::balance(session, file, view::Read::One(ReadLevel::Latest)).await;
     let balance = balance.inspect_err(|error| output.remark(&format!("The balance is not known: {error}"))).ok();
     let addresses = file.wallet.locks.len();
     let mut text = format!("\naddresses {addresses}, up to the last that was used");

@@ -7,6 +7,7 @@ use crate::cli::wallet_keys::{Export, Import, Passwd, Remove, WatchAddress};
 use crate::commands::{net, password};
 use crate::output::{Failure, Outcome, Output};
 use bezant_api::address;
+
 use bezant_api::types::ReadLevel;
 use bezant_consensus::ledger::lock::Lock;
 use bezant_wallet::error::WalletError;
@@ -148,7 +149,9 @@ enum Coins {
 }
 
 async fn coins(session: &Session, found: &Found) -> Coins {
-    let Ok(balance) = view::balance(session, found, ReadLevel::Latest).await else { return Coins::Unknown };
+    let Ok(balance) = view::balance(session, found, view::Read::One(ReadLevel::Latest)).await else {
+        return Coins::Unknown;
+    };
     let amounts = [&balance.spendable, &balance.pending, &balance.immature];
     match amounts.iter().filter_map(|amount| amount.parse::<u128>().ok()).sum() {
         0 => Coins::None,
