@@ -178,7 +178,7 @@ pub fn step_s(genesis: &Genesis) -> u32 {
     match &genesis.engine {
         EngineParams::Pbft(_) => STEP_S_MIN,
         EngineParams::Pow(params) => {
-            let blocks = u32::try_from(params.final_depth).unwrap_or(u32::MAX).saturating_add(1);
+            let blocks = params.final_depth.saturating_add(1);
             blocks.saturating_mul(params.spacing_s).saturating_mul(SPACINGS_PER_BLOCK).max(STEP_S_MIN)
         }
     }
