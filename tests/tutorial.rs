@@ -163,6 +163,11 @@ fn every_command_of_51_percent_works() {
 }
 
 #[test]
+fn every_command_of_a_wallet_works() {
+    carry_out("a-wallet.md", 45);
+}
+
+#[test]
 fn every_command_of_a_swap_works() {
     carry_out("a-swap.md", 15);
 }
