@@ -11,9 +11,9 @@ pub(crate) use testnet::{
 };
 pub(crate) use wallet::keys as wallet_keys;
 pub(crate) use wallet::{
-    CombineDrafts, Consolidate, Contacts, CreateDraft, Draft, DraftOut, FinalizeDraft, HashLock, History, Label, Lock,
-    MakeReceipt, Offer, Offline, Password, Pay, Replace, Send, SendDraft, ShowAddress, ShowDraft, ShowLock, SignDraft,
-    Swap, SwapStep, Utxos, VerifyReceipt, Wallet, WhichSwap,
+    CombineDrafts, Consolidate, Contacts, CreateDraft, Draft, DraftOut, Fee, FinalizeDraft, HashLock, History, Label,
+    Lock, MakeReceipt, Offer, Offline, Password, Pay, Replace, Send, SendDraft, ShowAddress, ShowDraft, ShowLock,
+    SignDraft, Swap, SwapStep, Utxos, VerifyReceipt, Wallet, WhichSwap,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -232,7 +232,7 @@ pub(crate) struct Mine {
     pub(crate) net: Net,
     /// How many
     pub(crate) count: u32,
-    /// By which node
+    /// Proof of work: by which node; under PBFT the primary makes them
     #[arg(long, value_name = "I", default_value_t = 0, env = "BEZANT_NODE")]
     pub(crate) node: usize,
     /// Proof of work: who is paid, an address or an account of the net, instead of the node's own address

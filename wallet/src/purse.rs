@@ -41,7 +41,10 @@ impl Known {
     #[must_use]
     pub fn of(wallets: Vec<Found>) -> Known {
         let mut known = Known { wallets, ..Known::default() };
-        for found in &known.wallets {
+        // Whoever has the keys gives the name; who only watches, to what has no other.
+        let (watching, owning): (Vec<&Found>, Vec<&Found>) =
+            known.wallets.iter().partition(|found| found.wallet.is_watching());
+        for found in owning.into_iter().chain(watching) {
             for lock in &found.wallet.locks {
                 known.names.entry(lock.hash()).or_insert_with(|| found.wallet.name.clone());
                 known.means.add_lock(lock.clone());
@@ -192,7 +195,15 @@ impl Purse<'_> {
     }
 
     fn shut(&self, missing: &Missing) -> WalletError {
-        let (name, why) = (&self.wallet.wallet.name, self.words(missing));
+        let (wallet, why) = (&self.wallet.wallet, self.words(missing));
+        let name = &wallet.name;
+        let is_of_keys = |lock: &Lock| matches!(lock, Lock::Key(_) | Lock::Opaque(_));
+        if wallet.is_watching() && missing.kind() == "keys-missing" && wallet.locks.iter().all(is_of_keys) {
+            let message = format!(
+                "{name} only watches, and its keys are not on this machine; make a draft to be signed where they are: `bezant wallet draft create --from {name} …`"
+            );
+            return WalletError::refused("keys-missing", message);
+        }
         let next = match missing.kind() {
             "keys-missing" => {
                 format!("; make a draft for the others to sign: `bezant wallet draft create --from {name} …`")

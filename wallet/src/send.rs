@@ -230,6 +230,23 @@ pub fn fee_rate_bound(least: u64) -> u64 {
     least.max(FEE_RATE_BASE_MIN).saturating_mul(FEE_RATE_MULTIPLE_MAX)
 }
 
+/// A fee rate that somebody asked for, unless it looks like a mistake and was not allowed.
+///
+/// # Errors
+/// [`WalletError::Refused`] of kind `fee-too-high`.
+pub fn check_fee_rate(asked: Option<u64>, least: u64, is_allowed: bool) -> Result<Option<u64>, WalletError> {
+    let bound = fee_rate_bound(least);
+    match asked {
+        Some(rate) if rate > bound && !is_allowed => {
+            let message = format!(
+                "{rate} grains per 1000 bytes look like a mistake (above {bound}); leave --fee-rate out, or add --allow-high-fee"
+            );
+            Err(WalletError::refused("fee-too-high", message))
+        }
+        asked => Ok(asked),
+    }
+}
+
 /// What to pay when nobody says: the node's estimate, as far as it makes sense. `least` is the net's own minimum.
 pub(crate) async fn fee_rate(client: &Client, least: u64) -> Result<u64, WalletError> {
     let bound = fee_rate_bound(least);

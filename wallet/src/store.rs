@@ -15,7 +15,6 @@
 use crate::error::WalletError;
 use bezant_consensus::ledger::hash::NetworkId;
 use rusqlite::{Connection, TransactionBehavior};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -64,9 +63,13 @@ impl Store {
     pub(crate) fn open(wallet: &Path) -> Result<Store, WalletError> {
         let path = path(wallet);
         adopt(wallet, &path).map_err(|error| unusable(&path, &error))?;
-        // SQLite makes what it keeps beside it with the same mode.
-        let made = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        made.map_err(|error| unusable(&path, &error))?;
+        if !path.exists() {
+            make(&path).map_err(|error| unusable(&path, &error))?;
+        }
+        // Made whole or not at all; SQLite would take an empty file for a new one, and payments would be made again.
+        if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) {
+            return Err(unusable(&path, &"it is empty"));
+        }
         let connection = Connection::open(&path).map_err(|error| unusable(&path, &error))?;
         Store::prepared(connection, path)
     }
@@ -178,6 +181,26 @@ fn older(wallet: &Path) -> PathBuf {
 
 /// Gives a file of version 1 its new name. It is locked meanwhile, and what a crash left in its roll-back journal is rolled back
 /// first, so that it is whole under either name.
+/// Makes a new database under another name, with its tables, and puts it in its place as one step.
+fn make(path: &Path) -> Result<(), String> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    // The crate makes such files with mode 0600, and SQLite what it keeps beside them too.
+    let file = tempfile::NamedTempFile::new_in(dir).map_err(|error| text(&error))?;
+    let connection = Connection::open(file.path()).map_err(|error| text(&error))?;
+    let mut store = Store { connection, path: file.path().to_owned() };
+    store.prepare()?;
+    store.connection.close().map_err(|(_, error)| text(&error))?;
+    file.as_file().sync_all().map_err(|error| text(&error))?;
+    match file.persist_noclobber(path) {
+        Ok(_) => {}
+        // Another command was faster.
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(text(&error.error)),
+    }
+    std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| text(&error))
+}
+
 fn adopt(wallet: &Path, path: &Path) -> Result<(), String> {
     let old = older(wallet);
     if path.exists() || !old.exists() {

@@ -124,6 +124,10 @@ pub async fn new_terms(
     let taker = first.recipient(with)?;
     // A name may stand for other keys on the other net; an address is a lock, which is the same everywhere.
     let taker_there = if taker.name.is_some() { second.recipient(with)?.lock } else { taker.lock };
+    if paying.wallet.lock_hashes().contains(&taker.lock) {
+        let message = format!("\"{with}\" is the wallet that offers; a swap is between two");
+        return Err(WalletError::Usage(message));
+    }
     let mut nonce = [0; 32];
     rand::rngs::SysRng
         .try_fill_bytes(&mut nonce)

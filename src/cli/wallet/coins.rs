@@ -1,6 +1,6 @@
 //! `wallet address`, `utxos`, `history`, `label`, `contacts` and `consolidate`.
 
-use super::paying::Following;
+use super::paying::{Fee, Following};
 use super::{Password, Read, Which};
 use crate::cli::{Target, names};
 use bezant_consensus::ledger::amount::Amount;
@@ -150,9 +150,8 @@ pub(crate) struct Consolidate {
     /// At most this many coins, the smallest first
     #[arg(long, value_name = "N", env = "BEZANT_MAX")]
     pub(crate) max: Option<usize>,
-    /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
-    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
-    pub(crate) fee_rate: Option<u64>,
+    #[command(flatten)]
+    pub(crate) fee: Fee,
     #[command(flatten)]
     pub(crate) following: Following,
     /// Plan and sign, but send nothing

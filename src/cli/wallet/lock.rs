@@ -108,7 +108,7 @@ pub(crate) struct Vault {
     #[arg(long, value_name = "PARTY", env = "BEZANT_LATER")]
     pub(crate) later: String,
     /// How many blocks a coin waits before that
-    #[arg(long, value_name = "N", env = "BEZANT_BLOCKS")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "BEZANT_BLOCKS")]
     pub(crate) blocks: u32,
     #[command(flatten)]
     pub(crate) target: Target,

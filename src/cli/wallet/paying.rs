@@ -3,7 +3,8 @@
 use super::Password;
 use crate::cli::{Target, duration, names};
 use bezant_wallet::build::Sum;
-use bezant_wallet::send::{FollowOptions, Wait};
+use bezant_wallet::error::WalletError;
+use bezant_wallet::send::{self, FollowOptions, Wait};
 use bezant_wallet::uri::{self, PaymentUri};
 use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCandidates;
@@ -32,6 +33,24 @@ impl WaitArg {
             WaitArg::Included => Wait::Included,
             WaitArg::Final => Wait::Final,
         }
+    }
+}
+
+/// What to pay for a place in a block.
+#[derive(Args, Debug)]
+pub(crate) struct Fee {
+    /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full; to replace, what takes its place]
+    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
+    fee_rate: Option<u64>,
+    /// Allow a fee that looks like a mistake
+    #[arg(long)]
+    allow_high_fee: bool,
+}
+
+impl Fee {
+    /// What was asked for, unless it looks like a mistake on a net whose own minimum is `least`.
+    pub(crate) fn rate(&self, least: u64) -> Result<Option<u64>, WalletError> {
+        send::check_fee_rate(self.fee_rate, least, self.allow_high_fee)
     }
 }
 
@@ -68,9 +87,8 @@ pub(crate) struct Send {
     /// One of several recipients, and how much in BZT; may be given several times, all are paid in one transaction
     #[arg(long, value_name = "ADDRESS|NAME=AMOUNT", conflicts_with = "to", env = "BEZANT_PAY")]
     pub(crate) pay: Vec<String>,
-    /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
-    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
-    pub(crate) fee_rate: Option<u64>,
+    #[command(flatten)]
+    pub(crate) fee: Fee,
     /// Spend exactly this coin; may be given several times
     #[arg(long, value_name = "TXID:N", env = "BEZANT_COIN")]
     pub(crate) coin: Vec<String>,
@@ -109,9 +127,8 @@ pub(crate) struct Pay {
     /// The wallet that pays
     #[arg(long, value_name = "WALLET", env = "BEZANT_FROM", add = ArgValueCandidates::new(names::wallets))]
     pub(crate) from: String,
-    /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
-    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
-    pub(crate) fee_rate: Option<u64>,
+    #[command(flatten)]
+    pub(crate) fee: Fee,
     /// Name of this round: the same file is paid once for each [default: a digest of who gets how much]
     #[arg(long, value_name = "KEY", env = "BEZANT_ID")]
     pub(crate) id: Option<String>,
@@ -138,9 +155,8 @@ pub(crate) struct Replace {
     /// The wallet that sent it [default: whichever of yours did, or of the net's accounts]
     #[arg(long, value_name = "WALLET", env = "BEZANT_FROM", add = ArgValueCandidates::new(names::wallets))]
     pub(crate) from: Option<String>,
-    /// Fee in grains per 1000 bytes [default: what takes its place, or more while blocks are full]
-    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
-    pub(crate) fee_rate: Option<u64>,
+    #[command(flatten)]
+    pub(crate) fee: Fee,
     #[command(flatten)]
     pub(crate) following: Following,
     /// Sign and ask a node whether it would take it, but send nothing

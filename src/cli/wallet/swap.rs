@@ -1,7 +1,7 @@
 //! `wallet swap …`.
 
 use super::Password;
-use super::paying::Following;
+use super::paying::{Fee, Following};
 use crate::cli::{Target, duration};
 use bezant_consensus::ledger::amount::Amount;
 use clap::{Args, Subcommand};
@@ -89,9 +89,8 @@ pub(crate) struct Offer {
     /// When you may take back what you paid; the other one may after half of it [default: what the nets' finality wants]
     #[arg(long, value_name = "DUR", value_parser = duration, env = "BEZANT_REFUND_AFTER")]
     pub(crate) refund_after: Option<Duration>,
-    /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
-    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
-    pub(crate) fee_rate: Option<u64>,
+    #[command(flatten)]
+    pub(crate) fee: Fee,
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -109,9 +108,8 @@ pub(crate) struct SwapStep {
     /// Your wallet [default: whichever of yours is a party, or of the nets' accounts]
     #[arg(long, value_name = "WALLET", env = "BEZANT_WALLET")]
     pub(crate) wallet: Option<String>,
-    /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
-    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
-    pub(crate) fee_rate: Option<u64>,
+    #[command(flatten)]
+    pub(crate) fee: Fee,
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,

@@ -20,7 +20,10 @@ const EXTRA_BLOCKS_MAX: usize = 100;
 pub(super) async fn mine(options: Mine, global: &Global, output: &Output) -> Outcome {
     let Mine { net, count, node, to, tx, empty } = options;
     let manifest = net::running(&net, global)?;
-    let client = Client::of_one(net::node_url(&manifest, node)?)?;
+    let client = match manifest.engine {
+        EngineName::Pbft => primary(&manifest).await?,
+        EngineName::Pow => Client::of_one(net::node_url(&manifest, node)?)?,
+    };
     // An account of the net may be meant by its name.
     let address = |text: String| {
         let account = manifest.accounts.iter().find(|account| account.name == text);
@@ -34,6 +37,23 @@ pub(super) async fn mine(options: Mine, global: &Global, output: &Output) -> Out
     let wish = Wish { to: to.map(address), transactions: (empty || !tx.is_empty()).then_some(transactions) };
     let tip = make(&manifest, &client, count, wish).await?;
     output.result(&tip, || format!("height {}  {}", tip.height, tip.id))
+}
+
+/// A client of whoever may propose a block now.
+async fn primary(manifest: &Manifest) -> Result<Client, Failure> {
+    let mut unreachable = None;
+    for node in &manifest.nodes {
+        let client = Client::of_one(&node.rpc)?;
+        match client.status().await {
+            Ok(status) if status.pbft.as_ref().is_some_and(|pbft| pbft.me == Some(pbft.primary)) => return Ok(client),
+            Ok(_) => {}
+            Err(error) => unreachable = Some(error),
+        }
+    }
+    Err(unreachable.map_or_else(
+        || Failure::failed("no-primary", "no node is the primary of its view now; try again when the view has changed"),
+        Failure::from,
+    ))
 }
 
 /// What blocks are to be like.

@@ -224,7 +224,7 @@ pub(super) async fn consolidate(arguments: &Consolidate, global: &Global, output
     let options = Options {
         below: arguments.below,
         max: arguments.max,
-        fee_rate: arguments.fee_rate,
+        fee_rate: arguments.fee.rate(session.genesis().ledger.relay_fee_rate_min)?,
         reserved: Journal::read(&found.path, session.network())?.reserved()?,
     };
     let plan = consolidate::plan(&session, &found, &unlocked, &options).await?;

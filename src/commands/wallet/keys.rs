@@ -83,7 +83,10 @@ async fn new(arguments: &WalletNew, global: &Global, output: &Output) -> Outcome
         "wallet": wallet.name, "address": address, "file": file, "derivation": derivation(&wallet), "mnemonic": shown,
         "words_file": arguments.words_file, "passphrase": !passphrase.is_empty(),
     });
-    output.remark("Write these words down, and keep them where nobody else looks: they are the wallet.");
+    match &arguments.words_file {
+        Some(file) => output.remark(&format!("The words are in {}: keep it where nobody else looks.", file.display())),
+        None => output.remark("Write these words down, and keep them where nobody else looks: they are the wallet."),
+    }
     if !passphrase.is_empty() {
         output.remark("Without the passphrase the words are another wallet: keep it too, in another place.");
     }

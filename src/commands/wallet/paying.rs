@@ -40,9 +40,13 @@ pub(super) async fn send(arguments: &Send, global: &Global, output: &Output) -> 
         Before::Kept(kept) => return repeated(&session, &kept, arguments.dry_run, follow, &what, output).await,
         Before::Nothing(reserved) => reserved,
     };
-    let options = SendOptions { fee_rate: arguments.fee_rate, coins: arguments.coin.clone(), reserved };
+    let fee_rate = arguments.fee.rate(session.genesis().ledger.relay_fee_rate_min)?;
+    let options = SendOptions { fee_rate, coins: arguments.coin.clone(), reserved };
     let known = known(&session, &found, &arguments.preimage_file)?;
     let prepared = send::prepare(&session, &found, &known, &options, &[pays]).await?;
+    if found.wallet.is_watching() {
+        tell_signers(&known, &prepared, output);
+    }
     let plan = sign(&session, &known, prepared, &arguments.password, global)?.remove(0);
     let client = session.client()?;
     if arguments.dry_run || arguments.id.is_some() {
@@ -62,7 +66,23 @@ pub(super) async fn send(arguments: &Send, global: &Global, output: &Output) -> 
         let txid = entry.attempt.transaction.id();
         labels::set(&found.path, session.network(), &[(Labelled::Transaction(txid), note)])?;
     }
+    tell_waiting(&entry.attempt.transaction.id().to_string(), follow, output);
     print_sent(&send::submit(client, &entry.attempt, follow).await?, &what, output)
+}
+
+/// Whose keys open the coins of a wallet that has none itself.
+fn tell_signers(known: &Known, prepared: &[Prepared], output: &Output) {
+    let keys = prepared.iter().flat_map(|one| one.unsigned.keys()).collect();
+    let names: Vec<&str> = known.signers(&keys).into_iter().map(|found| found.wallet.name.as_str()).collect();
+    output.remark(&format!("signed with the keys of {}", names.join(", ")));
+}
+
+/// What may take a while is told to whoever looks at a terminal.
+fn tell_waiting(txid: &str, follow: FollowOptions, output: &Output) {
+    if output.shows_progress() && !matches!(follow.wait, Wait::None) {
+        let limit_s = follow.timeout.as_secs();
+        output.remark(&format!("transaction {txid} is handed in; waiting, {limit_s} s at most"));
+    }
 }
 
 /// Signs them all with the keys that they need, and no others.
@@ -156,7 +176,8 @@ pub(super) async fn replace(arguments: &Replace, kind: Kind, global: &Global, ou
     let wallets = if at_hand.is_empty() { session.wallets(arguments.from.as_deref())? } else { at_hand };
     let original = replace::original(&session, &wallets, &arguments.txid).await?;
     let known = known(&session, &original.found, &[])?;
-    let unsigned = replace::prepare(&session, &original, &known, kind, arguments.fee_rate).await?;
+    let fee_rate = arguments.fee.rate(session.genesis().ledger.relay_fee_rate_min)?;
+    let unsigned = replace::prepare(&session, &original, &known, kind, fee_rate).await?;
     let unlocked = signers::unlock(&known, &unsigned.keys(), &arguments.password, global)?;
     let attempt = replace::sign(&session, unsigned, kind, &build::ring(&unlocked)).await?;
     drop(unlocked);
@@ -223,7 +244,8 @@ async fn fresh(
     journal: &Journal,
     payout: &Payout,
 ) -> Result<Vec<Attempt>, Failure> {
-    let options = SendOptions { fee_rate: arguments.fee_rate, reserved: journal.reserved()?, ..SendOptions::default() };
+    let fee_rate = arguments.fee.rate(session.genesis().ledger.relay_fee_rate_min)?;
+    let options = SendOptions { fee_rate, reserved: journal.reserved()?, ..SendOptions::default() };
     let known = known(session, found, &[])?;
     let prepared = send::prepare(session, found, &known, &options, &payout.batches()).await?;
     let plans = sign(session, &known, prepared, &arguments.password, global)?;

@@ -2,7 +2,7 @@
 
 use super::signers;
 use super::{bzt, open, session};
-use crate::cli::{Global, Offer, Password, Swap as Command, SwapStep, WhichSwap};
+use crate::cli::{Fee, Global, Offer, Password, Swap as Command, SwapStep, WhichSwap};
 use crate::commands::password;
 use crate::output::{Failure, Outcome, Output};
 use bezant_consensus::ledger::hash::LockHash;
@@ -82,7 +82,7 @@ async fn offer(arguments: &Offer, global: &Global, output: &Output) -> Outcome {
         None => {
             let (left_first, left_second) = (swap.left(Net::First).await?, swap.left(Net::Second).await?);
             check_acceptable(left_first, left_second)?;
-            let prepared = swap.pay(&party, &step.options(arguments.fee_rate)?).await?;
+            let prepared = swap.pay(&party, &step.options(&arguments.fee)?).await?;
             confirm(&swap, &party, arguments.yes, global)?;
             let attempt = step.sign(prepared, &unlocked).await?;
             // The terms first: whoever paid without them could not get it back.
@@ -92,8 +92,14 @@ async fn offer(arguments: &Offer, global: &Global, output: &Output) -> Outcome {
             step.make(attempt).await?
         }
     };
-    let file = which.file.display();
-    step.print(&sent, &format!("give {file} to the other one, who accepts it; then: bezant wallet swap redeem {file}"))
+    let (file, redeem) = (which.file.display(), redeem_hint(which, &arguments.from));
+    step.print(&sent, &format!("give {file} to the other one, who accepts it; then: {redeem}"))
+}
+
+/// The command that comes next, whole.
+fn redeem_hint(which: &WhichSwap, wallet: &str) -> String {
+    let (file, net, other) = (which.file.display(), &which.target.net.net, &which.other_net);
+    format!("bezant wallet swap redeem {file} --net {net} --other-net {other} --wallet {wallet}")
 }
 
 async fn accept(arguments: &SwapStep, global: &Global, output: &Output) -> Outcome {
@@ -119,15 +125,15 @@ async fn accept(arguments: &SwapStep, global: &Global, output: &Output) -> Outco
                 }
             }
             check_acceptable(swap.left(Net::First).await?, swap.left(Net::Second).await?)?;
-            let prepared = swap.pay(&party, &step.options(arguments.fee_rate)?).await?;
+            let prepared = swap.pay(&party, &step.options(&arguments.fee)?).await?;
             confirm(&swap, &party, arguments.yes, global)?;
             let unlocked = Opened::new([&party.paying], &arguments.password, global)?;
             let attempt = step.sign(prepared, &unlocked).await?;
             step.make(attempt).await?
         }
     };
-    let file = arguments.which.file.display();
-    step.print(&sent, &format!("when the maker has redeemed: bezant wallet swap redeem {file}"))
+    let redeem = redeem_hint(&arguments.which, &party.paid.wallet.name);
+    step.print(&sent, &format!("when the maker has redeemed: {redeem}"))
 }
 
 async fn redeem(arguments: &SwapStep, global: &Global, output: &Output) -> Outcome {
@@ -147,7 +153,7 @@ async fn redeem(arguments: &SwapStep, global: &Global, output: &Output) -> Outco
                 }
                 Role::Taker => await_secret(&swap, follow).await?,
             };
-            let prepared = swap.redeem(&party, &secret, &step.options(arguments.fee_rate)?).await?;
+            let prepared = swap.redeem(&party, &secret, &step.options(&arguments.fee)?).await?;
             let attempt = step.sign(prepared, &unlocked).await?;
             step.make(attempt).await?
         }
@@ -204,7 +210,7 @@ async fn refund(arguments: &SwapStep, global: &Global, output: &Output) -> Outco
                     format!("what you paid is yours again in {left_s} s, by the net's clock; nothing was sent");
                 return Err(Failure::new(3, "locked", message));
             }
-            let prepared = swap.refund(&party, &step.options(arguments.fee_rate)?).await?;
+            let prepared = swap.refund(&party, &step.options(&arguments.fee)?).await?;
             let unlocked = Opened::new([&party.paying], &arguments.password, global)?;
             let attempt = step.sign(prepared, &unlocked).await?;
             step.make(attempt).await?
@@ -374,7 +380,8 @@ impl Step<'_> {
         Ok(repeat::follow(self.swap.session(self.net).client()?, kept, self.follow).await?)
     }
 
-    fn options(&self, fee_rate: Option<u64>) -> Result<SendOptions, Failure> {
+    fn options(&self, fee: &Fee) -> Result<SendOptions, Failure> {
+        let fee_rate = fee.rate(self.swap.session(self.net).genesis().ledger.relay_fee_rate_min)?;
         Ok(SendOptions { fee_rate, reserved: self.journal()?.reserved()?, ..SendOptions::default() })
     }
 

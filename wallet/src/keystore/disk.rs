@@ -6,6 +6,7 @@ use super::{ADDRESSES_MAX, Secret, WalletFile};
 use crate::error::WalletError;
 use crate::files::{self, Replaces};
 use bezant_consensus::ledger::codec::{decode, encode};
+use bezant_consensus::ledger::hash::tagged;
 use bezant_consensus::ledger::lock::Lock;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ struct Json {
     #[serde(flatten)]
     secret: JsonSecret,
     locks: Vec<String>,
+    /// Of the locks: damage must not send money to an address that nobody has.
+    checksum: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -134,8 +137,8 @@ fn to_bytes(wallet: &WalletFile) -> Zeroizing<Vec<u8>> {
         },
         Secret::None { handed_out } => JsonSecret::Watch { handed_out: *handed_out },
     };
-    let locks = wallet.locks.iter().map(|lock| hex::encode(encode(lock))).collect();
-    let json = Json { version: FILE_VERSION, secret, locks };
+    let locks: Vec<String> = wallet.locks.iter().map(|lock| hex::encode(encode(lock))).collect();
+    let json = Json { version: FILE_VERSION, secret, checksum: checksum(&locks), locks };
     let mut text = Zeroizing::new(serde_json::to_vec_pretty(&json).expect("texts and numbers have a JSON form"));
     text.push(b'\n');
     text
@@ -169,6 +172,9 @@ pub fn read(path: &Path) -> Result<WalletFile, WalletError> {
 fn from_json(json: Json, name: String) -> Result<WalletFile, String> {
     if json.version != FILE_VERSION {
         return Err(format!("version {}, this program knows version {FILE_VERSION} only", json.version));
+    }
+    if json.checksum != checksum(&json.locks) {
+        return Err("its locks are not as they were written: it is damaged; take a copy of it, or make it again of its words with `bezant wallet restore`".to_owned());
     }
     let lock = |text: &String| decode::<Lock>(&hex::decode(text).ok()?).ok();
     let locks: Option<Vec<Lock>> = json.locks.iter().map(lock).collect();
@@ -223,4 +229,9 @@ pub fn list(dir: &Path) -> Result<Vec<Result<WalletFile, WalletError>>, WalletEr
     }
     paths.sort();
     Ok(paths.iter().map(|path| read(path)).collect())
+}
+
+/// Digest of the locks as they stand in a file.
+fn checksum(locks: &[String]) -> String {
+    hex::encode(&tagged("bezant/wallet-locks", &[locks.join(",").as_bytes()])[..8])
 }
