@@ -232,6 +232,6 @@ pub fn list(dir: &Path) -> Result<Vec<Result<WalletFile, WalletError>>, WalletEr
 }
 
 /// Digest of the locks as they stand in a file.
-fn checksum(locks: &[String]) -> String {
+pub(super) fn checksum(locks: &[String]) -> String {
     hex::encode(&tagged("bezant/wallet-locks", &[locks.join(",").as_bytes()])[..8])
 }

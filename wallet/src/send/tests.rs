@@ -335,3 +335,15 @@ fn each_transaction_is_tested_with_all_that_it_builds_on() {
     }
     assert_eq!(packages(&chain.iter().collect::<Vec<_>>()), [(0..REHEARSED_MAX).collect::<Vec<_>>()]);
 }
+
+#[test]
+fn a_fee_rate_that_looks_like_a_mistake_wants_to_be_allowed() {
+    for (asked, is_allowed, is_taken) in
+        [(None, false, true), (Some(100_000), false, true), (Some(100_001), false, false), (Some(u64::MAX), true, true)]
+    {
+        let checked = check_fee_rate(asked, 1_000, is_allowed);
+        assert_eq!(checked.as_ref().ok(), is_taken.then_some(&asked), "{asked:?}");
+        assert!(checked.is_ok() || checked.unwrap_err().kind() == "fee-too-high");
+    }
+    assert!(check_fee_rate(Some(1_000_000), 10_000, false).is_ok(), "in proportion to the net's own minimum");
+}

@@ -75,3 +75,16 @@ fn a_newer_file_is_refused_with_its_version() {
     let error = Store::open(&wallet).unwrap_err().to_string();
     assert!(error.contains(&format!("version {}", STEPS.len() + 1)) && error.contains("use the program"), "{error}");
 }
+
+#[test]
+fn an_emptied_file_is_damage_and_no_new_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let wallet = dir.path().join("w.json");
+    drop(Store::open(&wallet).unwrap());
+    std::fs::write(path(&wallet), "").unwrap();
+    for error in [Store::open(&wallet).map(|_| ()).unwrap_err(), Store::read(&wallet).map(|_| ()).unwrap_err()] {
+        assert!(error.to_string().contains("it is empty"), "{error}");
+    }
+    let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["w.db"], "nothing temporary is left");
+}
