@@ -5,10 +5,11 @@
 //! the same transaction submitted twice is one transaction. `dev_*` methods go to one node and are never repeated.
 
 use crate::event::{EVENTS_NOTIFICATION, Event};
+use crate::fault::{DevLinksParams, DevNoteParams};
 use crate::methods::{BUSY, INTERNAL, NOT_FOUND};
 use crate::types::{
     BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams,
-    DevHashrateParams, DevLinksParams, DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams,
+    DevHashrateParams, DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams,
     EvidenceView, FeeParams, FeeView, GenesisView, HeadersParams, HeadersView, HistoryParams, HistoryView,
     InstructParams, MempoolView, NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams,
     SolutionView, SubmitParams, SubmitResult, TemplateParams, TemplateView, TestView, TipView, TransactionView,
@@ -530,6 +531,14 @@ impl Client {
     /// As [`Client::request`].
     pub async fn dev_links(&self, params: &DevLinksParams) -> Result<serde_json::Value, ClientError> {
         self.request_here("dev_links", params).await
+    }
+
+    /// `dev_note`, at the present node.
+    ///
+    /// # Errors
+    /// As for every question.
+    pub async fn dev_note(&self, params: &DevNoteParams) -> Result<serde_json::Value, ClientError> {
+        self.request_here("dev_note", params).await
     }
 
     /// `dev_byzantine`, at the present node.
