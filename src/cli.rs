@@ -6,7 +6,8 @@ mod wallet;
 
 pub(crate) use sim::{Mining, MiningScenario, Sim, SimCommand, Twins};
 pub(crate) use testnet::{
-    Byzantine, Load, Mine, ModeOrOff, Nodes, Testnet, TestnetTime, Up, Validator, ValidatorChange, Wait,
+    Byzantine, Fault, FaultAdd, FaultClear, Load, Logs, Mine, ModeOrOff, Nodes, Testnet, TestnetTime, Up, Validator,
+    ValidatorChange, Wait, milliseconds,
 };
 pub(crate) use wallet::{
     MakeReceipt, Offer, Password, Pay, Replace, Send, Swap, SwapStep, VerifyReceipt, Wallet, WalletNew, WhichSwap,

@@ -9,11 +9,10 @@ use crate::fault::{DevLinksParams, DevNoteParams};
 use crate::methods::{BUSY, INTERNAL, NOT_FOUND};
 use crate::types::{
     BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams,
-    DevHashrateParams, DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams,
-    EvidenceView, FeeParams, FeeView, GenesisView, HeadersParams, HeadersView, HistoryParams, HistoryView,
-    InstructParams, MempoolView, NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams,
-    SolutionView, SubmitParams, SubmitResult, TemplateParams, TemplateView, TestView, TipView, TransactionView,
-    TxParams, TxStatus,
+    DevHashrateParams, DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams,
+    FeeView, GenesisView, HeadersParams, HeadersView, HistoryParams, HistoryView, InstructParams, MempoolView,
+    NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams,
+    SubmitResult, TemplateParams, TemplateView, TestView, TipView, TransactionView, TxParams, TxStatus,
 };
 use jsonrpsee::core::client::{ClientT, Error, Subscription, SubscriptionClientT};
 use jsonrpsee::core::params::ObjectParams;

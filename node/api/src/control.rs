@@ -47,6 +47,9 @@ pub enum ControlRequest {
     Partition {
         /// Groups of node indices.
         groups: Vec<Vec<usize>>,
+        /// After how long it ends by itself, milliseconds; never unless given.
+        #[serde(default)]
+        for_ms: Option<u64>,
     },
     /// Undo every cut: the partition, and faults that cut. Other faults stay.
     Heal,

@@ -69,17 +69,15 @@ impl LinkEffects {
                 return Err(format!("{name}: at most {} s is possible", LINK_DELAY_MS_MAX / 1_000));
             }
         }
-        for (name, ppm) in
-            [("drop", self.drop_ppm), ("duplicate", self.duplicate_ppm), ("reorder", self.reorder_ppm)]
-        {
+        for (name, ppm) in [("drop", self.drop_ppm), ("duplicate", self.duplicate_ppm), ("reorder", self.reorder_ppm)] {
             if ppm > PPM {
                 return Err(format!("{name}: a share from 0% to 100% is expected"));
             }
         }
         match self.bytes_per_s {
-            Some(bytes) if bytes < LINK_BYTES_PER_S_MIN => {
-                Err(format!("bandwidth: at least {LINK_BYTES_PER_S_MIN} bytes a second are expected; --cut lets nothing through"))
-            }
+            Some(bytes) if bytes < LINK_BYTES_PER_S_MIN => Err(format!(
+                "bandwidth: at least {LINK_BYTES_PER_S_MIN} bytes a second are expected; --cut lets nothing through"
+            )),
             Some(_) | None => Ok(()),
         }
     }
@@ -97,9 +95,7 @@ impl fmt::Display for LinkEffects {
             (delay, 0) => parts.push(format!("delay {delay}ms")),
             (delay, jitter) => parts.push(format!("delay {delay}ms ±{jitter}ms")),
         }
-        for (name, ppm) in
-            [("drop", self.drop_ppm), ("duplicate", self.duplicate_ppm), ("reorder", self.reorder_ppm)]
-        {
+        for (name, ppm) in [("drop", self.drop_ppm), ("duplicate", self.duplicate_ppm), ("reorder", self.reorder_ppm)] {
             if ppm > 0 {
                 parts.push(format!("{name} {}%", f64::from(ppm) / 10_000.0));
             }

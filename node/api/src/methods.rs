@@ -18,11 +18,10 @@ use crate::event::Event;
 use crate::fault::{DevLinksParams, DevNoteParams};
 use crate::types::{
     BlockParams, BlockView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams, DevHashrateParams,
-    DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams,
-    FeeView, GenesisView, HeaderView, HeadersParams, HeadersView, HistoryParams, HistoryView, InstructParams,
-    MempoolView, NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView,
-    SubmitParams, SubmitResult, TemplateParams, TemplateView, TestView, TipView, TokenParams, TransactionView,
-    TxParams, TxStatus,
+    DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams, FeeView,
+    GenesisView, HeaderView, HeadersParams, HeadersView, HistoryParams, HistoryView, InstructParams, MempoolView,
+    NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams,
+    SubmitResult, TemplateParams, TemplateView, TestView, TipView, TokenParams, TransactionView, TxParams, TxStatus,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};

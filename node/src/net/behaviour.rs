@@ -12,9 +12,7 @@ use super::{NetError, NetSetup};
 use bezant_consensus::ledger::hash::sha256;
 use libp2p::allow_block_list::{self, BlockedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
-use libp2p::gossipsub::{
-    self, MessageAuthenticity, MessageId, ValidationMode, WhitelistSubscriptionFilter,
-};
+use libp2p::gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode, WhitelistSubscriptionFilter};
 use libp2p::identity::Keypair;
 use libp2p::kad::{self, store::MemoryStore};
 use libp2p::request_response::{self, ProtocolSupport};

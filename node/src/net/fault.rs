@@ -188,7 +188,8 @@ impl Links {
         }
         let before = self.closed();
         let was_cut: BTreeSet<PeerId> = self.cut().collect();
-        let had: BTreeSet<PeerId> = self.links.iter().filter(|(_, it)| !it.stages.is_empty()).map(|(p, _)| *p).collect();
+        let had: BTreeSet<PeerId> =
+            self.links.iter().filter(|(_, it)| !it.stages.is_empty()).map(|(p, _)| *p).collect();
         let mut stages: BTreeMap<(PeerId, u64), Stage> = BTreeMap::new();
         for (peer, link) in &mut self.links {
             stages.extend(link.stages.drain(..).map(|stage| ((*peer, stage.rule.id), stage)));

@@ -60,7 +60,9 @@ impl Arriving {
         match self {
             Arriving::Direct { message, bytes } => Some(Arriving::Direct { message: message.clone(), bytes: *bytes }),
             Arriving::Gossip { topic, data } => Some(Arriving::Gossip { topic: topic.clone(), data: data.clone() }),
-            Arriving::Request { .. } | Arriving::Answer { .. } | Arriving::LostRequest(_) | Arriving::LostAnswer => None,
+            Arriving::Request { .. } | Arriving::Answer { .. } | Arriving::LostRequest(_) | Arriving::LostAnswer => {
+                None
+            }
         }
     }
 }
@@ -320,12 +322,7 @@ impl NetworkBehaviour for Inlets {
         self.inner.on_swarm_event(event);
     }
 
-    fn on_connection_handler_event(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        event: THandlerOutEvent<Self>,
-    ) {
+    fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, event: THandlerOutEvent<Self>) {
         self.gate.speaks(Some(peer));
         self.inner.on_connection_handler_event(peer, connection, event);
         self.gate.speaks(None);

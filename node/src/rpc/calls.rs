@@ -10,9 +10,9 @@ use bezant_api::address;
 use bezant_api::fault::{DevLinksParams, DevNoteParams, LinkFaultParams};
 use bezant_api::methods::{Access, Done, METHODS, Method, NoParams, ParamError, open_rpc};
 use bezant_api::types::{
-    BlockParams, BlockRef, BlockView, CoinsParams, DevByzantineParams, DevHashrateParams,
-    DevMineParams, DevTimeParams, EpochsParams, FeeParams, HeaderView, HeadersParams, HistoryParams, InstructParams,
-    PackageParams, SolutionParams, SubmitParams, TemplateParams, TokenParams, TxParams,
+    BlockParams, BlockRef, BlockView, CoinsParams, DevByzantineParams, DevHashrateParams, DevMineParams, DevTimeParams,
+    EpochsParams, FeeParams, HeaderView, HeadersParams, HistoryParams, InstructParams, PackageParams, SolutionParams,
+    SubmitParams, TemplateParams, TokenParams, TxParams,
 };
 use bezant_consensus::engine::Instruction;
 use bezant_consensus::ledger::codec::decode;

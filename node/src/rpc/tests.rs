@@ -232,7 +232,8 @@ async fn wrong_parameters_are_refused_by_name() {
     let id = "ab".repeat(32);
     let big = "00".repeat(100_001);
     let peer = libp2p::PeerId::random().to_string();
-    let fault = |peer: &str, effects: Value| json!({"id": 1, "from": [{"peer_id": peer, "seed": 1}], "effects": effects});
+    let fault =
+        |peer: &str, effects: Value| json!({"id": 1, "from": [{"peer_id": peer, "seed": 1}], "effects": effects});
     let cases = [
         ("chain_block", json!([]), -32602, "block"),
         ("chain_block", json!(["zz"]), -32602, "block"),

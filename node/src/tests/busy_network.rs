@@ -50,7 +50,9 @@ async fn members_and_cuts_are_told_once_there_is_room() {
         while members.is_empty() || cuts.is_empty() {
             match inbox.recv().await.expect("the node runs") {
                 NetCommand::SetMembers(set) => members.push((set.epoch.0, set.members)),
-                NetCommand::SetLinks(rules) => cuts.push(rules.iter().map(|rule| (rule.id, rule.to.clone())).collect::<Vec<_>>()),
+                NetCommand::SetLinks(rules) => {
+                    cuts.push(rules.iter().map(|rule| (rule.id, rule.to.clone())).collect::<Vec<_>>())
+                }
                 NetCommand::Send { .. }
                 | NetCommand::Judge { .. }
                 | NetCommand::Disconnect(_)

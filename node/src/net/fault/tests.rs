@@ -81,7 +81,8 @@ fn the_chosen_ones_are_overtaken_and_the_others_keep_their_order() {
     for delay_ms in [0, 30] {
         let (mut links, peer, _) = link(&[LinkEffects { delay_ms, reorder_ppm: 200_000, ..NONE }], 5);
         let arrived = arrivals(&mut links, &peer, 1_000, 200);
-        let late: Vec<u64> = (0..).zip(&arrived).map(|(number, due)| due.unwrap() - number * 200 - delay_ms * 1_000).collect();
+        let late: Vec<u64> =
+            (0..).zip(&arrived).map(|(number, due)| due.unwrap() - number * 200 - delay_ms * 1_000).collect();
         let chosen = late.iter().filter(|us| **us > 0).count();
         assert!((150..250).contains(&chosen), "{chosen}");
         let bounds = REORDER_HOLD.0.as_micros()..=REORDER_HOLD.1.as_micros();
@@ -206,10 +207,22 @@ fn only_a_link_that_is_cut_both_ways_has_no_connection() {
     let peer = PeerId::random();
     let deaf = rule(1, peer, 1, LinkEffects::CUT);
     let to = BTreeSet::from([peer]);
-    let mute = LinkRule { id: 2, from: BTreeMap::new(), to: to.clone(), effects: LinkEffects::CUT, counts: LinkCounts::default() };
+    let mute = LinkRule {
+        id: 2,
+        from: BTreeMap::new(),
+        to: to.clone(),
+        effects: LinkEffects::CUT,
+        counts: LinkCounts::default(),
+    };
     let mute = Arc::new(mute);
     // What others do to what they hear from here is theirs, unless it is a cut.
-    let theirs = LinkRule { id: 3, from: BTreeMap::new(), to, effects: LinkEffects { delay_ms: 1, ..NONE }, counts: LinkCounts::default() };
+    let theirs = LinkRule {
+        id: 3,
+        from: BTreeMap::new(),
+        to,
+        effects: LinkEffects { delay_ms: 1, ..NONE },
+        counts: LinkCounts::default(),
+    };
     let theirs = Arc::new(theirs);
     let steps: [(&[Arc<LinkRule>], bool, Change); 5] = [
         (&[mute.clone()], false, Change::default()),

@@ -83,7 +83,8 @@ async fn what_is_delayed_comes_later_in_its_order_and_delays_nobody_else() {
     assert_eq!(tips(&mut a, 20).await, (1..=20).collect::<Vec<_>>());
     assert!(sent.elapsed() >= Duration::from_millis(1_500), "{:?}", sent.elapsed());
     // What is still held back arrives when the fault ends.
-    set(&a, vec![LinkRule { id: 2, ..hears(b.id(), LinkEffects { delay_ms: 60_000, ..LinkEffects::default() }) }]).await;
+    set(&a, vec![LinkRule { id: 2, ..hears(b.id(), LinkEffects { delay_ms: 60_000, ..LinkEffects::default() }) }])
+        .await;
     a.send(To::Peer(b_of_a), &tip(0)).await;
     assert_eq!(tips(&mut b, 1).await, [0]);
     b.send(To::Peer(a_of_b), &tip(21)).await;
