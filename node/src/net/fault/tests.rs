@@ -225,11 +225,11 @@ fn only_a_link_that_is_cut_both_ways_has_no_connection() {
     };
     let theirs = Arc::new(theirs);
     let steps: [(&[Arc<LinkRule>], bool, Change); 5] = [
-        (&[mute.clone()], false, Change::default()),
-        (&[deaf.clone()], false, Change { lost: vec![peer], ..Change::default() }),
+        (std::slice::from_ref(&mute), false, Change::default()),
+        (std::slice::from_ref(&deaf), false, Change { lost: vec![peer], ..Change::default() }),
         (&[deaf.clone(), theirs], false, Change::default()),
         (&[deaf.clone(), mute.clone()], true, Change { closed: vec![peer], ..Change::default() }),
-        (&[mute.clone()], false, Change { opened: vec![peer], freed: vec![peer], ..Change::default() }),
+        (std::slice::from_ref(&mute), false, Change { opened: vec![peer], freed: vec![peer], ..Change::default() }),
     ];
     for (rules, is_closed, change) in steps {
         assert_eq!(links.set(rules), change, "{rules:?}");
