@@ -7,7 +7,8 @@ mod wallet;
 
 pub(crate) use sim::{Mining, MiningScenario, Sim, SimCommand, Twins};
 pub(crate) use testnet::{
-    Byzantine, Load, Mine, ModeOrOff, Nodes, Testnet, TestnetTime, Up, Validator, ValidatorChange, Wait,
+    Byzantine, Fault, FaultAdd, FaultClear, Load, Logs, Mine, ModeOrOff, Nodes, Testnet, TestnetTime, Up, Validator,
+    ValidatorChange, Wait, milliseconds,
 };
 pub(crate) use wallet::keys as wallet_keys;
 pub(crate) use wallet::{

@@ -13,8 +13,10 @@ use crate::limits::{DEV_MINE_MAX, DEV_TIME_MS_MAX, FEE_TARGET_DEFAULT, TEMPLATE_
 use crate::metrics::{Kind, Metrics};
 use crate::offers::{Offer, Offers};
 use crate::runtime::lies::Lie;
+use crate::runtime::links::Wanted;
 use crate::store::{Barrier, StoreError};
 use crate::verify_pool::VerifyPool;
+use bezant_api::fault::{FaultKind, FaultState, LINK_FAULT_MS_MAX, LINK_FAULTS_MAX, NOTE_BYTES_MAX};
 use bezant_api::types::{
     EvidenceView, FeeView, GenesisView, MempoolView, NodeStatus, PackageResult, PeerView, RefusalView, SubmitResult,
     TestView, TestedTx, TipView,
@@ -29,7 +31,6 @@ use bezant_consensus::ledger::units::Height;
 use bezant_consensus::verify::Verified;
 use bezant_node_core::io::{Admitted, DropReason, Refusal, Refused, Trial};
 use bezant_node_core::limits::ESTIMATE_TARGET_MAX;
-use libp2p::PeerId;
 pub(crate) use readers::Readers;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -190,7 +191,13 @@ pub(crate) enum Request {
         reply: Answer<PoolCoins>,
     },
     DevLinks {
-        cut: Vec<PeerId>,
+        faults: Vec<Wanted>,
+        reply: Answer<()>,
+    },
+    DevNote {
+        state: FaultState,
+        kind: FaultKind,
+        what: String,
         reply: Answer<()>,
     },
     DevByzantine {
@@ -462,13 +469,38 @@ impl NodeHandle {
         ))
     }
 
-    /// `dev_links`: exchange nothing with these nodes, and with all others again.
+    /// `dev_links`: the faults of this node's links, exactly these, each with how long it lasts.
     ///
     /// # Errors
-    /// Not a dev net, busy or stopping.
-    pub async fn dev_links(&self, cut: Vec<PeerId>) -> Result<(), AskError> {
+    /// Not a dev net, too many, effects that make no sense, busy or stopping.
+    pub(crate) async fn dev_links(&self, faults: Vec<Wanted>) -> Result<(), AskError> {
         self.dev_only()?;
-        self.ask("dev_links", |reply| Request::DevLinks { cut, reply }).await
+        if faults.len() > LINK_FAULTS_MAX {
+            return Err(AskError::Invalid(format!("faults: at most {LINK_FAULTS_MAX} are possible")));
+        }
+        for (rule, lasts) in &faults {
+            rule.effects.check().map_err(|problem| AskError::Invalid(format!("faults: {problem}")))?;
+            if lasts.is_some_and(|lasts| lasts.is_zero() || lasts > Duration::from_millis(LINK_FAULT_MS_MAX)) {
+                return Err(AskError::Invalid(format!("faults: for_ms: 1 to {LINK_FAULT_MS_MAX} is expected")));
+            }
+        }
+        let numbers: BTreeSet<u64> = faults.iter().map(|(rule, _)| rule.id).collect();
+        if numbers.len() < faults.len() {
+            return Err(AskError::Invalid("faults: two have one number".to_owned()));
+        }
+        self.ask("dev_links", |reply| Request::DevLinks { faults, reply }).await
+    }
+
+    /// `dev_note`: what was done to this node from outside goes into its event stream.
+    ///
+    /// # Errors
+    /// Not a dev net, too long, busy or stopping.
+    pub async fn dev_note(&self, state: FaultState, kind: FaultKind, what: String) -> Result<(), AskError> {
+        self.dev_only()?;
+        if what.len() > NOTE_BYTES_MAX {
+            return Err(AskError::Invalid(format!("what: at most {NOTE_BYTES_MAX} bytes are expected")));
+        }
+        self.ask("dev_note", |reply| Request::DevNote { state, kind, what, reply }).await
     }
 
     /// `dev_byzantine`: this member lies in that way from now on, or not at all. A mode that takes a target needs one.

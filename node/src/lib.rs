@@ -16,6 +16,7 @@ pub mod events;
 pub mod handle;
 pub mod keys;
 pub mod limits;
+pub mod links;
 pub mod metrics;
 pub mod net;
 mod node;

@@ -13,15 +13,17 @@
 //!
 //! # The runtime's side
 //! - Never waits for the network: when [`NetCommand`]s do not fit their channel, they are dropped and counted. Only
-//!   [`NetCommand::SetMembers`] and [`NetCommand::SetCuts`], which hold until the next one, are kept until they fit.
+//!   [`NetCommand::SetMembers`] and [`NetCommand::SetLinks`], which hold until the next one, are kept until they fit.
 //! - Judges every gossiped message once with [`NetCommand::Judge`]; the network forwards nothing before.
 //! - Answers a request through its [`Reply`], at most once; dropping it means that there will be no answer.
 
+use crate::links::LinkRule;
 use bezant_consensus::engine::{Peer, To};
 use bezant_consensus::ledger::genesis::ValidatorSet;
 use bezant_consensus::message::Message;
 use libp2p::PeerId;
 use libp2p::gossipsub::MessageId;
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// The door to the network, once it listens.
@@ -65,9 +67,9 @@ pub enum NetCommand {
     },
     /// PBFT: an epoch has begun; members are those of this set from now on.
     SetMembers(Box<ValidatorSet>),
-    /// Dev nets: exchange nothing with these nodes, and with all others again. Their connections are closed and refused; those
-    /// to static peers come back at once when the cut is over.
-    SetCuts(Vec<PeerId>),
+    /// Dev nets: the faults of this node's links, exactly these, until the next such command. Where a link is cut in both
+    /// directions, connections are closed and refused; those to static peers come back at once when that is over.
+    SetLinks(Vec<Arc<LinkRule>>),
 }
 
 /// What the network has to say.

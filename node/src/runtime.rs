@@ -14,6 +14,7 @@
 mod answer;
 mod execute;
 pub(crate) mod lies;
+pub(crate) mod links;
 mod mining;
 mod notice;
 mod peers;
@@ -39,6 +40,7 @@ use bezant_node_core::io::{Admitted, Input, Output, Refusal, Refused};
 use bezant_node_core::{Replica, ReplicaConfig};
 use libp2p::PeerId;
 use lies::Lies;
+use links::LinkTable;
 use mining::Mining;
 pub(crate) use mining::MiningSetup;
 use peers::PeerTable;
@@ -130,6 +132,7 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
         recent: Recent::default(),
         mining,
         lies,
+        links: LinkTable::default(),
         owed: BTreeMap::new(),
         submissions: BTreeMap::new(),
         packages: BTreeMap::new(),
@@ -234,6 +237,8 @@ struct Core {
     recent: Recent,
     mining: Mining,
     lies: Lies,
+    /// Dev nets: faults of this node's links.
+    links: LinkTable,
     /// What the network has to be told and had no room for, the newest of each kind.
     owed: BTreeMap<&'static str, NetCommand>,
     /// Users' transactions whose answer is on its way within this round. Invariant: empty between rounds.
@@ -260,7 +265,8 @@ impl Core {
             let deadline = [self.replica.deadline(), self.lies.deadline()].into_iter().flatten().min();
             let deadline = deadline.map(|deadline| self.clock.until(deadline));
             let save = self.saving.deadline(self.replica.mempool());
-            let deadline = deadline.into_iter().chain(save).min();
+            let fault = self.links.deadline(Instant::now());
+            let deadline = deadline.into_iter().chain(save).chain(fault).min();
             let full = Some(&self.commands).filter(|_| !self.owed.is_empty());
             let mut work = Some(inbox.next(deadline, full).await);
             // Before this round's messages take the room.
@@ -317,6 +323,7 @@ impl Core {
         self.saving.go_on(self.replica.mempool());
         self.go_on_mining()?;
         self.say_what_was_held();
+        self.end_links();
         self.measure();
         Ok(())
     }

@@ -1,6 +1,12 @@
 //! `bezant testnet …`.
 
+mod fault;
+
+pub(crate) use fault::{Fault, FaultAdd, FaultClear, milliseconds};
+
 use super::{Engine, Net, duration};
+use bezant_testnet::net::logs::Level;
+use bezant_testnet::net::supervisor::RestartPolicy;
 use bezant_testnet::sim::{Lie, MiningMode};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -52,17 +58,25 @@ pub(crate) enum Testnet {
     /// Resume paused nodes (SIGCONT)
     #[command(after_help = "Example:\n  bezant testnet resume 1 2")]
     Resume(Nodes),
-    /// Cut the net into groups
-    #[command(after_help = "Example:\n  bezant testnet partition 0,1/2,3")]
+    /// Cut the net into groups; takes the place of the partition before
+    #[command(
+        after_help = "Examples:\n  bezant testnet partition 0,1/2,3\n  bezant testnet partition 0/1,2,3 --for 30s"
+    )]
     Partition {
         #[command(flatten)]
         net: Net,
         /// Groups of nodes: `0,1/2,3`; nodes not named form one more group
         groups: String,
+        /// After so long it ends by itself [default: never]
+        #[arg(long = "for", value_name = "DUR", value_parser = duration, env = "BEZANT_FAULT_FOR")]
+        lasts: Option<Duration>,
     },
-    /// Undo every cut
+    /// Undo every cut; other faults of links stay
     #[command(after_help = "Example:\n  bezant testnet heal")]
     Heal(Net),
+    /// Faults of links: cut, delay, jitter, loss, duplicates, reordering, bandwidth
+    #[command(subcommand, after_help = "Example:\n  bezant testnet fault add --delay 100ms --drop 5%")]
+    Fault(Fault),
     /// Make a member lie, or end it
     #[command(after_help = BYZANTINE_HELP)]
     Byzantine(Byzantine),
@@ -104,17 +118,11 @@ pub(crate) enum Testnet {
     /// The referee over the real nodes
     #[command(after_help = "Example:\n  bezant testnet check")]
     Check(Net),
-    /// The nodes' logs
-    #[command(after_help = "Example:\n  bezant testnet logs 2 -f")]
-    Logs {
-        #[command(flatten)]
-        net: Net,
-        /// Which node; all by default
-        node: Option<usize>,
-        /// Go on as lines are written, until interrupted
-        #[arg(short, long)]
-        follow: bool,
-    },
+    /// The nodes' logs, of several in the order of time
+    #[command(
+        after_help = "Examples:\n  bezant testnet logs 2 -f\n  bezant testnet logs 0 1 --level warn --since 5m\n  bezant testnet logs --grep view"
+    )]
+    Logs(Logs),
     /// The funded accounts
     #[command(after_help = "Example:\n  bezant testnet accounts")]
     Accounts(Net),
@@ -151,6 +159,9 @@ pub(crate) struct Up {
     /// Proof of work: every node serves miners by Stratum; once asked for, the net keeps it
     #[arg(long)]
     pub(crate) stratum: bool,
+    /// Start nodes again that die by themselves: never, on-failure or always; of this run only
+    #[arg(long, value_name = "WHEN", env = "BEZANT_RESTART", default_value_t = RestartPolicy::Never)]
+    pub(crate) restart: RestartPolicy,
     /// Return once the net runs; it goes on in the background
     #[arg(long, conflicts_with = "tui")]
     pub(crate) detach: bool,
@@ -227,6 +238,27 @@ Examples:
   bezant testnet byzantine 0 off";
 
 #[derive(Args, Debug)]
+pub(crate) struct Logs {
+    #[command(flatten)]
+    pub(crate) net: Net,
+    /// Which nodes; all by default
+    #[arg(value_name = "NODE")]
+    pub(crate) nodes: Vec<usize>,
+    /// Go on as lines are written, until interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only lines at least as serious: trace, debug, info, warn or error
+    #[arg(long, value_name = "LEVEL", env = "BEZANT_LEVEL")]
+    pub(crate) level: Option<Level>,
+    /// Only lines that contain this; case does not matter
+    #[arg(long, value_name = "TEXT", env = "BEZANT_GREP")]
+    pub(crate) grep: Option<String>,
+    /// Only what was written within so long
+    #[arg(long, value_name = "DUR", value_parser = duration, env = "BEZANT_SINCE")]
+    pub(crate) since: Option<Duration>,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Mine {
     #[command(flatten)]
     pub(crate) net: Net,
@@ -256,6 +288,19 @@ pub(crate) enum TestnetTime {
         /// How far
         #[arg(value_name = "DUR", value_parser = duration)]
         by: Duration,
+    },
+    /// Let one node's clock be ahead of the net's, or behind; back in time it goes with a new start of the node
+    #[command(
+        after_help = "Examples:\n  bezant testnet time offset 2 5s\n  bezant testnet time offset 2 -5s\n  bezant testnet time offset 2 0s"
+    )]
+    Offset {
+        #[command(flatten)]
+        net: Net,
+        /// Which node
+        node: usize,
+        /// How far it is ahead of the net's clock, up to 24h; with - before it for behind, 0s for neither
+        #[arg(value_name = "[-]DUR", value_parser = fault::offset_ms, allow_hyphen_values = true)]
+        by_ms: i64,
     },
 }
 

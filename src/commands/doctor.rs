@@ -4,7 +4,7 @@ use crate::cli::{Global, Net};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output};
 use bezant_api::manifest::Manifest;
-use bezant_testnet::net::client::{self, NetStatus};
+use bezant_testnet::net::client::{self, NetStatus, NodeLine};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -19,6 +19,13 @@ pub(crate) async fn run(net: &Net, global: &Global, output: &Output) -> Outcome 
     let mut findings = Vec::new();
     let down: Vec<usize> = status.nodes.iter().filter(|node| !node.up).map(|node| node.index).collect();
     for index in &down {
+        if status.nodes[*index].paused {
+            findings.push(Finding {
+                problem: format!("node{index} is paused"),
+                advice: format!("`bezant testnet resume {index}` wakes it"),
+            });
+            continue;
+        }
         findings.push(Finding {
             problem: format!("node{index} does not answer"),
             advice: format!(
@@ -56,6 +63,7 @@ pub(crate) async fn run(net: &Net, global: &Global, output: &Output) -> Outcome 
             advice: "`bezant testnet heal` undoes cuts; its log names what fails".to_owned(),
         });
     }
+    findings.extend(status.nodes.iter().filter_map(set_on_purpose));
     output.result(&serde_json::json!({ "findings": findings }), || {
         if findings.is_empty() {
             return "nothing is wrong".to_owned();
@@ -66,6 +74,21 @@ pub(crate) async fn run(net: &Net, global: &Global, output: &Output) -> Outcome 
         return Ok(());
     }
     Err(Failure::after_result("doctor", format!("what was found is above: {}", findings.len())))
+}
+
+/// What somebody did to a node on purpose, and may have forgotten.
+fn set_on_purpose(node: &NodeLine) -> Option<Finding> {
+    let index = node.index;
+    if let Some(count) = node.faults.filter(|count| *count > 0) {
+        return Some(Finding {
+            problem: format!("node{index} hears others through {count} faults of its links"),
+            advice: "`bezant testnet fault list` shows them, `bezant testnet fault clear --all` ends them".to_owned(),
+        });
+    }
+    (node.clock_offset_ms != 0).then(|| Finding {
+        problem: format!("the clock of node{index} is {} ms ahead of the net's", node.clock_offset_ms),
+        advice: format!("`bezant testnet time offset {index} 0s` sets it right"),
+    })
 }
 
 /// PBFT: the primary is down, and as long as there are no view changes nobody takes its place.

@@ -1,6 +1,8 @@
 //! `bezant testnet`: the command side of [`bezant_testnet::net`].
 
 mod dev;
+mod fault;
+mod logs;
 mod up;
 
 use crate::cli::{
@@ -11,12 +13,11 @@ use crate::output::{Failure, Outcome, Output, table};
 use bezant_api::control::{ControlRequest, ValidatorAction};
 use bezant_api::manifest::Manifest;
 use bezant_api::types::EngineName;
-use bezant_testnet::net::client::{self, NetStatus};
+use bezant_testnet::net::check;
+use bezant_testnet::net::client::{self, NetStatus, NodeLine};
 use bezant_testnet::net::error::NetError;
 use bezant_testnet::net::load::{self, LoadOptions};
-use bezant_testnet::net::logs::Follower;
 use bezant_testnet::net::wait::{self, Goal};
-use bezant_testnet::net::{check, spec};
 use serde_json::json;
 use std::time::Duration;
 
@@ -35,19 +36,21 @@ pub(crate) async fn run(command: Testnet, global: &Global, output: &Output) -> O
         Testnet::Start(nodes) => each(&nodes, global, output, |node| ControlRequest::Start { node }).await,
         Testnet::Pause(nodes) => each(&nodes, global, output, |node| ControlRequest::Pause { node }).await,
         Testnet::Resume(nodes) => each(&nodes, global, output, |node| ControlRequest::Resume { node }).await,
-        Testnet::Partition { net, groups } => {
-            ask(&net, global, output, ControlRequest::Partition { groups: parse_groups(&groups)? }).await
+        Testnet::Partition { net, groups, lasts } => {
+            fault::partition(&net, parse_groups(&groups)?, lasts, global, output).await
         }
+        Testnet::Fault(command) => fault::run(command, global, output).await,
         Testnet::Byzantine(options) => byzantine(options, global, output).await,
         Testnet::Validator(options) => validator(options, global, output).await,
-        Testnet::Heal(net) => ask(&net, global, output, ControlRequest::Heal).await,
+        Testnet::Heal(net) => fault::heal(&net, global, output).await,
         Testnet::Mine(options) => dev::mine(options, global, output).await,
         Testnet::Reorg { net, depth, node } => dev::reorg(&net, depth, node, global, output).await,
         Testnet::Time(TestnetTime::Advance { net, by }) => dev::advance(&net, by, global, output).await,
+        Testnet::Time(TestnetTime::Offset { net, node, by_ms }) => dev::offset(&net, node, by_ms, global, output).await,
         Testnet::Hashrate { net, node, rate } => dev::hashrate(&net, node, rate, global, output).await,
         Testnet::Load(options) => load(options, global, output).await,
         Testnet::Check(net) => check(&net, global, output).await,
-        Testnet::Logs { net, node, follow } => logs(&net, node, follow, global, output).await,
+        Testnet::Logs(options) => logs::run(options, global, output).await,
         Testnet::Accounts(net) => {
             let manifest = net::running(&net, global)?;
             output.result(&manifest.accounts, || accounts_table(&manifest))
@@ -105,15 +108,7 @@ fn print_status(status: &NetStatus, output: &Output) -> Outcome {
         let rows = status.nodes.iter().map(|node| {
             vec![
                 format!("node{}", node.index),
-                match &node.byzantine {
-                    Some(lie) => format!("up, {}", lie.split(' ').next().unwrap_or(lie)),
-                    None => match (node.up, node.votes) {
-                        (true, Some(false)) => "up, follows",
-                        (true, _) => "up",
-                        (false, _) => "down",
-                    }
-                    .to_owned(),
-                },
+                state(node),
                 show(&node.height),
                 show(&node.final_height),
                 node.tip.as_ref().map_or_else(|| "-".to_owned(), |tip| tip.chars().take(12).collect()),
@@ -128,6 +123,34 @@ fn print_status(status: &NetStatus, output: &Output) -> Outcome {
         });
         table(&["node", "state", "height", "final", "tip", "view", "work", "peers", "pool"], rows)
     })
+}
+
+/// How a node is, in few words.
+fn state(node: &NodeLine) -> String {
+    let mut words = vec![match (node.up, node.paused) {
+        (true, _) => "up".to_owned(),
+        (false, true) => "paused".to_owned(),
+        (false, false) => "down".to_owned(),
+    }];
+    match &node.byzantine {
+        Some(lie) => words.push(lie.split(' ').next().unwrap_or(lie).to_owned()),
+        None if node.votes == Some(false) => words.push("follows".to_owned()),
+        None => {}
+    }
+    match node.faults {
+        None | Some(0) => {}
+        Some(1) => words.push("1 fault".to_owned()),
+        Some(count) => words.push(format!("{count} faults")),
+    }
+    match node.clock_offset_ms {
+        0 => {}
+        ms if ms % 1_000 == 0 => words.push(format!("clock {:+}s", ms / 1_000)),
+        ms => words.push(format!("clock {ms:+}ms")),
+    }
+    if node.restarts > 0 {
+        words.push(format!("{} restarts", node.restarts));
+    }
+    words.join(", ")
 }
 
 async fn wait(options: &Wait, global: &Global, output: &Output) -> Outcome {
@@ -147,12 +170,6 @@ async fn each(nodes: &Nodes, global: &Global, output: &Output, request: impl Fn(
         client::ask(&manifest, &request(node)).await?;
     }
     output.result(&json!({ "nodes": nodes.nodes }), String::new)
-}
-
-async fn ask(net: &Net, global: &Global, output: &Output, request: ControlRequest) -> Outcome {
-    let manifest = net::running(net, global)?;
-    client::ask(&manifest, &request).await?;
-    output.result(&json!({ "ok": true }), String::new)
 }
 
 async fn byzantine(options: Byzantine, global: &Global, output: &Output) -> Outcome {
@@ -266,38 +283,6 @@ async fn check(net: &Net, global: &Global, output: &Output) -> Outcome {
         report.problems.iter().fold(text, |text, problem| text + "✗ " + problem + "\n")
     })?;
     if report.ok { Ok(()) } else { Err(Failure::after_result("referee", "the referee objects; see above")) }
-}
-
-async fn logs(net: &Net, node: Option<usize>, follow: bool, global: &Global, output: &Output) -> Outcome {
-    let dir = net::dir(net, global)?;
-    let spec = spec::NetSpec::read(&dir)?.ok_or_else(|| Failure::failed("net", "this net has no nodes yet"))?;
-    if let Some(node) = node.filter(|node| *node >= spec.count()) {
-        return Err(Failure::usage(format!("there is no node {node}; this net has nodes 0 to {}", spec.count() - 1)));
-    }
-    let wanted = (0..spec.count()).filter(|index| node.is_none_or(|node| node == *index));
-    let mut followers: Vec<Follower> =
-        wanted.map(|index| Follower::new(&format!("node{index}"), &spec::node_log(&dir, index))).collect();
-    let stop = net::ended();
-    tokio::pin!(stop);
-    loop {
-        for follower in &mut followers {
-            for line in follower.lines()? {
-                let text = if node.is_some() { line.clone() } else { format!("{} {line}", follower.name()) };
-                if output.json {
-                    output.line(&json!({"node": follower.name(), "line": line}).to_string())?;
-                } else {
-                    output.line(&text)?;
-                }
-            }
-        }
-        if !follow {
-            return Ok(());
-        }
-        tokio::select! {
-            () = &mut stop => return Ok(()),
-            () = tokio::time::sleep(FOLLOW_INTERVAL) => {}
-        }
-    }
 }
 
 /// Accounts with their addresses and funds.

@@ -2,6 +2,7 @@
 
 use crate::net::{LIMIT, Net, text, until};
 use bezant_api::event::EventKind;
+use bezant_api::fault::{FaultKind, FaultState};
 
 /// What `testnet status` shows of a node's lies.
 #[track_caller]
@@ -27,13 +28,17 @@ fn a_member_lies_when_told_to_and_stops_when_told_to() {
     assert_eq!(shown(&net, 3).as_deref(), Some("bad-signature"), "a restart does not make it honest");
     net.json(&["testnet", "byzantine", "3", "off"]);
     assert_eq!(shown(&net, 3), None);
-    assert_eq!(faults(&net, 3), ["byzantine: bad-signature", "byzantine: off"], "since its restart");
+    assert_eq!(
+        faults(&net, 3),
+        ["begin byzantine: bad-signature", "end byzantine: bad-signature"],
+        "since its restart"
+    );
     assert_eq!(net.send("alice", "bob", "1", &["--node", "0"])["status"], "final");
     until("who was silent hears the others", LIMIT, || (net.final_height(3) > before).then_some(()));
     net.check();
 }
 
-/// Faults of a node, as its events tell them from its start, until `byzantine: off`.
+/// Faults of a node, as its events tell them from its start, until the first end of a lie.
 #[track_caller]
 fn faults(net: &Net, node: usize) -> Vec<String> {
     let client = net.client(node);
@@ -41,11 +46,10 @@ fn faults(net: &Net, node: usize) -> Vec<String> {
         let mut events = client.events(Some(1)).await.expect("subscribes");
         let mut faults = Vec::new();
         let read = async {
-            while faults.last().is_none_or(|last| last != "byzantine: off") {
+            while faults.last().is_none_or(|last: &String| !last.starts_with("end")) {
                 let event = events.next().await.expect("the node runs");
-                match event.kind {
-                    EventKind::Fault { what } if what.starts_with("byzantine") => faults.push(what),
-                    _ => {}
+                if let EventKind::Fault { state, kind: FaultKind::Byzantine, what, .. } = event.kind {
+                    faults.push(format!("{} {what}", if state == FaultState::Begin { "begin" } else { "end" }));
                 }
             }
         };
@@ -84,7 +88,7 @@ fn a_censor_is_voted_out() {
 fn what_cannot_be_lied_about_is_refused() {
     let net = Net::up(&["--observers", "1"]);
     for (arguments, status) in [
-        (&["9", "silent"][..], 1),
+        (&["9", "silent"][..], 2),
         (&["4", "silent"], 1),
         (&["0", "honest"], 2),
         (&["0", "censor"], 2),

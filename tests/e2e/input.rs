@@ -158,7 +158,7 @@ fn the_command_line_refuses_nonsense() {
     assert!(ran.stderr.contains("another net"), "{ran:?}");
     let unknown = net.run(&["frobnicate", "--json"]).ended(2);
     assert_eq!(unknown.json()["error"]["kind"], "usage", "{unknown:?}");
-    net.run(&["testnet", "kill", "9"]).ended(1);
+    net.run(&["testnet", "kill", "9"]).ended(2);
     net.run(&["testnet", "partition", "0,x"]).ended(2);
     net.run(&["testnet", "up", "--block-time", "2"]).ended(2);
     assert_eq!(net.final_height(0), before, "nothing of this reached the ledger");

@@ -5,14 +5,14 @@
 //! the same transaction submitted twice is one transaction. `dev_*` methods go to one node and are never repeated.
 
 use crate::event::{EVENTS_NOTIFICATION, Event};
+use crate::fault::{DevLinksParams, DevNoteParams};
 use crate::methods::{BUSY, INTERNAL, NOT_FOUND};
 use crate::types::{
     BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams,
-    DevHashrateParams, DevLinksParams, DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams,
-    EvidenceView, FeeParams, FeeView, GenesisView, HeadersParams, HeadersView, HistoryParams, HistoryView,
-    InstructParams, MempoolView, NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams,
-    SolutionView, SubmitParams, SubmitResult, TemplateParams, TemplateView, TestView, TipView, TransactionView,
-    TxParams, TxStatus,
+    DevHashrateParams, DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams,
+    FeeView, GenesisView, HeadersParams, HeadersView, HistoryParams, HistoryView, InstructParams, MempoolView,
+    NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams,
+    SubmitResult, TemplateParams, TemplateView, TestView, TipView, TransactionView, TxParams, TxStatus,
 };
 use jsonrpsee::core::client::{ClientT, Error, Subscription, SubscriptionClientT};
 use jsonrpsee::core::params::ObjectParams;
@@ -530,6 +530,14 @@ impl Client {
     /// As [`Client::request`].
     pub async fn dev_links(&self, params: &DevLinksParams) -> Result<serde_json::Value, ClientError> {
         self.request_here("dev_links", params).await
+    }
+
+    /// `dev_note`, at the present node.
+    ///
+    /// # Errors
+    /// As for every question.
+    pub async fn dev_note(&self, params: &DevNoteParams) -> Result<serde_json::Value, ClientError> {
+        self.request_here("dev_note", params).await
     }
 
     /// `dev_byzantine`, at the present node.

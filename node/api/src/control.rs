@@ -1,6 +1,7 @@
 //! The control socket of a testnet's supervisor: one JSON request a line, one JSON response a line. `bezant testnet …` and the
 //! dashboard's fault keys are its clients; the socket's path stands in `run.json`.
 
+use crate::fault::LinkEffects;
 use crate::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -46,9 +47,31 @@ pub enum ControlRequest {
     Partition {
         /// Groups of node indices.
         groups: Vec<Vec<usize>>,
+        /// After how long it ends by itself, milliseconds; never unless given.
+        #[serde(default)]
+        for_ms: Option<u64>,
     },
-    /// Undo every cut.
+    /// Undo every cut: the partition, and faults that cut. Other faults stay.
     Heal,
+    /// Put a fault on links; answered with it.
+    FaultAdd {
+        /// What, and where.
+        fault: FaultOrder,
+    },
+    /// The faults in force.
+    FaultList,
+    /// End faults; answered with those that were ended.
+    FaultClear {
+        /// Which; all when there are none.
+        ids: Vec<u64>,
+    },
+    /// Set how far one node's clock is ahead of the net's.
+    ClockOffset {
+        /// Which.
+        node: usize,
+        /// Milliseconds; negative for behind.
+        offset_ms: i64,
+    },
     /// Make a member lie, also after it was started again, until told otherwise.
     Byzantine {
         /// Which.
@@ -75,6 +98,46 @@ pub enum ControlRequest {
     Down,
 }
 
+/// A fault of links that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultOrder {
+    /// Who speaks; all nodes when empty.
+    pub from: Vec<usize>,
+    /// Who hears; all nodes when empty.
+    pub to: Vec<usize>,
+    /// Whether the other direction is treated too.
+    pub both: bool,
+    /// What is done.
+    pub effects: LinkEffects,
+    /// After how long it ends by itself, milliseconds; never unless given.
+    pub for_ms: Option<u64>,
+}
+
+/// A fault of links that is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultEntry {
+    /// Its number, from 1; never used again while the net runs.
+    pub id: u64,
+    /// What is done, in words.
+    pub what: String,
+    /// The directed links, as (from, to).
+    pub links: Vec<(usize, usize)>,
+    /// Who speaks.
+    pub from: Vec<usize>,
+    /// Who hears.
+    pub to: Vec<usize>,
+    /// Whether the other direction is treated too.
+    pub both: bool,
+    /// A partition: its groups.
+    pub groups: Option<Vec<Vec<usize>>>,
+    /// What is done.
+    pub effects: LinkEffects,
+    /// Since when, milliseconds since 1970 by this machine's clock.
+    pub since_ms: u64,
+    /// Until when, likewise; null when it does not end by itself.
+    pub until_ms: Option<u64>,
+}
+
 /// A change of a PBFT net's members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -97,6 +160,21 @@ pub enum ControlResponse {
     Manifest {
         /// The manifest.
         manifest: Box<Manifest>,
+    },
+    /// To requests about faults.
+    Faults {
+        /// The faults.
+        faults: Vec<FaultEntry>,
+    },
+    /// To [`ControlRequest::ClockOffset`].
+    Clock {
+        /// Whether the node was started anew: its clock never goes back within a run.
+        restarted: bool,
+    },
+    /// Asked for wrongly: it makes no sense for this net.
+    Usage {
+        /// Why, and what to do.
+        message: String,
     },
     /// Not done.
     Failed {

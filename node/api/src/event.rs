@@ -3,6 +3,7 @@
 //! A subscription starts with a [`EventKind::Snapshot`]; from then on numbers rise by one. A subscriber that is too slow gets a
 //! [`EventKind::Gap`] naming what it missed and then a new snapshot, never silence.
 
+use crate::fault::{FaultKind, FaultState};
 use crate::types::NodeStatus;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -290,8 +291,18 @@ pub enum EventKind {
         /// Whether it was disconnected for it.
         banned: bool,
     },
-    /// Dev nets: a fault was set or cleared on this node.
+    /// Dev nets: a fault begins or ends at this node, or was done to it from outside.
     Fault {
+        /// Whether it begins or ends.
+        state: FaultState,
+        /// What it concerns.
+        kind: FaultKind,
+        /// A link's fault: its number in the net.
+        #[serde(default)]
+        id: Option<u64>,
+        /// A link's fault: the libp2p identities of those whose messages it treats.
+        #[serde(default)]
+        from: Vec<String>,
         /// What, in words.
         what: String,
     },

@@ -6,6 +6,7 @@ pub mod client;
 pub mod config;
 pub mod control;
 pub mod event;
+pub mod fault;
 pub mod genesis;
 pub mod home;
 pub mod keyfile;

@@ -73,6 +73,15 @@ pub struct NodeEntry {
     pub metrics: String,
     /// Address of its Stratum server, if it has one.
     pub stratum: Option<String>,
+    /// How far its clock is ahead of the net's; negative when it is behind.
+    #[serde(default)]
+    pub clock_offset_ms: i64,
+    /// Whether it is paused.
+    #[serde(default)]
+    pub paused: bool,
+    /// How often the supervisor started it again because it had died by itself.
+    #[serde(default)]
+    pub restarts: u32,
 }
 
 /// A funded account.

@@ -15,13 +15,13 @@
 //! | −32004 | `unauthorized` | a wrong token |
 
 use crate::event::Event;
+use crate::fault::{DevLinksParams, DevNoteParams};
 use crate::types::{
     BlockParams, BlockView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams, DevHashrateParams,
-    DevLinksParams, DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams,
-    FeeView, GenesisView, HeaderView, HeadersParams, HeadersView, HistoryParams, HistoryView, InstructParams,
-    MempoolView, NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView,
-    SubmitParams, SubmitResult, TemplateParams, TemplateView, TestView, TipView, TokenParams, TransactionView,
-    TxParams, TxStatus,
+    DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams, FeeView,
+    GenesisView, HeaderView, HeadersParams, HeadersView, HistoryParams, HistoryView, InstructParams, MempoolView,
+    NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams,
+    SubmitResult, TemplateParams, TemplateView, TestView, TipView, TokenParams, TransactionView, TxParams, TxStatus,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -137,7 +137,9 @@ methods! {
     Open events_subscribe(EventsParams: from) -> String,
         "Subscribes to events, over WebSocket: notifications events_event carry an Event each.";
     Open rpc_discover(NoParams:) -> Map<String, Value>, "This document.";
-    Dev dev_links(DevLinksParams: token, cut) -> Done, "Cuts the links to exactly these nodes.";
+    Dev dev_links(DevLinksParams: token, faults) -> Done, "Sets the faults of this node's links: exactly these.";
+    Dev dev_note(DevNoteParams: token, state, kind, what) -> Done,
+        "Puts what was done to the node from outside into its event stream.";
     Dev dev_byzantine(DevByzantineParams: token, mode, target) -> Done, "Makes this member lie; off ends it.";
     Dev dev_mine(DevMineParams: token, count, to, transactions, advance_clock) -> TipView, "Makes blocks now, empty if need be.";
     Dev dev_hashrate(DevHashrateParams: token, hashes_per_second) -> Done, "Limits the node's own miner.";

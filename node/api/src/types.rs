@@ -1,6 +1,7 @@
 //! What the RPC methods take and give. Amounts are decimal strings of grains, ids and hashes lower-case hex, heights and counts
 //! numbers, times milliseconds since 1970 unless named otherwise. Parameters may be named or positional, in the order below.
 
+use crate::fault::LinkFaultView;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,12 @@ pub struct NodeStatus {
     /// Dev nets: how this member lies, as it was told to; null when it does not.
     #[serde(default)]
     pub byzantine: Option<String>,
+    /// Dev nets: faults of the links over which this node hears others.
+    #[serde(default)]
+    pub faults: Vec<LinkFaultView>,
+    /// How far the node's clock is ahead of this machine's; only a dev net's is.
+    #[serde(default)]
+    pub clock_offset_ms: i64,
     /// Of PBFT, if that is the engine.
     pub pbft: Option<PbftView>,
     /// Of proof of work, if that is the engine.
@@ -739,15 +746,6 @@ pub struct EventsParams {
 pub struct TokenParams {
     /// The token.
     pub token: String,
-}
-
-/// Parameters of `dev_links`: what this node does to messages to and from others. Replaces what was set before.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct DevLinksParams {
-    /// The token.
-    pub token: String,
-    /// libp2p identities with whom nothing is exchanged.
-    pub cut: Vec<String>,
 }
 
 /// Parameters of `dev_byzantine`: how this member lies from now on. Replaces what was set before.

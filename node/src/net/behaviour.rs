@@ -1,6 +1,7 @@
 //! The swarm: transports and the protocols that it speaks.
 
 use super::exchange::MessageCodec;
+use super::gate::{Gate, Inlet, Inlets};
 use super::limits::{
     CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX, GOSSIP_BLOCK_BYTES_MAX, GOSSIP_FRAME_BYTES_MAX,
     GOSSIP_TRANSACTION_BYTES_MAX, GOSSIP_VOTE_BYTES_MAX, GOSSIPED_REMEMBERED_FOR, PING_INTERVAL, REQUEST_STREAMS_MAX,
@@ -11,9 +12,7 @@ use super::{NetError, NetSetup};
 use bezant_consensus::ledger::hash::sha256;
 use libp2p::allow_block_list::{self, BlockedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
-use libp2p::gossipsub::{
-    self, IdentityTransform, MessageAuthenticity, MessageId, ValidationMode, WhitelistSubscriptionFilter,
-};
+use libp2p::gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode, WhitelistSubscriptionFilter};
 use libp2p::identity::Keypair;
 use libp2p::kad::{self, store::MemoryStore};
 use libp2p::request_response::{self, ProtocolSupport};
@@ -24,7 +23,7 @@ use std::error::Error;
 use std::time::Duration;
 
 /// Gossipsub that knows the topics of this net and no others.
-pub(super) type Gossipsub = gossipsub::Behaviour<IdentityTransform, WhitelistSubscriptionFilter>;
+pub(super) type Gossipsub = gossipsub::Behaviour<Inlet, WhitelistSubscriptionFilter>;
 
 /// All protocols of a node.
 #[derive(NetworkBehaviour)]
@@ -34,7 +33,7 @@ pub(super) struct Behaviour {
     pub(super) blocked: allow_block_list::Behaviour<BlockedPeers>,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
-    pub(super) gossipsub: Gossipsub,
+    pub(super) gossipsub: Inlets,
     pub(super) requests: request_response::Behaviour<MessageCodec>,
     pub(super) streams: libp2p_stream::Behaviour,
     pub(super) kademlia: kad::Behaviour<MemoryStore>,
@@ -44,7 +43,7 @@ pub(super) struct Behaviour {
 type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Behaviour {
-    fn new(setup: &NetSetup, names: &Names, identity: &Keypair) -> Result<Behaviour, BoxError> {
+    fn new(setup: &NetSetup, names: &Names, identity: &Keypair, gate: &Gate) -> Result<Behaviour, BoxError> {
         let me = identity.public().to_peer_id();
         let most = setup.config.connections_max;
         let limits = ConnectionLimits::default()
@@ -66,7 +65,7 @@ impl Behaviour {
             blocked: allow_block_list::Behaviour::default(),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL)),
-            gossipsub: gossipsub(names)?,
+            gossipsub: Inlets::new(gossipsub(names, gate)?, gate.clone()),
             requests: request_response::Behaviour::new([(names.requests.clone(), ProtocolSupport::Full)], requests),
             streams: libp2p_stream::Behaviour::new(),
             kademlia: kademlia(names, me),
@@ -76,7 +75,7 @@ impl Behaviour {
 }
 
 /// Anonymous (what is sent is signed itself), forwarded only once judged, a message's id being the hash of its bytes.
-fn gossipsub(names: &Names) -> Result<Gossipsub, BoxError> {
+fn gossipsub(names: &Names, gate: &Gate) -> Result<Gossipsub, BoxError> {
     let topics = [&names.transactions, &names.blocks, &names.votes];
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(ValidationMode::Anonymous)
@@ -90,7 +89,8 @@ fn gossipsub(names: &Names) -> Result<Gossipsub, BoxError> {
         .max_transmit_size_for_topic(GOSSIP_VOTE_BYTES_MAX, names.votes.hash())
         .build()?;
     let filter = WhitelistSubscriptionFilter(topics.iter().map(|topic| topic.hash()).collect());
-    let mut gossipsub = Gossipsub::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, filter)?;
+    let (inlet, author) = (Inlet::new(gate.clone()), MessageAuthenticity::Anonymous);
+    let mut gossipsub = Gossipsub::new_with_subscription_filter_and_transform(author, config, filter, inlet)?;
     for topic in topics {
         gossipsub.subscribe(topic)?;
     }
@@ -108,7 +108,7 @@ fn kademlia(names: &Names, me: PeerId) -> kad::Behaviour<MemoryStore> {
 }
 
 /// The swarm of this node; it does not listen yet.
-pub(super) fn swarm(setup: &NetSetup, names: &Names) -> Result<Swarm<Behaviour>, NetError> {
+pub(super) fn swarm(setup: &NetSetup, names: &Names, gate: &Gate) -> Result<Swarm<Behaviour>, NetError> {
     let fail = |reason: String| NetError::Setup { reason };
     let swarm = SwarmBuilder::with_existing_identity(setup.identity.clone())
         .with_tokio()
@@ -117,7 +117,7 @@ pub(super) fn swarm(setup: &NetSetup, names: &Names) -> Result<Swarm<Behaviour>,
         .with_quic()
         .with_dns()
         .map_err(|error| fail(format!("names cannot be resolved: {error}")))?
-        .with_behaviour(|identity| Behaviour::new(setup, names, identity))
+        .with_behaviour(|identity| Behaviour::new(setup, names, identity, gate))
         .map_err(|error| fail(error.to_string()))?
         .with_swarm_config(|config| {
             // Connections are closed for reasons of ours; being idle is none.

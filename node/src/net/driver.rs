@@ -6,7 +6,8 @@ use super::bans::Bans;
 use super::behaviour::Behaviour;
 use super::dial::Dialer;
 use super::exchange::Parcel;
-use super::fault::Faults;
+use super::gate::{Arriving, Gate};
+use super::late::LateGossip;
 use super::limits::{
     ADMISSION_TIMEOUT, EVENTS_WAITING_BYTES_MAX, EVENTS_WAITING_MAX, INBOX_FRAMES_MAX, MALFORMED_BAN, MALFORMED_MAX,
     REDIAL_DEV_MAX, REDIAL_MAX, STREAMS_PER_PEER_MAX,
@@ -15,6 +16,7 @@ use super::names::Names;
 use super::peers::Peers;
 use super::recent::Recent;
 use super::streams::{self, Frame, Inbound};
+use crate::links::LinkRule;
 use crate::metrics::Metrics;
 use crate::ports::{NetCommand, NetEvent, Origin, Verdict};
 use bezant_consensus::engine::Peer;
@@ -30,7 +32,7 @@ use libp2p::swarm::Swarm;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, Stream};
 use libp2p_stream::IncomingStreams;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -52,7 +54,10 @@ pub(super) struct Driver {
     pub(super) validator: Option<PublicKey>,
     pub(super) hello: Frame,
     pub(super) peers: Peers,
-    pub(super) faults: Faults,
+    /// What is heard from peers comes through here.
+    pub(super) gate: Gate,
+    /// Gossip that came through it late.
+    pub(super) late: LateGossip,
     pub(super) bans: Bans,
     pub(super) dialer: Dialer,
     pub(super) gossiped: Recent,
@@ -76,6 +81,7 @@ impl Driver {
         setup: &NetSetup,
         names: Names,
         swarm: Swarm<Behaviour>,
+        gate: Gate,
         peers: &[(PeerId, Multiaddr)],
     ) -> Result<Driver, super::NetError> {
         let me = *swarm.local_peer_id();
@@ -91,7 +97,8 @@ impl Driver {
             set,
             names,
             peers: Peers::default(),
-            faults: Faults::new(setup.genesis.dev),
+            gate,
+            late: LateGossip::default(),
             bans: Bans::default(),
             dialer: Dialer::new(me, peers, pause_max, Instant::now()),
             gossiped: Recent::default(),
@@ -119,7 +126,8 @@ impl Driver {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let open = self.waiting.len() < EVENTS_WAITING_MAX && self.waiting_bytes < EVENTS_WAITING_BYTES_MAX;
+            let due = self.gate.next_due();
+            let open = self.has_room();
             tokio::select! {
                 _ = shutdown.wait_for(|stop| *stop) => return,
                 permit = events.reserve(), if !self.waiting.is_empty() => {
@@ -135,11 +143,17 @@ impl Driver {
                 event = self.swarm.select_next_some(), if open => self.on_swarm(event),
                 Some((peer, stream)) = self.incoming.next(), if open => self.on_stream(peer, stream),
                 Some(inbound) = self.inbox.recv(), if open => self.on_inbound(inbound),
+                () = until(due), if open && due.is_some() => self.on_due(Instant::now()),
                 Some(answered) = self.answers.next(), if !self.answers.is_empty() => self.on_answered(answered),
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
                 _ = tick.tick() => self.on_tick(Instant::now()),
             }
         }
+    }
+
+    /// Whether the executor keeps up.
+    fn has_room(&self) -> bool {
+        self.waiting.len() < EVENTS_WAITING_MAX && self.waiting_bytes < EVENTS_WAITING_BYTES_MAX
     }
 
     /// Reports an event, after all before it.
@@ -152,6 +166,9 @@ impl Driver {
         match command {
             NetCommand::Send { to, message } => self.send(to, &message),
             NetCommand::Judge { gossip, verdict } => {
+                if let Some((topic, data)) = self.late.judged(&gossip) {
+                    return self.pass_on(verdict, topic, data);
+                }
                 let acceptance = match verdict {
                     Verdict::Accept => MessageAcceptance::Accept,
                     Verdict::Reject => MessageAcceptance::Reject,
@@ -174,7 +191,7 @@ impl Driver {
                 self.set = *set;
                 self.find_members();
             }
-            NetCommand::SetCuts(cut) => self.set_cuts(cut.into_iter().collect()),
+            NetCommand::SetLinks(rules) => self.set_links(&rules),
         }
     }
 
@@ -185,15 +202,15 @@ impl Driver {
         }
     }
 
-    fn set_cuts(&mut self, cut: BTreeSet<PeerId>) {
+    fn set_links(&mut self, rules: &[Arc<LinkRule>]) {
         let now = Instant::now();
-        let change = self.faults.set_cut(cut);
-        for peer in change.cut {
-            tracing::info!(%peer, "link cut");
+        let change = self.gate.set(now, rules);
+        for peer in change.closed {
+            tracing::info!(%peer, "link cut in both directions");
             self.swarm.behaviour_mut().blocked.block_peer(peer);
         }
-        for peer in change.healed {
-            tracing::info!(%peer, "link healed");
+        for peer in change.opened {
+            tracing::info!(%peer, "link no longer cut in both directions");
             self.unblock(&peer);
             self.dialer.reset(&peer, now);
         }
@@ -202,7 +219,7 @@ impl Driver {
 
     /// Lets connections of `peer` through again unless there is another reason against it.
     fn unblock(&mut self, peer: &PeerId) {
-        if !self.faults.is_cut(peer) && !self.bans.contains(peer) {
+        if !self.gate.is_closed(peer) && !self.bans.contains(peer) {
             self.swarm.behaviour_mut().blocked.unblock_peer(*peer);
         }
     }
@@ -235,8 +252,8 @@ impl Driver {
     }
 
     fn dial_due(&mut self, now: Instant) {
-        let (faults, bans, swarm) = (&self.faults, &self.bans, &self.swarm);
-        let wanted = |peer: &PeerId| !swarm.is_connected(peer) && !faults.is_cut(peer) && !bans.contains(peer);
+        let (gate, bans, swarm) = (&self.gate, &self.bans, &self.swarm);
+        let wanted = |peer: &PeerId| !swarm.is_connected(peer) && !gate.is_closed(peer) && !bans.contains(peer);
         for (peer, addresses) in self.dialer.due(now, wanted) {
             self.dial(peer, addresses);
         }
@@ -294,16 +311,47 @@ impl Driver {
                 self.find_members();
             }
             Inbound::Message { peer, message, bytes } => {
-                if self.faults.incoming(&peer) == super::fault::Fate::Drop {
-                    return;
-                }
-                let Some(from) = self.peers.admitted(&peer).map(|admitted| admitted.number) else { return };
-                self.report(NetEvent::Message { from, message: *message, bytes, origin: Origin::Direct });
+                self.arrives(peer, Arriving::Direct { message, bytes });
             }
             Inbound::Malformed { peer, reason } => self.malformed(peer, reason),
             Inbound::Ended { peer } => {
                 if let Some(link) = self.peers.links.get_mut(&peer) {
                     link.readers = link.readers.saturating_sub(1);
+                }
+            }
+        }
+    }
+
+    /// Something that the engine would hear from a peer: what the faults of its link leave of it is taken.
+    pub(super) fn arrives(&mut self, peer: PeerId, arriving: Arriving) {
+        if let Some(arriving) = self.gate.pass(Instant::now(), peer, arriving) {
+            self.take(peer, arriving);
+        }
+    }
+
+    /// Takes what was held back until now, as long as the executor keeps up.
+    fn on_due(&mut self, now: Instant) {
+        while self.has_room()
+            && let Some((peer, arriving)) = self.gate.due(now)
+        {
+            self.take(peer, arriving);
+        }
+    }
+
+    fn take(&mut self, peer: PeerId, arriving: Arriving) {
+        match arriving {
+            Arriving::Direct { message, bytes } => {
+                let Some(from) = self.peers.admitted(&peer).map(|admitted| admitted.number) else { return };
+                self.report(NetEvent::Message { from, message: *message, bytes, origin: Origin::Direct });
+            }
+            Arriving::Gossip { topic, data } => self.on_late_gossip(peer, topic, data),
+            Arriving::Request { request, channel } => self.take_request(peer, request, channel),
+            Arriving::Answer { answer, expected } => self.take_answer(peer, expected, answer),
+            // The stream ends now, and the asker knows.
+            Arriving::LostRequest(channel) => drop(channel),
+            Arriving::LostAnswer => {
+                if let Some(from) = self.peers.admitted(&peer).map(|admitted| admitted.number) {
+                    self.report(NetEvent::Unanswered(from));
                 }
             }
         }
@@ -327,6 +375,14 @@ impl Driver {
         let named: BTreeMap<String, ()> =
             swarm.listeners().map(|address| (format!("{address}/p2p/{me}"), ())).collect();
         named.into_keys().collect()
+    }
+}
+
+/// Sleeps until then.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 

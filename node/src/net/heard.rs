@@ -3,7 +3,7 @@
 use super::behaviour::BehaviourEvent;
 use super::driver::{Answered, Driver};
 use super::exchange::Parcel;
-use super::fault::Fate;
+use super::gate::Arriving;
 use super::limits::{
     ADDRESSES_PER_PEER_MAX, DISCOVERED_PEERS_WANTED, OVER_RATE_MAX, REQUEST_TIMEOUT, REQUESTS_PER_PEER_MAX,
 };
@@ -33,6 +33,7 @@ impl Driver {
                     tracing::info!(peer = %peer_id, reason, "peer gone");
                     self.report(NetEvent::Disconnected(number));
                 }
+                self.gate.forget(&peer_id);
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => match error {
                 DialError::WrongPeerId { obtained, address } => {
@@ -102,7 +103,7 @@ impl Driver {
     fn on_discovered(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
         let known =
             self.swarm.is_connected(&peer) || self.dialer.contains(&peer) || peer == *self.swarm.local_peer_id();
-        let unwanted = self.bans.contains(&peer) || self.faults.is_cut(&peer);
+        let unwanted = self.bans.contains(&peer) || self.gate.is_closed(&peer);
         if !known && !unwanted && self.peers.count() < DISCOVERED_PEERS_WANTED {
             self.dial(peer, addresses);
         }
@@ -122,10 +123,6 @@ impl Driver {
 
     fn on_gossip(&mut self, gossip: Gossip, raw: &gossipsub::Message) {
         let source = gossip.source;
-        if self.faults.incoming(&source) == Fate::Drop {
-            self.judge(&gossip, MessageAcceptance::Ignore);
-            return;
-        }
         let Some(from) = self.admit(source) else {
             self.judge(&gossip, MessageAcceptance::Ignore);
             return;
@@ -146,7 +143,7 @@ impl Driver {
         }
     }
 
-    fn decode_gossip(&self, raw: &gossipsub::Message) -> Result<Message, String> {
+    pub(super) fn decode_gossip(&self, raw: &gossipsub::Message) -> Result<Message, String> {
         let message: Message = decode(&raw.data).map_err(|error| error.to_string())?;
         let topic = match &message {
             Message::Transaction(_) => &self.names.transactions,
@@ -184,7 +181,7 @@ impl Driver {
         gossipsub.report_message_validation_result(&gossip.id, &gossip.source, acceptance);
     }
 
-    fn over_rate(&mut self, peer: PeerId, count: u32) {
+    pub(super) fn over_rate(&mut self, peer: PeerId, count: u32) {
         self.metrics.messages_dropped.get_or_create(&Kind { kind: "over-rate" }).inc();
         if count >= OVER_RATE_MAX {
             tracing::info!(%peer, "disconnected: it sends too much");
@@ -198,7 +195,7 @@ impl Driver {
                 request_response::Message::Request { request, channel, .. } => self.on_request(peer, request, channel),
                 request_response::Message::Response { request_id, response } => {
                     let Some((asked, expected)) = self.asked.remove(&request_id) else { return };
-                    self.on_response(asked, expected, response);
+                    self.arrives(asked, Arriving::Answer { answer: response, expected });
                 }
             },
             request_response::Event::OutboundFailure { request_id, error, .. } => {
@@ -219,14 +216,17 @@ impl Driver {
     }
 
     fn on_request(&mut self, peer: PeerId, request: Result<Parcel, String>, channel: ResponseChannel<Parcel>) {
-        if self.faults.incoming(&peer) == Fate::Drop {
+        if self.admit(peer).is_none() {
             return;
         }
-        let Some(from) = self.admit(peer) else { return };
-        let Parcel { message, bytes, .. } = match request {
-            Ok(request) => request,
-            Err(reason) => return self.malformed(peer, reason),
-        };
+        match request {
+            Ok(request) => self.arrives(peer, Arriving::Request { request, channel }),
+            Err(reason) => self.malformed(peer, reason),
+        }
+    }
+
+    pub(super) fn take_request(&mut self, peer: PeerId, request: Parcel, channel: ResponseChannel<Parcel>) {
+        let Parcel { message, bytes, .. } = request;
         let Some(admitted) = self.peers.admitted(&peer) else { return };
         if admitted.requests >= REQUESTS_PER_PEER_MAX {
             tracing::debug!(%peer, "request refused: too many are open");
@@ -237,6 +237,7 @@ impl Driver {
             return;
         }
         admitted.requests += 1;
+        let from = admitted.number;
         let (reply, answer) = Reply::new();
         self.answers.push(Box::pin(async move {
             let answer = tokio::time::timeout(REQUEST_TIMEOUT, answer).await;
@@ -251,9 +252,6 @@ impl Driver {
             admitted.requests = admitted.requests.saturating_sub(1);
         }
         let Some(message) = answer else { return };
-        if self.faults.outgoing(&peer) == Fate::Drop {
-            return;
-        }
         let parcel = Parcel::new(message);
         self.metrics.bytes_out.inc_by(parcel.bytes as u64);
         if self.swarm.behaviour_mut().requests.send_response(channel, parcel).is_err() {
@@ -261,13 +259,9 @@ impl Driver {
         }
     }
 
-    fn on_response(&mut self, peer: PeerId, expected: &'static str, response: Parcel) {
+    pub(super) fn take_answer(&mut self, peer: PeerId, expected: &'static str, answer: Parcel) {
         let Some(from) = self.peers.admitted(&peer).map(|admitted| admitted.number) else { return };
-        if self.faults.incoming(&peer) == Fate::Drop {
-            self.report(NetEvent::Unanswered(from));
-            return;
-        }
-        let Parcel { message, bytes, .. } = response;
+        let Parcel { message, bytes, .. } = answer;
         if message.name() == expected {
             self.report(NetEvent::Message { from, message, bytes, origin: Origin::Answer });
         } else {

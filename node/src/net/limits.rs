@@ -41,6 +41,17 @@ pub(super) const EVENTS_WAITING_MAX: usize = 256;
 /// Bytes of messages among those events; likewise.
 pub(super) const EVENTS_WAITING_BYTES_MAX: usize = 8 * MESSAGE_BYTES_MAX;
 
+/// Dev nets: messages that the faults of one link hold back; what is beyond is lost, and counted.
+pub(super) const HELD_MESSAGES_MAX: usize = 4_096;
+/// Dev nets: bytes that the faults of one link hold back; likewise.
+pub(super) const HELD_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
+/// Dev nets: how much longer, at least and at most, a message waits that is to be overtaken.
+pub(super) const REORDER_HOLD: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
+/// Dev nets: gossip that came late and waits to be judged; what is beyond is heard and not passed on.
+pub(super) const LATE_GOSSIP_MAX: usize = 1_024;
+/// Dev nets: bytes of that gossip; likewise.
+pub(super) const LATE_GOSSIP_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
+
 /// A request to a peer is answered in this time, or reported as unanswered.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 /// Requests of one peer that wait for the executor's answer.
@@ -88,4 +99,5 @@ pub(super) const PING_INTERVAL: Duration = Duration::from_secs(5);
 const _: () = assert!(GOSSIP_VOTE_BYTES_MAX < GOSSIP_FRAME_BYTES_MAX);
 const _: () = assert!(GOSSIP_BLOCK_BYTES_MAX < GOSSIP_FRAME_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX < QUEUE_BYTES_MAX);
+const _: () = assert!(2 * FRAME_BYTES_MAX < HELD_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX < BYTES_PER_S as usize);

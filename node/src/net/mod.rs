@@ -16,7 +16,7 @@
 //!   broken. What is determined meets the limits. Gossipsub's peer scores are not used.
 //! - A member proves that it speaks through its identity in the first frame of its direct streams (`hello`).
 //! - Static peers are dialled for ever. Kademlia, under this net's own name, finds more; mDNS only on dev nets, when asked to.
-//! - Dev nets can cut links, at one place (`fault`).
+//! - Dev nets have faults of links (`fault`), which act at one gate (`gate`).
 
 mod bans;
 mod behaviour;
@@ -25,8 +25,10 @@ mod driver;
 mod exchange;
 mod fault;
 mod frame;
+mod gate;
 mod heard;
 mod hello;
+mod late;
 mod limits;
 mod names;
 mod peers;
@@ -46,6 +48,7 @@ use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::key::SigningKey;
 use driver::Driver;
 use futures::StreamExt;
+use gate::Gate;
 use libp2p::core::transport::ListenerId;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
@@ -109,7 +112,8 @@ pub enum NetError {
 pub async fn start(setup: NetSetup) -> Result<(Network, JoinHandle<()>), NetError> {
     let names = Names::new(&setup.genesis.network_id());
     let peers = peers(&setup.config)?;
-    let mut swarm = behaviour::swarm(&setup, &names)?;
+    let gate = Gate::new(setup.genesis.dev);
+    let mut swarm = behaviour::swarm(&setup, &names, &gate)?;
     for text in &setup.config.external {
         swarm.add_external_address(address(text)?);
     }
@@ -117,7 +121,7 @@ pub async fn start(setup: NetSetup) -> Result<(Network, JoinHandle<()>), NetErro
     let (commands, inbox) = mpsc::channel(NET_COMMANDS_MAX);
     let (outbox, events) = mpsc::channel(NET_EVENTS_MAX);
     let network = Network { peer_id: *swarm.local_peer_id(), addresses: Driver::addresses(&swarm), commands, events };
-    let driver = Driver::new(&setup, names, swarm, &peers)?;
+    let driver = Driver::new(&setup, names, swarm, gate, &peers)?;
     let task = tokio::spawn(driver.run(inbox, outbox, setup.shutdown));
     Ok((network, task))
 }

@@ -8,7 +8,6 @@
 
 use super::driver::Driver;
 use super::exchange::{Parcel, answer_name, is_request};
-use super::fault::Fate;
 use super::streams::{Frame, Outgoing, Queued};
 use crate::metrics::Kind;
 use crate::ports::NetEvent;
@@ -121,7 +120,6 @@ impl Driver {
             .peers
             .all()
             .filter(|(peer_id, peer)| wanted(*peer_id, peer.greeted, peer.member))
-            .filter(|(peer_id, _)| self.faults.outgoing(peer_id) == Fate::Pass)
             .map(|(peer_id, peer)| (peer_id, peer.outgoing.clone()))
             .collect();
         let mut sent = 0;
@@ -142,8 +140,7 @@ impl Driver {
     }
 
     fn ask(&mut self, peer: Peer, message: &Message) {
-        let passes = |peer_id: &PeerId| self.faults.outgoing(peer_id) == Fate::Pass;
-        match self.peers.identity(peer).filter(passes) {
+        match self.peers.identity(peer) {
             Some(peer_id) => {
                 let parcel = Parcel::new(message.clone());
                 self.metrics.bytes_out.inc_by(parcel.bytes as u64);

@@ -2,7 +2,6 @@
 
 use super::bans::Bans;
 use super::dial::Dialer;
-use super::fault::{Fate, Faults};
 use super::frame::{read_frame, write_frame};
 use super::limits::{
     BANS_MAX, FRAME_BYTES_MAX, GOSSIPED_REMEMBERED_FOR, GOSSIPED_REMEMBERED_MAX, MALFORMED_MAX, REDIAL_DEV_MAX,
@@ -11,9 +10,11 @@ use super::names::Names;
 use super::rate::Allowance;
 use super::recent::Recent;
 use super::{NetError, NetSetup, start};
+use crate::links::{LinkCounts, LinkRule};
 use crate::metrics::Metrics;
 use crate::ports::{NetCommand, NetEvent, Network, Origin, Verdict};
 use bezant_api::config::P2pConfig;
+use bezant_api::fault::LinkEffects;
 use bezant_consensus::engine::{Peer, To};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::Header;
@@ -29,12 +30,14 @@ use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, SwarmBuilder, identify, noise, tcp, yamux};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+mod links;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -192,6 +195,17 @@ async fn pair(genesis: &Arc<Genesis>) -> (Node, Peer, Node, Peer) {
     (a, b_of_a, b, a_of_b)
 }
 
+/// What is heard from a peer is treated like this.
+fn hears(peer: PeerId, effects: LinkEffects) -> LinkRule {
+    LinkRule { id: 1, from: BTreeMap::from([(peer, 1)]), to: BTreeSet::new(), effects, counts: LinkCounts::default() }
+}
+
+/// The link to a peer, cut in both directions.
+fn cut(peer: PeerId) -> NetCommand {
+    let rule = LinkRule { to: BTreeSet::from([peer]), ..hears(peer, LinkEffects::CUT) };
+    NetCommand::SetLinks(vec![Arc::new(rule)])
+}
+
 fn tip(height: u64) -> Message {
     let work = bezant_consensus::ledger::target::Work::default();
     Message::Tip(TipInfo {
@@ -271,8 +285,8 @@ async fn a_vote_reaches_a_member_that_is_not_connected_by_gossip() {
     hub.connected(right.id()).await;
     left.connected(hub.id()).await;
     right.connected(hub.id()).await;
-    left.tell(NetCommand::SetCuts(vec![right.id()])).await;
-    right.tell(NetCommand::SetCuts(vec![left.id()])).await;
+    left.tell(cut(right.id())).await;
+    right.tell(cut(left.id())).await;
     // Votes are repeated as the protocol would, until the mesh carries one; the hub forwards what it accepts.
     let arrived = async {
         for height in 1.. {
@@ -338,10 +352,10 @@ async fn requests_are_answered_or_reported() {
 async fn cut_links_end_and_come_back() {
     let genesis = genesis(2, 4, true);
     let (mut a, b_of_a, mut b, a_of_b) = pair(&genesis).await;
-    a.tell(NetCommand::SetCuts(vec![b.id()])).await;
+    a.tell(cut(b.id())).await;
     a.disconnected(b_of_a).await;
     b.disconnected(a_of_b).await;
-    a.tell(NetCommand::SetCuts(Vec::new())).await;
+    a.tell(NetCommand::SetLinks(Vec::new())).await;
     let again = a.connected(b.id()).await;
     assert_ne!(again, b_of_a, "a number is not used twice");
     let a_again = b.connected(a.id()).await;
@@ -745,18 +759,4 @@ fn static_peers_are_dialled_with_growing_pauses() {
     assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]), "{pauses:?}");
     assert_eq!(pauses.last(), Some(&1_000));
     assert!(dialer.due(now + Duration::from_secs(60), |_| false).is_empty());
-}
-
-#[test]
-fn faults_exist_on_dev_nets_only() {
-    let (one, two) = (PeerId::random(), PeerId::random());
-    let mut faults = Faults::new(true);
-    let change = faults.set_cut(BTreeSet::from([one]));
-    assert_eq!((change.cut, change.healed), (vec![one], vec![]));
-    assert_eq!((faults.outgoing(&one), faults.incoming(&two)), (Fate::Drop, Fate::Pass));
-    let change = faults.set_cut(BTreeSet::from([two]));
-    assert_eq!((change.cut, change.healed), (vec![two], vec![one]));
-    let mut none = Faults::new(false);
-    assert_eq!(none.set_cut(BTreeSet::from([one])), super::fault::Change::default());
-    assert_eq!(none.outgoing(&one), Fate::Pass);
 }

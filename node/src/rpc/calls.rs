@@ -3,13 +3,16 @@
 use super::limits::DEV_MINE_TIMEOUT;
 use super::{mining, refuse, stream};
 use crate::handle::{AskError, MineOrder, NodeHandle};
+use crate::links::{LinkCounts, LinkRule};
 use crate::runtime::lies::Lie;
+use crate::runtime::links::Wanted;
 use bezant_api::address;
+use bezant_api::fault::{DevLinksParams, DevNoteParams, LinkFaultParams};
 use bezant_api::methods::{Access, Done, METHODS, Method, NoParams, ParamError, open_rpc};
 use bezant_api::types::{
-    BlockParams, BlockRef, BlockView, CoinsParams, DevByzantineParams, DevHashrateParams, DevLinksParams,
-    DevMineParams, DevTimeParams, EpochsParams, FeeParams, HeaderView, HeadersParams, HistoryParams, InstructParams,
-    PackageParams, SolutionParams, SubmitParams, TemplateParams, TokenParams, TxParams,
+    BlockParams, BlockRef, BlockView, CoinsParams, DevByzantineParams, DevHashrateParams, DevMineParams, DevTimeParams,
+    EpochsParams, FeeParams, HeaderView, HeadersParams, HistoryParams, InstructParams, PackageParams, SolutionParams,
+    SubmitParams, TemplateParams, TokenParams, TxParams,
 };
 use bezant_consensus::engine::Instruction;
 use bezant_consensus::ledger::codec::decode;
@@ -29,6 +32,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What every call may use.
 #[derive(Debug)]
@@ -172,8 +176,13 @@ fn add_guarded(module: &mut RpcModule<Shared>, method: &'static Method) -> Resul
     match method.name {
         "dev_links" => register(module, method, |s, m, p: DevLinksParams| async move {
             check_token(&s.dev_token, &p.token)?;
-            let cut = p.cut.iter().map(|text| peer_id(text)).collect::<Outcome<Vec<PeerId>>>()?;
-            s.handle.dev_links(cut).await.told(m)?;
+            let faults = p.faults.iter().map(link_fault).collect::<Outcome<Vec<Wanted>>>()?;
+            s.handle.dev_links(faults).await.told(m)?;
+            Ok(Done {})
+        }),
+        "dev_note" => register(module, method, |s, m, p: DevNoteParams| async move {
+            check_token(&s.dev_token, &p.token)?;
+            s.handle.dev_note(p.state, p.kind, p.what).await.told(m)?;
             Ok(Done {})
         }),
         "dev_byzantine" => register(module, method, |s, m, p: DevByzantineParams| async move {
@@ -274,7 +283,19 @@ fn outpoint(text: &str) -> Outcome<OutPoint> {
 }
 
 fn peer_id(text: &str) -> Outcome<PeerId> {
-    text.parse().map_err(|_| wrong("cut", format!("\"{text}\" is no libp2p identity")))
+    text.parse().map_err(|_| wrong("faults", format!("\"{text}\" is no libp2p identity")))
+}
+
+fn link_fault(fault: &LinkFaultParams) -> Outcome<Wanted> {
+    let from = fault.from.iter().map(|end| Ok((peer_id(&end.peer_id)?, end.seed)));
+    let rule = LinkRule {
+        id: fault.id,
+        from: from.collect::<Outcome<_>>()?,
+        to: fault.to.iter().map(|text| peer_id(text)).collect::<Outcome<_>>()?,
+        effects: fault.effects,
+        counts: LinkCounts::default(),
+    };
+    Ok((rule, fault.for_ms.map(Duration::from_millis)))
 }
 
 /// How to lie; `off` is not at all.

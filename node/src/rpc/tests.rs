@@ -201,6 +201,11 @@ async fn every_method_answers_as_its_type_says() {
     let estimate = client.fee_estimate(1).await.unwrap();
     assert_eq!((estimate.fee_rate, estimate.backlog), (genesis(true).ledger.relay_fee_rate_min, 0));
     assert_eq!(call(running.address, "dev_links", json!(["secret", []])).await, Ok(json!({})));
+    let slow = json!({"id": 3, "from": [{"peer_id": libp2p::PeerId::random().to_string(), "seed": 1}], "effects": {"delay_ms": 5}});
+    assert_eq!(call(running.address, "dev_links", json!(["secret", [slow]])).await, Ok(json!({})));
+    let shown = client.status().await.unwrap().faults;
+    assert_eq!((shown.len(), shown[0].id, shown[0].effects.delay_ms, shown[0].left_ms), (1, 3, 5, None));
+    assert_eq!(call(running.address, "dev_note", json!(["secret", "once", "process", "paused"])).await, Ok(json!({})));
     for (mode, target, shown) in [
         ("silent", None, Some("silent".to_owned())),
         ("censor", Some(&txid), Some(format!("censor transaction {txid}"))),
@@ -226,6 +231,9 @@ async fn wrong_parameters_are_refused_by_name() {
     let running = running(true, None).await;
     let id = "ab".repeat(32);
     let big = "00".repeat(100_001);
+    let peer = libp2p::PeerId::random().to_string();
+    let fault =
+        |peer: &str, effects: Value| json!({"id": 1, "from": [{"peer_id": peer, "seed": 1}], "effects": effects});
     let cases = [
         ("chain_block", json!([]), -32602, "block"),
         ("chain_block", json!(["zz"]), -32602, "block"),
@@ -253,7 +261,13 @@ async fn wrong_parameters_are_refused_by_name() {
         ("mining_template", json!([&id]), -32602, "params"),
         ("mining_submit", json!([1, "zz", 0, 0, 0]), -32602, "coinbase"),
         ("mining_submit", json!([1, "00", 0, 0, 1u64 << 32]), -32602, "nonce"),
-        ("dev_links", json!(["secret", ["nobody"]]), -32602, "cut"),
+        ("dev_links", json!(["secret"]), -32602, "faults"),
+        ("dev_links", json!(["secret", ["nobody"]]), -32602, "params"),
+        ("dev_links", json!(["secret", [fault("nobody", json!({"cut": true}))]]), -32602, "faults"),
+        ("dev_links", json!(["secret", [fault(&peer, json!({"drop_ppm": 1_000_001}))]]), -32602, "faults"),
+        ("dev_links", json!(["secret", [fault(&peer, json!({}))]]), -32602, "faults"),
+        ("dev_note", json!(["secret", "begin", "process", "x".repeat(501)]), -32602, "what"),
+        ("dev_note", json!(["secret", "never", "process", "paused"]), -32602, "params"),
         ("dev_byzantine", json!(["secret"]), -32602, "mode"),
         ("dev_byzantine", json!(["secret", "honest"]), -32602, "mode"),
         ("dev_byzantine", json!(["secret", "censor"]), -32602, "target"),
@@ -433,6 +447,8 @@ fn status(next_event: u64) -> NodeStatus {
         mempool_bytes: 0,
         next_event,
         byzantine: None,
+        faults: Vec::new(),
+        clock_offset_ms: 0,
         pbft: None,
         pow: None,
     }
@@ -494,7 +510,7 @@ async fn a_reader_that_is_too_slow_gets_a_gap_and_a_new_snapshot() {
                 },
                 Some(count) = flooding.recv() => {
                     for _ in 0..count {
-                        hub.publish(Time(1), EventKind::Fault { what: "x".repeat(4_000) });
+                        hub.publish(Time(1), EventKind::Refused { height: 1, id: String::new(), reason: "x".repeat(4_000) });
                     }
                 }
             }

@@ -6,8 +6,7 @@ use super::notice::{phase_name, vote_name};
 use crate::error::NodeError;
 use crate::handle::{Commitment, PoolCoins, Request, Whereabouts};
 use crate::limits::MEMPOOL_IDS_PER_ANSWER_MAX;
-use crate::ports::NetCommand;
-use bezant_api::event::EventKind;
+use bezant_api::fault::{FaultKind, FaultState};
 use bezant_api::types::{
     BranchTip, EngineName, EvidenceView, FeeView, MempoolView, NodeStatus, PbftView, PowView, RefusedBranchView,
     SlotView, TipView,
@@ -23,6 +22,7 @@ use bezant_node_core::Replica;
 use bezant_node_core::io::Input;
 use bezant_node_core::mempool::FeeEstimate;
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 impl Core {
     /// Whoever asked may have gone, so failures to answer are ignored.
@@ -55,18 +55,24 @@ impl Core {
             }
             Request::Whereabouts { txid, reply } => drop(reply.send(self.whereabouts(&txid))),
             Request::PoolCoins { locks, coins, reply } => drop(reply.send(self.pool_coins(&locks, coins))),
-            Request::DevLinks { cut, reply } => {
-                let what = format!("links cut: {}", cut.len());
-                self.command_surely(NetCommand::SetCuts(cut), "set-cuts");
-                self.publish(EventKind::Fault { what });
+            Request::DevLinks { faults, reply } => {
+                self.set_links(faults);
+                let _ = reply.send(());
+            }
+            Request::DevNote { state, kind, what, reply } => {
+                self.publish_fault(state, kind, what);
                 let _ = reply.send(());
             }
             Request::DevByzantine { lie, reply } => {
+                let before = self.lies.lie();
                 let can_lie = self.lies.set(self.clock.now(), self.replica.chain().tip().height, lie);
                 if can_lie {
                     self.replica.leave_out(lie.and_then(|lie| lie.target()));
-                    let what = lie.map_or_else(|| "byzantine: off".to_owned(), |lie| format!("byzantine: {lie}"));
-                    self.publish(EventKind::Fault { what });
+                    for (state, lie) in [(FaultState::End, before), (FaultState::Begin, lie)] {
+                        if let Some(lie) = lie {
+                            self.publish_fault(state, FaultKind::Byzantine, format!("byzantine: {lie}"));
+                        }
+                    }
                 }
                 let _ = reply.send(can_lie);
             }
@@ -91,12 +97,14 @@ impl Core {
             }
             Request::DevHashrate { hashes_per_second, reply } => {
                 self.mining.set_hashrate(hashes_per_second);
-                self.publish(EventKind::Fault { what: format!("hash rate: at most {hashes_per_second} a second") });
+                let what = format!("hash rate: at most {hashes_per_second} a second");
+                self.publish_fault(FaultState::Once, FaultKind::Hashrate, what);
                 let _ = reply.send(());
             }
             Request::DevAdvance { ms, reply } => {
                 self.clock.advance(ms);
-                self.publish(EventKind::Fault { what: format!("clock moved forward by {ms} ms") });
+                let what = format!("clock moved forward by {ms} ms");
+                self.publish_fault(FaultState::Once, FaultKind::Clock, what);
                 let _ = reply.send(());
             }
         }
@@ -124,6 +132,8 @@ impl Core {
             mempool_bytes: status.mempool_bytes,
             next_event: self.hub.next(),
             byzantine: self.lies.lie().map(|lie| lie.to_string()),
+            faults: self.links.views(Instant::now()),
+            clock_offset_ms: self.clock.offset_ms(),
             pbft,
             pow,
         }

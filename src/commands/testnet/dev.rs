@@ -4,7 +4,7 @@ use crate::cli::{Global, Mine, Net};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output};
 use bezant_api::client::Client;
-use bezant_api::control::ControlRequest;
+use bezant_api::control::{ControlRequest, ControlResponse};
 use bezant_api::manifest::Manifest;
 use bezant_api::types::{BlockRef, DevHashrateParams, DevMineParams, EngineName, InstructParams, TipView};
 use bezant_consensus::ledger::target::Work;
@@ -169,6 +169,16 @@ pub(super) async fn advance(net: &Net, by: Duration, global: &Global, output: &O
     let ms = u64::try_from(by.as_millis()).map_err(|_| Failure::usage("so far ahead there is no time"))?;
     client::ask(&manifest, &ControlRequest::Advance { ms }).await?;
     output.result(&json!({ "advanced_ms": ms }), String::new)
+}
+
+pub(super) async fn offset(net: &Net, node: usize, by_ms: i64, global: &Global, output: &Output) -> Outcome {
+    let manifest = net::running(net, global)?;
+    let asked = client::ask(&manifest, &ControlRequest::ClockOffset { node, offset_ms: by_ms }).await?;
+    let restarted = matches!(asked, ControlResponse::Clock { restarted: true });
+    if restarted {
+        output.remark(&format!("node{node} was started anew: a node's clock does not go back within a run"));
+    }
+    output.result(&json!({ "node": node, "offset_ms": by_ms, "restarted": restarted }), String::new)
 }
 
 pub(super) async fn hashrate(net: &Net, node: usize, rate: u64, global: &Global, output: &Output) -> Outcome {

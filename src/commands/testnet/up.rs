@@ -36,6 +36,7 @@ fn up_options(options: &Up, global: &Global) -> Result<UpOptions, Failure> {
         base_port: options.base_port,
         stratum: options.stratum,
         fresh: options.fresh,
+        restart: options.restart,
     })
 }
 

@@ -4,6 +4,7 @@ use crate::net::error::NetError;
 use crate::net::process::ProcessId;
 use bezant_api::client::Client;
 use bezant_api::control::{self, ControlRequest, ControlResponse};
+use bezant_api::fault::LinkFaultView;
 use bezant_api::manifest::{Manifest, ManifestError, NodeEntry};
 use bezant_api::types::NodeStatus;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,7 @@ pub async fn ask(manifest: &Manifest, request: &ControlRequest) -> Result<Contro
     let path = &manifest.supervisor.control;
     match control::ask(path, request).await.map_err(NetError::io(path))? {
         ControlResponse::Failed { message } => Err(NetError::Refused(message)),
+        ControlResponse::Usage { message } => Err(NetError::Usage(message)),
         response => Ok(response),
     }
 }
@@ -127,6 +129,18 @@ pub struct NodeLine {
     pub mempool: Option<usize>,
     /// How it lies, if it was told to.
     pub byzantine: Option<String>,
+    /// Faults of the links over which it hears others.
+    #[serde(default)]
+    pub faults: Option<usize>,
+    /// How far its clock is ahead of the net's, milliseconds.
+    #[serde(default)]
+    pub clock_offset_ms: i64,
+    /// Whether it is paused; it does not answer then.
+    #[serde(default)]
+    pub paused: bool,
+    /// How often it was started again because it had died by itself.
+    #[serde(default)]
+    pub restarts: u32,
 }
 
 /// `testnet status`.
@@ -137,11 +151,16 @@ pub struct NetStatus {
 }
 
 impl NodeLine {
-    fn new(index: usize, status: Option<NodeStatus>) -> NodeLine {
+    fn new(node: &NodeEntry, status: Option<NodeStatus>) -> NodeLine {
+        let index = node.index;
         let Some(status) = status else {
             return NodeLine {
                 index,
                 up: false,
+                faults: None,
+                clock_offset_ms: node.clock_offset_ms,
+                paused: node.paused,
+                restarts: node.restarts,
                 height: None,
                 final_height: None,
                 tip: None,
@@ -167,6 +186,10 @@ impl NodeLine {
             peers: Some(status.peers),
             mempool: Some(status.mempool),
             byzantine: status.byzantine,
+            faults: Some(status.faults.len()),
+            clock_offset_ms: node.clock_offset_ms,
+            paused: false,
+            restarts: node.restarts,
         }
     }
 }
@@ -179,6 +202,16 @@ pub async fn node_status(node: &NodeEntry) -> Option<NodeStatus> {
 
 /// All nodes of a net, asked at once.
 pub async fn status(manifest: &Manifest) -> NetStatus {
-    let asked = manifest.nodes.iter().map(async |node| NodeLine::new(node.index, node_status(node).await));
+    let asked = manifest.nodes.iter().map(async |node| {
+        // A paused one would only keep everybody waiting.
+        let status = if node.paused { None } else { node_status(node).await };
+        NodeLine::new(node, status)
+    });
     NetStatus { nodes: futures::future::join_all(asked).await }
+}
+
+/// What all nodes that answer say of the faults of their links.
+pub async fn link_faults(manifest: &Manifest) -> Vec<LinkFaultView> {
+    let asked = manifest.nodes.iter().filter(|node| node.pid != 0 && !node.paused).map(node_status);
+    futures::future::join_all(asked).await.into_iter().flatten().flat_map(|status| status.faults).collect()
 }

@@ -11,6 +11,7 @@
 pub mod check;
 pub mod client;
 pub mod error;
+pub mod faults;
 pub mod load;
 pub mod logs;
 pub mod ports;

@@ -13,7 +13,7 @@
 
 use crate::net::error::NetError;
 use crate::net::ports::PortClaims;
-use crate::net::supervisor;
+use crate::net::supervisor::{self, RestartPolicy};
 use bezant_api::config::{
     DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig, StratumConfig, SyncConfig,
 };
@@ -74,6 +74,8 @@ pub struct UpOptions {
     pub stratum: bool,
     /// Delete what is there and start anew.
     pub fresh: bool,
+    /// Which nodes are started again when they die by themselves; of this run only.
+    pub restart: RestartPolicy,
 }
 
 /// What a net is made of.

@@ -4,24 +4,31 @@
 //! a process group of its own, so that a terminal's Ctrl-C reaches the supervisor alone. When the supervisor dies, every child
 //! finds its pipe closed; a stopped one has asked the system to be woken for that.
 
+mod controls;
+mod processes;
+mod restarts;
 mod validators;
 
+pub use controls::CLOCK_OFFSET_MS_MAX;
+pub use restarts::RestartPolicy;
+
 use crate::net::error::NetError;
+use crate::net::faults::{self, FaultList};
 use crate::net::ports::PortClaims;
 use crate::net::process::ProcessId;
 use crate::net::spec::{self, NetSpec, UpOptions};
-use bezant_api::client::Client;
 use bezant_api::config::ReadyLine;
-use bezant_api::control::{ControlRequest, ControlResponse, read_line};
+use bezant_api::control::{ControlRequest, ControlResponse, FaultEntry, read_line};
 use bezant_api::manifest::{AccountEntry, MANIFEST_FILE, Manifest, NodeEntry, SupervisorEntry};
-use bezant_api::types::{DevByzantineParams, DevLinksParams, DevTimeParams};
 use nix::sys::signal::Signal;
+use restarts::Revival;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::future::Future;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::process::{ChildStdin, Command};
@@ -49,6 +56,8 @@ struct Exit {
     node: usize,
     generation: u64,
     status: String,
+    /// Whether it ended with a failure or by a signal.
+    failed: bool,
 }
 
 type Request = (ControlRequest, oneshot::Sender<ControlResponse>);
@@ -63,7 +72,19 @@ struct Slot {
     ready_soon: Option<oneshot::Receiver<ReadyLine>>,
     /// Counts starts, so that the end of an earlier process is not taken for that of this one.
     generation: u64,
+    /// When it was started.
+    started: Option<Instant>,
     exited: Option<String>,
+    /// Whether a command wants it down.
+    asked: bool,
+    /// Why it is down, in words.
+    ended: Option<String>,
+    paused: bool,
+    /// By how much the net's clock was moved while it was paused.
+    owed_ms: u64,
+    /// How far its clock is ahead of the net's.
+    clock_offset_ms: i64,
+    revival: Revival,
 }
 
 impl Slot {
@@ -78,7 +99,10 @@ pub struct Supervisor {
     spec: NetSpec,
     program: PathBuf,
     slots: Vec<Slot>,
-    groups: Option<Vec<Vec<usize>>>,
+    faults: FaultList,
+    restart: RestartPolicy,
+    /// Nodes that serve again, with the number of their start.
+    revived: (mpsc::Sender<(usize, u64)>, mpsc::Receiver<(usize, u64)>),
     /// How nodes lie: mode and target.
     lies: BTreeMap<usize, (String, Option<String>)>,
     control: PathBuf,
@@ -115,7 +139,9 @@ impl Supervisor {
             dir: dir.clone(),
             spec,
             program,
-            groups: None,
+            faults: FaultList::default(),
+            restart: options.restart,
+            revived: mpsc::channel(REQUESTS_MAX),
             lies: BTreeMap::new(),
             exits: mpsc::channel(REQUESTS_MAX),
             _lock: lock,
@@ -143,8 +169,9 @@ impl Supervisor {
     fn spawn(&mut self, index: usize) -> Result<(), NetError> {
         let node = spec::node_dir(&self.dir, index);
         let config = node.join("node.toml");
-        std::fs::write(&config, spec::node_config(&self.dir, &self.spec, index).to_toml())
-            .map_err(NetError::io(&config))?;
+        let mut settings = spec::node_config(&self.dir, &self.spec, index);
+        settings.dev.clock_offset_ms += self.slots[index].clock_offset_ms;
+        std::fs::write(&config, settings.to_toml()).map_err(NetError::io(&config))?;
         let log_path = spec::node_log(&self.dir, index);
         let log = File::options().create(true).append(true).open(&log_path).map_err(NetError::io(&log_path))?;
         let failed =
@@ -171,6 +198,9 @@ impl Supervisor {
         slot.process = child.id().and_then(ProcessId::of);
         slot.stdin = child.stdin.take();
         slot.exited = None;
+        slot.started = Some(Instant::now());
+        (slot.asked, slot.paused, slot.owed_ms) = (false, false, 0);
+        slot.revival.cancel();
         let (exits, generation) = (self.exits.0.clone(), slot.generation);
         let stdout = child.stdout.take();
         let (ready, ready_soon) = oneshot::channel();
@@ -185,8 +215,10 @@ impl Supervisor {
                     }
                 }
             }
-            let status = child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
-            let _ = exits.send(Exit { node: index, generation, status }).await;
+            let ended = child.wait().await;
+            let failed = !ended.as_ref().is_ok_and(std::process::ExitStatus::success);
+            let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
+            let _ = exits.send(Exit { node: index, generation, status, failed }).await;
         });
         Ok(())
     }
@@ -220,7 +252,15 @@ impl Supervisor {
             slot.exited = Some(exit.status.clone());
             slot.process = None;
             slot.stdin = None;
+            slot.paused = false;
+            self.mourn(exit.node, exit.failed);
         }
+    }
+
+    /// A line in the supervisor's log. That it cannot be written is no reason to stop.
+    fn log(&self, text: &str) {
+        let file = File::options().create(true).append(true).open(self.dir.join(LOG_FILE));
+        let _ = file.and_then(|mut file| writeln!(file, "{} {text}", crate::net::logs::timestamp(spec::now_ms())));
     }
 
     /// The manifest as it stands.
@@ -290,6 +330,9 @@ impl Supervisor {
             data_dir: spec::node_dir(&self.dir, index).join("data"),
             log: spec::node_log(&self.dir, index),
             stratum: member.stratum_port.map(|port| format!("127.0.0.1:{port}")),
+            clock_offset_ms: slot.clock_offset_ms,
+            paused: slot.paused,
+            restarts: slot.revival.count,
         }
     }
 
@@ -310,6 +353,13 @@ impl Supervisor {
         let mut alive = tokio::time::interval(Duration::from_secs(1));
         tokio::pin!(shutdown);
         let told_down = loop {
+            let due = self.revival_due();
+            let revival = async move {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = &mut shutdown => break None,
                 Some((request, answer)) = requests.recv() => {
@@ -321,6 +371,14 @@ impl Supervisor {
                 }
                 Some(exit) = self.exits.1.recv() => {
                     self.exited(&exit);
+                    let _ = self.write_manifest();
+                }
+                () = revival => {
+                    self.revive();
+                    let _ = self.write_manifest();
+                }
+                Some((node, generation)) = self.revived.1.recv() => {
+                    self.is_back(node, generation).await;
                     let _ = self.write_manifest();
                 }
                 _ = alive.tick() => touch(&self.dir.join(ALIVE_FILE)),
@@ -338,165 +396,40 @@ impl Supervisor {
     }
 
     async fn respond(&mut self, request: ControlRequest) -> ControlResponse {
+        let listed = |faults: Vec<FaultEntry>| ControlResponse::Faults { faults };
+        let done = |()| ControlResponse::Done;
         let result = match request {
             ControlRequest::Manifest => return ControlResponse::Manifest { manifest: Box::new(self.manifest()) },
-            ControlRequest::Kill { node } => self.kill(node).await,
-            ControlRequest::Stop { node } => self.stop(node).await,
-            ControlRequest::Start { node } => self.restart(node).await,
-            ControlRequest::Pause { node } => self.signal(node, Signal::SIGSTOP),
-            ControlRequest::Resume { node } => self.signal(node, Signal::SIGCONT),
-            ControlRequest::Partition { groups } => self.partition(groups).await,
-            ControlRequest::Heal => self.heal().await,
-            ControlRequest::Byzantine { node, mode, target } => self.byzantine(node, mode, target).await,
-            ControlRequest::Advance { ms } => self.advance(ms).await,
-            ControlRequest::Validator { action, node } => self.validator(action, node).await,
+            ControlRequest::Kill { node } => self.kill(node).await.map(done),
+            ControlRequest::Stop { node } => self.stop(node).await.map(done),
+            ControlRequest::Start { node } => self.restart(node).await.map(done),
+            ControlRequest::Pause { node } => self.pause(node).await.map(done),
+            ControlRequest::Resume { node } => self.resume(node).await.map(done),
+            ControlRequest::Partition { groups, for_ms } => self.partition(groups, for_ms).await.map(listed),
+            ControlRequest::Heal => self.heal().await.map(listed),
+            ControlRequest::FaultAdd { fault } => self.fault_add(fault).await.map(listed),
+            ControlRequest::FaultList => Ok(listed(self.fault_list())),
+            ControlRequest::FaultClear { ids } => self.fault_clear(&ids).await.map(listed),
+            ControlRequest::Byzantine { node, mode, target } => self.byzantine(node, mode, target).await.map(done),
+            ControlRequest::Advance { ms } => self.advance(ms).await.map(done),
+            ControlRequest::ClockOffset { node, offset_ms } => self.clock_offset(node, offset_ms).await,
+            ControlRequest::Validator { action, node } => self.validator(action, node).await.map(done),
             ControlRequest::Down => unreachable!("ends the loop that calls this"),
         };
-        match result.and_then(|()| self.write_manifest()) {
-            Ok(()) => ControlResponse::Done,
+        match result.and_then(|response| self.write_manifest().map(|()| response)) {
+            Ok(response) => response,
+            Err(NetError::Usage(message)) => ControlResponse::Usage { message },
             Err(error) => ControlResponse::Failed { message: error.to_string() },
         }
     }
 
     fn check_index(&self, node: usize) -> Result<(), NetError> {
-        let count = self.slots.len();
-        if node < count {
-            return Ok(());
-        }
-        Err(NetError::Usage(format!("there is no node {node}; this net has nodes 0 to {}", count - 1)))
-    }
-
-    fn signal(&mut self, node: usize, signal: Signal) -> Result<(), NetError> {
-        self.check_index(node)?;
-        match &self.slots[node].process {
-            Some(process) if process.signal(signal) => Ok(()),
-            Some(_) | None => {
-                Err(NetError::Refused(format!("node{node} is down; start it with `testnet start {node}`")))
-            }
-        }
-    }
-
-    async fn kill(&mut self, node: usize) -> Result<(), NetError> {
-        self.signal(node, Signal::SIGKILL)?;
-        self.await_exit(node, STOP_TIMEOUT).await;
-        Ok(())
-    }
-
-    async fn stop(&mut self, node: usize) -> Result<(), NetError> {
-        self.signal(node, Signal::SIGCONT)?;
-        self.signal(node, Signal::SIGTERM)?;
-        if !self.await_exit(node, STOP_TIMEOUT).await {
-            self.kill(node).await?;
-        }
-        Ok(())
-    }
-
-    async fn restart(&mut self, node: usize) -> Result<(), NetError> {
-        self.check_index(node)?;
-        if self.slots[node].is_running() {
-            return Err(NetError::Refused(format!("node{node} is running already")));
-        }
-        self.spawn(node)?;
-        self.await_ready(node).await?;
-        self.apply_cuts(node).await?;
-        match self.lies.get(&node).cloned() {
-            Some((mode, target)) => self.apply_lie(node, mode, target).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Whether the node's process has ended within `limit`.
-    async fn await_exit(&mut self, node: usize, limit: Duration) -> bool {
-        let until = tokio::time::Instant::now() + limit;
-        while self.slots[node].process.is_some() {
-            match tokio::time::timeout_at(until, self.exits.1.recv()).await {
-                Ok(Some(exit)) => self.exited(&exit),
-                Ok(None) | Err(_) => return false,
-            }
-        }
-        true
-    }
-
-    async fn partition(&mut self, groups: Vec<Vec<usize>>) -> Result<(), NetError> {
-        let mut seen = vec![false; self.slots.len()];
-        for &node in groups.iter().flatten() {
-            self.check_index(node)?;
-            if std::mem::replace(&mut seen[node], true) {
-                return Err(NetError::Usage(format!("node {node} stands in two groups")));
-            }
-        }
-        let rest: Vec<usize> = (0..seen.len()).filter(|&node| !seen[node]).collect();
-        self.groups = Some(groups.into_iter().chain([rest]).filter(|group| !group.is_empty()).collect());
-        self.apply_all_cuts().await
-    }
-
-    async fn heal(&mut self) -> Result<(), NetError> {
-        self.groups = None;
-        self.apply_all_cuts().await
-    }
-
-    async fn apply_all_cuts(&mut self) -> Result<(), NetError> {
-        for node in 0..self.slots.len() {
-            if self.slots[node].is_running() {
-                self.apply_cuts(node).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn apply_cuts(&self, node: usize) -> Result<(), NetError> {
-        let same_group = |other: usize| match &self.groups {
-            None => true,
-            Some(groups) => groups.iter().any(|group| group.contains(&node) && group.contains(&other)),
-        };
-        let cut = (0..self.slots.len())
-            .filter(|&other| !same_group(other))
-            .map(|other| self.spec.members[other].peer_id.clone())
-            .collect();
-        let client = Client::of_one(&self.node_entry(node).rpc);
-        let failed = |reason: String| NetError::Node { index: node, reason };
-        let params = DevLinksParams { token: self.spec.dev_token.clone(), cut };
-        let client = client.map_err(|error| failed(error.to_string()))?;
-        client.dev_links(&params).await.map(drop).map_err(|error| failed(error.to_string()))
-    }
-
-    async fn byzantine(&mut self, node: usize, mode: String, target: Option<String>) -> Result<(), NetError> {
-        self.check_index(node)?;
-        if !self.slots[node].is_running() {
-            return Err(NetError::Refused(format!("node{node} is down; start it with `testnet start {node}`")));
-        }
-        self.apply_lie(node, mode.clone(), target.clone()).await?;
-        if mode == "off" {
-            self.lies.remove(&node);
-        } else {
-            self.lies.insert(node, (mode, target));
-        }
-        Ok(())
-    }
-
-    /// Moves the net's clock; nodes that are down learn it when they start.
-    async fn advance(&mut self, ms: u64) -> Result<(), NetError> {
-        let offset_ms = i64::try_from(ms).ok().and_then(|ms| self.spec.clock_offset_ms.checked_add(ms));
-        self.spec.clock_offset_ms = offset_ms.ok_or_else(|| NetError::Usage("so far ahead there is no time".into()))?;
-        self.spec.write(&self.dir)?;
-        let params = DevTimeParams { token: self.spec.dev_token.clone(), advance_ms: ms };
-        for index in (0..self.slots.len()).filter(|index| self.slots[*index].is_running()) {
-            let failed = |reason: String| NetError::Node { index, reason };
-            let client = Client::of_one(&self.node_entry(index).rpc).map_err(|error| failed(error.to_string()))?;
-            client.dev_time(&params).await.map_err(|error| failed(error.to_string()))?;
-        }
-        Ok(())
-    }
-
-    async fn apply_lie(&self, node: usize, mode: String, target: Option<String>) -> Result<(), NetError> {
-        let failed = |reason: String| NetError::Node { index: node, reason };
-        let client = Client::of_one(&self.node_entry(node).rpc).map_err(|error| failed(error.to_string()))?;
-        let params = DevByzantineParams { token: self.spec.dev_token.clone(), mode, target };
-        client.dev_byzantine(&params).await.map(drop).map_err(|error| failed(error.to_string()))
+        faults::check_index(node, self.slots.len())
     }
 
     async fn stop_all(&mut self) {
         for slot in &mut self.slots {
+            slot.asked = true;
             if let Some(process) = &slot.process {
                 process.signal(Signal::SIGCONT);
                 process.signal(Signal::SIGTERM);

@@ -1,6 +1,7 @@
 //! Events in words.
 
 use bezant_api::event::EventKind;
+use bezant_api::fault::FaultState;
 
 /// How a line is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +95,23 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
             let then = if *banned { ", and left it" } else { "" };
             (format!("blames peer …{}: {fault}{then}", tail(peer_id)), Tone::Bad)
         }
-        EventKind::Fault { what } => (format!("fault: {what}"), Tone::Warn),
+        EventKind::Fault { state, id, from, what, .. } => fault(*state, *id, from, what),
     })
+}
+
+/// A fault of a dev net, with its number as `testnet fault list` shows it.
+fn fault(state: FaultState, id: Option<u64>, from: &[String], what: &str) -> (String, Tone) {
+    let number = id.map(|id| format!(" {id}")).unwrap_or_default();
+    let peers = match from {
+        [] => String::new(),
+        [one] => format!(", hearing …{}", tail(one)),
+        several => format!(", hearing {} peers", several.len()),
+    };
+    match state {
+        FaultState::Begin => (format!("fault{number} begins: {what}{peers}"), Tone::Warn),
+        FaultState::End => (format!("fault{number} is over: {what}{peers}"), Tone::Plain),
+        FaultState::Once => (format!("fault: {what}"), Tone::Warn),
+    }
 }
 
 /// Identities start alike and differ at the end.

@@ -26,6 +26,8 @@ fn status(engine: EngineName, node: usize) -> NodeStatus {
         mempool_bytes: 400,
         next_event: 1,
         byzantine: None,
+        faults: Vec::new(),
+        clock_offset_ms: 0,
         pbft: (engine == EngineName::Pbft).then(|| PbftView {
             epoch: 0,
             view: 0,

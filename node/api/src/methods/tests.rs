@@ -1,4 +1,5 @@
 use super::*;
+use crate::fault::LinkEffects;
 use serde::de::DeserializeOwned;
 
 fn schema_names(method: &Method) -> Vec<String> {
@@ -42,7 +43,10 @@ fn positional_and_named_parameters_mean_the_same() {
     both_ways::<CoinsParams>("coins_list", json!([["ab"]]));
     both_ways::<HistoryParams>("history_list", json!([["ab"], 3, null, 2]));
     both_ways::<EventsParams>("events_subscribe", json!([]));
-    both_ways::<DevLinksParams>("dev_links", json!(["t", ["id"]]));
+    let fault =
+        json!({"id": 1, "from": [{"peer_id": "id", "seed": 7}], "to": [], "effects": LinkEffects::CUT, "for_ms": null});
+    both_ways::<DevLinksParams>("dev_links", json!(["t", [fault]]));
+    both_ways::<DevNoteParams>("dev_note", json!(["t", "begin", "process", "paused"]));
     both_ways::<DevByzantineParams>("dev_byzantine", json!(["t", "censor", "ab"]));
     both_ways::<DevByzantineParams>("dev_byzantine", json!(["t", "off"]));
     both_ways::<DevMineParams>("dev_mine", json!(["t", 3]));
@@ -76,7 +80,7 @@ fn the_document_is_whole() {
     let document = open_rpc(|method| method.access == Access::Open);
     let text = document.to_string();
     assert!(!text.contains("dev_mine") && text.contains("chain_block"));
-    assert_eq!(document["methods"].as_array().unwrap().len(), METHODS.len() - 8);
+    assert_eq!(document["methods"].as_array().unwrap().len(), METHODS.len() - 9);
     // Every reference leads somewhere.
     let schemas = document["components"]["schemas"].as_object().unwrap();
     for reference in text.split("\"#/components/schemas/").skip(1) {

@@ -3,6 +3,10 @@ use super::*;
 /// Up, at this height, in this epoch.
 fn line(index: usize, height: u64, epoch: Option<u64>) -> NodeLine {
     NodeLine {
+        faults: Some(0),
+        clock_offset_ms: 0,
+        paused: false,
+        restarts: 0,
         index,
         up: true,
         height: Some(height),
