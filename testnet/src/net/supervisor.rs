@@ -62,6 +62,9 @@ struct Exit {
 
 type Request = (ControlRequest, oneshot::Sender<ControlResponse>);
 
+/// Nodes that serve again, with the number of their start.
+type Revived = (mpsc::Sender<(usize, u64)>, mpsc::Receiver<(usize, u64)>);
+
 /// A node process, as far as it runs.
 #[derive(Default)]
 struct Slot {
@@ -101,8 +104,7 @@ pub struct Supervisor {
     slots: Vec<Slot>,
     faults: FaultList,
     restart: RestartPolicy,
-    /// Nodes that serve again, with the number of their start.
-    revived: (mpsc::Sender<(usize, u64)>, mpsc::Receiver<(usize, u64)>),
+    revived: Revived,
     /// How nodes lie: mode and target.
     lies: BTreeMap<usize, (String, Option<String>)>,
     control: PathBuf,
