@@ -290,11 +290,24 @@ impl World {
         self.journal(payment.from)?.find(&payment.id).expect("the journal is whole")
     }
 
-    /// Every payment is asked for once more, and blocks come until nothing waits.
+    /// Every payment is asked for once more, and blocks come until nothing waits; again, as long as somebody who had too little could
+    /// pay after all.
     fn settle(&mut self, payments: &[Payment]) {
-        for payment in payments {
-            self.may_fail(self.run(&payment.arguments("pool")));
+        let made = |world: &World| payments.iter().filter(|payment| world.kept(payment).is_some()).count();
+        loop {
+            let before = made(self);
+            for payment in payments {
+                self.may_fail(self.run(&payment.arguments("pool")));
+            }
+            self.quiet();
+            if made(self) == before {
+                return;
+            }
         }
+    }
+
+    /// Blocks come until nothing waits, and all is final or deep.
+    fn quiet(&mut self) {
         let client = self.net.client(0);
         until("nothing waits", LIMIT, || {
             if self.is_pow {

@@ -28,7 +28,9 @@ fn members(count: usize) -> Vec<NodeSpec> {
 }
 
 /// For each fault of a node: its number, whom it treats, who does not hear it, and what is left of it.
-fn told(faults: &mut FaultList, now: Moment, node: usize) -> Vec<(u64, Vec<String>, Vec<String>, Option<u64>)> {
+type Told = (u64, Vec<String>, Vec<String>, Option<u64>);
+
+fn told(faults: &mut FaultList, now: Moment, node: usize) -> Vec<Told> {
     let told = faults.of_node(now, node, &members(4), 1);
     told.into_iter().map(|it| (it.id, it.from.into_iter().map(|end| end.peer_id).collect(), it.to, it.for_ms)).collect()
 }
