@@ -10,11 +10,12 @@
 //! - [`session`] knows a net, its nodes and whose wallets are at hand; [`view`] and [`send`] are the commands.
 //! - [`journal`] remembers what was sent before a node hears of it, [`repeat`] follows that instead of paying again, and
 //!   [`replace`] makes what takes the place of a transfer that waits.
-//! - [`draft`] is a transfer that several sign, each where his keys are; [`preimage`] keeps what opens a hash lock.
+//! - [`draft`] is a transfer that several sign, each where his keys are; [`preimage`] keeps what opens a hash lock;
+//!   [`swap`] exchanges coins of two nets.
 //! - [`payout`] reads who is paid from a CSV file, and remembers beside it what was sent.
-//!
 //! - `store` is the wallet's database: the journal, [`frozen`] coins, and [`labels`]. [`history`] keeps what blocks did.
-//! - [`contacts`] names other people's addresses, [`uri`] reads and writes payment URIs, [`consolidate`] joins small coins.
+//! - [`contacts`] names other people's addresses, [`uri`] reads and writes payment URIs, [`consolidate`] joins small coins,
+//!   [`quorum`] asks several nodes what one alone might make up.
 //!
 //! Commands take plain structs and return plain results; words, colours and prompts belong to the program around them.
 
