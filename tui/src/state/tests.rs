@@ -80,3 +80,22 @@ fn what_is_kept_is_bounded() {
     assert!(model.blocks.len() <= BLOCKS_MAX && model.lines.len() <= LINES_MAX);
     assert!(model.throughput.len() <= SECONDS_MAX && model.nodes[0].flights.len() <= 32);
 }
+
+#[test]
+fn faults_are_told_with_their_number_and_whom_they_concern() {
+    use bezant_api::fault::{FaultKind, FaultState};
+    let told = |state, kind, id, from: &[&str], what: &str| {
+        let from = from.iter().map(ToString::to_string).collect();
+        log::describe(&EventKind::Fault { state, kind, id, from, what: what.to_owned() }).expect("faults are told")
+    };
+    let begun = told(FaultState::Begin, FaultKind::Link, Some(3), &["12D3KooWabcdef"], "drop 5%");
+    assert_eq!(begun, ("fault 3 begins: drop 5%, hearing …abcdef".to_owned(), log::Tone::Warn));
+    let over = told(FaultState::End, FaultKind::Link, Some(3), &["12D3KooWabcdef", "12D3KooWfedcba"], "drop 5%");
+    assert_eq!(over, ("fault 3 is over: drop 5%, hearing 2 peers".to_owned(), log::Tone::Plain));
+    assert_eq!(told(FaultState::Begin, FaultKind::Process, None, &[], "paused").0, "fault begins: paused");
+    assert_eq!(
+        told(FaultState::End, FaultKind::Byzantine, None, &[], "byzantine: silent").0,
+        "fault is over: byzantine: silent"
+    );
+    assert_eq!(told(FaultState::Once, FaultKind::Clock, None, &[], "clock moved").0, "fault: clock moved");
+}
