@@ -89,9 +89,11 @@ impl Means {
         }
     }
 
-    /// Adds a lock that is known.
+    /// Adds a lock that is known, as far as it is: what more was known before stays so.
     pub fn add_lock(&mut self, lock: Lock) {
-        self.locks.insert(lock.hash(), lock);
+        let hash = lock.hash();
+        let joined = self.locks.get(&hash).and_then(|known| super::join(known, &lock));
+        self.locks.insert(hash, joined.unwrap_or(lock));
     }
 
     /// Adds a preimage.
