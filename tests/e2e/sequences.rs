@@ -294,15 +294,15 @@ impl World {
     /// pay after all.
     fn settle(&mut self, payments: &[Payment]) {
         let made = |world: &World| payments.iter().filter(|payment| world.kept(payment).is_some()).count();
-        loop {
+        // What was made before, and is handed over only now, may pay somebody in the next round.
+        let mut unchanged = 0;
+        while unchanged < 2 {
             let before = made(self);
             for payment in payments {
                 self.may_fail(self.run(&payment.arguments("pool")));
             }
             self.quiet();
-            if made(self) == before {
-                return;
-            }
+            unchanged = if made(self) == before { unchanged + 1 } else { 0 };
         }
     }
 
