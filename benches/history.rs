@@ -14,8 +14,8 @@ mod net;
 #[path = "../tests/e2e/solo.rs"]
 mod solo;
 
-use bezant_wallet::history::{self, History};
-use bezant_wallet::keystore::WalletFile;
+use bezant_wallet::coins::history::{self, History};
+use bezant_wallet::keys::keystore::WalletFile;
 use bezant_wallet::session::{Found, Session, SessionOptions};
 use chains::{Branch, Filling, genesis, owner};
 use solo::Home;

@@ -6,8 +6,8 @@
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::hash::TxId;
 use bezant_consensus::ledger::transaction::OutPoint;
-use bezant_wallet::build::{Sum, sizes};
-use bezant_wallet::selection::{Candidate, Want, choose};
+use bezant_wallet::paying::build::{Sum, sizes};
+use bezant_wallet::paying::selection::{Candidate, Want, choose};
 use nix::sys::resource::{UsageWho, getrusage};
 use rand::SeedableRng;
 use rand::rngs::StdRng;

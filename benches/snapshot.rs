@@ -22,7 +22,7 @@ use bezant_consensus::pbft::Pbft;
 use bezant_consensus::verify::Verifier;
 use bezant_node::metrics::Metrics;
 use bezant_node::store::{Facts, Flushed, StateWriter, open};
-use bezant_wallet::build::KeyCoin;
+use bezant_wallet::paying::build::KeyCoin;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,7 +78,7 @@ fn transfer(genesis: &Genesis, outpoint: OutPoint, amount: u64) -> Transaction {
     let output = |grains_of| Output { amount: grains(grains_of), lock: owner().hash() };
     let outputs = vec![output(amount / 2), output(amount - amount / 2)];
     let coin = KeyCoin { outpoint, amount: grains(amount), key: &key(200) };
-    bezant_wallet::build::transfer(&genesis.network_id(), &[coin], outputs)
+    bezant_wallet::paying::build::transfer(&genesis.network_id(), &[coin], outputs)
 }
 
 fn certified(genesis: &Genesis, height: u64, block: Block) -> CertifiedBlock {

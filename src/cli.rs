@@ -3,18 +3,12 @@
 mod names;
 mod sim;
 mod testnet;
-mod wallet;
+pub(crate) mod wallet;
 
 pub(crate) use sim::{Mining, MiningScenario, Sim, SimCommand, Twins};
 pub(crate) use testnet::{
     Byzantine, Fault, FaultAdd, FaultClear, Load, Logs, Mine, ModeOrOff, Nodes, Testnet, TestnetTime, Up, Validator,
     ValidatorChange, Wait, milliseconds,
-};
-pub(crate) use wallet::keys as wallet_keys;
-pub(crate) use wallet::{
-    CombineDrafts, Consolidate, Contacts, CreateDraft, Draft, DraftOut, Fee, FinalizeDraft, HashLock, History, Label,
-    Lock, MakeReceipt, Offer, Offline, Password, Pay, Replace, Send, SendDraft, ShowAddress, ShowDraft, ShowLock,
-    SignDraft, Swap, SwapStep, Utxos, VerifyReceipt, Wallet, WhichSwap,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -110,7 +104,7 @@ pub(crate) enum Command {
     Testnet(Testnet),
     /// Keys, balances, transfers
     #[command(subcommand)]
-    Wallet(Box<Wallet>),
+    Wallet(Box<wallet::Wallet>),
     /// Run one node
     #[command(after_help = "Example:\n  bezant node --config node.toml")]
     Node(Node),

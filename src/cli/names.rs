@@ -3,7 +3,7 @@
 
 use bezant_api::home::Home;
 use bezant_wallet::contacts;
-use bezant_wallet::dev::WALLETS_DIR;
+use bezant_wallet::keys::dev::WALLETS_DIR;
 use clap_complete::engine::CompletionCandidate;
 use std::path::{Path, PathBuf};
 

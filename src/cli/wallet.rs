@@ -20,7 +20,7 @@ pub(crate) use swap::{Offer, Swap, SwapStep, WhichSwap};
 use super::{Target, names};
 use crate::output::Failure;
 use bezant_api::types::ReadLevel;
-use bezant_wallet::view;
+use bezant_wallet::coins::view;
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::ArgValueCandidates;
 use std::path::PathBuf;

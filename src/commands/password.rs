@@ -3,9 +3,10 @@
 //! An empty password is refused, a short one is warned of: the cost of making a key of it slows guessing down a few hundred
 //! thousand times, which is nothing against a word of a dictionary. Refusing more would only make scripts write longer bad ones.
 
-use crate::cli::wallet_keys::{Passphrase, Passwd, Restore};
-use crate::cli::{Global, Password};
-use crate::output::Failure;
+use crate::cli::Global;
+use crate::cli::wallet::Password;
+use crate::cli::wallet::keys::{Passphrase, Passwd, Restore};
+use crate::output::{Failure, Outcome};
 use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
@@ -152,10 +153,11 @@ pub(crate) fn mnemonic(arguments: &Restore, global: &Global) -> Result<Zeroizing
     Source { what: "mnemonic", file: Some(Path::new("/dev/stdin")), fd: None }.text().map(Option::unwrap_or_default)
 }
 
-/// A question that is answered with yes or no; `None` when nobody can be asked.
-pub(crate) fn confirm(global: &Global, question: &str) -> Result<Option<bool>, Failure> {
+/// Asks a question that wants a yes. `why` it is asked is for a script, whom nobody can ask; `otherwise` is what was not done then.
+pub(crate) fn confirm(global: &Global, question: &str, why: &str, otherwise: &str) -> Outcome {
     if !may_ask(global) {
-        return Ok(None);
+        let message = format!("{why}, and nobody can be asked; add --yes; {otherwise}");
+        return Err(Failure::new(3, "confirmation-wanted", message));
     }
     eprint!("{question} [y/N] ");
     let _ = io::stderr().flush();
@@ -164,7 +166,10 @@ pub(crate) fn confirm(global: &Global, question: &str) -> Result<Option<bool>, F
         .lock()
         .read_line(&mut answer)
         .map_err(|error| Failure::failed("input", format!("standard input: {error}")))?;
-    Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::new(3, "not-confirmed", format!("not confirmed; {otherwise}"))),
+    }
 }
 
 fn may_ask(global: &Global) -> bool {

@@ -11,15 +11,17 @@ mod receipt;
 mod signers;
 mod swap;
 
-use crate::cli::{Global, Target, Wallet};
+use crate::cli::wallet::Wallet;
+use crate::cli::{Global, Target};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
-use bezant_wallet::build::Sum;
+use bezant_wallet::coins::view::{self, Balance};
 use bezant_wallet::error::WalletError;
-use bezant_wallet::journal::Kind;
-use bezant_wallet::send::{self, FollowOptions, SendOptions, Wait};
+use bezant_wallet::paying::build::Sum;
+use bezant_wallet::paying::follow::{self, FollowOptions, Wait};
+use bezant_wallet::paying::journal::Kind;
+use bezant_wallet::paying::send::{self, SendOptions};
 use bezant_wallet::session::{Session, SessionOptions};
-use bezant_wallet::view::{self, Balance};
 use serde::Serialize;
 use serde_json::json;
 use std::time::Duration;
@@ -72,7 +74,7 @@ pub(crate) async fn transfer_once(global: &Global, net: &str) -> Result<String, 
     let pays = vec![("bob".to_owned(), sum)];
     let plan = send::plan(&session, &alice, &unlocked, &SendOptions::default(), &pays).await?;
     let follow = FollowOptions { wait: Wait::Final, confirmations: None, timeout: TRANSFER_TIMEOUT };
-    let sent = send::submit(session.client()?, &plan.attempt(), follow).await?;
+    let sent = follow::submit(session.client()?, &plan.attempt(), follow).await?;
     let height = sent.height.map_or_else(String::new, |height| format!(" at height {height}"));
     let txid = sent.txid.get(..8).unwrap_or_default();
     Ok(format!("1 BZT from alice to bob is final{height} after {} ms (transaction {txid}…)", sent.elapsed_ms))

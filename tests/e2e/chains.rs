@@ -18,7 +18,7 @@ use bezant_consensus::pow::Pow;
 use bezant_consensus::verify::Verifier;
 use bezant_node::metrics::Metrics;
 use bezant_node::store::{Facts, StateWriter, open};
-use bezant_wallet::build::KeyCoin;
+use bezant_wallet::paying::build::KeyCoin;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -116,7 +116,7 @@ fn transfer(genesis: &Genesis, outpoint: OutPoint, amount: u64) -> Transaction {
     let output = |grains_of| Output { amount: grains(grains_of), lock: owner().hash() };
     let outputs = vec![output(amount / 2), output(amount - amount / 2)];
     let coin = KeyCoin { outpoint, amount: grains(amount), key: &key() };
-    bezant_wallet::build::transfer(&genesis.network_id(), &[coin], outputs)
+    bezant_wallet::paying::build::transfer(&genesis.network_id(), &[coin], outputs)
 }
 
 /// The data directory of a node that does not run; it is filled as if the node had heard of blocks from a peer.

@@ -9,7 +9,7 @@ use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction};
 use bezant_testnet::net::spec::faucet_key;
-use bezant_wallet::build::{KeyCoin, transfer};
+use bezant_wallet::paying::build::{KeyCoin, transfer};
 
 /// Grains of each coin that [`fund`] makes.
 pub(crate) const COIN_GRAINS: u64 = 1_000_000;

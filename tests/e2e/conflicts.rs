@@ -6,7 +6,7 @@ use bezant_api::client::Client;
 use bezant_api::types::TxState;
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
-use bezant_wallet::build::{KeyCoin, transfer};
+use bezant_wallet::paying::build::{KeyCoin, transfer};
 
 /// Pairs of each engine.
 const PAIRS: usize = 200;

@@ -16,9 +16,9 @@ use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::codec::decode;
 use bezant_consensus::ledger::hash::{LockHash, NetworkId, TxId};
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
-use bezant_wallet::dev::NAMES;
-use bezant_wallet::journal::{self, Journal, Kept, Kind};
-use bezant_wallet::keystore;
+use bezant_wallet::keys::dev::NAMES;
+use bezant_wallet::keys::keystore;
+use bezant_wallet::paying::journal::{self, Journal, Kept, Kind};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,7 +158,7 @@ impl World {
             (0..NODES).for_each(|node| drop(net.json(&["testnet", "hashrate", &node.to_string(), "0"])));
         }
         let genesis = bezant_api::genesis::read(&net.dir().join("genesis.toml")).expect("the net has a genesis");
-        let dir = net.dir().join(bezant_wallet::dev::WALLETS_DIR);
+        let dir = net.dir().join(bezant_wallet::keys::dev::WALLETS_DIR);
         let wallet = |name: &&str| {
             let path = keystore::path(&dir, name);
             let lock = keystore::read(&path).expect("an account").lock_hashes()[0];

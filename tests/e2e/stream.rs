@@ -8,7 +8,7 @@ use bezant_api::types::{TxState, TxStatus};
 use bezant_consensus::ledger::hash::NetworkId;
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::transaction::OutPoint;
-use bezant_wallet::build::{KeyCoin, transfer};
+use bezant_wallet::paying::build::{KeyCoin, transfer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;

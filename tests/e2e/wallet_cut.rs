@@ -4,7 +4,7 @@
 use crate::net::{LIMIT, Net, finish, text};
 use crate::unsynced::shadow_library;
 use bezant_consensus::ledger::hash::NetworkId;
-use bezant_wallet::labels::{Labelled, Labels};
+use bezant_wallet::coins::labels::{Labelled, Labels};
 use std::path::Path;
 
 /// What a cut ends the program with.

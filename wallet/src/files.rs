@@ -1,7 +1,11 @@
 //! Files that are whole: after a power cut at any moment a file is as it was before, or as it is to be.
 
+use crate::error::WalletError;
 use std::io::{self, Write};
 use std::path::Path;
+
+#[cfg(test)]
+mod tests;
 
 /// What may be there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +34,26 @@ pub(crate) fn write(path: &Path, contents: &[u8], replaces: Replaces) -> io::Res
     std::fs::File::open(dir)?.sync_all()
 }
 
-/// Writes a new file that only its owner may read, whole or not at all.
+/// Writes what somebody wants in a file of his own, whole or not at all; over another file only by `force`.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] when there is one; else when the system refuses.
-pub fn write_secret(path: &Path, contents: &[u8]) -> io::Result<()> {
-    write(path, contents, Replaces::Nothing)
+/// [`WalletError::Usage`] when there is one, [`WalletError::Failed`] when the system refuses.
+pub fn give(path: &Path, contents: &[u8], force: bool) -> Result<(), WalletError> {
+    let replaces = if force { Replaces::Anything } else { Replaces::Nothing };
+    write(path, contents, replaces).map_err(|error| told(path, &error, "--force overwrites it"))
+}
+
+/// As [`give`], never over another file: that may be the only copy of what is in it.
+///
+/// # Errors
+/// As [`give`].
+pub fn create(path: &Path, contents: &[u8]) -> Result<(), WalletError> {
+    write(path, contents, Replaces::Nothing).map_err(|error| told(path, &error, "name another file"))
+}
+
+fn told(path: &Path, error: &io::Error, next: &str) -> WalletError {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => WalletError::Usage(format!("{} is there already; {next}", path.display())),
+        _ => WalletError::Failed(format!("{} cannot be written: {error}", path.display())),
+    }
 }

@@ -1,6 +1,5 @@
 //! Receipts: asked of a node, checked as if it lied, and kept in files. What proves what is judged in [`bezant_consensus::receipt`].
 
-use crate::files::{self, Replaces};
 use bezant_api::address;
 use bezant_api::client::{Client, ClientError, FollowError, HeadersError};
 use bezant_consensus::ledger::codec::decode;
@@ -132,14 +131,6 @@ pub fn read(file: &Path) -> io::Result<Vec<u8>> {
         std::fs::File::open(file)?.take(limit).read_to_end(&mut text)?;
     }
     Ok(text)
-}
-
-/// Writes a receipt's text to a file, whole or not at all; over another file only by `force`.
-///
-/// # Errors
-/// When the file cannot be written; [`io::ErrorKind::AlreadyExists`] when it is there.
-pub fn write(text: &str, file: &Path, force: bool) -> io::Result<()> {
-    files::write(file, text.as_bytes(), if force { Replaces::Anything } else { Replaces::Nothing })
 }
 
 /// What a receipt proves, for programs. Amounts are grains in decimal.

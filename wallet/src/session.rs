@@ -1,10 +1,10 @@
 //! One net as a wallet command sees it: its genesis, its nodes, and whose wallets are at hand.
 
 use crate::contacts::{self, Contact};
-use crate::dev::WALLETS_DIR;
 use crate::error::WalletError;
-use crate::journal::Journal;
-use crate::keystore::{self, WalletFile};
+use crate::keys::dev::WALLETS_DIR;
+use crate::keys::keystore::{self, WalletFile};
+use crate::paying::journal::Journal;
 use crate::uri::{self, PaymentUri};
 use bezant_api::client::Client;
 use bezant_api::home::{GENESIS_FILE, Home};

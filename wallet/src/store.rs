@@ -1,7 +1,7 @@
 //! A wallet's database: what cannot be had again when it is lost.
 //!
-//! One SQLite file, `NAME.db` beside `NAME.json`, readable by its owner only: the journal of payments ([`crate::journal`]), the
-//! coins that are locked and what things are called ([`crate::labels`]). Each commit is synced, and so is the directory, so
+//! One SQLite file, `NAME.db` beside `NAME.json`, readable by its owner only: the journal of payments ([`crate::paying::journal`]), the
+//! coins that are locked and what things are called ([`crate::coins::labels`]). Each commit is synced, and so is the directory, so
 //! that a power cut at any moment leaves the file as it was before a commit or after it.
 //!
 //! **Versions.** `user_version` counts the steps of [`STEPS`] that a file has seen. An older file is brought up to date when it is

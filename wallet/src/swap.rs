@@ -23,13 +23,14 @@
 pub mod seen;
 pub mod terms;
 
-use crate::build::Sum;
 use crate::error::WalletError;
-use crate::files::{self, Replaces};
-use crate::keystore::WalletFile;
-use crate::purse::{self, Known};
-use crate::send::{self, Prepared, SendOptions};
+use crate::files;
+use crate::keys::keystore::WalletFile;
+use crate::paying::build::Sum;
+use crate::paying::purse::{self, Known};
+use crate::paying::send::{self, Prepared, SendOptions};
 use crate::session::{Found, Session};
+use bezant_api::client::News;
 use bezant_api::event::EventKind;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::hash::LockHash;
@@ -103,10 +104,9 @@ pub fn read(file: &Path) -> Result<Terms, WalletError> {
 /// Writes an offer's file; it is on the disk afterwards. There must be none yet.
 ///
 /// # Errors
-/// When the system refuses.
+/// As [`files::create`].
 pub fn write(terms: &Terms, file: &Path) -> Result<(), WalletError> {
-    files::write(file, terms.to_text().as_bytes(), Replaces::Nothing)
-        .map_err(|error| WalletError::Failed(format!("{}: {error}", file.display())))
+    files::create(file, terms.to_text().as_bytes())
 }
 
 /// New terms: what a maker's wallet pays on one net and gets on another, and with whom. The key is the wallet's newest on the net where
@@ -275,18 +275,13 @@ impl Swap {
     ) -> Result<State, WalletError> {
         let client = self.session(net).client()?;
         let wait = async {
-            let mut events = client.events(None).await?;
+            let mut news = News::new(client).await?;
             loop {
                 let state = self.state(net).await?;
                 if is_good(&state) {
                     return Ok(state);
                 }
-                if client.url() != events.url() {
-                    events = client.events(None).await?;
-                } else if !changed(&mut events).await {
-                    client.move_on();
-                    events = client.events(None).await?;
-                }
+                news.wait(Some(RECHECK), EventKind::concerns_chain).await?;
             }
         };
         match timeout(limit, wait).await {
@@ -381,24 +376,4 @@ pub struct Party {
     pub paying: Found,
     /// Its wallet on the net where it is paid.
     pub paid: Found,
-}
-
-/// Waits until something happened on the chain, or [`RECHECK`] has passed; false when the stream has ended.
-async fn changed(events: &mut bezant_api::client::Events) -> bool {
-    let wait = async {
-        loop {
-            match events.next().await.map(|event| event.kind) {
-                None => return false,
-                Some(
-                    EventKind::Block { .. }
-                    | EventKind::Reorg { .. }
-                    | EventKind::FinalityBroken { .. }
-                    | EventKind::Snapshot { .. }
-                    | EventKind::Gap { .. },
-                ) => return true,
-                Some(_) => {}
-            }
-        }
-    };
-    timeout(RECHECK, wait).await.unwrap_or(true)
 }

@@ -4,8 +4,8 @@
 //! percent-encoded UTF-8, within the limits of labels. A parameter that this program does not know is passed over, unless its name
 //! begins with `req-`: then the URI asks for something that would not be done, and is refused. No parameter stands twice.
 
+use crate::coins::labels;
 use crate::error::WalletError;
-use crate::labels;
 use bezant_consensus::ledger::amount::Amount;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 

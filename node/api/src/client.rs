@@ -4,7 +4,7 @@
 //! be reached, does not answer in time or has too much to do; what a node refuses is refused. Every method it repeats that way may be repeated:
 //! the same transaction submitted twice is one transaction. `dev_*` methods go to one node and are never repeated.
 
-use crate::event::{EVENTS_NOTIFICATION, Event};
+use crate::event::{EVENTS_NOTIFICATION, Event, EventKind};
 use crate::fault::{DevLinksParams, DevNoteParams};
 use crate::methods::{BUSY, INTERNAL, NOT_FOUND};
 use crate::types::{
@@ -312,6 +312,56 @@ impl Events {
                 Err(error) => tracing::debug!(%error, notification = EVENTS_NOTIFICATION, "event not understood"),
             }
         }
+    }
+}
+
+/// Events of whichever node a client asks: when it moves on to another node, that one is listened to.
+#[derive(Debug)]
+pub struct News<'a> {
+    client: &'a Client,
+    events: Events,
+}
+
+impl<'a> News<'a> {
+    /// Listens to the node that the client asks.
+    ///
+    /// # Errors
+    /// As [`Client::events`].
+    pub async fn new(client: &'a Client) -> Result<News<'a>, ClientError> {
+        Ok(News { client, events: client.events(None).await? })
+    }
+
+    /// Waits until something happens that `is_news`, or `limit` has passed, or the client asks another node than before, because this
+    /// one has gone or did not answer. Whatever the reason: ask again.
+    ///
+    /// # Errors
+    /// As [`Client::events`], when another node is to be listened to.
+    pub async fn wait(
+        &mut self,
+        limit: Option<Duration>,
+        is_news: impl Fn(&EventKind) -> bool,
+    ) -> Result<(), ClientError> {
+        if self.client.url() == self.events.url() {
+            let news = async {
+                loop {
+                    match self.events.next().await {
+                        None => return false,
+                        Some(event) if is_news(&event.kind) => return true,
+                        Some(_) => {}
+                    }
+                }
+            };
+            let is_there = match limit {
+                Some(limit) => tokio::time::timeout(limit, news).await.unwrap_or(true),
+                None => news.await,
+            };
+            if is_there {
+                return Ok(());
+            }
+            self.client.move_on();
+        }
+        self.events = self.client.events(None).await?;
+        Ok(())
     }
 }
 

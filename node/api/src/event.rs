@@ -307,3 +307,18 @@ pub enum EventKind {
         what: String,
     },
 }
+
+impl EventKind {
+    /// Whether the active chain, or what is final of it, may be another after this.
+    #[must_use]
+    pub fn concerns_chain(&self) -> bool {
+        matches!(
+            self,
+            EventKind::Block { .. }
+                | EventKind::Reorg { .. }
+                | EventKind::FinalityBroken { .. }
+                | EventKind::Snapshot { .. }
+                | EventKind::Gap { .. }
+        )
+    }
+}

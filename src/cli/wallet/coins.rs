@@ -1,6 +1,6 @@
 //! `wallet address`, `utxos`, `history`, `label`, `contacts` and `consolidate`.
 
-use super::paying::{Fee, Following};
+use super::paying::Sending;
 use super::{Password, Read, Which};
 use crate::cli::{Target, names};
 use bezant_consensus::ledger::amount::Amount;
@@ -150,15 +150,11 @@ pub(crate) struct Consolidate {
     /// At most this many coins, the smallest first
     #[arg(long, value_name = "N", env = "BEZANT_MAX")]
     pub(crate) max: Option<usize>,
-    #[command(flatten)]
-    pub(crate) fee: Fee,
-    #[command(flatten)]
-    pub(crate) following: Following,
     /// Plan and sign, but send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    pub(crate) password: Password,
+    pub(crate) sending: Sending,
     #[command(flatten)]
     pub(crate) target: Target,
 }

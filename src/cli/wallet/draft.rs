@@ -3,7 +3,7 @@
 use super::Password;
 use super::paying::{Following, payments};
 use crate::cli::{Net, Target};
-use bezant_wallet::build::Sum;
+use bezant_wallet::paying::build::Sum;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 

@@ -2,7 +2,7 @@
 
 use super::Password;
 use crate::cli::{Target, duration};
-use bezant_wallet::discover::GAP;
+use bezant_wallet::keys::discover::GAP;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;

@@ -2,9 +2,10 @@
 
 use super::Password;
 use crate::cli::{Target, duration, names};
-use bezant_wallet::build::Sum;
 use bezant_wallet::error::WalletError;
-use bezant_wallet::send::{self, FollowOptions, Wait};
+use bezant_wallet::paying::build::Sum;
+use bezant_wallet::paying::fee;
+use bezant_wallet::paying::follow::{FollowOptions, Wait};
 use bezant_wallet::uri::{self, PaymentUri};
 use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCandidates;
@@ -50,7 +51,7 @@ pub(crate) struct Fee {
 impl Fee {
     /// What was asked for, unless it looks like a mistake on a net whose own minimum is `least`.
     pub(crate) fn rate(&self, least: u64) -> Result<Option<u64>, WalletError> {
-        send::check_fee_rate(self.fee_rate, least, self.allow_high_fee)
+        fee::check_rate(self.fee_rate, least, self.allow_high_fee)
     }
 }
 
@@ -72,6 +73,17 @@ impl Following {
     }
 }
 
+/// What every command takes that signs and sends.
+#[derive(Args, Debug)]
+pub(crate) struct Sending {
+    #[command(flatten)]
+    pub(crate) fee: Fee,
+    #[command(flatten)]
+    pub(crate) following: Following,
+    #[command(flatten)]
+    pub(crate) password: Password,
+}
+
 /// `wallet send`.
 #[derive(Args, Debug)]
 pub(crate) struct Send {
@@ -87,16 +99,12 @@ pub(crate) struct Send {
     /// One of several recipients, and how much in BZT; may be given several times, all are paid in one transaction
     #[arg(long, value_name = "ADDRESS|NAME=AMOUNT", conflicts_with = "to", env = "BEZANT_PAY")]
     pub(crate) pay: Vec<String>,
-    #[command(flatten)]
-    pub(crate) fee: Fee,
     /// Spend exactly this coin; may be given several times
     #[arg(long, value_name = "TXID:N", env = "BEZANT_COIN")]
     pub(crate) coin: Vec<String>,
     /// From a hash lock: a file with the preimage, 64 hex digits; may be given several times
     #[arg(long, value_name = "FILE", env = "BEZANT_PREIMAGE_FILE")]
     pub(crate) preimage_file: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) following: Following,
     /// Proof of work: confirmations that count as final for this call
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..), env = "BEZANT_CONFIRMATIONS")]
     pub(crate) confirmations: Option<u64>,
@@ -113,7 +121,7 @@ pub(crate) struct Send {
     #[arg(long, value_name = "KEY", env = "BEZANT_ID")]
     pub(crate) id: Option<String>,
     #[command(flatten)]
-    pub(crate) password: Password,
+    pub(crate) sending: Sending,
     #[command(flatten)]
     pub(crate) target: Target,
 }
@@ -127,13 +135,9 @@ pub(crate) struct Pay {
     /// The wallet that pays
     #[arg(long, value_name = "WALLET", env = "BEZANT_FROM", add = ArgValueCandidates::new(names::wallets))]
     pub(crate) from: String,
-    #[command(flatten)]
-    pub(crate) fee: Fee,
     /// Name of this round: the same file is paid once for each [default: a digest of who gets how much]
     #[arg(long, value_name = "KEY", env = "BEZANT_ID")]
     pub(crate) id: Option<String>,
-    #[command(flatten)]
-    pub(crate) following: Following,
     /// Show who would be paid, the fee and what would be left, but send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -141,7 +145,7 @@ pub(crate) struct Pay {
     #[arg(short, long)]
     pub(crate) yes: bool,
     #[command(flatten)]
-    pub(crate) password: Password,
+    pub(crate) sending: Sending,
     #[command(flatten)]
     pub(crate) target: Target,
 }
@@ -155,15 +159,11 @@ pub(crate) struct Replace {
     /// The wallet that sent it [default: whichever of yours did, or of the net's accounts]
     #[arg(long, value_name = "WALLET", env = "BEZANT_FROM", add = ArgValueCandidates::new(names::wallets))]
     pub(crate) from: Option<String>,
-    #[command(flatten)]
-    pub(crate) fee: Fee,
-    #[command(flatten)]
-    pub(crate) following: Following,
     /// Sign and ask a node whether it would take it, but send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    pub(crate) password: Password,
+    pub(crate) sending: Sending,
     #[command(flatten)]
     pub(crate) target: Target,
 }

@@ -1,7 +1,6 @@
 //! `wallet swap …`.
 
-use super::Password;
-use super::paying::{Fee, Following};
+use super::paying::Sending;
 use crate::cli::{Target, duration};
 use bezant_consensus::ledger::amount::Amount;
 use clap::{Args, Subcommand};
@@ -89,15 +88,11 @@ pub(crate) struct Offer {
     /// When you may take back what you paid; the other one may after half of it [default: what the nets' finality wants]
     #[arg(long, value_name = "DUR", value_parser = duration, env = "BEZANT_REFUND_AFTER")]
     pub(crate) refund_after: Option<Duration>,
-    #[command(flatten)]
-    pub(crate) fee: Fee,
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,
     #[command(flatten)]
-    pub(crate) following: Following,
-    #[command(flatten)]
-    pub(crate) password: Password,
+    pub(crate) sending: Sending,
 }
 
 /// `wallet swap accept`, `redeem` and `refund`.
@@ -108,13 +103,9 @@ pub(crate) struct SwapStep {
     /// Your wallet [default: whichever of yours is a party, or of the nets' accounts]
     #[arg(long, value_name = "WALLET", env = "BEZANT_WALLET")]
     pub(crate) wallet: Option<String>,
-    #[command(flatten)]
-    pub(crate) fee: Fee,
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,
     #[command(flatten)]
-    pub(crate) following: Following,
-    #[command(flatten)]
-    pub(crate) password: Password,
+    pub(crate) sending: Sending,
 }

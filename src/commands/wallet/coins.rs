@@ -2,19 +2,21 @@
 
 use super::keys::unlock;
 use super::{bzt, session};
-use crate::cli::{Consolidate, Global, Label, Utxos};
+use crate::cli::Global;
+use crate::cli::wallet::{Consolidate, Label, Utxos};
 use crate::output::{Failure, Outcome, Output, table};
 use bezant_api::types::ReadLevel;
 use bezant_consensus::ledger::transaction::OutPoint;
-use bezant_wallet::consolidate::{self, Options, Plan};
-use bezant_wallet::frozen;
-use bezant_wallet::journal::{Entry, Journal};
-use bezant_wallet::labels::{self, Labelled, Labels};
-use bezant_wallet::receipt;
-use bezant_wallet::repeat;
-use bezant_wallet::send::{self, FollowOptions, Sent, Wait};
+use bezant_wallet::coins::frozen;
+use bezant_wallet::coins::labels::{self, Labelled, Labels};
+use bezant_wallet::coins::view::{self, CoinState, Utxo};
+use bezant_wallet::files;
+use bezant_wallet::paying::consolidate::{self, Options, Plan};
+use bezant_wallet::paying::follow::{self, FollowOptions, Sent, Wait};
+use bezant_wallet::paying::journal::{Entry, Journal};
+use bezant_wallet::paying::rehearse;
+use bezant_wallet::paying::repeat;
 use bezant_wallet::session::{Found, Recipient, Session};
-use bezant_wallet::view::{self, CoinState, Utxo};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -191,12 +193,7 @@ fn export(session: &Session, found: &Found, file: &Path, force: bool, output: &O
         }
         return if text.is_empty() { Ok(()) } else { output.line(text.trim_end()) };
     }
-    receipt::write(&text, file, force).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Failure::usage(format!("{} is there already; --force overwrites it", file.display()))
-        }
-        _ => Failure::failed("file", format!("{} cannot be written: {error}", file.display())),
-    })?;
+    files::give(file, text.as_bytes(), force)?;
     let lines = text.lines().count();
     output.result(&json!({ "file": file, "lines": lines }), || format!("{lines} lines written to {}", file.display()))
 }
@@ -220,32 +217,32 @@ fn import(session: &Session, found: &Found, file: &Path, output: &Output) -> Out
 pub(super) async fn consolidate(arguments: &Consolidate, global: &Global, output: &Output) -> Outcome {
     let session = session(&arguments.target, global).await?;
     let found = session.wallet(&arguments.from)?;
-    let unlocked = unlock(&found, &arguments.password, global)?;
+    let unlocked = unlock(&found, &arguments.sending.password, global)?;
     let options = Options {
         below: arguments.below,
         max: arguments.max,
-        fee_rate: arguments.fee.rate(session.genesis().ledger.relay_fee_rate_min)?,
+        fee_rate: arguments.sending.fee.rate(session.genesis().ledger.relay_fee_rate_min)?,
         reserved: Journal::read(&found.path, session.network())?.reserved()?,
     };
     let plan = consolidate::plan(&session, &found, &unlocked, &options).await?;
     drop(unlocked);
     let client = session.client()?;
     for attempt in &plan.attempts {
-        send::rehearse(client, &attempt.transaction).await?;
+        rehearse::one(client, &attempt.transaction).await?;
     }
     if arguments.dry_run {
-        return joined(&plan, &plan.attempts.iter().map(send::dry_run).collect::<Vec<_>>(), output);
+        return joined(&plan, &plan.attempts.iter().map(follow::dry_run).collect::<Vec<_>>(), output);
     }
     let to = *found.wallet.lock_hashes().last().expect("a wallet has an address");
     let to = Recipient { lock: to, address: session.address(&to), name: None };
-    let entry = |attempt: &bezant_wallet::journal::Attempt| {
-        let sum = bezant_wallet::build::Sum::Exactly(attempt.change);
+    let entry = |attempt: &bezant_wallet::paying::journal::Attempt| {
+        let sum = bezant_wallet::paying::build::Sum::Exactly(attempt.change);
         Entry { id: None, asked: repeat::asked([(&to, sum)]), attempt: attempt.clone() }
     };
     let entries: Vec<Entry> = plan.attempts.iter().map(entry).collect();
     let mut journal = Journal::open(&found.path, session.network())?;
     journal.add(&entries)?;
-    let follow = arguments.following.options();
+    let follow = arguments.sending.following.options();
     let mut sent: Vec<Sent> = Vec::new();
     // All are handed over before one is waited for.
     for wait in [Wait::Pool, follow.wait] {

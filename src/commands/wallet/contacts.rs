@@ -2,14 +2,15 @@
 
 use super::keys::add_address;
 use super::{one_or_all, session};
-use crate::cli::{Contacts, Global, ShowAddress};
+use crate::cli::Global;
+use crate::cli::wallet::{Contacts, ShowAddress};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, qr, table};
+use bezant_wallet::coins::labels;
+use bezant_wallet::coins::view::{self, Addresses};
 use bezant_wallet::contacts;
-use bezant_wallet::labels;
 use bezant_wallet::session::Place;
 use bezant_wallet::uri::PaymentUri;
-use bezant_wallet::view::{self, Addresses};
 use serde_json::json;
 
 pub(super) async fn run(command: Contacts, global: &Global, output: &Output) -> Outcome {

@@ -3,23 +3,25 @@
 use super::paying::print_sent;
 use super::signers;
 use super::{bzt, session};
-use crate::cli::{
-    CombineDrafts, CreateDraft, Draft as Command, DraftOut, FinalizeDraft, Global, Offline, SendDraft, ShowDraft,
-    SignDraft,
+use crate::cli::Global;
+use crate::cli::wallet::{
+    CombineDrafts, CreateDraft, Draft as Command, DraftOut, FinalizeDraft, Offline, SendDraft, ShowDraft, SignDraft,
 };
 use crate::commands::{net, password};
 use crate::output::{Failure, Outcome, Output};
 use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::hash::LockHash;
-use bezant_wallet::build;
-use bezant_wallet::draft::create::{Created, Stage, create};
-use bezant_wallet::draft::summary::{Summary, summary};
-use bezant_wallet::draft::{self, Draft, DraftError};
 use bezant_wallet::error::WalletError;
-use bezant_wallet::journal::{self, Journal};
-use bezant_wallet::preimage;
-use bezant_wallet::purse::Known;
-use bezant_wallet::send::{SendOptions, fee_rate_bound};
+use bezant_wallet::files;
+use bezant_wallet::locks::draft::create::{Created, Stage, create};
+use bezant_wallet::locks::draft::summary::{Summary, summary};
+use bezant_wallet::locks::draft::{self, Draft, DraftError};
+use bezant_wallet::locks::preimage;
+use bezant_wallet::paying::build;
+use bezant_wallet::paying::fee;
+use bezant_wallet::paying::journal::{self, Journal};
+use bezant_wallet::paying::purse::Known;
+use bezant_wallet::paying::send::SendOptions;
 use bezant_wallet::session::{Found, Session, SessionOptions};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -135,28 +137,11 @@ fn confirm(session: &Session, yes: bool, global: &Global) -> Outcome {
     if yes || session.genesis().dev {
         return Ok(());
     }
-    match password::confirm(global, "Sign this?")? {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::new(3, "not-confirmed", "not confirmed; nothing was signed")),
-        None => {
-            let message = "a signature outside dev nets wants a confirmation, and nobody can be asked; add --yes; nothing was signed";
-            Err(Failure::new(3, "confirmation-wanted", message))
-        }
-    }
+    password::confirm(global, "Sign this?", "a signature outside dev nets wants a confirmation", "nothing was signed")
 }
 
 fn refuse_high_fee(draft: &Draft, session: &Session, is_allowed: bool) -> Outcome {
-    let bound = fee_rate_bound(session.genesis().ledger.relay_fee_rate_min);
-    let most = u64::try_from(u128::from(draft.bytes()) * u128::from(bound) / 1_000).unwrap_or(u64::MAX);
-    if is_allowed || draft.fee().grains() <= most {
-        return Ok(());
-    }
-    let most = bzt(&most.to_string());
-    let message = format!(
-        "the fee of {} BZT is above {most}, {bound} grains per 1000 bytes: a mistake, or a lie about the coins; if it is meant, add --allow-high-fee",
-        draft.fee()
-    );
-    Err(Failure::new(3, "fee-too-high", message))
+    Ok(fee::check(draft.fee(), draft.bytes(), session.genesis().ledger.relay_fee_rate_min, is_allowed)?)
 }
 
 /// Writes a draft to a file, or prints it.
@@ -167,7 +152,7 @@ fn give(draft: &Draft, summary: Option<&Summary>, out: &DraftOut, output: &Outpu
         value["draft"] = Value::String(text.clone());
         return output.result(&value, || text.trim_end().to_owned());
     };
-    draft::write(&text, file, out.force)?;
+    files::give(file, text.as_bytes(), out.force)?;
     value["file"] = json!(file);
     output.result(&value, || format!("written to {}", file.display()))
 }
@@ -184,7 +169,7 @@ async fn finalize(options: &FinalizeDraft, global: &Global, output: &Output) -> 
     let hex = hex::encode(encode(&transaction));
     let mut value = json!({ "txid": draft.txid().to_string(), "hex": hex });
     let Some(file) = &options.out.out else { return output.result(&value, || hex) };
-    draft::write(&format!("{hex}\n"), file, options.out.force)?;
+    files::give(file, format!("{hex}\n").as_bytes(), options.out.force)?;
     value["file"] = json!(file);
     output.result(&value, || format!("{}\nwritten to {}", draft.txid(), file.display()))
 }

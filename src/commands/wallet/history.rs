@@ -5,17 +5,17 @@ use crate::cli;
 use crate::cli::Global;
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
-use bezant_api::client::{Client, Events};
+use bezant_api::client::{Client, News};
 use bezant_api::event::EventKind;
-use bezant_wallet::history::{self, Entry, EntryState, History, Synced};
-use bezant_wallet::receipt;
+use bezant_wallet::coins::history::{self, Entry, EntryState, History, Synced};
+use bezant_wallet::files;
 use bezant_wallet::session::Session;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 /// A node may say "block" a moment before its own index knows the transactions in it, so it is asked again after this.
 const RECHECK: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ const FAILED_MAX: usize = 10;
 /// Lines that are remembered while history is followed, so that each change is told once; the oldest are forgotten.
 const SHOWN_MAX: usize = 20_000;
 
-pub(super) async fn run(arguments: &cli::History, global: &Global, output: &Output) -> Outcome {
+pub(super) async fn run(arguments: &cli::wallet::History, global: &Global, output: &Output) -> Outcome {
     let to_stdout = arguments.csv.as_deref() == Some(Path::new("-"));
     if to_stdout && output.json {
         return Err(Failure::usage("--csv prints lines of its own; leave --json out, or name a file"));
@@ -50,12 +50,7 @@ pub(super) async fn run(arguments: &cli::History, global: &Global, output: &Outp
         None => output.result(&json!({ "history": lines }), || text(&lines)),
         Some(_) if to_stdout => output.line(history::csv(&lines).trim_end()),
         Some(file) => {
-            receipt::write(&history::csv(&lines), file, arguments.force).map_err(|error| match error.kind() {
-                std::io::ErrorKind::AlreadyExists => {
-                    Failure::usage(format!("{} is there already; --force overwrites it", file.display()))
-                }
-                _ => Failure::failed("file", format!("{} cannot be written: {error}", file.display())),
-            })?;
+            files::give(file, history::csv(&lines).as_bytes(), arguments.force)?;
             let count = lines.len();
             output.result(&json!({ "file": file, "lines": count }), || {
                 format!("{count} lines written to {}", file.display())
@@ -95,7 +90,7 @@ impl Followed {
     /// All lines that were asked for.
     async fn first(
         &mut self,
-        arguments: &cli::History,
+        arguments: &cli::wallet::History,
         session: &Session,
         output: &Output,
     ) -> Result<Vec<Entry>, Failure> {
@@ -153,23 +148,17 @@ impl Followed {
 }
 
 /// Prints what there is, and then what happens, until no node answers any more.
-async fn follow(arguments: &cli::History, session: &Session, all: &mut [Followed], output: &Output) -> Outcome {
+async fn follow(arguments: &cli::wallet::History, session: &Session, all: &mut [Followed], output: &Output) -> Outcome {
     let client = session.client()?;
     // Listened to first, so that nothing happens between the first look and the second.
-    let mut events = client.events(None).await?;
+    let mut events = News::new(client).await?;
     for one in all.iter_mut() {
         let lines = one.first(arguments, session, output).await?;
         lines.iter().try_for_each(|entry| tell(entry, output))?;
     }
     let (mut recheck, mut failed) = (false, 0);
     loop {
-        if client.url() != events.url() {
-            // The questions are answered by another node than the one that is listened to: listen there.
-            events = client.events(None).await?;
-        } else if !something(&mut events, recheck).await {
-            client.move_on();
-            events = client.events(None).await?;
-        }
+        events.wait(recheck.then_some(RECHECK), concerns_lines).await?;
         sleep(GATHER).await;
         recheck = false;
         for one in all.iter_mut() {
@@ -190,26 +179,9 @@ async fn follow(arguments: &cli::History, session: &Session, all: &mut [Followed
     }
 }
 
-/// Waits for an event after which lines may change, or, to look again, for a moment; false when the node has gone.
-async fn something(events: &mut Events, recheck: bool) -> bool {
-    let wait = async {
-        loop {
-            match events.next().await.map(|event| event.kind) {
-                None => return false,
-                Some(
-                    EventKind::Block { .. }
-                    | EventKind::Reorg { .. }
-                    | EventKind::FinalityBroken { .. }
-                    | EventKind::Pooled { .. }
-                    | EventKind::Dropped { .. }
-                    | EventKind::Snapshot { .. }
-                    | EventKind::Gap { .. },
-                ) => return true,
-                Some(_) => {}
-            }
-        }
-    };
-    if recheck { timeout(RECHECK, wait).await.unwrap_or(true) } else { wait.await }
+/// Whether lines may change after this.
+fn concerns_lines(event: &EventKind) -> bool {
+    matches!(event, EventKind::Pooled { .. } | EventKind::Dropped { .. }) || event.concerns_chain()
 }
 
 fn amount(entry: &Entry) -> String {

@@ -7,18 +7,19 @@ mod unlock;
 pub(super) use unlock::{file_key, unlock};
 
 use super::{bzt, session};
-use crate::cli::wallet_keys::{Discover, KeysCommand, Restore, WalletNew};
-use crate::cli::{Global, Password};
+use crate::cli::Global;
+use crate::cli::wallet::Password;
+use crate::cli::wallet::keys::{Discover, KeysCommand, Restore, WalletNew};
 use crate::commands::{net, password};
 use crate::output::{Failure, Outcome, Output, table};
 use bezant_api::types::ReadLevel;
-use bezant_wallet::discover::{self, Discovery};
+use bezant_wallet::coins::view::{self, Listed};
 use bezant_wallet::error::WalletError;
-use bezant_wallet::keystore::{self, Cost, WalletFile};
-use bezant_wallet::mnemonic::{Mnemonic, WordCount};
+use bezant_wallet::keys::discover::{self, Discovery};
+use bezant_wallet::keys::keystore::{self, Cost, WalletFile};
+use bezant_wallet::keys::mnemonic::{Mnemonic, WordCount};
+use bezant_wallet::keys::slip10;
 use bezant_wallet::session::{Found, Session};
-use bezant_wallet::slip10;
-use bezant_wallet::view::{self, Listed};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -102,12 +103,7 @@ async fn new(arguments: &WalletNew, global: &Global, output: &Output) -> Outcome
 
 fn write_words(file: &Path, words: &str) -> Outcome {
     let text = zeroize::Zeroizing::new(format!("{words}\n"));
-    bezant_wallet::write_secret(file, text.as_bytes()).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Failure::usage(format!("{} is there already; name a new file for the words", file.display()))
-        }
-        _ => Failure::failed("file", format!("{}: {error}; no wallet was made", file.display())),
-    })
+    Ok(bezant_wallet::files::create(file, text.as_bytes())?)
 }
 
 /// Where the keys of a wallet's addresses are in the tree of its secret, without the last step.
@@ -218,7 +214,7 @@ fn list(session: Option<&Session>, global: &Global, output: &Output) -> Outcome 
             Err(error) => output.remark(&format!("warning: {error}")),
         }
     }
-    for name in bezant_wallet::dev::NAMES {
+    for name in bezant_wallet::keys::dev::NAMES {
         let account = session.and_then(|session| session.wallet(name).ok());
         all.extend(account.filter(|found| found.wallet.is_dev()).map(|found| (view::listed(&found), None)));
     }

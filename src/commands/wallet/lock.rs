@@ -1,19 +1,20 @@
 //! `bezant wallet lock …`.
 
 use super::{one_or_all, session};
-use crate::cli::{Global, HashLock, Lock as Command, ShowLock, Target};
+use crate::cli::wallet::{HashLock, Lock as Command, ShowLock};
+use crate::cli::{Global, Target};
 use crate::output::{Failure, Outcome, Output};
 use bezant_api::client::ClientError;
 use bezant_consensus::ledger::hash::sha256;
 use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::units::Height;
 use bezant_wallet::error::WalletError;
-use bezant_wallet::keystore::{self, WalletFile};
-use bezant_wallet::policy::make::Maker;
-use bezant_wallet::policy::satisfy::{Moment, satisfy};
-use bezant_wallet::policy::{Display, keys_min, words};
-use bezant_wallet::preimage;
-use bezant_wallet::purse::{self, Known};
+use bezant_wallet::keys::keystore::{self, WalletFile};
+use bezant_wallet::locks::policy::make::Maker;
+use bezant_wallet::locks::policy::satisfy::{Moment, satisfy};
+use bezant_wallet::locks::policy::{Display, keys_min, words};
+use bezant_wallet::locks::preimage;
+use bezant_wallet::paying::purse::{self, Known};
 use bezant_wallet::session::Session;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -127,7 +128,7 @@ async fn show(options: &ShowLock, global: &Global, output: &Output) -> Outcome {
 
 async fn shown(session: &Session, known: &Known, lock: &Lock, wallet: Option<String>) -> Result<Shown, Failure> {
     let hash = lock.hash();
-    let filled = bezant_wallet::policy::fill(lock, &known.means.locks);
+    let filled = bezant_wallet::locks::policy::fill(lock, &known.means.locks);
     let names = |lock: &bezant_consensus::ledger::hash::LockHash| known.name_or_address(session, lock);
     let now = match moment(session, &filled).await {
         Ok(moment) => Some((moment, satisfy(&filled, &known.means, &moment).err())),

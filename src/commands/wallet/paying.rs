@@ -2,22 +2,25 @@
 
 use super::signers::{self, known};
 use super::{bzt, session};
-use crate::cli::{Global, Password, Pay, Replace, Send};
+use crate::cli::Global;
+use crate::cli::wallet::{Password, Pay, Replace, Send};
 use crate::commands::password;
 use crate::output::{Failure, Outcome, Output, table};
 use bezant_api::types::ReadLevel;
 use bezant_consensus::ledger::transaction::OutPoint;
-use bezant_wallet::build::{self, Sum};
+use bezant_wallet::coins::labels::{self, Labelled};
+use bezant_wallet::coins::view;
 use bezant_wallet::error::WalletError;
-use bezant_wallet::journal::{self, Attempt, Entry, Journal, Kept, Kind};
-use bezant_wallet::labels::{self, Labelled};
-use bezant_wallet::payout::{self, Payout};
-use bezant_wallet::purse::Known;
-use bezant_wallet::repeat;
-use bezant_wallet::replace;
-use bezant_wallet::send::{self, FollowOptions, Plan, Prepared, SendOptions, Sent, Wait};
+use bezant_wallet::paying::build::{self, Sum};
+use bezant_wallet::paying::follow::{self, FollowOptions, Sent, Wait};
+use bezant_wallet::paying::journal::{self, Attempt, Entry, Journal, Kept, Kind};
+use bezant_wallet::paying::payout::{self, Payout};
+use bezant_wallet::paying::purse::Known;
+use bezant_wallet::paying::rehearse;
+use bezant_wallet::paying::repeat;
+use bezant_wallet::paying::replace;
+use bezant_wallet::paying::send::{self, Plan, Prepared, SendOptions};
 use bezant_wallet::session::{Found, Session};
-use bezant_wallet::view;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -34,27 +37,27 @@ pub(super) async fn send(arguments: &Send, global: &Global, output: &Output) -> 
     let to = pays.iter().map(|(to, _)| session.recipient(to)).collect::<Result<Vec<_>, WalletError>>()?;
     let asked = repeat::asked(to.iter().zip(pays.iter().map(|(_, sum)| *sum)));
     let found = session.wallet(&arguments.from)?;
-    let follow = FollowOptions { confirmations: arguments.confirmations, ..arguments.following.options() };
+    let follow = FollowOptions { confirmations: arguments.confirmations, ..arguments.sending.following.options() };
     let what = words(&pays);
     let reserved = match kept_before(&session, &found, arguments, asked)? {
         Before::Kept(kept) => return repeated(&session, &kept, arguments.dry_run, follow, &what, output).await,
         Before::Nothing(reserved) => reserved,
     };
-    let fee_rate = arguments.fee.rate(session.genesis().ledger.relay_fee_rate_min)?;
+    let fee_rate = arguments.sending.fee.rate(session.genesis().ledger.relay_fee_rate_min)?;
     let options = SendOptions { fee_rate, coins: arguments.coin.clone(), reserved };
     let known = known(&session, &found, &arguments.preimage_file)?;
     let prepared = send::prepare(&session, &found, &known, &options, &[pays]).await?;
     if found.wallet.is_watching() {
         tell_signers(&known, &prepared, output);
     }
-    let plan = sign(&session, &known, prepared, &arguments.password, global)?.remove(0);
+    let plan = sign(&session, &known, prepared, &arguments.sending.password, global)?.remove(0);
     let client = session.client()?;
     if arguments.dry_run || arguments.id.is_some() {
         // An id is bound to its first transaction for ever: better one that is taken.
-        send::rehearse(client, &plan.built.transaction).await?;
+        rehearse::one(client, &plan.built.transaction).await?;
     }
     if arguments.dry_run {
-        return print_sent(&plan.dry_run(), &what, output);
+        return print_sent(&follow::dry_run(&plan.attempt()), &what, output);
     }
     confirm(std::slice::from_ref(&plan), arguments.yes, global)?;
     let entry = Entry { id: arguments.id.clone(), asked, attempt: plan.attempt() };
@@ -67,7 +70,7 @@ pub(super) async fn send(arguments: &Send, global: &Global, output: &Output) -> 
         labels::set(&found.path, session.network(), &[(Labelled::Transaction(txid), note)])?;
     }
     tell_waiting(&entry.attempt.transaction.id().to_string(), follow, output);
-    print_sent(&send::submit(client, &entry.attempt, follow).await?, &what, output)
+    print_sent(&follow::submit(client, &entry.attempt, follow).await?, &what, output)
 }
 
 /// Whose keys open the coins of a wallet that has none itself.
@@ -125,7 +128,7 @@ async fn repeated(
     let newest = kept.attempts.last().expect("a payment has a transaction");
     output.remark(&format!("this payment was made before (transaction {}); it is followed", newest.transaction.id()));
     if dry_run {
-        return print_sent(&send::dry_run(newest), what, output);
+        return print_sent(&follow::dry_run(newest), what, output);
     }
     print_sent(&repeat::follow(session.client()?, kept, follow).await?, what, output)
 }
@@ -150,14 +153,7 @@ fn confirm(plans: &[Plan], yes: bool, global: &Global) -> Outcome {
         [one] => format!("Send {one} (fee {})?", fees.join(" + ")),
         many => format!("{}\nSend these {} payments (fee {})?", many.join("\n"), many.len(), fees.join(" + ")),
     };
-    match password::confirm(global, &question)? {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::new(3, "not-confirmed", "not confirmed; nothing was sent")),
-        None => {
-            let message = "an address outside dev nets wants a confirmation, and nobody can be asked; add --yes; nothing was sent";
-            Err(Failure::new(3, "confirmation-wanted", message))
-        }
-    }
+    password::confirm(global, &question, "an address outside dev nets wants a confirmation", "nothing was sent")
 }
 
 pub(super) fn print_sent(sent: &Sent, what: &str, output: &Output) -> Outcome {
@@ -176,15 +172,15 @@ pub(super) async fn replace(arguments: &Replace, kind: Kind, global: &Global, ou
     let wallets = if at_hand.is_empty() { session.wallets(arguments.from.as_deref())? } else { at_hand };
     let original = replace::original(&session, &wallets, &arguments.txid).await?;
     let known = known(&session, &original.found, &[])?;
-    let fee_rate = arguments.fee.rate(session.genesis().ledger.relay_fee_rate_min)?;
+    let fee_rate = arguments.sending.fee.rate(session.genesis().ledger.relay_fee_rate_min)?;
     let unsigned = replace::prepare(&session, &original, &known, kind, fee_rate).await?;
-    let unlocked = signers::unlock(&known, &unsigned.keys(), &arguments.password, global)?;
+    let unlocked = signers::unlock(&known, &unsigned.keys(), &arguments.sending.password, global)?;
     let attempt = replace::sign(&session, unsigned, kind, &build::ring(&unlocked)).await?;
     drop(unlocked);
     let sent = if arguments.dry_run {
-        send::dry_run(&attempt)
+        follow::dry_run(&attempt)
     } else {
-        replace::carry_out(&session, &original, &attempt, arguments.following.options()).await?
+        replace::carry_out(&session, &original, &attempt, arguments.sending.following.options()).await?
     };
     let mut value = serde_json::to_value(&sent).map_err(|error| Failure::failed("output", error))?;
     value["replaces"] = json!(arguments.txid);
@@ -211,7 +207,7 @@ pub(super) async fn pay(arguments: &Pay, global: &Global, output: &Output) -> Ou
         None => (fresh(arguments, global, &session, &found, &journal, &payout).await?, None),
     };
     if arguments.dry_run {
-        let transactions: Vec<Sent> = attempts.iter().map(send::dry_run).collect();
+        let transactions: Vec<Sent> = attempts.iter().map(follow::dry_run).collect();
         let left = left(&session, &found, &payout, &attempts, kept.is_some()).await?;
         return print_paid(&payout, &attempts, &transactions, Some(left), output);
     }
@@ -224,7 +220,7 @@ pub(super) async fn pay(arguments: &Pay, global: &Global, output: &Output) -> Ou
         return Err(Failure::failed("journal", "the journal lost the payments; nothing was sent"));
     };
     let mut transactions = Vec::with_capacity(kept.len());
-    let follow = arguments.following.options();
+    let follow = arguments.sending.following.options();
     for wait in [Wait::Pool, follow.wait] {
         transactions.clear();
         let follow = FollowOptions { wait, ..follow };
@@ -244,14 +240,14 @@ async fn fresh(
     journal: &Journal,
     payout: &Payout,
 ) -> Result<Vec<Attempt>, Failure> {
-    let fee_rate = arguments.fee.rate(session.genesis().ledger.relay_fee_rate_min)?;
+    let fee_rate = arguments.sending.fee.rate(session.genesis().ledger.relay_fee_rate_min)?;
     let options = SendOptions { fee_rate, reserved: journal.reserved()?, ..SendOptions::default() };
     let known = known(session, found, &[])?;
     let prepared = send::prepare(session, found, &known, &options, &payout.batches()).await?;
-    let plans = sign(session, &known, prepared, &arguments.password, global)?;
+    let plans = sign(session, &known, prepared, &arguments.sending.password, global)?;
     // All at once, since they may spend from each other: if a node would refuse the last, nothing is sent.
     let transactions: Vec<_> = plans.iter().map(|plan| &plan.built.transaction).collect();
-    send::rehearse_all(session.client()?, &transactions).await?;
+    rehearse::all(session.client()?, &transactions).await?;
     if !arguments.dry_run {
         confirm(&plans, arguments.yes, global)?;
     }

@@ -1,13 +1,14 @@
 //! `bezant wallet receipt` and `verify-receipt`.
 
 use super::bzt;
-use crate::cli::{Global, MakeReceipt, VerifyReceipt};
+use crate::cli::Global;
+use crate::cli::wallet::{MakeReceipt, VerifyReceipt};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output};
 use bezant_consensus::receipt::{Demands, ReceiptError};
+use bezant_wallet::files;
 use bezant_wallet::receipt::{self, CertifiedView, IssueError, ReceiptView, WorkedView};
 use serde_json::json;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -47,10 +48,7 @@ pub(super) async fn make(options: &MakeReceipt, global: &Global, output: &Output
         output.remark(&text(&issued.view));
         return output.result(&json!({ "receipt": issued.text, "proves": issued.view }), || issued.text.clone());
     };
-    receipt::write(&issued.text, file, options.force).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => exists(file),
-        _ => Failure::failed("file", format!("{} cannot be written: {error}", file.display())),
-    })?;
+    files::give(file, issued.text.as_bytes(), options.force)?;
     let bytes = issued.text.len();
     output.result(&json!({ "file": file, "bytes": bytes, "proves": issued.view }), || {
         format!("{}\nwritten to  {}, {bytes} bytes", text(&issued.view), file.display())

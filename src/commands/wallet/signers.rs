@@ -1,12 +1,13 @@
 //! Whose keys are at hand, and unlocking those that have to sign.
 
 use super::keys;
-use crate::cli::{Global, Password};
+use crate::cli::Global;
+use crate::cli::wallet::Password;
 use crate::output::Failure;
 use bezant_consensus::ledger::key::PublicKey;
-use bezant_wallet::keystore::Unlocked;
-use bezant_wallet::preimage;
-use bezant_wallet::purse::Known;
+use bezant_wallet::keys::keystore::Unlocked;
+use bezant_wallet::locks::preimage;
+use bezant_wallet::paying::purse::Known;
 use bezant_wallet::session::{Found, Session};
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -2,18 +2,21 @@
 
 use super::signers;
 use super::{bzt, open, session};
-use crate::cli::{Fee, Global, Offer, Password, Swap as Command, SwapStep, WhichSwap};
+use crate::cli::Global;
+use crate::cli::wallet::{Fee, Offer, Password, Swap as Command, SwapStep, WhichSwap};
 use crate::commands::password;
 use crate::output::{Failure, Outcome, Output};
 use bezant_consensus::ledger::hash::LockHash;
 use bezant_consensus::ledger::key::{PublicKey, SigningKey};
 use bezant_consensus::ledger::lock::Lock;
-use bezant_wallet::build;
-use bezant_wallet::journal::{Entry, Journal, Kept};
-use bezant_wallet::keystore::Unlocked;
-use bezant_wallet::purse::Known;
-use bezant_wallet::repeat;
-use bezant_wallet::send::{self, FollowOptions, Prepared, SendOptions, Sent};
+use bezant_wallet::keys::keystore::Unlocked;
+use bezant_wallet::paying::build;
+use bezant_wallet::paying::follow::{self, FollowOptions, Sent};
+use bezant_wallet::paying::journal::{Entry, Journal, Kept};
+use bezant_wallet::paying::purse::Known;
+use bezant_wallet::paying::rehearse;
+use bezant_wallet::paying::repeat;
+use bezant_wallet::paying::send::{Plan, Prepared, SendOptions};
 use bezant_wallet::session::{Found, Session};
 use bezant_wallet::swap::seen::State;
 use bezant_wallet::swap::terms::{Left, check_acceptable, check_redeemable};
@@ -49,7 +52,7 @@ async fn offer(arguments: &Offer, global: &Global, output: &Output) -> Outcome {
     let which = &arguments.which;
     let (first, second) = sessions(which, global).await?;
     let (paying, paid) = (first.wallet(&arguments.from)?, second.wallet(&arguments.from)?);
-    let unlocked = Opened::new([&paying, &paid], &arguments.password, global)?;
+    let unlocked = Opened::new([&paying, &paid], &arguments.sending.password, global)?;
     let swap = if which.file.exists() {
         let swap = Swap::new(swap::read(&which.file)?, first, second)?;
         let (first, second) = (&swap.terms.first, &swap.terms.second);
@@ -75,14 +78,14 @@ async fn offer(arguments: &Offer, global: &Global, output: &Output) -> Outcome {
     if party.role != Role::Maker {
         return Err(Failure::usage("this offer was made to you; see `bezant wallet swap accept`"));
     }
-    let follow = arguments.following.options();
+    let follow = arguments.sending.following.options();
     let step = Step { swap: &swap, party: &party, net: Net::First, what: "pay", follow, output };
     let sent = match step.kept()? {
         Some(kept) => step.repeat(&kept).await?,
         None => {
             let (left_first, left_second) = (swap.left(Net::First).await?, swap.left(Net::Second).await?);
             check_acceptable(left_first, left_second)?;
-            let prepared = swap.pay(&party, &step.options(&arguments.fee)?).await?;
+            let prepared = swap.pay(&party, &step.options(&arguments.sending.fee)?).await?;
             confirm(&swap, &party, arguments.yes, global)?;
             let attempt = step.sign(prepared, &unlocked).await?;
             // The terms first: whoever paid without them could not get it back.
@@ -108,7 +111,7 @@ async fn accept(arguments: &SwapStep, global: &Global, output: &Output) -> Outco
     if party.role != Role::Taker {
         return Err(Failure::usage("this offer is your own; the other one accepts it"));
     }
-    let follow = arguments.following.options();
+    let follow = arguments.sending.following.options();
     let step = Step { swap: &swap, party: &party, net: Net::Second, what: "pay", follow, output };
     let sent = match step.kept()? {
         Some(kept) => step.repeat(&kept).await?,
@@ -125,9 +128,9 @@ async fn accept(arguments: &SwapStep, global: &Global, output: &Output) -> Outco
                 }
             }
             check_acceptable(swap.left(Net::First).await?, swap.left(Net::Second).await?)?;
-            let prepared = swap.pay(&party, &step.options(&arguments.fee)?).await?;
+            let prepared = swap.pay(&party, &step.options(&arguments.sending.fee)?).await?;
             confirm(&swap, &party, arguments.yes, global)?;
-            let unlocked = Opened::new([&party.paying], &arguments.password, global)?;
+            let unlocked = Opened::new([&party.paying], &arguments.sending.password, global)?;
             let attempt = step.sign(prepared, &unlocked).await?;
             step.make(attempt).await?
         }
@@ -139,12 +142,12 @@ async fn accept(arguments: &SwapStep, global: &Global, output: &Output) -> Outco
 async fn redeem(arguments: &SwapStep, global: &Global, output: &Output) -> Outcome {
     let swap = read(&arguments.which, global).await?;
     let party = swap.party(arguments.wallet.as_deref())?;
-    let (net, follow) = (party.role.is_paid_on(), arguments.following.options());
+    let (net, follow) = (party.role.is_paid_on(), arguments.sending.following.options());
     let step = Step { swap: &swap, party: &party, net, what: "redeem", follow, output };
     let sent = match step.kept()? {
         Some(kept) => step.repeat(&kept).await?,
         None => {
-            let unlocked = Opened::new([&party.paid], &arguments.password, global)?;
+            let unlocked = Opened::new([&party.paid], &arguments.sending.password, global)?;
             let secret = match party.role {
                 Role::Maker => {
                     await_paid(&swap, follow).await?;
@@ -153,7 +156,7 @@ async fn redeem(arguments: &SwapStep, global: &Global, output: &Output) -> Outco
                 }
                 Role::Taker => await_secret(&swap, follow).await?,
             };
-            let prepared = swap.redeem(&party, &secret, &step.options(&arguments.fee)?).await?;
+            let prepared = swap.redeem(&party, &secret, &step.options(&arguments.sending.fee)?).await?;
             let attempt = step.sign(prepared, &unlocked).await?;
             step.make(attempt).await?
         }
@@ -191,7 +194,7 @@ async fn await_secret(swap: &Swap, follow: FollowOptions) -> Result<[u8; 32], Fa
 async fn refund(arguments: &SwapStep, global: &Global, output: &Output) -> Outcome {
     let swap = read(&arguments.which, global).await?;
     let party = swap.party(arguments.wallet.as_deref())?;
-    let (net, follow) = (party.role.pays_on(), arguments.following.options());
+    let (net, follow) = (party.role.pays_on(), arguments.sending.following.options());
     let step = Step { swap: &swap, party: &party, net, what: "refund", follow, output };
     let sent = match step.kept()? {
         Some(kept) => step.repeat(&kept).await?,
@@ -210,8 +213,8 @@ async fn refund(arguments: &SwapStep, global: &Global, output: &Output) -> Outco
                     format!("what you paid is yours again in {left_s} s, by the net's clock; nothing was sent");
                 return Err(Failure::new(3, "locked", message));
             }
-            let prepared = swap.refund(&party, &step.options(&arguments.fee)?).await?;
-            let unlocked = Opened::new([&party.paying], &arguments.password, global)?;
+            let prepared = swap.refund(&party, &step.options(&arguments.sending.fee)?).await?;
+            let unlocked = Opened::new([&party.paying], &arguments.sending.password, global)?;
             let attempt = step.sign(prepared, &unlocked).await?;
             step.make(attempt).await?
         }
@@ -296,15 +299,7 @@ fn confirm(swap: &Swap, party: &Party, yes: bool, global: &Global) -> Outcome {
     let (gives, gets) = (swap.side(party.role.pays_on()), swap.side(party.role.is_paid_on()));
     let to = swap.session(party.role.pays_on()).address(&gives.payee);
     let question = format!("Pay {} BZT, which {to} can take, for {} BZT on the other net?", gives.amount, gets.amount);
-    match password::confirm(global, &question)? {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::new(3, "not-confirmed", "not confirmed; nothing was sent")),
-        None => {
-            let message =
-                "a swap outside dev nets wants a confirmation, and nobody can be asked; add --yes; nothing was sent";
-            Err(Failure::new(3, "confirmation-wanted", message))
-        }
-    }
+    password::confirm(global, &question, "a swap outside dev nets wants a confirmation", "nothing was sent")
 }
 
 /// Wallets whose keys are at hand; each is asked for its password once.
@@ -386,19 +381,19 @@ impl Step<'_> {
     }
 
     /// Signs it, and asks a node whether it would take it: a name in the journal is bound to its transaction for ever.
-    async fn sign(&self, prepared: Prepared, unlocked: &Opened) -> Result<send::Plan, Failure> {
+    async fn sign(&self, prepared: Prepared, unlocked: &Opened) -> Result<Plan, Failure> {
         let session = self.swap.session(self.net);
         let plan = prepared.sign(session.network(), &build::ring(&unlocked.0))?;
-        send::rehearse(session.client()?, &plan.built.transaction).await?;
+        rehearse::one(session.client()?, &plan.built.transaction).await?;
         Ok(plan)
     }
 
-    async fn make(&self, plan: send::Plan) -> Result<Sent, Failure> {
+    async fn make(&self, plan: Plan) -> Result<Sent, Failure> {
         let entry = Entry { id: Some(self.swap.id(self.what)), asked: self.asked()?, attempt: plan.attempt() };
         if let Some(kept) = repeat::write_down(&mut self.journal()?, &entry)? {
             return self.repeat(&kept).await;
         }
-        Ok(send::submit(self.swap.session(self.net).client()?, &entry.attempt, self.follow).await?)
+        Ok(follow::submit(self.swap.session(self.net).client()?, &entry.attempt, self.follow).await?)
     }
 
     fn print(&self, sent: &Sent, next: &str) -> Outcome {

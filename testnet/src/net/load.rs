@@ -16,7 +16,7 @@ use bezant_consensus::ledger::hash::{NetworkId, TxId, tagged};
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction};
-use bezant_wallet::build::{KeyCoin, transfer};
+use bezant_wallet::paying::build::{KeyCoin, transfer};
 use hdrhistogram::Histogram;
 use rayon::prelude::*;
 use serde::Serialize;

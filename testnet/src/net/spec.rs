@@ -373,7 +373,7 @@ fn genesis(engine: EngineName, voters: &[NodeKeys], block_time_ms: u64, seed: u6
         amount: Amount::from_grains(COIN_GRAINS).expect("100000 BZT is an amount"),
         lock: Lock::Key(key.public()).hash(),
     };
-    let accounts = bezant_wallet::dev::accounts(seed);
+    let accounts = bezant_wallet::keys::dev::accounts(seed);
     let funded = accounts.iter().flat_map(|account| (0..COINS_PER_ACCOUNT).map(|_| coin(&account.key)));
     let faucet = faucet_key(seed);
     let allocations = funded.chain((0..FAUCET_COINS).map(|_| coin(&faucet))).collect();
@@ -423,7 +423,7 @@ fn pow_params(miners: usize, block_time_ms: u64) -> PowParams {
 fn write_wallets(dir: &Path, seed: u64) -> Result<(), NetError> {
     let wallets = dir.join("wallets");
     std::fs::create_dir_all(&wallets).map_err(NetError::io(&wallets))?;
-    bezant_wallet::dev::write_wallets(&wallets, seed)
+    bezant_wallet::keys::dev::write_wallets(&wallets, seed)
         .map_err(|error| NetError::Damaged { path: wallets, reason: error.to_string() })
 }
 

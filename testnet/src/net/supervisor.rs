@@ -296,7 +296,7 @@ impl Supervisor {
     fn accounts(&self) -> Vec<AccountEntry> {
         let Some(genesis) = self.genesis() else { return Vec::new() };
         let network = genesis.network_id();
-        let entry = |account: bezant_wallet::dev::DevAccount| {
+        let entry = |account: bezant_wallet::keys::dev::DevAccount| {
             let lock = bezant_consensus::ledger::lock::Lock::Key(account.key.public()).hash();
             let grains: u64 = genesis
                 .allocations
@@ -307,11 +307,11 @@ impl Supervisor {
             AccountEntry {
                 address: bezant_api::address::encode(&network, &lock),
                 grains: grains.to_string(),
-                wallet: bezant_wallet::dev::wallet_path(&self.dir.join("wallets"), &account.name),
+                wallet: bezant_wallet::keys::dev::wallet_path(&self.dir.join("wallets"), &account.name),
                 name: account.name,
             }
         };
-        bezant_wallet::dev::accounts(self.spec.seed).into_iter().map(entry).collect()
+        bezant_wallet::keys::dev::accounts(self.spec.seed).into_iter().map(entry).collect()
     }
 
     fn node_entry(&self, index: usize) -> NodeEntry {

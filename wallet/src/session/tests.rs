@@ -1,6 +1,6 @@
 use super::*;
-use crate::dev;
-use crate::mnemonic::Mnemonic;
+use crate::keys::dev;
+use crate::keys::mnemonic::Mnemonic;
 use bezant_api::types::EngineName;
 use bezant_consensus::ledger::genesis::{EngineParams, GENESIS_VERSION};
 use bezant_consensus::ledger::transaction::Output;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::journal::Journal;
+use crate::paying::journal::Journal;
 use bezant_consensus::ledger::hash::NetworkId;
 
 const NETWORK: NetworkId = NetworkId([3; 32]);

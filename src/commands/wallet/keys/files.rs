@@ -3,18 +3,18 @@
 use super::super::{bzt, session};
 use super::{check_new_name, file_key, has_secret, own, unlock};
 use crate::cli::Global;
-use crate::cli::wallet_keys::{Export, Import, Passwd, Remove, WatchAddress};
+use crate::cli::wallet::keys::{Export, Import, Passwd, Remove, WatchAddress};
 use crate::commands::{net, password};
 use crate::output::{Failure, Outcome, Output};
 use bezant_api::address;
 
 use bezant_api::types::ReadLevel;
 use bezant_consensus::ledger::lock::Lock;
+use bezant_wallet::coins::view;
 use bezant_wallet::error::WalletError;
-use bezant_wallet::journal;
-use bezant_wallet::keystore::{self, Cost, WalletFile};
+use bezant_wallet::keys::keystore::{self, Cost, WalletFile};
+use bezant_wallet::paying::journal;
 use bezant_wallet::session::{Found, Session};
-use bezant_wallet::view;
 use serde_json::json;
 
 pub(super) fn export(arguments: &Export, global: &Global, output: &Output) -> Outcome {
@@ -124,14 +124,8 @@ pub(super) async fn remove(arguments: &Remove, global: &Global, output: &Output)
     }
     let lost = lost(found.as_ref().map(|found| &found.wallet), path_has_journal(&path), &coins);
     if !arguments.yes {
-        match password::confirm(global, &format!("{lost}\nRemove wallet {name}?"))? {
-            Some(true) => {}
-            Some(false) => return Err(Failure::new(3, "not-confirmed", "not confirmed; nothing was removed")),
-            None => {
-                let message = format!("{lost} Nobody can be asked; add --yes; nothing was removed");
-                return Err(Failure::new(3, "confirmation-wanted", message));
-            }
-        }
+        let question = format!("{lost}\nRemove wallet {name}?");
+        password::confirm(global, &question, &format!("{lost} This wants a confirmation"), "nothing was removed")?;
     }
     unlock::end(&path, global);
     keystore::remove(&net::home(global)?.wallets(), name)?;

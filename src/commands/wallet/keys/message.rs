@@ -3,10 +3,10 @@
 use super::super::session;
 use super::unlock;
 use crate::cli::Global;
-use crate::cli::wallet_keys::{SignMessage, VerifyMessage};
+use crate::cli::wallet::keys::{SignMessage, VerifyMessage};
 use crate::output::{Failure, Outcome, Output};
 use bezant_wallet::error::WalletError;
-use bezant_wallet::message::{MESSAGE_BYTES_MAX, Speaker};
+use bezant_wallet::keys::message::{MESSAGE_BYTES_MAX, Speaker};
 use serde_json::json;
 use std::io::Read;
 use std::path::Path;

@@ -1,12 +1,13 @@
 //! `wallet unlock`: what opens a wallet comes from a password, or from the agent that keeps its file's key.
 
 use super::{has_secret, own};
-use crate::cli::wallet_keys::Unlock;
-use crate::cli::{Global, Password};
+use crate::cli::Global;
+use crate::cli::wallet::Password;
+use crate::cli::wallet::keys::Unlock;
 use crate::commands::{net, password};
 use crate::output::{Failure, Outcome, Output};
-use bezant_wallet::agent::{self, Agent, KEPT_MAX, Kept};
-use bezant_wallet::keystore::{FileKey, SALT_BYTES, Unlocked, WalletFile};
+use bezant_wallet::keys::agent::{self, Agent, KEPT_MAX, Kept};
+use bezant_wallet::keys::keystore::{FileKey, SALT_BYTES, Unlocked, WalletFile};
 use bezant_wallet::session::Found;
 use serde_json::json;
 use std::io::{Read, Write};

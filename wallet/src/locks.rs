@@ -1,0 +1,9 @@
+//! Locks that want more than one key at once.
+//!
+//! - [`policy`] reads, prints and explains locks, and finds the cheapest way to open one.
+//! - [`draft`] is a transfer that several sign, each where his keys are.
+//! - [`preimage`] keeps what opens a hash lock.
+
+pub mod draft;
+pub mod policy;
+pub mod preimage;
