@@ -13,7 +13,7 @@ pub(crate) use draft::{
     CombineDrafts, CreateDraft, Draft, DraftOut, FinalizeDraft, Offline, SendDraft, ShowDraft, SignDraft,
 };
 pub(crate) use lock::{HashLock, Lock, ShowLock};
-pub(crate) use paying::{Fee, Pay, Replace, Send};
+pub(crate) use paying::{Fee, Following, Pay, Replace, Send};
 pub(crate) use receipt::{MakeReceipt, VerifyReceipt};
 pub(crate) use swap::{Offer, Swap, SwapStep, WhichSwap};
 

@@ -83,7 +83,16 @@ pub(crate) fn client(target: &Target, global: &Global) -> Result<Client, Failure
 pub(crate) fn own_genesis(file: Option<&Path>, net: &Net, global: &Global) -> Result<Genesis, Failure> {
     let file = match file {
         Some(file) => file.to_owned(),
-        None => dir(net, global)?.join(GENESIS_FILE),
+        None => {
+            let dir = dir(net, global).map_err(|failure| {
+                Failure::new(
+                    2,
+                    failure.kind,
+                    format!("{}; or give a net's genesis with --genesis FILE", failure.message),
+                )
+            })?;
+            dir.join(GENESIS_FILE)
+        }
     };
     bezant_api::genesis::read(&file).map_err(|error| Failure::new(2, "genesis", error))
 }

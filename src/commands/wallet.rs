@@ -11,10 +11,11 @@ mod receipt;
 mod signers;
 mod swap;
 
-use crate::cli::wallet::Wallet;
+use crate::cli::wallet::{Following, Wallet};
 use crate::cli::{Global, Target};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
+use bezant_consensus::ledger::hash::TxId;
 use bezant_wallet::coins::view::{self, Balance};
 use bezant_wallet::error::WalletError;
 use bezant_wallet::paying::build::Sum;
@@ -87,6 +88,26 @@ async fn open(global: &Global, net: &str, rpc: Option<String>, node: Option<usiz
 
 async fn session(target: &Target, global: &Global) -> Result<Session, Failure> {
     open(global, &target.net.net, target.rpc.clone(), target.node).await
+}
+
+/// The net of a command that sends: nodes that hang take no more time than it has.
+async fn sending_session(target: &Target, following: &Following, global: &Global) -> Result<Session, Failure> {
+    let mut session = session(target, global).await?;
+    session.hurry(following.timeout);
+    Ok(session)
+}
+
+/// Follows what was sent. Whoever interrupts that is told what may still happen.
+async fn followed<T>(txid: &TxId, following: impl Future<Output = Result<T, WalletError>>) -> Result<T, Failure> {
+    tokio::select! {
+        result = following => Ok(result?),
+        () = net::interrupted() => {
+            let message = format!(
+                "interrupted; transaction {txid} may have been handed in, and may still happen: see `bezant chain tx {txid}`"
+            );
+            Err(Failure { txid: Some(txid.to_string()), ..Failure::new(5, "interrupted", message) })
+        }
+    }
 }
 
 /// Grains in a decimal string as BZT.

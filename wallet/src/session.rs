@@ -14,6 +14,7 @@ use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::{LockHash, NetworkId};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Transactions of a wallet's journal whose recipients count as seen.
 const SENT_SEEN_MAX: usize = 10_000;
@@ -132,6 +133,13 @@ impl Session {
         self.client.as_ref().map_err(Clone::clone)
     }
 
+    /// For a command that has `limit` for everything: nodes that hang do not take all of it.
+    pub fn hurry(&mut self, limit: Duration) {
+        if let Ok(client) = &mut self.client {
+            client.hurry(limit);
+        }
+    }
+
     /// URLs of the nodes whose word counts when several are asked: the members under PBFT, else all that are known.
     ///
     /// # Errors
@@ -198,8 +206,8 @@ impl Session {
         if let Some(name) = name {
             return Ok(vec![self.wallet(name)?]);
         }
-        let own = paths(&self.home.wallets())?;
-        let accounts = self.accounts.as_deref().map(paths).transpose()?.unwrap_or_default();
+        let own = keystore::paths(&self.home.wallets())?;
+        let accounts = self.accounts.as_deref().map(keystore::paths).transpose()?.unwrap_or_default();
         let chosen = if own.is_empty() { accounts } else { own };
         if chosen.is_empty() {
             return Err(WalletError::Usage(
@@ -213,7 +221,7 @@ impl Session {
     #[must_use]
     pub fn at_hand(&self) -> Vec<Found> {
         let dirs = std::iter::once(self.home.wallets()).chain(self.accounts.clone());
-        let paths = dirs.flat_map(|dir| paths(&dir).unwrap_or_default());
+        let paths = dirs.flat_map(|dir| keystore::paths(&dir).unwrap_or_default());
         paths.filter_map(|path| self.checked(&path).ok()).collect()
     }
 
@@ -225,7 +233,7 @@ impl Session {
 
     fn names(&self) -> Vec<String> {
         let dirs = std::iter::once(self.home.wallets()).chain(self.accounts.clone());
-        let paths = dirs.flat_map(|dir| paths(&dir).unwrap_or_default());
+        let paths = dirs.flat_map(|dir| keystore::paths(&dir).unwrap_or_default());
         paths.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect()
     }
 
@@ -318,18 +326,6 @@ impl std::fmt::Display for Place {
             Place::Account(path) => write!(f, "an account of this net ({})", path.display()),
         }
     }
-}
-
-fn paths(dir: &Path) -> Result<Vec<PathBuf>, WalletError> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(WalletError::Failed(format!("{}: {error}", dir.display()))),
-    };
-    let is_wallet = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
-    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_wallet).collect();
-    paths.sort();
-    Ok(paths)
 }
 
 /// The nodes of the net's manifest that vote, or all when none does.

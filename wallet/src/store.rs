@@ -62,7 +62,6 @@ impl Store {
     /// [`WalletError::Failed`] when the system refuses, or the file is damaged, newer than this program, or something else.
     pub(crate) fn open(wallet: &Path) -> Result<Store, WalletError> {
         let path = path(wallet);
-        adopt(wallet, &path).map_err(|error| unusable(&path, &error))?;
         if !path.exists() {
             make(&path).map_err(|error| unusable(&path, &error))?;
         }
@@ -80,7 +79,7 @@ impl Store {
     /// As [`Store::open`].
     pub(crate) fn read(wallet: &Path) -> Result<Store, WalletError> {
         let path = path(wallet);
-        let store = if path.exists() || older(wallet).exists() {
+        let store = if path.exists() {
             Store::open(wallet)?
         } else {
             let connection = Connection::open_in_memory().map_err(|error| unusable(&path, &error))?;
@@ -174,11 +173,6 @@ fn version(connection: &Connection) -> Result<Option<usize>, String> {
     }
 }
 
-/// What the file was called in version 1.
-fn older(wallet: &Path) -> PathBuf {
-    wallet.with_extension("sent")
-}
-
 /// Gives a file of version 1 its new name. It is locked meanwhile, and what a crash left in its roll-back journal is rolled back
 /// first, so that it is whole under either name.
 /// Makes a new database under another name, with its tables, and puts it in its place as one step.
@@ -199,27 +193,4 @@ fn make(path: &Path) -> Result<(), String> {
         Err(error) => return Err(text(&error.error)),
     }
     std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| text(&error))
-}
-
-fn adopt(wallet: &Path, path: &Path) -> Result<(), String> {
-    let old = older(wallet);
-    if path.exists() || !old.exists() {
-        return Ok(());
-    }
-    let text = |error: &dyn std::fmt::Display| format!("{}: {error}", old.display());
-    let mut connection = Connection::open(&old).map_err(|error| text(&error))?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| text(&error))?;
-    let lock = connection.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(|error| text(&error))?;
-    match std::fs::hard_link(&old, path) {
-        Ok(()) => {}
-        // Another command was faster.
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.exists() => return Ok(()),
-        Err(error) => return Err(text(&error)),
-    }
-    std::fs::remove_file(&old).map_err(|error| text(&error))?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| text(&error))?;
-    drop(lock);
-    Ok(())
 }

@@ -26,8 +26,9 @@ pub mod terms;
 use crate::error::WalletError;
 use crate::files;
 use crate::keys::keystore::WalletFile;
+use crate::locks::time;
 use crate::paying::build::Sum;
-use crate::paying::purse::{self, Known};
+use crate::paying::purse::Known;
 use crate::paying::send::{self, Prepared, SendOptions};
 use crate::session::{Found, Session};
 use bezant_api::client::News;
@@ -149,7 +150,7 @@ pub async fn new_terms(
 /// The time by which a net judges its next block.
 async fn now(session: &Session) -> Result<u32, WalletError> {
     let height = session.client()?.tip().await?.height;
-    Ok(purse::next_place(session, height, true).await?.time)
+    time::now(session, height).await
 }
 
 /// A swap between two nets that are at hand.

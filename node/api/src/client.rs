@@ -103,7 +103,7 @@ impl ClientError {
 }
 
 /// An error with what caused it, as one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -122,6 +122,8 @@ pub struct Client {
     nodes: Vec<Endpoint>,
     /// Index of the node that answered last.
     current: AtomicUsize,
+    /// How long each node may take to answer.
+    answer_timeout: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -135,10 +137,11 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, ClientError>> + Send +
 
 impl Endpoint {
     /// The answer as it came.
-    fn call<'a>(&'a self, method: &'a str, params: ObjectParams) -> Boxed<'a, Box<RawValue>> {
-        Box::pin(
-            async move { self.http.request(method, params).await.map_err(|error| ClientError::of(&self.url, error)) },
-        )
+    fn call<'a>(&'a self, method: &'a str, params: ObjectParams, limit: Duration) -> Boxed<'a, Box<RawValue>> {
+        Box::pin(async move {
+            let answer = tokio::time::timeout(limit, self.http.request(method, params)).await;
+            answer.unwrap_or(Err(Error::RequestTimeout)).map_err(|error| ClientError::of(&self.url, error))
+        })
     }
 
     fn read<R: DeserializeOwned>(&self, answer: &RawValue) -> Result<R, ClientError> {
@@ -168,7 +171,14 @@ impl Client {
         if nodes.is_empty() {
             return Err(ClientError::Unreachable("no node is known".to_owned()));
         }
-        Ok(Client { nodes, current: AtomicUsize::new(0) })
+        Ok(Client { nodes, current: AtomicUsize::new(0), answer_timeout: REQUEST_TIMEOUT })
+    }
+
+    /// The same, for a caller who has `limit` for everything: nodes that hang do not take all of it, since each has its share to answer,
+    /// though never more than [`REQUEST_TIMEOUT`].
+    pub fn hurry(&mut self, limit: Duration) {
+        let nodes = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        self.answer_timeout = (limit / nodes).min(REQUEST_TIMEOUT);
     }
 
     /// Of one node.
@@ -212,7 +222,7 @@ impl Client {
         for step in 0..self.nodes.len() {
             let index = (first + step) % self.nodes.len();
             let node = &self.nodes[index];
-            match node.call(method, named(params)?).await.and_then(|answer| node.read(&answer)) {
+            match node.call(method, named(params)?, self.answer_timeout).await.and_then(|answer| node.read(&answer)) {
                 Err(ClientError::Unreachable(reason)) => reasons.push(reason),
                 Err(ClientError::Busy(reason)) => busy = Some(reason),
                 answer => {
@@ -231,7 +241,7 @@ impl Client {
         params: &P,
     ) -> Result<R, ClientError> {
         let node = &self.nodes[self.current.load(Ordering::Relaxed)];
-        node.read(&node.call(method, named(params)?).await?)
+        node.read(&node.call(method, named(params)?, self.answer_timeout).await?)
     }
 
     /// Subscribes to the events of the first node that answers, from now on or from event `from` as far as still held.
@@ -243,7 +253,9 @@ impl Client {
         let mut reasons = Vec::new();
         for step in 0..self.nodes.len() {
             let index = (first + step) % self.nodes.len();
-            match subscribe(&self.nodes[index].url, from).await {
+            let url = &self.nodes[index].url;
+            let subscribed = tokio::time::timeout(self.answer_timeout, subscribe(url, from)).await;
+            match subscribed.unwrap_or_else(|_| Err(ClientError::of(url, Error::RequestTimeout))) {
                 Err(ClientError::Unreachable(reason)) => reasons.push(reason),
                 answer => {
                     self.current.store(index, Ordering::Relaxed);

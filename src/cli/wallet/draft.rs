@@ -1,7 +1,7 @@
 //! `wallet draft …`.
 
 use super::Password;
-use super::paying::{Following, payments};
+use super::paying::{Fee, Following, payments};
 use crate::cli::{Net, Target};
 use bezant_wallet::paying::build::Sum;
 use clap::{Args, Subcommand};
@@ -77,18 +77,14 @@ pub(crate) struct CreateDraft {
     /// Somebody who will sign: a wallet, an account or an address; may be given several times [default: whoever can]
     #[arg(long, value_name = "PARTY", env = "BEZANT_WITH")]
     pub(crate) with: Vec<String>,
-    /// Fee in grains per 1000 bytes [default: the net's minimum, or more while blocks are full]
-    #[arg(long, value_name = "R", env = "BEZANT_FEE_RATE")]
-    pub(crate) fee_rate: Option<u64>,
+    #[command(flatten)]
+    pub(crate) fee: Fee,
     /// Spend exactly this coin; may be given several times
     #[arg(long, value_name = "TXID:N", env = "BEZANT_COIN")]
     pub(crate) coin: Vec<String>,
     /// From a hash lock: a file with the preimage, 64 hex digits, which the draft then shows to whoever gets it
     #[arg(long, value_name = "FILE", env = "BEZANT_PREIMAGE_FILE")]
     pub(crate) preimage_file: Vec<PathBuf>,
-    /// Allow a fee that looks like a mistake
-    #[arg(long)]
-    pub(crate) allow_high_fee: bool,
     #[command(flatten)]
     pub(crate) out: DraftOut,
     #[command(flatten)]

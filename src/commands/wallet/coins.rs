@@ -1,7 +1,7 @@
 //! `wallet utxos`, `label` and `consolidate`.
 
 use super::keys::unlock;
-use super::{bzt, session};
+use super::{bzt, followed, sending_session, session};
 use crate::cli::Global;
 use crate::cli::wallet::{Consolidate, Label, Utxos};
 use crate::output::{Failure, Outcome, Output, table};
@@ -135,6 +135,10 @@ pub(super) async fn label(arguments: &Label, global: &Global, output: &Output) -
         let message = format!("{} has no label", what.text(network));
         return Err(Failure::new(3, "no-label", message));
     }
+    if arguments.remove {
+        let what = what.text(network);
+        return output.result(&json!({ "removed": what }), || format!("{what} has no label any more"));
+    }
     print(&there, &session, output)
 }
 
@@ -215,7 +219,7 @@ fn import(session: &Session, found: &Found, file: &Path, output: &Output) -> Out
 }
 
 pub(super) async fn consolidate(arguments: &Consolidate, global: &Global, output: &Output) -> Outcome {
-    let session = session(&arguments.target, global).await?;
+    let session = sending_session(&arguments.target, &arguments.sending.following, global).await?;
     let found = session.wallet(&arguments.from)?;
     let unlocked = unlock(&found, &arguments.sending.password, global)?;
     let options = Options {
@@ -251,7 +255,8 @@ pub(super) async fn consolidate(arguments: &Consolidate, global: &Global, output
             let kept = journal.of(&attempt.transaction.id())?;
             let kept =
                 kept.ok_or_else(|| Failure::failed("journal", "the journal lost a transfer that was written down"))?;
-            sent.push(repeat::follow(client, &kept, FollowOptions { wait, ..follow }).await?);
+            let following = repeat::follow(client, &kept, FollowOptions { wait, ..follow });
+            sent.push(followed(&attempt.transaction.id(), following).await?);
         }
     }
     joined(&plan, &sent, output)

@@ -36,7 +36,7 @@ pub(super) async fn run(command: Contacts, global: &Global, output: &Output) -> 
         }
         Contacts::Remove { name, target } => {
             contacts::remove(&dir, session(&target, global).await?.network(), &name)?;
-            output.result(&json!({ "removed": name }), String::new)
+            output.result(&json!({ "removed": name }), || format!("contact {name} is forgotten"))
         }
         Contacts::Rename { name, new, target } => {
             let session = session(&target, global).await?;
@@ -45,7 +45,7 @@ pub(super) async fn run(command: Contacts, global: &Global, output: &Output) -> 
                 return Err(Failure::usage(format!("\"{new}\" is {place}; take another name")));
             }
             contacts::rename(&dir, session.network(), &name, &new)?;
-            output.result(&json!({ "renamed": name, "name": new }), String::new)
+            output.result(&json!({ "renamed": name, "name": new }), || format!("contact {name} is {new} now"))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::paying::print_sent;
 use super::signers;
-use super::{bzt, session};
+use super::{bzt, followed, sending_session, session};
 use crate::cli::Global;
 use crate::cli::wallet::{
     CombineDrafts, CreateDraft, Draft as Command, DraftOut, FinalizeDraft, Offline, SendDraft, ShowDraft, SignDraft,
@@ -60,10 +60,10 @@ async fn make(options: &CreateDraft, global: &Global, output: &Output) -> Outcom
     let path = journal::path(&found.path);
     let reserved =
         if path.exists() { Journal::open(&found.path, session.network())?.reserved()? } else { BTreeSet::new() };
-    let choice = SendOptions { fee_rate: options.fee_rate, coins: options.coin.clone(), reserved };
+    let fee_rate = options.fee.rate(session.genesis().ledger.relay_fee_rate_min)?;
+    let choice = SendOptions { fee_rate, coins: options.coin.clone(), reserved };
     let Created { mut draft, stage, .. } = create(&session, &found, &known, &choice, &pays, &signers).await?;
     draft.fill(&known.means);
-    refuse_high_fee(&draft, &session, options.allow_high_fee)?;
     let summary = summary(&draft, &session, &known);
     output.remark(&text(&summary));
     match stage {
@@ -130,7 +130,13 @@ async fn sign(options: &SignDraft, global: &Global, output: &Output) -> Outcome 
     let unlocked = signers::unlock(&signers, &keys, &options.password, global)?;
     draft.sign(&build::ring(&unlocked));
     drop(unlocked);
-    give(&draft, Some(&summary(&draft, &session, &known)), &options.out, output)
+    let signed = summary(&draft, &session, &known);
+    let missing: Vec<String> = signed.inputs.iter().filter_map(|input| input.missing.clone()).collect();
+    output.remark(&match missing.first() {
+        None => "Signed; it is complete: send it with `bezant wallet draft send`.".to_owned(),
+        Some(missing) => format!("Signed; not complete: it {missing}."),
+    });
+    give(&draft, Some(&signed), &options.out, output)
 }
 
 fn confirm(session: &Session, yes: bool, global: &Global) -> Outcome {
@@ -192,7 +198,7 @@ async fn show(options: &ShowDraft, global: &Global, output: &Output) -> Outcome 
 }
 
 async fn send(options: &SendDraft, global: &Global, output: &Output) -> Outcome {
-    let session = session(&options.target, global).await?;
+    let session = sending_session(&options.target, &options.following, global).await?;
     let mut draft = read(&options.files, Some(&session))?;
     let mut known = Known::of(session.at_hand());
     for file in &options.preimage_file {
@@ -210,7 +216,7 @@ async fn send(options: &SendDraft, global: &Global, output: &Output) -> Outcome 
     let sent = if options.dry_run {
         sending.rehearse(&session).await?
     } else {
-        sending.carry_out(&session, options.following.options()).await?
+        followed(&draft.txid(), sending.carry_out(&session, options.following.options())).await?
     };
     print_sent(&sent, &what, output)
 }

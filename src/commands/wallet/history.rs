@@ -23,6 +23,8 @@ const RECHECK: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(100);
 /// Answers in a row that make no sense while history is followed, each from another node and after [`RECHECK`]; then that is an error.
 const FAILED_MAX: usize = 10;
+/// What each column has.
+const HEADINGS: [&str; 8] = ["wallet", "UTC", "height", "BZT", "balance", "state", "label", "transaction"];
 /// Lines that are remembered while history is followed, so that each change is told once; the oldest are forgotten.
 const SHOWN_MAX: usize = 20_000;
 
@@ -152,6 +154,9 @@ async fn follow(arguments: &cli::wallet::History, session: &Session, all: &mut [
     let client = session.client()?;
     // Listened to first, so that nothing happens between the first look and the second.
     let mut events = News::new(client).await?;
+    if !output.json {
+        output.line(&columns(HEADINGS))?;
+    }
     for one in all.iter_mut() {
         let lines = one.first(arguments, session, output).await?;
         lines.iter().try_for_each(|entry| tell(entry, output))?;
@@ -203,16 +208,22 @@ fn text(all: &[Entry]) -> String {
         let (state, label) = (one.state.name().to_owned(), one.label.clone().unwrap_or_default());
         vec![one.wallet.clone(), when(one), height, amount(one), bzt(&one.balance), state, label, one.txid.clone()]
     };
-    table(&["wallet", "UTC", "height", "BZT", "balance", "state", "label", "transaction"], all.iter().map(row))
+    table(&HEADINGS, all.iter().map(row))
+}
+
+/// Widths of the columns of what is followed, where no line knows the next; the last two have what they need.
+fn columns([wallet, when, height, amount, balance, state, label, txid]: [&str; 8]) -> String {
+    format!("{wallet:10} {when:19} {height:>8} {amount:>16} {balance:>16} {state:8} {txid} {label}")
+        .trim_end()
+        .to_owned()
 }
 
 /// One line of what is followed.
 fn tell(entry: &Entry, output: &Output) -> Outcome {
     output.result(entry, || {
         let height = entry.height.map_or_else(|| "-".to_owned(), |height| height.to_string());
-        let (wallet, state, label) = (&entry.wallet, entry.state.name(), entry.label.as_deref().unwrap_or_default());
-        let (amount, balance) = (amount(entry), bzt(&entry.balance));
-        let line = format!("{wallet:10} {state:8} {height:>8} {amount:>16} {balance:>16} {} {label}", entry.txid);
-        line.trim_end().to_owned()
+        let (amount, balance, label) = (amount(entry), bzt(&entry.balance), entry.label.as_deref().unwrap_or_default());
+        let (when, state) = (when(entry), entry.state.name());
+        columns([&entry.wallet, &when, &height, &amount, &balance, state, label, &entry.txid])
     })
 }

@@ -64,7 +64,14 @@ fn check_new_name(name: &str, session: Option<&Session>, global: &Global) -> Res
 }
 
 async fn new(arguments: &WalletNew, global: &Global, output: &Output) -> Outcome {
-    let session = session(&arguments.target, global).await.ok();
+    let session = match session(&arguments.target, global).await {
+        // A wallet is of no net: it can be made before there is one.
+        Err(failure) if failure.kind == "no-net" || failure.status == 6 => {
+            output.remark(&format!("Its address is not shown: {}.", failure.message.trim_end_matches('.')));
+            None
+        }
+        session => Some(session?),
+    };
     let dir = check_new_name(&arguments.name, session.as_ref(), global)?;
     let passphrase = password::passphrase(&arguments.passphrase)?;
     let password = password::new(&arguments.password, global, &arguments.name)?;
@@ -95,10 +102,16 @@ async fn new(arguments: &WalletNew, global: &Global, output: &Output) -> Outcome
         let address = address.as_ref().map_or(String::new(), |address| format!("\naddress   {address}"));
         let mnemonic = match &arguments.words_file {
             Some(file) => format!("in {}", file.display()),
-            None => words.to_string(),
+            None => in_lines(&words),
         };
         format!("wallet    {}{address}\nfile      {}\nmnemonic  {mnemonic}", wallet.name, file.display())
     })
+}
+
+/// Six words a line, so that none breaks on a terminal.
+fn in_lines(words: &str) -> String {
+    let words: Vec<&str> = words.split(' ').collect();
+    words.chunks(6).map(|line| line.join(" ")).collect::<Vec<_>>().join("\n          ")
 }
 
 fn write_words(file: &Path, words: &str) -> Outcome {
@@ -203,15 +216,18 @@ fn print_made(file: &Found, address: Option<&str>, more: Value, text: &str, outp
 fn list(session: Option<&Session>, global: &Global, output: &Output) -> Outcome {
     let mut all: Vec<(Listed, Option<u64>)> = Vec::new();
     let own = net::home(global)?.wallets();
-    for wallet in keystore::list(&own)? {
-        match wallet {
+    for path in keystore::paths(&own)? {
+        match keystore::read(&path) {
             Ok(wallet) => {
-                let path = keystore::path(&own, &wallet.name);
                 let found = Found { wallet, path };
                 let until_ms = unlock::kept_until_ms(&found, global);
                 all.push((view::listed(&found), until_ms));
             }
-            Err(error) => output.remark(&format!("warning: {error}")),
+            Err(error) => {
+                output.remark(&format!("warning: {error}"));
+                let wallet = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                all.push((Listed { wallet, kind: "damaged", addresses: 0, derivation: None, file: path }, None));
+            }
         }
     }
     for name in bezant_wallet::keys::dev::NAMES {

@@ -14,7 +14,8 @@ use bezant_wallet::locks::policy::make::Maker;
 use bezant_wallet::locks::policy::satisfy::{Moment, satisfy};
 use bezant_wallet::locks::policy::{Display, keys_min, words};
 use bezant_wallet::locks::preimage;
-use bezant_wallet::paying::purse::{self, Known};
+use bezant_wallet::locks::time;
+use bezant_wallet::paying::purse::Known;
 use bezant_wallet::session::Session;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -161,7 +162,7 @@ async fn moment(session: &Session, lock: &Lock) -> Result<Moment, WalletError> {
         ClientError::Busy(message) => WalletError::Failed(message),
         error => error.into(),
     })?;
-    let next = purse::next_place(session, view.height, purse::has_time(lock)).await?;
+    let next = time::next_block(session, view.height, [lock]).await?;
     let oldest = view.coins.iter().map(|coin| coin.height).min();
     Ok(Moment { next, coin: oldest.map_or(next.height, Height) })
 }

@@ -1,7 +1,7 @@
 //! `wallet send`, `pay`, `bump` and `cancel`.
 
 use super::signers::{self, known};
-use super::{bzt, session};
+use super::{bzt, followed, sending_session};
 use crate::cli::Global;
 use crate::cli::wallet::{Password, Pay, Replace, Send};
 use crate::commands::password;
@@ -27,7 +27,7 @@ use std::collections::BTreeSet;
 pub(super) async fn send(arguments: &Send, global: &Global, output: &Output) -> Outcome {
     let pays = arguments.payments().map_err(Failure::usage)?;
     arguments.id.as_deref().map(journal::check_id).transpose()?;
-    let session = session(&arguments.target, global).await?;
+    let session = sending_session(&arguments.target, &arguments.sending.following, global).await?;
     if arguments.confirmations.is_some() && session.genesis().pow().is_none() {
         return Err(Failure::usage("--confirmations is for proof of work; under PBFT a block is final at once"));
     }
@@ -70,7 +70,8 @@ pub(super) async fn send(arguments: &Send, global: &Global, output: &Output) -> 
         labels::set(&found.path, session.network(), &[(Labelled::Transaction(txid), note)])?;
     }
     tell_waiting(&entry.attempt.transaction.id().to_string(), follow, output);
-    print_sent(&follow::submit(client, &entry.attempt, follow).await?, &what, output)
+    let txid = entry.attempt.transaction.id();
+    print_sent(&followed(&txid, follow::submit(client, &entry.attempt, follow)).await?, &what, output)
 }
 
 /// Whose keys open the coins of a wallet that has none itself.
@@ -130,7 +131,8 @@ async fn repeated(
     if dry_run {
         return print_sent(&follow::dry_run(newest), what, output);
     }
-    print_sent(&repeat::follow(session.client()?, kept, follow).await?, what, output)
+    let following = repeat::follow(session.client()?, kept, follow);
+    print_sent(&followed(&newest.transaction.id(), following).await?, what, output)
 }
 
 fn words(pays: &[(String, Sum)]) -> String {
@@ -166,7 +168,7 @@ pub(super) fn sent_text(sent: &Sent) -> String {
 }
 
 pub(super) async fn replace(arguments: &Replace, kind: Kind, global: &Global, output: &Output) -> Outcome {
-    let session = session(&arguments.target, global).await?;
+    let session = sending_session(&arguments.target, &arguments.sending.following, global).await?;
     // All of them: a wallet of one's own that watches a lock does not hide the net's accounts.
     let at_hand = if arguments.from.is_some() { Vec::new() } else { session.at_hand() };
     let wallets = if at_hand.is_empty() { session.wallets(arguments.from.as_deref())? } else { at_hand };
@@ -180,7 +182,9 @@ pub(super) async fn replace(arguments: &Replace, kind: Kind, global: &Global, ou
     let sent = if arguments.dry_run {
         follow::dry_run(&attempt)
     } else {
-        replace::carry_out(&session, &original, &attempt, arguments.sending.following.options()).await?
+        let follow = arguments.sending.following.options();
+        let txid = attempt.transaction.id();
+        followed(&txid, replace::carry_out(&session, &original, &attempt, follow)).await?
     };
     let mut value = serde_json::to_value(&sent).map_err(|error| Failure::failed("output", error))?;
     value["replaces"] = json!(arguments.txid);
@@ -191,7 +195,7 @@ pub(super) async fn replace(arguments: &Replace, kind: Kind, global: &Global, ou
 }
 
 pub(super) async fn pay(arguments: &Pay, global: &Global, output: &Output) -> Outcome {
-    let session = session(&arguments.target, global).await?;
+    let session = sending_session(&arguments.target, &arguments.sending.following, global).await?;
     let rows = payout::read(&session, &arguments.file)?;
     let found = session.wallet(&arguments.from)?;
     let payout = Payout::new(&session, &found.wallet.name, &arguments.file, rows, arguments.id.as_deref())?;
@@ -225,7 +229,8 @@ pub(super) async fn pay(arguments: &Pay, global: &Global, output: &Output) -> Ou
         transactions.clear();
         let follow = FollowOptions { wait, ..follow };
         for one in &kept {
-            transactions.push(repeat::follow(session.client()?, one, follow).await?);
+            let txid = one.attempts.last().expect("a payment has a transaction").transaction.id();
+            transactions.push(followed(&txid, repeat::follow(session.client()?, one, follow)).await?);
         }
     }
     print_paid(&payout, &attempts, &transactions, None, output)

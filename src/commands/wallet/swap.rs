@@ -1,7 +1,7 @@
 //! `wallet swap …`.
 
 use super::signers;
-use super::{bzt, open, session};
+use super::{bzt, followed, open, session};
 use crate::cli::Global;
 use crate::cli::wallet::{Fee, Offer, Password, Swap as Command, SwapStep, WhichSwap};
 use crate::commands::password;
@@ -372,7 +372,8 @@ impl Step<'_> {
 
     async fn repeat(&self, kept: &Kept) -> Result<Sent, Failure> {
         self.output.remark("this step was begun before; it is followed");
-        Ok(repeat::follow(self.swap.session(self.net).client()?, kept, self.follow).await?)
+        let txid = kept.attempts.last().expect("a payment has a transaction").transaction.id();
+        followed(&txid, repeat::follow(self.swap.session(self.net).client()?, kept, self.follow)).await
     }
 
     fn options(&self, fee: &Fee) -> Result<SendOptions, Failure> {
@@ -393,7 +394,8 @@ impl Step<'_> {
         if let Some(kept) = repeat::write_down(&mut self.journal()?, &entry)? {
             return self.repeat(&kept).await;
         }
-        Ok(follow::submit(self.swap.session(self.net).client()?, &entry.attempt, self.follow).await?)
+        let following = follow::submit(self.swap.session(self.net).client()?, &entry.attempt, self.follow);
+        followed(&entry.attempt.transaction.id(), following).await
     }
 
     fn print(&self, sent: &Sent, next: &str) -> Outcome {

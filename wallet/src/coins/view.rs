@@ -6,13 +6,18 @@ use crate::coins::labels::{Labelled, Labels};
 use crate::coins::quorum;
 use crate::error::WalletError;
 use crate::keys::slip10;
+use crate::locks::policy::satisfy::Moment;
+use crate::locks::time;
 use crate::session::{Found, Session};
 use bezant_api::client::Client;
 use bezant_api::types::{CoinView, CoinsView, ReadLevel};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::LockHash;
+use bezant_consensus::ledger::lock::Lock;
+use bezant_consensus::ledger::rules::context::Place;
 use bezant_consensus::ledger::transaction::OutPoint;
+use bezant_consensus::ledger::units::Height;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +33,7 @@ pub struct Balance {
     pub spendable: String,
     /// On its way in: in the mempool, or (read `final`) in blocks that are not final.
     pub pending: String,
-    /// From coinbases that are too young.
+    /// From coinbases that are too young, or with locks that nobody can open yet.
     pub immature: String,
     /// Locked by its owner.
     pub locked: String,
@@ -56,7 +61,7 @@ pub enum CoinState {
     Spendable,
     /// It is on its way in.
     Pending,
-    /// It comes from a coinbase that is too young.
+    /// It comes from a coinbase that is too young, or time does not let its lock be opened yet, whoever has the keys.
     Immature,
     /// Its owner locked it: it is not spent unless it is named.
     Locked,
@@ -118,7 +123,7 @@ pub struct Addresses {
 pub struct Listed {
     /// Its name.
     pub wallet: String,
-    /// `dev` for an account of a dev net, `watch` for a wallet without keys, else `encrypted`.
+    /// `dev` for an account of a dev net, `watch` for a wallet without keys, else `encrypted`; `damaged` for a file that cannot be read.
     pub kind: &'static str,
     /// How many addresses it has.
     pub addresses: usize,
@@ -193,16 +198,30 @@ pub fn outpoint(text: &str) -> Option<OutPoint> {
 
 /// The coins, the height at which they are there, and how many nodes said so alike.
 async fn read(session: &Session, found: &Found, read: Read) -> Result<(u64, Vec<Owned>, Option<usize>), WalletError> {
-    match read {
+    let (height, mut coins, voices) = match read {
         Read::One(level) => {
             let (height, coins) = coins(session.client()?, session.genesis(), found, level).await?;
-            Ok((height, coins, None))
+            (height, coins, None)
         }
         Read::Quorum => {
             let agreed = quorum::coins(session, found).await?;
             let frozen = frozen::list(&found.path, session.network())?;
             let coins = classify(&agreed.view, session.genesis(), ReadLevel::Latest, &frozen)?;
-            Ok((agreed.view.height, coins, Some(agreed.voices)))
+            (agreed.view.height, coins, Some(agreed.voices))
+        }
+    };
+    let next = time::next_block(session, height, &found.wallet.locks).await?;
+    ripen(&mut coins, &found.wallet.locks, next);
+    Ok((height, coins, voices))
+}
+
+/// Sets apart what nobody can spend yet. Payments see such coins as they are, to say from when they can be spent.
+fn ripen(coins: &mut [Owned], locks: &[Lock], next: Place) {
+    let locks: BTreeMap<LockHash, &Lock> = locks.iter().map(|lock| (lock.hash(), lock)).collect();
+    for coin in coins.iter_mut().filter(|coin| matches!(coin.state, CoinState::Spendable | CoinState::Pending)) {
+        let moment = Moment { next, coin: coin.height.map_or(next.height, Height) };
+        if locks.get(&coin.lock).is_some_and(|lock| !time::is_ripe(lock, &moment)) {
+            coin.state = CoinState::Immature;
         }
     }
 }

@@ -15,7 +15,7 @@ mod disk;
 mod moves;
 mod seal;
 
-pub use disk::{check_name, create, export, list, path, read, update, write};
+pub use disk::{check_name, create, export, path, paths, read, update, write};
 pub use moves::{remove, rename};
 pub use seal::{Cost, FileKey, SALT_BYTES};
 

@@ -12,7 +12,6 @@ use crate::paying::build::{self, OpenCoin, Payment, Pays, Sum, Unsigned};
 use crate::session::{Found, Recipient, Session};
 use bezant_api::client::{Client, ClientError};
 use bezant_consensus::ledger::amount::Amount;
-use bezant_consensus::ledger::block::Header;
 use bezant_consensus::ledger::codec::decode;
 use bezant_consensus::ledger::hash::{LockHash, TxId};
 use bezant_consensus::ledger::key::PublicKey;
@@ -21,10 +20,6 @@ use bezant_consensus::ledger::rules::context::Place;
 use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction, Witness};
 use bezant_consensus::ledger::units::Height;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Headers whose median time counts under proof of work.
-const MEDIAN_SPAN: u64 = 11;
 
 /// What the wallets of this machine know: whose locks are whose, and which keys could sign.
 #[derive(Clone, Debug, Default)]
@@ -79,45 +74,6 @@ impl Known {
         };
         self.wallets.iter().filter(holds).collect()
     }
-}
-
-/// The next block as a node and this machine's clock see it. Times are looked up only if a lock needs them.
-///
-/// # Errors
-/// When no node answers, or one says what makes no sense.
-pub async fn next_place(session: &Session, height: u64, with_time: bool) -> Result<Place, WalletError> {
-    let client = session.client()?;
-    let next = Height(height.saturating_add(1));
-    if !with_time {
-        return Ok(Place { height: next, time: 0 });
-    }
-    let time = if session.genesis().pow().is_some() {
-        median_time(client, height).await?
-    } else {
-        // The node judges by its own clock; if that is behind, it refuses, and says so.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = i128::try_from(now.as_millis()).unwrap_or(0) + i128::from(session.clock_offset_ms());
-        let now = u32::try_from(now_ms.max(0) / 1_000).unwrap_or(u32::MAX);
-        now.max(client.status().await?.tip_time_s)
-    };
-    Ok(Place { height: next, time })
-}
-
-async fn median_time(client: &Client, height: u64) -> Result<u32, WalletError> {
-    let nonsense = || WalletError::Failed("a node gave headers that make no sense".to_owned());
-    let view = client.headers(height.saturating_sub(MEDIAN_SPAN - 1), Some(MEDIAN_SPAN as usize)).await?;
-    let header = |hex: &str| hex::decode(hex).ok().and_then(|bytes| decode::<Header>(&bytes).ok());
-    let times: Option<Vec<u32>> = view.headers.iter().map(|at| Some(header(&at.hex)?.time)).collect();
-    let mut times = times.ok_or_else(nonsense)?;
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().ok_or_else(nonsense)
-}
-
-/// Whether a lock has a condition on time that is no height.
-#[must_use]
-pub fn has_time(lock: &Lock) -> bool {
-    use bezant_consensus::ledger::lock::LockTime;
-    lock.revealed_leaves().iter().any(|(_, leaf)| matches!(leaf, Lock::After(LockTime::Time(_))))
 }
 
 /// What a wallet can spend while payments are planned.

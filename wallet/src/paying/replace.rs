@@ -8,11 +8,12 @@ use crate::coins::view::{self, CoinState};
 use crate::error::WalletError;
 use crate::locks::policy::satisfy::{Means, Moment, Opening, satisfy};
 use crate::locks::policy::{self, words};
+use crate::locks::time;
 use crate::paying::build::{self, Built, OpenCoin, Ring, Unsigned};
 use crate::paying::fee;
 use crate::paying::follow::{self, FollowOptions, Sent};
 use crate::paying::journal::{Attempt, Journal, Kind};
-use crate::paying::purse::{self, Known};
+use crate::paying::purse::Known;
 use crate::paying::rehearse;
 use crate::paying::repeat;
 use crate::paying::selection::{Load, Sizes, fee};
@@ -309,7 +310,7 @@ impl<'a> Opener<'a> {
         let wallet = &original.found.wallet;
         let locks: BTreeMap<LockHash, Lock> =
             wallet.locks.iter().map(|lock| (lock.hash(), policy::fill(lock, &means.locks))).collect();
-        let next = purse::next_place(session, height, locks.values().any(purse::has_time)).await?;
+        let next = time::next_block(session, height, locks.values()).await?;
         let heights = coins.iter().filter_map(|coin| Some((coin.outpoint, Height(coin.height?)))).collect();
         Ok(Opener { session, known, means, locks, heights, next })
     }

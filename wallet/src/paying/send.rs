@@ -4,10 +4,11 @@ use crate::coins::view::{self, CoinState, Owned};
 use crate::error::WalletError;
 use crate::keys::keystore::Unlocked;
 use crate::locks::policy;
+use crate::locks::time;
 use crate::paying::build::{self, Built, Ring, Sum, Unsigned};
 use crate::paying::fee;
 use crate::paying::journal::{Attempt, Kind};
-use crate::paying::purse::{self, Known, Purse};
+use crate::paying::purse::{Known, Purse};
 use crate::session::{Found, Recipient, Session};
 use bezant_api::types::ReadLevel;
 use bezant_consensus::ledger::amount::Amount;
@@ -83,7 +84,7 @@ pub async fn prepare(
     let fee_rate = fee::rate(options.fee_rate, client, least).await?;
     let locks: BTreeMap<LockHash, Lock> =
         found.wallet.locks.iter().map(|lock| (lock.hash(), policy::fill(lock, &known.means.locks))).collect();
-    let next = purse::next_place(session, height, locks.values().any(purse::has_time)).await?;
+    let next = time::next_block(session, height, locks.values()).await?;
     let (kept, free) = coins.iter().cloned().partition(|coin| options.reserved.contains(&coin.outpoint));
     let mut purse = Purse {
         session,

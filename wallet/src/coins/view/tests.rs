@@ -72,3 +72,29 @@ fn nonsense_from_a_node_is_an_error() {
         assert_eq!(classify(&view, &genesis(), ReadLevel::Latest, &BTreeSet::new()).unwrap_err().exit_status(), 1);
     }
 }
+
+#[test]
+fn what_time_locks_is_immature_but_locked_and_leaving_coins_stay_so() {
+    use bezant_consensus::ledger::lock::LockTime;
+    let lock = Lock::After(LockTime::Height(Height(30)));
+    let of = |state, lock: &Lock| Owned {
+        outpoint: outpoint(&coin(1, 0, false).outpoint).unwrap(),
+        amount: Amount::from_grains(1).unwrap(),
+        lock: lock.hash(),
+        height: Some(3),
+        state,
+    };
+    use CoinState::{Immature, Leaving, Locked, Pending, Spendable};
+    for (height, before, after) in [
+        (29, Spendable, Immature),
+        (29, Pending, Immature),
+        (29, Locked, Locked),
+        (29, Leaving, Leaving),
+        (30, Spendable, Spendable),
+    ] {
+        let (other, next) = (Lock::Hash([1; 32]), Place { height: Height(height), time: 0 });
+        let mut coins = vec![of(before, &lock), of(before, &other)];
+        ripen(&mut coins, &[lock.clone(), other], next);
+        assert_eq!((coins[0].state, coins[1].state), (after, before), "{height}");
+    }
+}

@@ -204,11 +204,11 @@ fn bytes<const N: usize>(what: &str, text: &str) -> Result<[u8; N], String> {
     Ok(bytes)
 }
 
-/// The wallets in a directory, by name; files that cannot be read come as errors of their own.
+/// The wallets' files in a directory, by name.
 ///
 /// # Errors
 /// When the directory cannot be listed; no directory means no wallets.
-pub fn list(dir: &Path) -> Result<Vec<Result<WalletFile, WalletError>>, WalletError> {
+pub fn paths(dir: &Path) -> Result<Vec<PathBuf>, WalletError> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -222,7 +222,7 @@ pub fn list(dir: &Path) -> Result<Vec<Result<WalletFile, WalletError>>, WalletEr
         }
     }
     paths.sort();
-    Ok(paths.iter().map(|path| read(path)).collect())
+    Ok(paths)
 }
 
 /// Digest of the locks as they stand in a file.

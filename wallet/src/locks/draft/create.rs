@@ -8,6 +8,7 @@ use crate::locks::policy::satisfy::{
     Leaf, Missing, Moment, PREIMAGE_BYTES, SIGNATURE_BYTES, base_bytes, lack_of, reveal,
 };
 use crate::locks::policy::words;
+use crate::locks::time;
 use crate::paying::build::{self, Composed, Payment, Sum};
 use crate::paying::fee;
 use crate::paying::purse::{self, Known};
@@ -74,7 +75,7 @@ pub async fn create(
     let fee_rate = fee::rate(options.fee_rate, client, least).await?;
     let locks: BTreeMap<LockHash, Lock> =
         found.wallet.locks.iter().map(|lock| (lock.hash(), policy::fill(lock, &known.means.locks))).collect();
-    let next = purse::next_place(session, height, locks.values().any(purse::has_time)).await?;
+    let next = time::next_block(session, height, locks.values()).await?;
     let named = if options.coins.is_empty() { None } else { Some(send::named(&coins, &options.coins)?) };
     let is_free = |coin: &&Owned| coin.state == CoinState::Spendable && !options.reserved.contains(&coin.outpoint);
     let wanted: Vec<&Owned> =
