@@ -236,7 +236,7 @@ pub(crate) struct NodeSettings {
 pub(crate) enum Genesis {
     /// Write a new genesis file to stdout
     #[command(
-        after_help = "Example:\n  bezant genesis new --engine pbft --member KEY --allocation KEY=1000 > genesis.toml"
+        after_help = "Example:\n  bezant genesis new --engine pbft --member KEY --allocation savings=1000 > genesis.toml"
     )]
     New {
         /// How blocks are ordered
@@ -245,7 +245,7 @@ pub(crate) enum Genesis {
         /// PBFT: a member's public key, hex; once for each, in order
         #[arg(long, env = "BEZANT_MEMBER", value_name = "KEY", value_delimiter = ',')]
         member: Vec<String>,
-        /// First coins: public key or lock hash (hex), `=`, BZT; may stand several times
+        /// First coins: a public key or lock hash (hex) or a wallet of yours, `=`, BZT; may stand several times
         #[arg(long, env = "BEZANT_ALLOCATION", value_name = "WHO=AMOUNT", value_delimiter = ',', required = true)]
         allocation: Vec<String>,
         /// Proof of work: wanted spacing in whole seconds

@@ -11,6 +11,7 @@ use bezant_consensus::ledger::hash::LockHash;
 use bezant_consensus::ledger::key::PublicKey;
 use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::transaction::Output as Coin;
+use bezant_wallet::keys::keystore;
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use std::time::Duration;
 pub(crate) fn run(command: Command, global: &Global, output: &Output) -> Outcome {
     match command {
         Command::New { engine, member, allocation, block_time, dev } => {
-            let made = new(engine, &member, &allocation, block_time, dev)?;
+            let made = new(engine, &member, &allocation, block_time, dev, global)?;
             let toml = genesis::to_toml(&made);
             output.result(&json!({"network_id": made.network_id().to_string(), "toml": toml}), || toml.clone())
         }
@@ -55,6 +56,7 @@ fn new(
     allocations: &[String],
     block_time: Duration,
     dev: bool,
+    global: &Global,
 ) -> Result<Genesis, Failure> {
     let spacing_s = u32::try_from(block_time.as_secs()).unwrap_or(u32::MAX);
     let (name, params) = match engine {
@@ -71,19 +73,26 @@ fn new(
         engine: params,
         ledger: genesis::ledger_defaults(name),
         members: members.iter().map(member).collect::<Result<_, _>>()?,
-        allocations: allocations.iter().map(|text| allocation(text)).collect::<Result<_, _>>()?,
+        allocations: allocations.iter().map(|text| allocation(text, global)).collect::<Result<_, _>>()?,
     };
     made.check().map_err(Failure::usage)?;
     Ok(made)
 }
 
-fn allocation(text: &str) -> Result<Coin, Failure> {
+fn allocation(text: &str, global: &Global) -> Result<Coin, Failure> {
     let fail = |what: String| Failure::usage(format!("--allocation {text}: {what}"));
-    let (who, amount) = text.split_once('=').ok_or_else(|| fail("KEY=AMOUNT is expected".to_owned()))?;
+    let (who, amount) = text.split_once('=').ok_or_else(|| fail("WHO=AMOUNT is expected".to_owned()))?;
     let amount: Amount = amount.parse().map_err(|error| fail(format!("{error}")))?;
-    let lock = match who.parse::<PublicKey>() {
-        Ok(key) => Lock::Key(key).hash(),
-        Err(_) => who.parse::<LockHash>().map_err(|error| fail(error.to_string()))?,
+    let wallet = keystore::path(&net::home(global)?.wallets(), who);
+    let lock = if let Ok(key) = who.parse::<PublicKey>() {
+        Lock::Key(key).hash()
+    } else if let Ok(lock) = who.parse::<LockHash>() {
+        lock
+    } else if keystore::check_name(who).is_ok() && wallet.exists() {
+        keystore::read(&wallet)?.lock_hashes()[0]
+    } else {
+        let known = "a public key, a lock hash, or a wallet of yours";
+        return Err(fail(format!("\"{who}\" is not {known}; make one with `bezant wallet new NAME`")));
     };
     Ok(Coin { amount, lock })
 }

@@ -193,9 +193,8 @@ fn proof_of_work_watches() {
     what_is_watched_is_seen_and_not_spent(POW);
 }
 
-#[test]
-fn a_journal_goes_where_its_wallet_goes() {
-    let net = Net::up(&[]);
+fn a_journal_goes_where_its_wallet_goes(options: &[&str]) {
+    let net = Net::up(options);
     let password = password(&net);
     net.json(&["wallet", "new", "savings", "--password-file", &password]);
     pay(&net, &[&addresses(&net, "savings")[0]]);
@@ -222,8 +221,17 @@ fn a_journal_goes_where_its_wallet_goes() {
 }
 
 #[test]
-fn an_address_signs_what_its_owner_says() {
-    let net = Net::up(&[]);
+fn pbft_takes_a_journal_along() {
+    a_journal_goes_where_its_wallet_goes(&[]);
+}
+
+#[test]
+fn proof_of_work_takes_a_journal_along() {
+    a_journal_goes_where_its_wallet_goes(POW);
+}
+
+fn an_address_signs_what_its_owner_says(options: &[&str]) {
+    let net = Net::up(options);
     let password = password(&net);
     net.json(&["wallet", "new", "savings", "--password-file", &password]);
     net.json(&["wallet", "address", "--wallet", "savings", "--new", "--password-file", &password]);
@@ -274,4 +282,14 @@ fn an_address_signs_what_its_owner_says() {
     // A secret on standard input is never taken for a message.
     let ran = run_with_input(&net, &["wallet", "sign-message", "--wallet", "alice"], PASSWORD).ended(2);
     assert!(!ran.stderr.contains(PASSWORD), "{ran:?}");
+}
+
+#[test]
+fn pbft_addresses_sign() {
+    an_address_signs_what_its_owner_says(&[]);
+}
+
+#[test]
+fn proof_of_work_addresses_sign() {
+    an_address_signs_what_its_owner_says(POW);
 }

@@ -1,6 +1,7 @@
 //! Locks for people: multisigs, time locks, hash locks and vaults, made by name and spent from like any wallet, in both engines.
 
 use crate::net::{LIMIT, Net, text, until};
+use bezant_api::types::TxState;
 use bezant_consensus::ledger::key::SigningKey;
 use serde_json::Value;
 
@@ -87,7 +88,8 @@ fn time_lock(world: &World) {
     assert_eq!(made["opens"], false, "{made}");
     assert!(text(&made["missing"]).starts_with(&format!("locked until block {after}, now ")), "{made}");
     world.pay(&["wallet", "send", "--from", "bob", "pension", "5"]);
-    assert_eq!(world.balance("pension"), 5 * BZT);
+    let balance = world.net.json(&["wallet", "balance", "--wallet", "pension"]);
+    assert_eq!((text(&balance["spendable"]), text(&balance["immature"])), ("0", "500000000"), "not yet: {balance}");
     let spend = ["wallet", "send", "--from", "pension", "carol", "1"];
     world.refused(&spend, 3, "locked", &format!("locked until block {after}, now {}", world.height()));
     world.reach(from - 1);
@@ -227,6 +229,25 @@ fn second_thoughts(world: &World) {
     assert_eq!(world.balance("club"), 4 * BZT - fee(&third) - fee(&more));
 }
 
+/// Under PBFT there is time for that while no quorum is there; then one of the three is final, whichever was proposed.
+fn second_thoughts_without_quorum(world: &World) {
+    let net = &world.net;
+    let held = |arguments: &[&str]| net.json(&[arguments, &["--wait", "pool"]].concat());
+    world.pay(&["wallet", "send", "--from", "alice", "club", "4"]);
+    net.json(&["testnet", "kill", "1", "2"]);
+    let first = held(&["wallet", "send", "--from", "club", "heidi", "1"]);
+    let second = held(&["wallet", "bump", text(&first["txid"])]);
+    assert!(fee(&second) > fee(&first), "{first} {second}");
+    let third = held(&["wallet", "cancel", text(&second["txid"]), "--from", "club"]);
+    net.json(&["testnet", "start", "1", "2"]);
+    let is_final = |one: &&&Value| net.tx_status(0, text(&one["txid"])).state == TxState::Final;
+    let all = [&first, &second, &third];
+    let winner = until("one of them is final", LIMIT, || all.iter().find(is_final).copied());
+    let paid = if winner == &third { 0 } else { BZT };
+    assert_eq!(world.balance("club"), 4 * BZT - paid - fee(winner));
+    assert_eq!(world.balance("heidi"), FUNDED + paid);
+}
+
 fn locks(options: &[&str]) {
     let world = World::up(options);
     texts(&world);
@@ -235,6 +256,8 @@ fn locks(options: &[&str]) {
     hash_lock(&world);
     if world.is_pow {
         second_thoughts(&world);
+    } else {
+        second_thoughts_without_quorum(&world);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Paying many, paying from a file, changing one's mind, and repeating: in both engines, nobody is paid twice.
 
-use crate::net::{LIMIT, Net, text, until};
+use crate::net::{LIMIT, Net, finish, signal, text, until};
 use bezant_api::types::TxState;
+use nix::sys::signal::Signal;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -81,6 +82,14 @@ fn minds_are_changed(options: &[&str]) {
     assert_eq!(net.json(&[&two[..], &["--wait", "pool"]].concat())["txid"], sent.as_str());
     assert_eq!(held.waiting().len(), 2, "nothing new was made");
 
+    // One that is interrupted says what may still happen.
+    let child = net.command(&["wallet", "send", "--from", "grace", "heidi", "3", "--json"]).spawn().expect("it starts");
+    let third = || held.waiting().into_iter().find(|txid| *txid != a && *txid != sent);
+    let interrupted = until("the third transfer waits", LIMIT, third);
+    signal(child.id(), Signal::SIGINT);
+    let said = finish(child, LIMIT).ended(5).json();
+    assert_eq!((text(&said["error"]["kind"]), text(&said["error"]["txid"])), ("interrupted", &*interrupted), "{said}");
+
     held.refused(&["wallet", "bump", &a, "--from", "bob"], "not-yours");
     held.refused(&["wallet", "bump", &a, "--fee-rate", "1"], "fee-rate-too-low");
     held.refused(&["wallet", "bump", &"ab".repeat(32)], "no-such-transaction");
@@ -104,6 +113,7 @@ fn minds_are_changed(options: &[&str]) {
     let winner = held.winner(&a, &b);
     let is_cancelled = held.winner(&c, &d) == d;
     net.await_final(0, &sent);
+    net.await_final(0, &interrupted);
     held.refused(&["wallet", "bump", winner], "already-included");
     held.refused(&["wallet", "cancel", winner], "already-included");
     let again = net.json(&["wallet", "send", "--from", "alice", "bob", "1", "--id", "one"]);

@@ -9,8 +9,6 @@
 //! ever added at the end.
 //!
 //! **Reading makes nothing.** [`Store::read`] gives an empty database in memory where there is no file, and refuses to write.
-//!
-//! Version 1 was called `NAME.sent`; a file of that name is given the new one when a wallet has no other.
 
 use crate::error::WalletError;
 use bezant_consensus::ledger::hash::NetworkId;

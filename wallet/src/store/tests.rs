@@ -17,9 +17,9 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// A file of version 1, under its name of then, with one payment.
+/// A file of version 1 with one payment.
 fn version_1(wallet: &Path) {
-    let connection = Connection::open(older(wallet)).unwrap();
+    let connection = Connection::open(path(wallet)).unwrap();
     connection.execute_batch(STEPS[0]).unwrap();
     connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
     connection.pragma_update(None, "user_version", 1).unwrap();
@@ -45,7 +45,7 @@ fn reading_makes_no_file_and_writes_nothing() {
 }
 
 #[test]
-fn a_file_of_version_1_gets_its_new_name_and_tables_and_keeps_what_it_has() {
+fn a_file_of_version_1_gets_its_new_tables_and_keeps_what_it_has() {
     let (dir, wallet) = place();
     version_1(&wallet);
     // Even a look finds what is in it.

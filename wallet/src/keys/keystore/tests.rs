@@ -176,8 +176,8 @@ fn an_existing_wallet_is_never_overwritten_by_a_new_one() {
     std::fs::write(dir.path().join("other.sent"), "what a wallet that is gone has paid").unwrap();
     let error = create(dir.path(), &wallet("other", "q")).unwrap_err();
     assert!(error.exit_status() == 2 && error.to_string().contains("other.sent"), "{error}");
-    assert_eq!(list(dir.path()).unwrap().len(), 1);
-    assert!(list(&dir.path().join("none")).unwrap().is_empty());
+    assert_eq!(paths(dir.path()).unwrap().len(), 1);
+    assert!(paths(&dir.path().join("none")).unwrap().is_empty());
 }
 
 #[cfg(unix)]
