@@ -84,13 +84,11 @@ pub(crate) fn own_genesis(file: Option<&Path>, net: &Net, global: &Global) -> Re
     let file = match file {
         Some(file) => file.to_owned(),
         None => {
-            let dir = dir(net, global).map_err(|failure| {
-                Failure::new(
-                    2,
-                    failure.kind,
-                    format!("{}; or give a net's genesis with --genesis FILE", failure.message),
-                )
-            })?;
+            let hint = |failure: Failure| Failure {
+                message: format!("{}; or give a net's genesis with --genesis FILE", failure.message),
+                ..failure
+            };
+            let dir = dir(net, global).map_err(hint)?;
             dir.join(GENESIS_FILE)
         }
     };

@@ -251,3 +251,21 @@ async fn what_a_node_says_of_headers_is_not_believed() {
     let client = Client::of_one(&node(REFUSED).await).unwrap();
     assert!(matches!(client.find(&genesis, &txid).await, Err(HeadersError::Client(_))));
 }
+
+#[tokio::test]
+async fn who_is_in_a_hurry_gives_each_node_its_share() {
+    let listeners = [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
+    // They take connections, and never say a word.
+    let urls = listeners.each_ref().map(|listener| format!("http://{}", listener.local_addr().unwrap()));
+    let answering = node(TIP).await;
+    let mut client = Client::new([&urls[0], &urls[1], &answering]).unwrap();
+    client.hurry(Duration::from_millis(300));
+    let patient = tokio::time::timeout(REQUEST_TIMEOUT, client.tip()).await;
+    assert_eq!(patient.expect("long before a patient one would be").unwrap().height, 7);
+    let mut client = Client::new(&urls).unwrap();
+    client.hurry(Duration::from_secs(3_600));
+    assert_eq!(client.answer_timeout, REQUEST_TIMEOUT, "nobody waits longer than anybody");
+    client.hurry(Duration::from_millis(200));
+    let events = tokio::time::timeout(REQUEST_TIMEOUT, client.events(None)).await.expect("soon");
+    assert!(matches!(events, Err(ClientError::Unreachable(_))), "{events:?}");
+}
