@@ -69,7 +69,7 @@ pub fn decode(network: &NetworkId, text: &str) -> Result<LockHash, AddressError>
 pub fn decode_any(text: &str) -> Result<(LockHash, [u8; 4]), AddressError> {
     let malformed = |reason: String| AddressError::Malformed(reason);
     let checked = bech32::primitives::decode::CheckedHrpstring::new::<Bech32m>(text)
-        .map_err(|error| malformed(crate::client::chain(&error)))?;
+        .map_err(|error| malformed(crate::client::root(&error)))?;
     if checked.hrp() != Hrp::parse(PREFIX).expect("the prefix is three lower-case letters") {
         return Err(malformed(format!("it starts with {}1", checked.hrp())));
     }

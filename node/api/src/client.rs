@@ -79,7 +79,7 @@ impl ClientError {
                 ClientError::Other(format!("{url} answers what this program does not understand: {error}"))
             }
             Error::RequestTimeout => ClientError::Unreachable(format!("{url} did not answer in time")),
-            Error::Transport(error) => ClientError::Unreachable(format!("{url}: {}", chain(error.as_ref()))),
+            Error::Transport(error) => ClientError::Unreachable(format!("{url}: {}", root(error.as_ref()))),
             Error::RestartNeeded(error) => ClientError::Unreachable(format!("{url}: {error}")),
             Error::ServiceDisconnect => ClientError::Unreachable(format!("{url}: the connection was closed")),
             other => ClientError::Other(format!("{url}: {other}")),
@@ -102,18 +102,9 @@ impl ClientError {
     }
 }
 
-/// An error with what caused it, as one line.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !line.contains(&text) {
-            line = format!("{line}: {text}");
-        }
-        source = cause.source();
-    }
-    line
+/// What caused it in the end: the layers above only say that they could not.
+pub(crate) fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    error.source().map_or_else(|| error.to_string(), root)
 }
 
 /// One node or several of one net.
@@ -223,7 +214,7 @@ impl Client {
             let index = (first + step) % self.nodes.len();
             let node = &self.nodes[index];
             match node.call(method, named(params)?, self.answer_timeout).await.and_then(|answer| node.read(&answer)) {
-                Err(ClientError::Unreachable(reason)) => reasons.push(reason),
+                Err(ClientError::Unreachable(reason)) => reasons.push((node.url.as_str(), reason)),
                 Err(ClientError::Busy(reason)) => busy = Some(reason),
                 answer => {
                     self.current.store(index, Ordering::Relaxed);
@@ -231,7 +222,7 @@ impl Client {
                 }
             }
         }
-        Err(busy.map_or_else(|| ClientError::Unreachable(reasons.join("; ")), ClientError::Busy))
+        Err(busy.map_or_else(|| ClientError::Unreachable(together(&reasons)), ClientError::Busy))
     }
 
     /// Calls the present node only, once.
@@ -256,15 +247,29 @@ impl Client {
             let url = &self.nodes[index].url;
             let subscribed = tokio::time::timeout(self.answer_timeout, subscribe(url, from)).await;
             match subscribed.unwrap_or_else(|_| Err(ClientError::of(url, Error::RequestTimeout))) {
-                Err(ClientError::Unreachable(reason)) => reasons.push(reason),
+                Err(ClientError::Unreachable(reason)) => reasons.push((url.as_str(), reason)),
                 answer => {
                     self.current.store(index, Ordering::Relaxed);
                     return answer;
                 }
             }
         }
-        Err(ClientError::Unreachable(reasons.join("; ")))
+        Err(ClientError::Unreachable(together(&reasons)))
     }
+}
+
+/// Why each of several nodes could not be reached; what is the same for several is said once.
+fn together(reasons: &[(&str, String)]) -> String {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (url, reason) in reasons {
+        let why = reason.strip_prefix(url).unwrap_or(reason).trim_start_matches([':', ' ']);
+        match groups.iter_mut().find(|(other, _)| *other == why) {
+            Some((_, urls)) => urls.push(url),
+            None => groups.push((why, vec![url])),
+        }
+    }
+    let said = |(why, urls): &(&str, Vec<&str>)| format!("{} ({why})", urls.join(", "));
+    groups.iter().map(said).collect::<Vec<_>>().join("; ")
 }
 
 /// An object of named parameters; a struct without fields becomes an empty one.
