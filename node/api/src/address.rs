@@ -1,6 +1,7 @@
 //! Addresses: bech32m (BIP350), prefix `bzt`, payload = version u8 (0) ‖ lock hash (32) ‖ first 4 bytes of the network id, so
 //! that an address of another net is refused by name instead of swallowing money.
 
+use bech32::primitives::decode::{CheckedHrpstring, CheckedHrpstringError};
 use bech32::{Bech32m, Hrp};
 use bezant_consensus::ledger::hash::{LockHash, NetworkId};
 
@@ -68,8 +69,12 @@ pub fn decode(network: &NetworkId, text: &str) -> Result<LockHash, AddressError>
 /// When the text is malformed, or of an unknown version.
 pub fn decode_any(text: &str) -> Result<(LockHash, [u8; 4]), AddressError> {
     let malformed = |reason: String| AddressError::Malformed(reason);
-    let checked = bech32::primitives::decode::CheckedHrpstring::new::<Bech32m>(text)
-        .map_err(|error| malformed(crate::client::root(&error)))?;
+    let checked = CheckedHrpstring::new::<Bech32m>(text).map_err(|error| match error {
+        CheckedHrpstringError::Checksum(_) => {
+            malformed("its checksum is wrong, as after a character that was mistyped or left out".to_owned())
+        }
+        error => malformed(crate::client::root(&error)),
+    })?;
     if checked.hrp() != Hrp::parse(PREFIX).expect("the prefix is three lower-case letters") {
         return Err(malformed(format!("it starts with {}1", checked.hrp())));
     }
