@@ -702,6 +702,9 @@ pub struct PbftStatus {
     pub n: usize,
     /// Votes that make a certificate.
     pub quorum: usize,
+    /// The highest height that is final here or for which this member has perhaps sent a COMMIT, in this life or before; `None` for a
+    /// replica that has no voice. Nothing was final anywhere, when it was asked, above the q-th lowest of what members say.
+    pub commit_height: Option<Height>,
     /// Heights in flight, lowest first.
     pub slots: Vec<SlotStatus>,
 }

@@ -45,7 +45,7 @@ pub(crate) async fn run(command: Wallet, global: &Global, output: &Output) -> Ou
             let session = session(&which.target, global).await?;
             let mut all: Vec<Balance> = Vec::new();
             for found in session.wallets(which.wallet.as_deref())? {
-                all.push(view::balance(&session, &found, read.level()?).await?);
+                all.push(view::balance(&session, &found, read.level()).await?);
             }
             one_or_all(&all, output, || balances_text(&all))
         }

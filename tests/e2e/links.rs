@@ -130,6 +130,8 @@ fn miners_on_lossy_and_slow_links_still_have_one_chain() {
     for node in 0..4 {
         net.json(&["testnet", "hashrate", &node.to_string(), "0"]);
     }
+    // Two branches of the same work would stay for ever.
+    net.json(&["testnet", "mine", "1", "--node", "0"]);
     net.await_synced();
     net.check();
 }

@@ -27,6 +27,7 @@ mod paying;
 mod pbft;
 mod pow;
 mod power_cut;
+mod reads;
 mod real_money;
 mod receipts;
 mod reorg;

@@ -319,6 +319,7 @@ impl Engine for Pbft {
             me: self.index(),
             n: self.set.n(),
             quorum: self.quorum,
+            commit_height: self.commit_height(),
             is_mute: self.is_mute(),
             is_active: self.is_active(),
             changes: if self.is_active() { Vec::new() } else { self.views.signers(self.view) },

@@ -15,6 +15,7 @@ mod net;
 mod new_view;
 mod parts;
 mod proposing;
+mod reading;
 mod readmission;
 mod referee;
 mod restart;

@@ -231,6 +231,14 @@ impl Pbft {
         above.filter_map(|(_, slot)| slot.prepared.clone()).collect()
     }
 
+    /// See [`crate::engine::PbftStatus::commit_height`]. Whoever is prepared has persisted that before his COMMIT, and remembers it until
+    /// the height is final.
+    pub(super) fn commit_height(&self) -> Option<Height> {
+        let has_voice = self.me.is_some() && !self.is_mute();
+        let prepared = self.slots.iter().rev().find(|(_, slot)| slot.prepared.is_some()).map(|(height, _)| *height);
+        has_voice.then(|| self.chain.final_height().max(prepared.unwrap_or_default()))
+    }
+
     /// The primary begins its view once a quorum wants it.
     fn begin(&mut self) {
         let me = self.me.as_ref().expect("only members begin a view");

@@ -83,6 +83,10 @@ pub struct PbftView {
     pub n: usize,
     /// Votes that make a certificate.
     pub quorum: usize,
+    /// The highest height that is final here or for which this member has perhaps sent a COMMIT; null for a node without a voice. Nothing
+    /// was final anywhere, when it was asked, above the q-th lowest of what the members say.
+    #[serde(default)]
+    pub commit_height: Option<u64>,
     /// Whether this replica is a member without its vote log, which says nothing until it is re-admitted.
     #[serde(default)]
     pub is_mute: bool,

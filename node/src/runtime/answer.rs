@@ -228,6 +228,7 @@ fn pbft_view(status: PbftStatus) -> PbftView {
         me: status.me,
         n: status.n,
         quorum: status.quorum,
+        commit_height: status.commit_height.map(|height| height.0),
         is_mute: status.is_mute,
         is_active: status.is_active,
         changes: status.changes,

@@ -39,7 +39,7 @@ pub(super) async fn utxos(arguments: &Utxos, global: &Global, output: &Output) -
     }
     let mut all: Vec<Utxo> = Vec::new();
     for found in &wallets {
-        all.extend(view::utxos(&session, found, arguments.read.level()?).await?);
+        all.extend(view::utxos(&session, found, arguments.read.level()).await?);
     }
     output.result(&json!({ "utxos": all }), || utxos_text(&all))
 }

@@ -35,6 +35,7 @@ fn status(engine: EngineName, node: usize) -> NodeStatus {
             me: u16::try_from(node).ok(),
             n: 4,
             quorum: 3,
+            commit_height: None,
             is_mute: false,
             is_active: true,
             changes: Vec::new(),

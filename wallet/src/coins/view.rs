@@ -3,7 +3,7 @@
 
 use crate::coins::frozen;
 use crate::coins::labels::{Labelled, Labels};
-use crate::coins::quorum;
+use crate::coins::reads;
 use crate::error::WalletError;
 use crate::keys::slip10;
 use crate::locks::policy::satisfy::Moment;
@@ -49,7 +49,9 @@ pub struct Balance {
 pub enum Read {
     /// What one node says.
     One(ReadLevel),
-    /// What enough nodes say alike.
+    /// What enough nodes say alike, so that it was true once.
+    Attested,
+    /// All that was final anywhere when it was asked.
     Quorum,
 }
 
@@ -203,8 +205,11 @@ async fn read(session: &Session, found: &Found, read: Read) -> Result<(u64, Vec<
             let (height, coins) = coins(session.client()?, session.genesis(), found, level).await?;
             (height, coins, None)
         }
-        Read::Quorum => {
-            let agreed = quorum::coins(session, found).await?;
+        Read::Attested | Read::Quorum => {
+            let agreed = match read {
+                Read::Quorum => reads::quorum(session, found).await?,
+                _ => reads::attested(session, found).await?,
+            };
             let frozen = frozen::list(&found.path, session.network())?;
             let coins = classify(&agreed.view, session.genesis(), ReadLevel::Latest, &frozen)?;
             (agreed.view.height, coins, Some(agreed.voices))

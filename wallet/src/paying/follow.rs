@@ -206,6 +206,13 @@ impl Following<'_> {
             match self.client.submit(self.transaction.clone()).await {
                 Ok(_) => return Ok(()),
                 Err(ClientError::Busy(_)) => tokio::time::sleep(BUSY_PAUSE).await,
+                // A node that went away with the answer may have passed it on.
+                Err(ClientError::Unreachable(reason)) => {
+                    return Err(WalletError::Unreachable {
+                        message: format!("transaction {} may have been sent, but no node answers: {reason}", self.txid),
+                        txid: Some(self.txid.clone()),
+                    });
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -58,6 +58,7 @@ fn a_new_log_stays_mute_through_restarts_and_epochs_of_other_nonces() {
     world.start(3);
     world.cuts.clear();
     assert!(world.status(3).is_mute);
+    assert_eq!(world.status(3).commit_height, None, "it does not know what it signed");
     world.pass(1_000);
     let sent = world.nodes[3].sent_count();
     wait_for_epoch(&mut world, 2);

@@ -385,6 +385,7 @@ impl Engine for Script {
             deadline: None,
             n: 0,
             quorum: 0,
+            commit_height: None,
             slots: Vec::new(),
         })
     }
