@@ -7,8 +7,8 @@ mod wallet;
 
 pub(crate) use sim::{Mining, MiningScenario, Sim, SimCommand, Twins};
 pub(crate) use testnet::{
-    Byzantine, Fault, FaultAdd, FaultClear, Load, Logs, Mine, ModeOrOff, Nodes, Testnet, TestnetTime, Up, Validator,
-    ValidatorChange, Wait, milliseconds,
+    Byzantine, Export, Faucet, Fault, FaultAdd, FaultClear, Import, Load, Logs, Mine, ModeOrOff, Nodes, Revert,
+    Snapshot, Testnet, TestnetTime, Up, Validator, ValidatorChange, Wait, milliseconds,
 };
 pub(crate) use wallet::keys as wallet_keys;
 pub(crate) use wallet::{
@@ -175,6 +175,9 @@ pub(crate) struct Node {
     /// The configuration file (TOML)
     #[arg(long, env = "BEZANT_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Do not run: print where the node would begin, and its blocks at these heights; what `testnet revert` asks
+    #[arg(long, hide = true, env = "BEZANT_STANDING_AT", value_name = "HEIGHTS", value_delimiter = ',')]
+    pub(crate) standing_at: Vec<u64>,
     #[command(flatten)]
     pub(crate) settings: NodeSettings,
 }

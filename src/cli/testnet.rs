@@ -1,8 +1,10 @@
 //! `bezant testnet …`.
 
 mod fault;
+mod pictures;
 
 pub(crate) use fault::{Fault, FaultAdd, FaultClear, milliseconds};
+pub(crate) use pictures::{Export, Faucet, Import, Revert, Snapshot};
 
 use super::{Engine, Net, duration};
 use bezant_testnet::net::logs::Level;
@@ -112,6 +114,27 @@ pub(crate) enum Testnet {
         /// Hashes per second
         rate: u64,
     },
+    /// Pay from the net's own coins; returns when that is final, under proof of work when it is in a block
+    #[command(
+        after_help = "Examples:\n  bezant testnet faucet bob 100\n  bezant testnet faucet bzt1… 0.5 --timeout 10s"
+    )]
+    Faucet(Faucet),
+    /// Keep the whole net as it is under a name, to go back to it
+    #[command(
+        after_help = "Examples:\n  bezant testnet snapshot before-fork\n  bezant testnet snapshot --list\n  bezant testnet snapshot --remove before-fork"
+    )]
+    Snapshot(Snapshot),
+    /// Go back to a snapshot: ledger, keys, accounts and clock; what was signed since counts no more
+    #[command(after_help = "Example:\n  bezant testnet revert before-fork")]
+    Revert(Revert),
+    /// Write the whole net to one file
+    #[command(
+        after_help = "Examples:\n  bezant testnet export net.tar.gz\n  bezant testnet export old.tar.gz --snapshot before-fork"
+    )]
+    Export(Export),
+    /// Make a net out of such a file
+    #[command(after_help = "Example:\n  bezant testnet import net.tar.gz --net copy")]
+    Import(Import),
     /// Send signed transfers at a stated rate and measure
     #[command(after_help = "Example:\n  bezant testnet load --rate 200 --duration 30s")]
     Load(Load),

@@ -1,8 +1,10 @@
 //! `bezant testnet`: the command side of [`bezant_testnet::net`].
 
 mod dev;
+mod faucet;
 mod fault;
 mod logs;
+mod pictures;
 mod up;
 
 use crate::cli::{
@@ -48,6 +50,11 @@ pub(crate) async fn run(command: Testnet, global: &Global, output: &Output) -> O
         Testnet::Time(TestnetTime::Advance { net, by }) => dev::advance(&net, by, global, output).await,
         Testnet::Time(TestnetTime::Offset { net, node, by_ms }) => dev::offset(&net, node, by_ms, global, output).await,
         Testnet::Hashrate { net, node, rate } => dev::hashrate(&net, node, rate, global, output).await,
+        Testnet::Faucet(options) => faucet::run(options, global, output).await,
+        Testnet::Snapshot(options) => pictures::snapshot(options, global, output).await,
+        Testnet::Revert(options) => pictures::revert(options, global, output).await,
+        Testnet::Export(options) => pictures::export(options, global, output).await,
+        Testnet::Import(options) => pictures::import(options, global, output).await,
         Testnet::Load(options) => load(options, global, output).await,
         Testnet::Check(net) => check(&net, global, output).await,
         Testnet::Logs(options) => logs::run(options, global, output).await,

@@ -25,6 +25,7 @@ mod locks;
 mod net;
 mod paying;
 mod pbft;
+mod pictures;
 mod pow;
 mod power_cut;
 mod receipts;

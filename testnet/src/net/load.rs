@@ -154,7 +154,7 @@ async fn fund(
         for coin in free {
             let outputs = (count - funded.len()).min(FUNDING_OUTPUTS);
             let amount: u64 = coin.amount.parse().unwrap_or(0);
-            let Some((outpoint, change)) = parse_outpoint(&coin.outpoint)
+            let Some((outpoint, change)) = spec::parse_outpoint(&coin.outpoint)
                 .zip(amount.checked_sub(outputs as u64 * COIN_GRAINS + 100 * FEE_GRAINS).filter(|change| *change > 0))
             else {
                 continue;
@@ -192,11 +192,6 @@ async fn fund(
 
 fn funding_failed(error: &ClientError) -> NetError {
     NetError::Refused(format!("funding the load's accounts failed: {error}"))
-}
-
-fn parse_outpoint(text: &str) -> Option<OutPoint> {
-    let (txid, index) = text.split_once(':')?;
-    Some(OutPoint { txid: txid.parse().ok()?, index: index.parse().ok()? })
 }
 
 async fn await_included(client: &Client, txid: &TxId, until: Instant) -> Result<(), NetError> {

@@ -7,6 +7,7 @@
 //! run.json           the manifest, while the net runs
 //! control.sock       while the net runs
 //! supervisor.log
+//! snapshots/         see [`crate::net::pictures`]
 //! wallets/NAME       the accounts' wallet files
 //! nodeI/             node.toml, node.key, validator.key, log, data/
 //! ```
@@ -15,11 +16,12 @@ use crate::net::error::NetError;
 use crate::net::ports::PortClaims;
 use crate::net::supervisor::{self, RestartPolicy};
 use bezant_api::config::{
-    DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig, StratumConfig, SyncConfig,
+    DevConfig, DevSetBack, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig, StratumConfig, SyncConfig,
 };
 use bezant_api::home::MARKER_FILE;
 use bezant_api::keyfile;
 use bezant_api::types::EngineName;
+use bezant_consensus::incarnations::{Incarnations, SetBack, SetBackError};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::{
     Difficulty, EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams, PowParams,
@@ -27,8 +29,10 @@ use bezant_consensus::ledger::genesis::{
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::target::{Target, U320};
-use bezant_consensus::ledger::transaction::Output;
+use bezant_consensus::ledger::transaction::{OutPoint, Output};
+use bezant_consensus::ledger::units::{Height, Incarnation};
 use bezant_consensus::limits::GRAINS_PER_BZT;
+use bezant_consensus::receipt::SetBacks;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -103,6 +107,24 @@ pub struct NetSpec {
     pub last_alive_ms: u64,
     /// One per node, observers last.
     pub members: Vec<NodeSpec>,
+    /// The last incarnation of the net, whether anything of it still stands or not; 0 for one that was never set back.
+    #[serde(default)]
+    pub incarnation: u32,
+    /// How the net was set back; incarnations and heights go strictly up.
+    #[serde(default)]
+    pub set_backs: Vec<SetBackSpec>,
+}
+
+/// The net was set back to an earlier state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetBackSpec {
+    /// The incarnation that began with it.
+    pub incarnation: u32,
+    /// The last height that stayed.
+    pub height: u64,
+    /// Proof of work: ids of the first blocks of what was left.
+    #[serde(default)]
+    pub undone: Vec<String>,
 }
 
 /// One node of a net.
@@ -144,6 +166,29 @@ impl NetSpec {
     pub fn write(&self, dir: &Path) -> Result<(), NetError> {
         let text = serde_json::to_string_pretty(self).expect("a spec has a JSON form");
         write_private(&dir.join(SPEC_FILE), text.as_bytes())
+    }
+
+    /// The net is as it was when this was written; from the height above on it goes on in another incarnation. `before` is how the
+    /// net had been set back that is left now.
+    pub fn go_back(&mut self, incarnation: u32, height: u64, mut undone: Vec<String>, before: &[SetBackSpec]) {
+        // Branches from the same height that were left before.
+        undone.extend(before.iter().filter(|it| it.height == height).flat_map(|it| it.undone.iter().cloned()));
+        undone.sort();
+        undone.dedup();
+        undone.truncate(crate::net::pictures::set_back::UNDONE_MAX);
+        self.set_backs.retain(|it| it.height < height);
+        self.set_backs.push(SetBackSpec { incarnation, height, undone });
+        self.incarnation = incarnation;
+    }
+
+    /// The same, for whoever judges a receipt.
+    ///
+    /// # Errors
+    /// When the list is none that a net can have.
+    pub fn known_set_backs(&self) -> Result<SetBacks, SetBackError> {
+        let one = |it: &SetBackSpec| SetBack { incarnation: Incarnation(it.incarnation), height: Height(it.height) };
+        let undone = self.set_backs.iter().flat_map(|it| &it.undone).filter_map(|id| id.parse().ok()).collect();
+        Ok(SetBacks { incarnations: Incarnations::new(self.set_backs.iter().map(one).collect())?, undone })
     }
 
     /// All nodes, observers included.
@@ -309,6 +354,8 @@ fn create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetEr
         clock_offset_ms: 0,
         last_alive_ms: now_ms(),
         members: members.collect(),
+        incarnation: 0,
+        set_backs: Vec::new(),
     };
     let text = bezant_api::genesis::to_toml(&genesis);
     let path = dir.join(GENESIS_FILE);
@@ -420,7 +467,11 @@ fn pow_params(miners: usize, block_time_ms: u64) -> PowParams {
     }
 }
 
-fn write_wallets(dir: &Path, seed: u64) -> Result<(), NetError> {
+/// Writes the accounts' wallets.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn write_wallets(dir: &Path, seed: u64) -> Result<(), NetError> {
     let wallets = dir.join("wallets");
     std::fs::create_dir_all(&wallets).map_err(NetError::io(&wallets))?;
     bezant_wallet::dev::write_wallets(&wallets, seed)
@@ -476,6 +527,7 @@ pub fn node_config(dir: &Path, spec: &NetSpec, index: usize) -> NodeConfig {
     let others = spec.members.iter().enumerate().filter(|(other, _)| *other != index);
     let node = node_dir(dir, index);
     let mines = spec.engine == EngineName::Pow && index < spec.nodes;
+    let set_back = |it: &SetBackSpec| DevSetBack { incarnation: it.incarnation, height: it.height };
     NodeConfig {
         data_dir: node.join("data"),
         genesis: dir.join(GENESIS_FILE),
@@ -504,9 +556,32 @@ pub fn node_config(dir: &Path, spec: &NetSpec, index: usize) -> NodeConfig {
         dev: DevConfig {
             token: Some(spec.dev_token.clone()),
             clock_offset_ms: spec.clock_offset_ms,
-            incarnation: 0,
+            set_backs: spec.set_backs.iter().map(set_back).collect(),
             stop_with_stdin: true,
         },
+    }
+}
+
+/// `TXID:N`.
+pub(super) fn parse_outpoint(text: &str) -> Option<OutPoint> {
+    let (txid, index) = text.split_once(':')?;
+    Some(OutPoint { txid: txid.parse().ok()?, index: index.parse().ok()? })
+}
+
+/// This very program, which nodes are run with.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn program() -> Result<PathBuf, NetError> {
+    std::env::current_exe().map_err(NetError::io("this program"))
+}
+
+/// What points a command at its net would override a node's own file.
+pub fn clean_environment(command: &mut tokio::process::Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("BEZANT_") {
+            command.env_remove(name);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! finds its pipe closed; a stopped one has asked the system to be woken for that.
 
 mod controls;
+mod pictures;
 mod processes;
 mod restarts;
 mod validators;
@@ -14,6 +15,7 @@ pub use restarts::RestartPolicy;
 
 use crate::net::error::NetError;
 use crate::net::faults::{self, FaultList};
+use crate::net::pictures::install;
 use crate::net::ports::PortClaims;
 use crate::net::process::ProcessId;
 use crate::net::spec::{self, NetSpec, UpOptions};
@@ -122,19 +124,14 @@ impl Supervisor {
     /// When the net is running, was made with other options, or a node does not start; then none is left running.
     pub async fn start(options: &UpOptions) -> Result<Supervisor, NetError> {
         let dir = &options.dir;
-        let lock = lock(options)?;
+        let lock = lock(&options.net, dir)?;
         stop_leftovers(dir).await;
+        install::finish(dir)?;
         let mut claims = PortClaims::default();
         let mut spec = spec::open_or_create(options, &mut claims)?;
         spec::refresh_ports(&mut spec, &mut claims)?;
-        // The net's one clock stands still while the net is down.
-        if let Some(alive_ms) = last_alive_ms(dir) {
-            let down_ms = spec::now_ms().saturating_sub(alive_ms);
-            spec.clock_offset_ms -= i64::try_from(down_ms).unwrap_or(0);
-        }
-        spec.last_alive_ms = spec::now_ms();
-        spec.write(dir)?;
-        let program = std::env::current_exe().map_err(NetError::io("this program"))?;
+        wind(dir, &mut spec)?;
+        let program = spec::program()?;
         let mut supervisor = Supervisor {
             slots: (0..spec.count()).map(|_| Slot::default()).collect(),
             control: control_path(dir)?,
@@ -179,12 +176,7 @@ impl Supervisor {
         let failed =
             |error: std::io::Error| NetError::NodeStart { index, reason: error.to_string(), log: log_path.clone() };
         let mut command = Command::new(&self.program);
-        for (name, _) in std::env::vars_os() {
-            // What points this command at its net would override the node's own file.
-            if name.to_string_lossy().starts_with("BEZANT_") {
-                command.env_remove(name);
-            }
-        }
+        spec::clean_environment(&mut command);
         let mut child = command
             .args(["node", "--config"])
             .arg(&config)
@@ -416,6 +408,9 @@ impl Supervisor {
             ControlRequest::Advance { ms } => self.advance(ms).await.map(done),
             ControlRequest::ClockOffset { node, offset_ms } => self.clock_offset(node, offset_ms).await,
             ControlRequest::Validator { action, node } => self.validator(action, node).await.map(done),
+            ControlRequest::Snapshot { name, force } => self.snapshot(&name, force).await,
+            ControlRequest::Picture => self.picture().await,
+            ControlRequest::Revert { name } => self.revert(&name).await,
             ControlRequest::Down => unreachable!("ends the loop that calls this"),
         };
         match result.and_then(|response| self.write_manifest().map(|()| response)) {
@@ -430,6 +425,12 @@ impl Supervisor {
     }
 
     async fn stop_all(&mut self) {
+        self.stop_nodes().await;
+        touch(&self.dir.join(ALIVE_FILE));
+        let _ = std::fs::remove_file(self.dir.join(MANIFEST_FILE));
+    }
+
+    async fn stop_nodes(&mut self) {
         for slot in &mut self.slots {
             slot.asked = true;
             if let Some(process) = &slot.process {
@@ -450,22 +451,34 @@ impl Supervisor {
                 process.signal(Signal::SIGKILL);
             }
         }
-        touch(&self.dir.join(ALIVE_FILE));
-        let _ = std::fs::remove_file(self.dir.join(MANIFEST_FILE));
     }
 }
 
+/// The net's one clock stands still while the net is down.
+fn wind(dir: &Path, spec: &mut NetSpec) -> Result<(), NetError> {
+    if let Some(alive_ms) = last_alive_ms(dir) {
+        // Of a net from another machine it may be in the future.
+        let of = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+        spec.clock_offset_ms = spec.clock_offset_ms.saturating_sub(of(spec::now_ms()) - of(alive_ms));
+    }
+    spec.last_alive_ms = spec::now_ms();
+    spec.write(dir)
+}
+
 /// Takes the net's lock, which the system releases when this process ends in any way.
-fn lock(options: &UpOptions) -> Result<File, NetError> {
-    let path = options.dir.join(LOCK_FILE);
+///
+/// # Errors
+/// When the net runs or is being started, or the system refuses.
+pub fn lock(net: &str, dir: &Path) -> Result<File, NetError> {
+    let path = dir.join(LOCK_FILE);
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(NetError::io(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::Error(error)) => Err(NetError::Io { path, error }),
         Err(std::fs::TryLockError::WouldBlock) => {
-            let net = options.net.clone();
+            let net = net.to_owned();
             // The manifest is written when all nodes serve; an older one names a supervisor that is gone.
-            Err(match crate::net::client::running(&net, &options.dir) {
+            Err(match crate::net::client::running(&net, dir) {
                 Ok(manifest) => NetError::Running { net, pid: manifest.supervisor.pid },
                 Err(_) => NetError::Busy(net),
             })
@@ -495,6 +508,21 @@ fn control_path(dir: &Path) -> Result<PathBuf, NetError> {
     // A deep directory: the socket lives in a private one of the system's temporary files instead.
     let short = tempfile::Builder::new().prefix("bezant-").tempdir().map_err(NetError::io(std::env::temp_dir()))?;
     Ok(short.keep().join(CONTROL_FILE))
+}
+
+/// Where the clock of a net that does not run stands, as the time of this machine's.
+#[must_use]
+pub fn stood_still_at(dir: &Path) -> u64 {
+    last_alive_ms(dir).unwrap_or_else(spec::now_ms)
+}
+
+/// The clock of a net that does not run stands still since this moment.
+///
+/// # Errors
+/// When the system refuses.
+pub fn stand_still(dir: &Path, since_ms: u64) -> Result<(), NetError> {
+    let path = dir.join(ALIVE_FILE);
+    std::fs::write(&path, since_ms.to_string()).map_err(NetError::io(path))
 }
 
 fn touch(path: &Path) {
