@@ -7,8 +7,8 @@ mod wallet;
 
 pub(crate) use sim::{Mining, MiningScenario, Sim, SimCommand, Twins};
 pub(crate) use testnet::{
-    Byzantine, Export, Faucet, Fault, FaultAdd, FaultClear, Import, Load, Logs, Mine, ModeOrOff, Nodes, Revert,
-    Snapshot, Testnet, TestnetTime, Up, Validator, ValidatorChange, Wait, milliseconds,
+    Byzantine, DeployTarget, Export, ExportDeploy, Faucet, Fault, FaultAdd, FaultClear, Import, Load, Logs, Mine,
+    ModeOrOff, Nodes, Revert, Snapshot, Testnet, TestnetTime, Up, Validator, ValidatorChange, Wait, milliseconds,
 };
 pub(crate) use wallet::keys as wallet_keys;
 pub(crate) use wallet::{

@@ -1,5 +1,6 @@
 //! `bezant testnet`: the command side of [`bezant_testnet::net`].
 
+mod deploy;
 mod dev;
 mod faucet;
 mod fault;
@@ -54,6 +55,7 @@ pub(crate) async fn run(command: Testnet, global: &Global, output: &Output) -> O
         Testnet::Snapshot(options) => pictures::snapshot(options, global, output).await,
         Testnet::Revert(options) => pictures::revert(options, global, output).await,
         Testnet::Export(options) => pictures::export(options, global, output).await,
+        Testnet::ExportDeploy(options) => deploy::run(options, global, output),
         Testnet::Import(options) => pictures::import(options, global, output).await,
         Testnet::Load(options) => load(options, global, output).await,
         Testnet::Check(net) => check(&net, global, output).await,
@@ -257,12 +259,17 @@ async fn load(options: Load, global: &Global, output: &Output) -> Outcome {
     let manifest = net::running(&options.net, global)?;
     output.remark("funding accounts and signing ahead …");
     let wanted = LoadOptions { rate: options.rate, duration: options.duration, accounts: options.accounts };
-    let report = load::load(&manifest, wanted).await?;
+    let loaded = load::load(&manifest, wanted).await?;
     if let Some(file) = &options.report {
-        let text = serde_json::to_string_pretty(&report).map_err(|error| Failure::failed("output", error))?;
+        let text = if file.extension().is_some_and(|extension| extension == "svg") {
+            loaded.to_svg()
+        } else {
+            serde_json::to_string_pretty(&loaded).map_err(|error| Failure::failed("output", error))? + "\n"
+        };
         let failed = |error| Failure::failed("report", format!("{}: {error}", file.display()));
-        std::fs::write(file, text + "\n").map_err(failed)?;
+        std::fs::write(file, text).map_err(failed)?;
     }
+    let report = loaded.report;
     output.result(&report, || {
         let latency = report.latency_ms;
         let mut text = format!(

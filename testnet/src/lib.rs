@@ -1,4 +1,5 @@
 //! One scenario in two worlds: real processes, or Replicas in virtual time
 
 pub mod net;
+mod plot;
 pub mod sim;

@@ -1,8 +1,8 @@
-//! `bezant testnet snapshot`, `revert`, `export`, `import` and `faucet`.
+//! `bezant testnet snapshot`, `revert`, `export`, `import`, `export-deploy` and `faucet`.
 
-use crate::cli::Net;
-use crate::cli::duration;
-use clap::Args;
+use crate::cli::{Net, duration};
+use bezant_testnet::net::deploy::Host;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,6 +58,29 @@ pub(crate) struct Import {
     /// Take the place of a net of this name; its ledger and snapshots are deleted
     #[arg(long)]
     pub(crate) fresh: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportDeploy {
+    #[command(flatten)]
+    pub(crate) net: Net,
+    /// For what
+    #[arg(value_enum)]
+    pub(crate) target: DeployTarget,
+    /// The machines, by name or address; the nodes go round them in this order
+    #[arg(long, value_name = "HOST", required = true, value_delimiter = ',', env = "BEZANT_HOSTS")]
+    pub(crate) hosts: Vec<Host>,
+    /// The directory to make [default: NET-TARGET here]
+    #[arg(long, value_name = "DIR", env = "BEZANT_OUT")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// What runs the nodes on other machines.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum DeployTarget {
+    Compose,
+    Kubernetes,
+    Systemd,
 }
 
 #[derive(Args, Debug)]

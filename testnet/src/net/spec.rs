@@ -46,6 +46,8 @@ pub const SPEC_FILE: &str = "net.json";
 pub const GENESIS_FILE: &str = "genesis.toml";
 /// Nodes of one net, at most.
 pub const NODES_MAX: usize = 64;
+/// Nodes that vote or mine, unless told otherwise.
+const NODES_DEFAULT: usize = 4;
 /// Hashes per second of each node's miner by default: four of them take a few hundredths of a core.
 pub const HASHRATE_DEFAULT: u64 = 50_000;
 /// Coins per account in genesis, so that transfers from one account need not wait for each other's change.
@@ -80,6 +82,27 @@ pub struct UpOptions {
     pub fresh: bool,
     /// Which nodes are started again when they die by themselves; of this run only.
     pub restart: RestartPolicy,
+    /// Every node in a network namespace of its own; of this run only.
+    pub isolate: bool,
+}
+
+impl UpOptions {
+    /// How many nodes the net has, or will have.
+    ///
+    /// # Errors
+    /// When there are too many, or the net that is there cannot be read.
+    pub fn count(&self) -> Result<usize, NetError> {
+        let there = if self.fresh { None } else { NetSpec::read(&self.dir)? };
+        let count = match there {
+            Some(spec) => spec.count(),
+            None => self.nodes.unwrap_or(NODES_DEFAULT).saturating_add(self.observers.unwrap_or(0)),
+        };
+        if count <= NODES_MAX { Ok(count) } else { Err(too_many()) }
+    }
+}
+
+fn too_many() -> NetError {
+    NetError::Usage(format!("--nodes: 1 to {NODES_MAX} nodes, observers included, are possible"))
 }
 
 /// What a net is made of.
@@ -113,6 +136,9 @@ pub struct NetSpec {
     /// How the net was set back; incarnations and heights go strictly up.
     #[serde(default)]
     pub set_backs: Vec<SetBackSpec>,
+    /// Where the nodes of this run listen, if not on loopback.
+    #[serde(skip)]
+    pub hosts: Vec<Ipv4Addr>,
 }
 
 /// The net was set back to an earlier state.
@@ -189,6 +215,12 @@ impl NetSpec {
         let one = |it: &SetBackSpec| SetBack { incarnation: Incarnation(it.incarnation), height: Height(it.height) };
         let undone = self.set_backs.iter().flat_map(|it| &it.undone).filter_map(|id| id.parse().ok()).collect();
         Ok(SetBacks { incarnations: Incarnations::new(self.set_backs.iter().map(one).collect())?, undone })
+    }
+
+    /// Where node `index` listens.
+    #[must_use]
+    pub fn host(&self, index: usize) -> Ipv4Addr {
+        self.hosts.get(index).copied().unwrap_or(Ipv4Addr::LOCALHOST)
     }
 
     /// All nodes, observers included.
@@ -317,12 +349,12 @@ fn check_same(spec: &NetSpec, options: &UpOptions) -> Result<(), NetError> {
 fn create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetError> {
     let dir = &options.dir;
     let engine = options.engine.unwrap_or(EngineName::Pbft);
-    let (nodes, observers) = (options.nodes.unwrap_or(4), options.observers.unwrap_or(0));
+    let (nodes, observers) = (options.nodes.unwrap_or(NODES_DEFAULT), options.observers.unwrap_or(0));
     if options.stratum && engine == EngineName::Pbft {
         return Err(no_miners());
     }
-    if nodes == 0 || nodes + observers > NODES_MAX {
-        return Err(NetError::Usage(format!("--nodes: 1 to {NODES_MAX} nodes, observers included, are possible")));
+    if nodes == 0 || nodes.saturating_add(observers) > NODES_MAX {
+        return Err(too_many());
     }
     let block_time_ms = options.block_time_ms.unwrap_or(match engine {
         EngineName::Pbft => 0,
@@ -356,6 +388,7 @@ fn create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetEr
         members: members.collect(),
         incarnation: 0,
         set_backs: Vec::new(),
+        hosts: Vec::new(),
     };
     let text = bezant_api::genesis::to_toml(&genesis);
     let path = dir.join(GENESIS_FILE);
@@ -519,12 +552,18 @@ pub fn refresh_ports(spec: &mut NetSpec, claims: &mut PortClaims) -> Result<(), 
     Ok(())
 }
 
+/// Where others reach node `index`, with its identity.
+#[must_use]
+pub fn p2p_address(spec: &NetSpec, index: usize) -> String {
+    let member = &spec.members[index];
+    format!("/ip4/{}/tcp/{}/p2p/{}", spec.host(index), member.p2p_port, member.peer_id)
+}
+
 /// The configuration of node `index`, with every other node as a static peer.
 #[must_use]
 pub fn node_config(dir: &Path, spec: &NetSpec, index: usize) -> NodeConfig {
     let member = &spec.members[index];
-    let address = |member: &NodeSpec| format!("/ip4/127.0.0.1/tcp/{}/p2p/{}", member.p2p_port, member.peer_id);
-    let others = spec.members.iter().enumerate().filter(|(other, _)| *other != index);
+    let others = (0..spec.members.len()).filter(|other| *other != index);
     let node = node_dir(dir, index);
     let mines = spec.engine == EngineName::Pow && index < spec.nodes;
     let set_back = |it: &SetBackSpec| DevSetBack { incarnation: it.incarnation, height: it.height };
@@ -533,13 +572,13 @@ pub fn node_config(dir: &Path, spec: &NetSpec, index: usize) -> NodeConfig {
         genesis: dir.join(GENESIS_FILE),
         name: format!("node{index}"),
         p2p: P2pConfig {
-            listen: vec![format!("/ip4/127.0.0.1/tcp/{}", member.p2p_port)],
+            listen: vec![format!("/ip4/{}/tcp/{}", spec.host(index), member.p2p_port)],
             external: Vec::new(),
-            peers: others.map(|(_, other)| address(other)).collect(),
+            peers: others.map(|other| p2p_address(spec, other)).collect(),
             mdns: false,
             connections_max: 256,
         },
-        rpc: RpcConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, member.rpc_port)), ..RpcConfig::default() },
+        rpc: RpcConfig { listen: SocketAddr::from((spec.host(index), member.rpc_port)), ..RpcConfig::default() },
         validator_key: member.validator.as_ref().map(|_| node.join("validator.key")),
         miner: MinerConfig {
             enabled: mines,
@@ -548,7 +587,7 @@ pub fn node_config(dir: &Path, spec: &NetSpec, index: usize) -> NodeConfig {
             payee: mines.then(|| miner_payee(spec, index)),
         },
         stratum: StratumConfig {
-            listen: member.stratum_port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+            listen: member.stratum_port.map(|port| SocketAddr::from((spec.host(index), port))),
             ..StratumConfig::default()
         },
         sync: SyncConfig::default(),

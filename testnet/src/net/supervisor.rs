@@ -15,6 +15,7 @@ pub use restarts::RestartPolicy;
 
 use crate::net::error::NetError;
 use crate::net::faults::{self, FaultList};
+use crate::net::isolation::Isolation;
 use crate::net::pictures::install;
 use crate::net::ports::PortClaims;
 use crate::net::process::ProcessId;
@@ -110,6 +111,7 @@ pub struct Supervisor {
     /// How nodes lie: mode and target.
     lies: BTreeMap<usize, (String, Option<String>)>,
     control: PathBuf,
+    isolation: Option<Isolation>,
     exits: (mpsc::Sender<Exit>, mpsc::Receiver<Exit>),
     /// Held for its lock.
     _lock: File,
@@ -127,9 +129,15 @@ impl Supervisor {
         let lock = lock(&options.net, dir)?;
         stop_leftovers(dir).await;
         install::finish(dir)?;
+        // Before anything is made: it may be refused.
+        let isolation = match options.isolate {
+            true => Some(Isolation::new(options.count()?).await?),
+            false => None,
+        };
         let mut claims = PortClaims::default();
         let mut spec = spec::open_or_create(options, &mut claims)?;
         spec::refresh_ports(&mut spec, &mut claims)?;
+        spec.hosts = isolation.iter().flat_map(|it| (0..spec.count()).map(|index| it.address(index))).collect();
         wind(dir, &mut spec)?;
         let program = spec::program()?;
         let mut supervisor = Supervisor {
@@ -140,6 +148,7 @@ impl Supervisor {
             program,
             faults: FaultList::default(),
             restart: options.restart,
+            isolation,
             revived: mpsc::channel(REQUESTS_MAX),
             lies: BTreeMap::new(),
             exits: mpsc::channel(REQUESTS_MAX),
@@ -150,6 +159,7 @@ impl Supervisor {
             Ok(()) => Ok(supervisor),
             Err(error) => {
                 supervisor.stop_all().await;
+                supervisor.end_isolation().await;
                 Err(error)
             }
         }
@@ -175,7 +185,10 @@ impl Supervisor {
         let log = File::options().create(true).append(true).open(&log_path).map_err(NetError::io(&log_path))?;
         let failed =
             |error: std::io::Error| NetError::NodeStart { index, reason: error.to_string(), log: log_path.clone() };
-        let mut command = Command::new(&self.program);
+        let mut command = match &self.isolation {
+            Some(isolation) => isolation.command(index, &self.program),
+            None => Command::new(&self.program),
+        };
         spec::clean_environment(&mut command);
         let mut child = command
             .args(["node", "--config"])
@@ -309,8 +322,8 @@ impl Supervisor {
     fn node_entry(&self, index: usize) -> NodeEntry {
         let (slot, member) = (&self.slots[index], &self.spec.members[index]);
         let process = slot.process.clone().unwrap_or(ProcessId { pid: 0, started: String::new() });
-        let rpc = format!("http://127.0.0.1:{}", member.rpc_port);
-        let p2p = format!("/ip4/127.0.0.1/tcp/{}/p2p/{}", member.p2p_port, member.peer_id);
+        let host = self.spec.host(index);
+        let rpc = format!("http://{host}:{}", member.rpc_port);
         NodeEntry {
             index,
             name: format!("node{index}"),
@@ -318,12 +331,12 @@ impl Supervisor {
             started: process.started,
             metrics: format!("{rpc}/metrics"),
             rpc,
-            p2p: vec![p2p],
+            p2p: vec![spec::p2p_address(&self.spec, index)],
             peer_id: member.peer_id.clone(),
             validator: member.validator.clone(),
             data_dir: spec::node_dir(&self.dir, index).join("data"),
             log: spec::node_log(&self.dir, index),
-            stratum: member.stratum_port.map(|port| format!("127.0.0.1:{port}")),
+            stratum: member.stratum_port.map(|port| format!("{host}:{port}")),
             clock_offset_ms: slot.clock_offset_ms,
             paused: slot.paused,
             restarts: slot.revival.count,
@@ -354,6 +367,13 @@ impl Supervisor {
                     None => std::future::pending().await,
                 }
             };
+            let cut_end = self.isolation.as_ref().and_then(|_| self.faults.cut_end());
+            let joined = async move {
+                match cut_end {
+                    Some(end) => tokio::time::sleep_until(end.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = &mut shutdown => break None,
                 Some((request, answer)) = requests.recv() => {
@@ -367,6 +387,11 @@ impl Supervisor {
                     self.exited(&exit);
                     let _ = self.write_manifest();
                 }
+                () = joined => {
+                    if let Err(error) = self.cut_links().await {
+                        self.log(&error.to_string());
+                    }
+                }
                 () = revival => {
                     self.revive();
                     let _ = self.write_manifest();
@@ -379,6 +404,7 @@ impl Supervisor {
             }
         };
         self.stop_all().await;
+        self.end_isolation().await;
         accepting.abort();
         let _ = std::fs::remove_file(&self.control);
         if let Some(answer) = told_down {
@@ -428,6 +454,12 @@ impl Supervisor {
         self.stop_nodes().await;
         touch(&self.dir.join(ALIVE_FILE));
         let _ = std::fs::remove_file(self.dir.join(MANIFEST_FILE));
+    }
+
+    async fn end_isolation(&mut self) {
+        if let Some(isolation) = self.isolation.take() {
+            isolation.end().await;
+        }
     }
 
     async fn stop_nodes(&mut self) {

@@ -29,6 +29,7 @@ fn write_net(dir: &Path, label: &str) -> NetSpec {
         members: vec![member],
         incarnation: 0,
         set_backs: Vec::new(),
+        hosts: Vec::new(),
     };
     for file in FILES {
         let path = dir.join(file);

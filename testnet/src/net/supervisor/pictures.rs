@@ -55,7 +55,9 @@ impl Supervisor {
         let went = set_back::revert(&self.dir, &self.spec, &picture).await;
         if went.is_ok() {
             let read = NetSpec::read(&self.dir)?;
+            let hosts = std::mem::take(&mut self.spec.hosts);
             self.spec = read.ok_or_else(|| NetError::Refused("the net lost its net.json".to_owned()))?;
+            self.spec.hosts = hosts;
             wind(&self.dir, &mut self.spec)?;
         }
         for node in &running {
