@@ -11,7 +11,7 @@ mod kubernetes;
 mod systemd;
 
 use crate::net::error::NetError;
-use crate::net::spec::{self, NODES_MAX, NetSpec, node_dir};
+use crate::net::spec::{self, NetSpec, node_dir};
 use bezant_api::config::{NodeConfig, P2pConfig, RpcConfig, StratumConfig};
 use bezant_api::keyfile;
 use bezant_api::types::EngineName;
