@@ -20,8 +20,11 @@ use bezant_testnet::net::check;
 use bezant_testnet::net::client::{self, NetStatus, NodeLine};
 use bezant_testnet::net::error::NetError;
 use bezant_testnet::net::load::{self, LoadOptions};
+use bezant_testnet::net::spec::NetSpec;
 use bezant_testnet::net::wait::{self, Goal};
+use serde::Serialize;
 use serde_json::json;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Between two looks at logs or the state of a net that is followed.
@@ -324,21 +327,46 @@ fn env(net: &Net, global: &Global, output: &Output) -> Outcome {
     })
 }
 
+/// What `testnet list` says of a net. Of one that was never made whole nothing but its place is known.
+#[derive(Serialize)]
+struct ListedNet {
+    net: String,
+    dir: PathBuf,
+    running: bool,
+    engine: Option<EngineName>,
+    nodes: Option<usize>,
+    observers: Option<usize>,
+    snapshots: usize,
+}
+
 fn list(global: &Global, output: &Output) -> Outcome {
-    let nets = net::home(global)?.list_nets()?;
-    let lines: Vec<_> = nets
-        .into_iter()
-        .map(|(name, dir)| {
-            let running = client::running(&name, &dir).is_ok();
-            json!({"net": name, "dir": dir, "running": running})
-        })
-        .collect();
-    output.result(&lines, || {
-        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-        let row = |line: &serde_json::Value| {
-            let state = if line["running"] == json!(true) { "running" } else { "stopped" };
-            vec![text(&line["net"]), state.to_owned(), text(&line["dir"])]
+    let listed = |(net, dir): (String, PathBuf)| {
+        let spec = NetSpec::read(&dir).ok().flatten();
+        ListedNet {
+            running: client::running(&net, &dir).is_ok(),
+            engine: spec.as_ref().map(|spec| spec.engine),
+            nodes: spec.as_ref().map(|spec| spec.nodes),
+            observers: spec.as_ref().map(|spec| spec.observers),
+            snapshots: pictures_of(&dir),
+            net,
+            dir,
+        }
+    };
+    let nets: Vec<ListedNet> = net::home(global)?.list_nets()?.into_iter().map(listed).collect();
+    output.result(&nets, || {
+        fn show<T: ToString>(value: Option<T>) -> String {
+            value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+        }
+        let row = |it: &ListedNet| {
+            let state = if it.running { "running" } else { "stopped" };
+            let nodes = it.nodes.zip(it.observers).map(|(nodes, observers)| nodes + observers);
+            let (engine, nodes, dir) = (show(it.engine), show(nodes), it.dir.display().to_string());
+            vec![it.net.clone(), state.to_owned(), engine, nodes, it.snapshots.to_string(), dir]
         };
-        table(&["net", "state", "directory"], lines.iter().map(row))
+        table(&["net", "state", "engine", "nodes", "snapshots", "directory"], nets.iter().map(row))
     })
+}
+
+fn pictures_of(dir: &Path) -> usize {
+    bezant_testnet::net::pictures::list(dir).map_or(0, |all| all.len())
 }

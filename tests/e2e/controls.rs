@@ -20,7 +20,7 @@ fn the_faucet_pays_names_and_addresses() {
             let ran = net.run(&[&["testnet", "faucet"], &bad[..]].concat());
             assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{bad:?} {ran:?}");
         }
-        let ran = net.run(&["testnet", "faucet", "bob", "100000000", "--json"]).ended(3);
+        let ran = net.run(&["testnet", "faucet", "bob", "10000000", "--json"]).ended(3);
         assert_eq!(ran.json()["error"]["kind"], "insufficient");
     }
 }
@@ -70,6 +70,13 @@ fn load_tells_how_it_went_with_the_faults_marked() {
 #[test]
 fn a_net_is_written_for_other_machines() {
     let net = Net::up(&["--observers", "1"]);
+    let listed = &net.json(&["testnet", "list"])[0];
+    assert_eq!((&listed["net"], &listed["running"]), (&net.name().into(), &true.into()), "{listed}");
+    assert_eq!(
+        (&listed["engine"], &listed["nodes"], &listed["observers"]),
+        (&"pbft".into(), &4.into(), &1.into()),
+        "{listed}"
+    );
     let place = tempfile::tempdir().expect("a directory");
     for target in ["compose", "kubernetes", "systemd"] {
         let out = place.path().join(target);

@@ -518,8 +518,9 @@ pub fn lock(net: &str, dir: &Path) -> Result<File, NetError> {
     }
 }
 
-/// Nodes of a supervisor that was killed stop by themselves; wait for that, and do not let one that hangs in the way.
-async fn stop_leftovers(dir: &Path) {
+/// Nodes of a supervisor that was killed stop by themselves; wait for that, and do not let one that hangs in the way. The caller
+/// holds the net's lock.
+pub async fn stop_leftovers(dir: &Path) {
     let Ok(manifest) = Manifest::read(dir) else { return };
     let process = |node: &NodeEntry| ProcessId { pid: node.pid, started: node.started.clone() };
     let left: Vec<ProcessId> = manifest.nodes.iter().filter(|node| node.pid != 0).map(process).collect();

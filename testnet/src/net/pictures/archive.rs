@@ -139,6 +139,7 @@ pub struct Imported {
 /// When there is one already, or the file is no archive of a dev net within the limits; then nothing has changed.
 pub async fn import(net: &str, dir: &Path, file: &Path, fresh: bool) -> Result<Imported, NetError> {
     let _lock = supervisor::lock(net, dir)?;
+    supervisor::stop_leftovers(dir).await;
     install::finish(dir)?;
     if NetSpec::read(dir).is_ok_and(|spec| spec.is_some()) && !fresh {
         return Err(NetError::Refused(format!(

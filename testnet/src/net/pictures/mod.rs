@@ -155,7 +155,7 @@ pub async fn snapshot(net: &str, dir: &Path, name: &str, force: bool) -> Result<
             other => Err(unexpected(&other)),
         };
     }
-    let (_lock, spec) = open_stopped(net, dir)?;
+    let (_lock, spec) = open_stopped(net, dir).await?;
     check_free(dir, name, force)?;
     let height = set_back::height(dir, &spec).await.ok();
     take::named(dir, &spec, name, take::Moment { made_ms: supervisor::stood_still_at(dir), height })
@@ -174,7 +174,7 @@ pub async fn revert(net: &str, dir: &Path, name: &str) -> Result<SetBackReport, 
             other => Err(unexpected(&other)),
         };
     }
-    let (_lock, spec) = open_stopped(net, dir)?;
+    let (_lock, spec) = open_stopped(net, dir).await?;
     set_back::revert(dir, &spec, &find(net, dir, name)?).await
 }
 
@@ -198,7 +198,7 @@ pub async fn picture(net: &str, dir: &Path) -> Result<PathBuf, NetError> {
             other => Err(unexpected(&other)),
         };
     }
-    let (_lock, spec) = open_stopped(net, dir)?;
+    let (_lock, spec) = open_stopped(net, dir).await?;
     let height = set_back::height(dir, &spec).await.ok();
     take::unnamed(dir, &spec, take::Moment { made_ms: supervisor::stood_still_at(dir), height })
 }
@@ -207,8 +207,9 @@ pub async fn picture(net: &str, dir: &Path) -> Result<PathBuf, NetError> {
 ///
 /// # Errors
 /// When it runs or is being started, or there is none.
-pub fn open_stopped(net: &str, dir: &Path) -> Result<(std::fs::File, NetSpec), NetError> {
+pub async fn open_stopped(net: &str, dir: &Path) -> Result<(std::fs::File, NetSpec), NetError> {
     let lock = supervisor::lock(net, dir)?;
+    supervisor::stop_leftovers(dir).await;
     install::finish(dir)?;
     match NetSpec::read(dir)? {
         Some(spec) => Ok((lock, spec)),

@@ -1,6 +1,6 @@
 //! Snapshots of the running net, and going back to one.
 
-use super::{Supervisor, wind};
+use super::{STOP_TIMEOUT, Supervisor, wind};
 use crate::net::client;
 use crate::net::error::NetError;
 use crate::net::pictures::freeze::Frozen;
@@ -52,6 +52,10 @@ impl Supervisor {
         pictures::Picture::read(&picture)?;
         let running: Vec<usize> = (0..self.slots.len()).filter(|node| self.slots[*node].is_running()).collect();
         self.stop_nodes().await;
+        for node in &running {
+            // One that had to be killed may not be gone yet.
+            self.await_exit(*node, STOP_TIMEOUT).await;
+        }
         let went = set_back::revert(&self.dir, &self.spec, &picture).await;
         if went.is_ok() {
             let read = NetSpec::read(&self.dir)?;
