@@ -1,7 +1,7 @@
 //! `testnet load`: open-loop signed transfers at a stated rate.
 //!
-//! Accounts of its own are funded first ([`fund`]), with one confirmed coin for each transfer, and as many transfers are signed
-//! ahead as [`sign::AHEAD_MAX`] says; the rest is signed while they are sent. Neither counts in the duration. Each transfer has a
+//! Accounts of its own are funded first, with one confirmed coin for each transfer, and as many transfers are signed
+//! ahead as [`AHEAD_MAX`] says; the rest is signed while they are sent. Neither counts in the duration. Each transfer has a
 //! time at which it is due to be sent, whatever became of those before it, and its latency runs from that time (so a stall is not
 //! hidden by the sender waiting for it) to its being final at the node submitted to. Of each transfer no more is kept than is
 //! needed until it is final, so a run needs no more memory the longer it is.
