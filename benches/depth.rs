@@ -9,11 +9,12 @@
 mod net;
 
 use bezant_consensus::engine::{Effect, Engine, EngineConfig, Event, Peer, To, VoteLog};
+use bezant_consensus::incarnations::Incarnations;
 use bezant_consensus::ledger::genesis::{EngineParams, Genesis, PbftParams};
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::transaction::Output;
-use bezant_consensus::ledger::units::{Incarnation, Time};
+use bezant_consensus::ledger::units::Time;
 use bezant_consensus::message::Message;
 use bezant_consensus::pbft::Pbft;
 use bezant_consensus::verify::Verifier;
@@ -138,7 +139,7 @@ fn member(genesis: &Arc<Genesis>, number: u8) -> Member {
         key: Some(key(number)),
         payee: None,
         log: VoteLog::Original,
-        incarnation: Incarnation(0),
+        incarnations: Incarnations::default(),
         mine: false,
         work_min: Default::default(),
         salt: [0; 32],

@@ -6,6 +6,7 @@
 //! what a network costs is left out of both. A figure ends when the coins are flushed.
 
 use bezant_consensus::engine::{Effect, Engine, EngineConfig, Event, Peer, To, VoteLog};
+use bezant_consensus::incarnations::Incarnations;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams};
@@ -138,7 +139,7 @@ impl Side {
             key: member,
             payee: None,
             log: VoteLog::Original,
-            incarnation: Incarnation(0),
+            incarnations: Incarnations::default(),
             mine: false,
             work_min: Default::default(),
             salt: [0; 32],

@@ -7,8 +7,8 @@ pub(crate) mod wallet;
 
 pub(crate) use sim::{Mining, MiningScenario, Sim, SimCommand, Twins};
 pub(crate) use testnet::{
-    Byzantine, Fault, FaultAdd, FaultClear, Load, Logs, Mine, ModeOrOff, Nodes, Testnet, TestnetTime, Up, Validator,
-    ValidatorChange, Wait, milliseconds,
+    Byzantine, DeployTarget, Export, ExportDeploy, Faucet, Fault, FaultAdd, FaultClear, Import, Load, Logs, Mine,
+    ModeOrOff, Nodes, Revert, Snapshot, Testnet, TestnetTime, Up, Validator, ValidatorChange, Wait, milliseconds,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -169,6 +169,9 @@ pub(crate) struct Node {
     /// The configuration file (TOML)
     #[arg(long, env = "BEZANT_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Do not run: print where the node would begin, and its blocks at these heights; what `testnet revert` asks
+    #[arg(long, hide = true, env = "BEZANT_STANDING_AT", value_name = "HEIGHTS", value_delimiter = ',')]
+    pub(crate) standing_at: Vec<u64>,
     #[command(flatten)]
     pub(crate) settings: NodeSettings,
 }

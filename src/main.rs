@@ -80,7 +80,7 @@ fn run(cli: Cli, output: &Output) -> output::Outcome {
         Command::Config(command) => commands::node::config(command, output),
         Command::Sim(options) => commands::sim::run(&options, output),
         Command::Miner(options) => commands::miner::run(options, output),
-        Command::Node(options) => block_on(commands::node::run(options)),
+        Command::Node(options) => block_on(commands::node::run(options, output)),
         Command::Testnet(command) => block_on(commands::testnet::run(command, &cli.global, output)),
         Command::Wallet(command) => block_on(commands::wallet::run(*command, &cli.global, output)),
         Command::Chain(command) => block_on(commands::chain::run(command, &cli.global, output)),

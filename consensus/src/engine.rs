@@ -15,6 +15,7 @@
 
 use crate::chain::snapshot::SnapshotStep;
 use crate::chain::{Chain, ChainUpdate};
+use crate::incarnations::Incarnations;
 use crate::ledger::block::{Block, Header};
 use crate::ledger::genesis::{Genesis, ValidatorSet};
 use crate::ledger::hash::{BlockId, CoinCommitment, LockHash, TxId};
@@ -23,7 +24,7 @@ use crate::ledger::rules::context::Place;
 use crate::ledger::rules::{BlockError, TxError};
 use crate::ledger::target::Work;
 use crate::ledger::transaction::Transaction;
-use crate::ledger::units::{Epoch, Height, Incarnation, Time, View};
+use crate::ledger::units::{Epoch, Height, Time, View};
 use crate::message::checkpoint::{CheckpointCertificate, CheckpointState, CheckpointVote};
 use crate::message::epoch::Succession;
 use crate::message::relay::{ShortId, ShortIds};
@@ -650,8 +651,8 @@ pub struct EngineConfig {
     pub log: VoteLog,
     /// Who is paid by the blocks made here; under PBFT by default the member's own key.
     pub payee: Option<LockHash>,
-    /// Of the net.
-    pub incarnation: Incarnation,
+    /// How the net was set back; empty but on dev nets.
+    pub incarnations: Incarnations,
     /// Proof of work: whether templates are wanted.
     pub mine: bool,
     /// Proof of work: a chain with less work is not looked at; none for a net whose history is not known beforehand.

@@ -72,6 +72,9 @@ pub const MESSAGE_BYTES_MAX: usize = BLOCK_BYTES_MAX + 64 * 1024;
 /// Wires have their own, lower limit: [`MESSAGE_BYTES_MAX`].
 pub const ENCODING_BYTES_MAX: usize = 3 * BLOCK_BYTES_MAX;
 
+/// Settings back of a dev net of which something still stands, at most.
+pub const SET_BACKS_MAX: usize = 1_000;
+
 /// Heights that PBFT may have in flight above the final one (`depth`), at most.
 pub const WINDOW_DEPTH_MAX: u64 = 16;
 /// Heights above the final one that a PBFT replica keeps anything of, votes of later heights (below) apart.

@@ -14,6 +14,7 @@ mod verdict;
 
 pub use verdict::{Certainty, Demands, Verdict};
 
+use crate::incarnations::Incarnations;
 use crate::ledger::block::Header;
 use crate::ledger::codec::{encode, limited_decode};
 use crate::ledger::genesis::Genesis;
@@ -29,6 +30,7 @@ use crate::pbft::light::{Proof, ProofError};
 use crate::pow::{HeaderChain, HeaderChainError, Inclusion, InclusionError};
 use crate::verify::{MessageError, Verifier};
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a receipt's bytes begin with.
@@ -144,6 +146,9 @@ pub enum ReceiptError {
     /// PBFT: signed after a net was set back, which only dev nets are.
     #[error("the receipt was signed in incarnation {0} of the net, but only a dev net has others than 0")]
     Incarnation(Incarnation),
+    /// A dev net was set back since.
+    #[error("the net was set back since: block {0} of the receipt is none of its blocks any more")]
+    Undone(BlockId),
     /// Proof of work: the headers are no chain.
     #[error("the receipt's headers are no chain of this net: {0}")]
     Headers(HeaderChainError),
@@ -193,6 +198,7 @@ impl ReceiptError {
             ReceiptError::OtherBlock | ReceiptError::Certificate(_) => "receipt-certificate",
             ReceiptError::Epochs(_) | ReceiptError::Succession { .. } => "receipt-epochs",
             ReceiptError::Incarnation(_) => "receipt-incarnation",
+            ReceiptError::Undone(_) => "receipt-undone",
             ReceiptError::Headers(_) | ReceiptError::OtherChain(_) => "receipt-headers",
             ReceiptError::TooLittleWork { .. } => "receipt-too-little-work",
             ReceiptError::TooFewConfirmations { .. } => "receipt-too-few-confirmations",
@@ -302,6 +308,32 @@ impl Receipt {
             Evidence::Pbft(certified) => verdict::certified(certified, genesis, &ours),
             Evidence::Pow(worked) => verdict::worked(worked, genesis, &ours, demands),
         }
+    }
+}
+
+/// What is known of a dev net that was set back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SetBacks {
+    /// PBFT: which incarnation decided which height.
+    pub incarnations: Incarnations,
+    /// Proof of work: blocks of branches that the net left when it was set back.
+    pub undone: BTreeSet<BlockId>,
+}
+
+impl Receipt {
+    /// Whether the receipt rests on what the net still has. It says nothing about anything else: see [`Receipt::verify`].
+    ///
+    /// # Errors
+    /// [`ReceiptError::Undone`] when it does not.
+    pub fn check_set_backs(&self, known: &SetBacks) -> Result<(), ReceiptError> {
+        let undone = match &self.evidence {
+            Evidence::Pbft(certified) => {
+                let ballot = &certified.proof.certificate.ballot;
+                (!known.incarnations.hold(ballot)).then_some(ballot.block)
+            }
+            Evidence::Pow(worked) => worked.headers.iter().map(Header::id).find(|id| known.undone.contains(id)),
+        };
+        undone.map_or(Ok(()), |block| Err(ReceiptError::Undone(block)))
     }
 }
 

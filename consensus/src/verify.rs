@@ -468,7 +468,9 @@ impl Verifier {
     fn check_snapshot(&self, snapshot: &Snapshot) -> Result<(), MessageError> {
         let Checkpoint { incarnation, epoch, height, block, coins, .. } = snapshot.certificate.checkpoint;
         let ballot = &snapshot.commit.ballot;
-        if (ballot.incarnation, ballot.epoch, ballot.height, ballot.block) != (incarnation, epoch, height, block) {
+        let is_of_block = (ballot.epoch, ballot.height, ballot.block) == (epoch, height, block);
+        // After a net was set back, what stayed is certified once more.
+        if !is_of_block || ballot.incarnation > incarnation {
             return Err(MessageError::Inconsistent("the commit certificate is for another block"));
         }
         if snapshot.header.id() != block || snapshot.buckets.commitment() != coins {
@@ -501,8 +503,9 @@ impl Verifier {
         let mut below = Height(0);
         if let Some(certificate) = &change.committed {
             let ballot = &certificate.ballot;
-            // Of whatever view: a replica that was left behind in views may know of blocks that later ones made final.
-            if (ballot.incarnation, ballot.epoch) != place {
+            // Of whatever view: a replica that was left behind in views may know of blocks that later ones made final. And of an
+            // earlier incarnation, for a height that stayed; which those are, the engine knows.
+            if ballot.incarnation > change.incarnation || ballot.epoch != change.epoch {
                 return Err(MessageError::Inconsistent("the commit certificate is of another time"));
             }
             self.check_commit_certificate(certificate)?;

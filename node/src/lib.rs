@@ -25,6 +25,7 @@ mod pool_file;
 pub mod ports;
 pub mod rpc;
 mod runtime;
+mod standing;
 pub mod store;
 pub mod stratum;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub mod verify_pool;
 
 pub use error::NodeError;
 pub use node::{Node, run};
+pub use standing::standing;
 
 /// The program's version, and the commit it was built from where the build says so.
 pub const VERSION: &str = match option_env!("BEZANT_COMMIT") {

@@ -15,13 +15,14 @@ use crate::runtime::{self, MiningSetup, Setup, signals};
 use crate::store::{self, StoreError};
 use crate::stratum::{self, StratumSetup};
 use crate::verify_pool::VerifyPool;
-use bezant_api::config::{ConfigError, NodeConfig, ReadyLine};
+use bezant_api::config::{ConfigError, DevSetBack, NodeConfig, ReadyLine};
 use bezant_api::{address, genesis};
 use bezant_consensus::engine::{EngineConfig, VoteLog};
+use bezant_consensus::incarnations::{Incarnations, SetBack};
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::LockHash;
 use bezant_consensus::ledger::target::Work;
-use bezant_consensus::ledger::units::Incarnation;
+use bezant_consensus::ledger::units::{Height, Incarnation};
 use bezant_consensus::verify::Verifier;
 use bezant_node_core::{MempoolConfig, ReplicaConfig};
 use std::future::Future;
@@ -246,14 +247,14 @@ impl CoreParts {
     }
 }
 
-fn read_genesis(path: &Path) -> Result<(String, Arc<Genesis>), NodeError> {
+pub(crate) fn read_genesis(path: &Path) -> Result<(String, Arc<Genesis>), NodeError> {
     let text = std::fs::read_to_string(path).map_err(|error| NodeError::File { path: path.to_owned(), error })?;
     let genesis =
         genesis::from_toml(&text).map_err(|error| NodeError::Genesis(format!("{}: {error}", path.display())))?;
     Ok((text, Arc::new(genesis)))
 }
 
-async fn open_store(
+pub(crate) async fn open_store(
     config: &NodeConfig,
     genesis: Arc<Genesis>,
     metrics: Arc<Metrics>,
@@ -279,7 +280,7 @@ fn check_dev(config: &NodeConfig, genesis: &Genesis) -> Result<(), NodeError> {
     let set = [
         ("dev.token", config.dev.token.is_some()),
         ("dev.clock_offset_ms", config.dev.clock_offset_ms != 0),
-        ("dev.incarnation", config.dev.incarnation != 0),
+        ("dev.set_backs", !config.dev.set_backs.is_empty()),
         ("p2p.mdns", config.p2p.mdns),
     ];
     match set.into_iter().find(|(_, is_set)| *is_set && !genesis.dev) {
@@ -288,7 +289,7 @@ fn check_dev(config: &NodeConfig, genesis: &Genesis) -> Result<(), NodeError> {
     }
 }
 
-fn engine_config(config: &NodeConfig, genesis: Arc<Genesis>) -> Result<EngineConfig, NodeError> {
+pub(crate) fn engine_config(config: &NodeConfig, genesis: Arc<Genesis>) -> Result<EngineConfig, NodeError> {
     let is_pow = genesis.pow().is_some();
     let key = match &config.validator_key {
         Some(_) if is_pow => {
@@ -312,7 +313,9 @@ fn engine_config(config: &NodeConfig, genesis: Arc<Genesis>) -> Result<EngineCon
     {
         tracing::warn!(key = %key.public(), "the validator key is no member's; the node only follows");
     }
-    let incarnation = Incarnation(config.dev.incarnation);
+    let set_back = |it: &DevSetBack| SetBack { incarnation: Incarnation(it.incarnation), height: Height(it.height) };
+    let incarnations = Incarnations::new(config.dev.set_backs.iter().map(set_back).collect())
+        .map_err(|error| config_error("dev.set_backs", error.to_string()))?;
     let log = VoteLog::Original;
     let digits = config.sync.work_min.as_deref().unwrap_or("0");
     let work_min = Work::from_hex(digits).ok_or_else(|| config_error("sync.work_min", "hex digits are expected"))?;
@@ -323,7 +326,7 @@ fn engine_config(config: &NodeConfig, genesis: Arc<Genesis>) -> Result<EngineCon
         key,
         log,
         payee,
-        incarnation,
+        incarnations,
         work_min,
         salt: rand::random(),
     })

@@ -19,6 +19,7 @@ use crate::store;
 use bezant_api::genesis::{ledger_defaults, pbft_defaults, pow_defaults};
 use bezant_api::types::{EngineName, TxState};
 use bezant_consensus::engine::{EngineConfig, VoteLog};
+use bezant_consensus::incarnations::Incarnations;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::{Difficulty, EngineParams, GENESIS_VERSION, Genesis, PbftParams, PowParams};
 use bezant_consensus::ledger::hash::{LockHash, TxId};
@@ -26,7 +27,6 @@ use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::{Lock, LockTime};
 use bezant_consensus::ledger::sighash::SighashCommon;
 use bezant_consensus::ledger::transaction::{Body, OutPoint, Output, Spend, Transaction, Transfer, Witness};
-use bezant_consensus::ledger::units::Incarnation;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,7 +136,7 @@ impl Alone {
                 key: Some(key(1)).filter(|_| !is_pow),
                 payee: Some(lock_of(&key(50))),
                 log: VoteLog::Original,
-                incarnation: Incarnation(0),
+                incarnations: Incarnations::default(),
                 mine: false,
                 work_min: Default::default(),
                 salt: [0; 32],

@@ -1,8 +1,10 @@
 //! `bezant testnet …`.
 
 mod fault;
+mod pictures;
 
 pub(crate) use fault::{Fault, FaultAdd, FaultClear, milliseconds};
+pub(crate) use pictures::{DeployTarget, Export, ExportDeploy, Faucet, Import, Revert, Snapshot};
 
 use super::{Engine, Net, duration};
 use bezant_testnet::net::logs::Level;
@@ -112,8 +114,36 @@ pub(crate) enum Testnet {
         /// Hashes per second
         rate: u64,
     },
+    /// Pay from the net's own coins; returns when that is final, under proof of work when it is in a block
+    #[command(
+        after_help = "Examples:\n  bezant testnet faucet bob 100\n  bezant testnet faucet bzt1… 0.5 --timeout 10s"
+    )]
+    Faucet(Faucet),
+    /// Keep the whole net as it is under a name, to go back to it
+    #[command(
+        after_help = "Examples:\n  bezant testnet snapshot before-fork\n  bezant testnet snapshot --list\n  bezant testnet snapshot --remove before-fork"
+    )]
+    Snapshot(Snapshot),
+    /// Go back to a snapshot: ledger, keys, accounts and clock; what was signed since counts no more
+    #[command(after_help = "Example:\n  bezant testnet revert before-fork")]
+    Revert(Revert),
+    /// Write the whole net to one file
+    #[command(
+        after_help = "Examples:\n  bezant testnet export net.tar.gz\n  bezant testnet export old.tar.gz --snapshot before-fork"
+    )]
+    Export(Export),
+    /// Write the same net for several machines: its genesis, and each node's configuration and keys
+    #[command(
+        after_help = "Examples:\n  bezant testnet export-deploy compose --hosts one.example,two.example\n  bezant testnet export-deploy systemd --hosts 10.0.0.1,10.0.0.2 --out deploy"
+    )]
+    ExportDeploy(ExportDeploy),
+    /// Make a net out of such a file
+    #[command(after_help = "Example:\n  bezant testnet import net.tar.gz --net copy")]
+    Import(Import),
     /// Send signed transfers at a stated rate and measure
-    #[command(after_help = "Example:\n  bezant testnet load --rate 200 --duration 30s")]
+    #[command(
+        after_help = "Examples:\n  bezant testnet load --rate 200 --duration 30s\n  bezant testnet load --rate 50 --duration 60s --report load.svg"
+    )]
     Load(Load),
     /// The referee over the real nodes
     #[command(after_help = "Example:\n  bezant testnet check")]
@@ -162,6 +192,9 @@ pub(crate) struct Up {
     /// Start nodes again that die by themselves: never, on-failure or always; of this run only
     #[arg(long, value_name = "WHEN", env = "BEZANT_RESTART", default_value_t = RestartPolicy::Never)]
     pub(crate) restart: RestartPolicy,
+    /// Every node in a network namespace of its own, so that cuts are real ones; needs Linux and root; of this run only
+    #[arg(long)]
+    pub(crate) isolate: bool,
     /// Return once the net runs; it goes on in the background
     #[arg(long, conflicts_with = "tui")]
     pub(crate) detach: bool,
@@ -377,9 +410,9 @@ pub(crate) struct Load {
     #[arg(long, value_name = "DUR", value_parser = duration, env = "BEZANT_DURATION")]
     pub(crate) duration: Duration,
     /// Between how many accounts
-    #[arg(long, value_name = "A", default_value_t = 100, env = "BEZANT_ACCOUNTS")]
+    #[arg(long, value_name = "A", default_value_t = 200, env = "BEZANT_ACCOUNTS")]
     pub(crate) accounts: usize,
-    /// Write the report to this file as JSON too
+    /// Write how it went over time, with the faults marked, to this file: .svg for a picture, else JSON
     #[arg(long, value_name = "FILE", env = "BEZANT_REPORT")]
     pub(crate) report: Option<PathBuf>,
 }

@@ -6,9 +6,10 @@ use bezant_api::client::{Client, ClientError};
 use bezant_api::home::{Home, HomeError};
 use bezant_api::manifest::Manifest;
 use bezant_consensus::ledger::genesis::Genesis;
+use bezant_consensus::receipt::SetBacks;
 use bezant_testnet::net::client;
 use bezant_testnet::net::error::NetError;
-use bezant_testnet::net::spec::GENESIS_FILE;
+use bezant_testnet::net::spec::{GENESIS_FILE, NetSpec};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
@@ -93,6 +94,12 @@ pub(crate) fn own_genesis(file: Option<&Path>, net: &Net, global: &Global) -> Re
         }
     };
     bezant_api::genesis::read(&file).map_err(|error| Failure::new(2, "genesis", error))
+}
+
+/// How the net that was made here was set back; not at all, as far as is known, where that is not written down.
+pub(crate) fn set_backs(net: &Net, global: &Global) -> Result<SetBacks, Failure> {
+    let Some(spec) = NetSpec::read(&dir(net, global)?)? else { return Ok(SetBacks::default()) };
+    spec.known_set_backs().map_err(|error| Failure::failed("net", format!("net.json: set_backs: {error}")))
 }
 
 /// What a node's answers are checked against: one's own genesis, or, for a node of which nothing but its URL is known, the one that it tells.

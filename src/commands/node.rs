@@ -7,13 +7,18 @@ use bezant_api::config::{LogConfig, NodeConfig};
 use serde_json::json;
 use std::path::Path;
 
-pub(crate) async fn run(options: Node) -> Outcome {
+pub(crate) async fn run(options: Node, output: &Output) -> Outcome {
     let config = effective(&options)?;
     log(&config.log)?;
-    bezant_node::run(config, net::interrupted()).await.map_err(|error| {
+    let failed = |error: bezant_node::NodeError| {
         let status = if error.is_configuration() { 2 } else { 1 };
         Failure::new(status, "node", error)
-    })
+    };
+    if !options.standing_at.is_empty() {
+        let standing = bezant_node::standing(config, &options.standing_at).await.map_err(failed)?;
+        return output.result(&standing, || format!("height {}  {}", standing.height, standing.tip));
+    }
+    bezant_node::run(config, net::interrupted()).await.map_err(failed)
 }
 
 pub(crate) fn config(command: Config, output: &Output) -> Outcome {

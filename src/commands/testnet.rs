@@ -1,8 +1,11 @@
 //! `bezant testnet`: the command side of [`bezant_testnet::net`].
 
+mod deploy;
 mod dev;
+mod faucet;
 mod fault;
 mod logs;
+mod pictures;
 mod up;
 
 use crate::cli::{
@@ -17,8 +20,11 @@ use bezant_testnet::net::check;
 use bezant_testnet::net::client::{self, NetStatus, NodeLine};
 use bezant_testnet::net::error::NetError;
 use bezant_testnet::net::load::{self, LoadOptions};
+use bezant_testnet::net::spec::NetSpec;
 use bezant_testnet::net::wait::{self, Goal};
+use serde::Serialize;
 use serde_json::json;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Between two looks at logs or the state of a net that is followed.
@@ -48,6 +54,12 @@ pub(crate) async fn run(command: Testnet, global: &Global, output: &Output) -> O
         Testnet::Time(TestnetTime::Advance { net, by }) => dev::advance(&net, by, global, output).await,
         Testnet::Time(TestnetTime::Offset { net, node, by_ms }) => dev::offset(&net, node, by_ms, global, output).await,
         Testnet::Hashrate { net, node, rate } => dev::hashrate(&net, node, rate, global, output).await,
+        Testnet::Faucet(options) => faucet::run(options, global, output).await,
+        Testnet::Snapshot(options) => pictures::snapshot(options, global, output).await,
+        Testnet::Revert(options) => pictures::revert(options, global, output).await,
+        Testnet::Export(options) => pictures::export(options, global, output).await,
+        Testnet::ExportDeploy(options) => deploy::run(options, global, output),
+        Testnet::Import(options) => pictures::import(options, global, output).await,
         Testnet::Load(options) => load(options, global, output).await,
         Testnet::Check(net) => check(&net, global, output).await,
         Testnet::Logs(options) => logs::run(options, global, output).await,
@@ -250,12 +262,17 @@ async fn load(options: Load, global: &Global, output: &Output) -> Outcome {
     let manifest = net::running(&options.net, global)?;
     output.remark("funding accounts and signing ahead …");
     let wanted = LoadOptions { rate: options.rate, duration: options.duration, accounts: options.accounts };
-    let report = load::load(&manifest, wanted).await?;
+    let loaded = load::load(&manifest, wanted).await?;
     if let Some(file) = &options.report {
-        let text = serde_json::to_string_pretty(&report).map_err(|error| Failure::failed("output", error))?;
+        let text = if file.extension().is_some_and(|extension| extension == "svg") {
+            loaded.to_svg()
+        } else {
+            serde_json::to_string_pretty(&loaded).map_err(|error| Failure::failed("output", error))? + "\n"
+        };
         let failed = |error| Failure::failed("report", format!("{}: {error}", file.display()));
-        std::fs::write(file, text + "\n").map_err(failed)?;
+        std::fs::write(file, text).map_err(failed)?;
     }
+    let report = loaded.report;
     output.result(&report, || {
         let latency = report.latency_ms;
         let mut text = format!(
@@ -310,21 +327,46 @@ fn env(net: &Net, global: &Global, output: &Output) -> Outcome {
     })
 }
 
+/// What `testnet list` says of a net. Of one that was never made whole nothing but its place is known.
+#[derive(Serialize)]
+struct ListedNet {
+    net: String,
+    dir: PathBuf,
+    running: bool,
+    engine: Option<EngineName>,
+    nodes: Option<usize>,
+    observers: Option<usize>,
+    snapshots: usize,
+}
+
 fn list(global: &Global, output: &Output) -> Outcome {
-    let nets = net::home(global)?.list_nets()?;
-    let lines: Vec<_> = nets
-        .into_iter()
-        .map(|(name, dir)| {
-            let running = client::running(&name, &dir).is_ok();
-            json!({"net": name, "dir": dir, "running": running})
-        })
-        .collect();
-    output.result(&lines, || {
-        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-        let row = |line: &serde_json::Value| {
-            let state = if line["running"] == json!(true) { "running" } else { "stopped" };
-            vec![text(&line["net"]), state.to_owned(), text(&line["dir"])]
+    let listed = |(net, dir): (String, PathBuf)| {
+        let spec = NetSpec::read(&dir).ok().flatten();
+        ListedNet {
+            running: client::running(&net, &dir).is_ok(),
+            engine: spec.as_ref().map(|spec| spec.engine),
+            nodes: spec.as_ref().map(|spec| spec.nodes),
+            observers: spec.as_ref().map(|spec| spec.observers),
+            snapshots: pictures_of(&dir),
+            net,
+            dir,
+        }
+    };
+    let nets: Vec<ListedNet> = net::home(global)?.list_nets()?.into_iter().map(listed).collect();
+    output.result(&nets, || {
+        fn show<T: ToString>(value: Option<T>) -> String {
+            value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+        }
+        let row = |it: &ListedNet| {
+            let state = if it.running { "running" } else { "stopped" };
+            let nodes = it.nodes.zip(it.observers).map(|(nodes, observers)| nodes + observers);
+            let (engine, nodes, dir) = (show(it.engine), show(nodes), it.dir.display().to_string());
+            vec![it.net.clone(), state.to_owned(), engine, nodes, it.snapshots.to_string(), dir]
         };
-        table(&["net", "state", "directory"], lines.iter().map(row))
+        table(&["net", "state", "engine", "nodes", "snapshots", "directory"], nets.iter().map(row))
     })
+}
+
+fn pictures_of(dir: &Path) -> usize {
+    bezant_testnet::net::pictures::list(dir).map_or(0, |all| all.len())
 }

@@ -2,4 +2,5 @@
 
 pub mod linear;
 pub mod net;
+mod plot;
 pub mod sim;

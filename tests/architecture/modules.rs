@@ -8,13 +8,14 @@ const TABLE: &[(&str, &[&str])] = &[
     ("plant", &[]),
     ("ledger", &["limits"]),
     ("message", &["ledger", "limits", "plant"]),
+    ("incarnations", &["ledger", "limits", "message"]),
     ("chain", &["ledger", "limits", "message"]),
     ("verify", &["ledger", "limits", "message", "plant"]),
-    ("engine", &["chain", "ledger", "limits", "message", "verify"]),
+    ("engine", &["chain", "incarnations", "ledger", "limits", "message", "verify"]),
     ("sync", &["chain", "engine", "ledger", "limits", "message", "verify"]),
-    ("pbft", &["chain", "engine", "ledger", "limits", "message", "plant", "sync", "verify"]),
-    ("pow", &["chain", "engine", "ledger", "limits", "message", "plant", "sync", "verify"]),
-    ("receipt", &["ledger", "limits", "message", "pbft", "pow", "verify"]),
+    ("pbft", &["chain", "engine", "incarnations", "ledger", "limits", "message", "plant", "sync", "verify"]),
+    ("pow", &["chain", "engine", "incarnations", "ledger", "limits", "message", "plant", "sync", "verify"]),
+    ("receipt", &["incarnations", "ledger", "limits", "message", "pbft", "pow", "verify"]),
 ];
 
 /// Everything that breaks the table, in words.

@@ -3,6 +3,7 @@
 use bezant_api::genesis::{ledger_defaults, pow_defaults};
 use bezant_api::types::EngineName;
 use bezant_consensus::engine::{Effect, Engine, EngineConfig, Event, Peer, VoteLog};
+use bezant_consensus::incarnations::Incarnations;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::genesis::{Difficulty, EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PowParams};
@@ -11,7 +12,7 @@ use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::{Body, Coinbase, OutPoint, Output, Transaction};
-use bezant_consensus::ledger::units::{Height, Incarnation, Time};
+use bezant_consensus::ledger::units::{Height, Time};
 use bezant_consensus::limits::{BLOCKS_PER_MESSAGE_MAX, HEADERS_PER_MESSAGE_MAX};
 use bezant_consensus::message::{Blocks, Headers, Message};
 use bezant_consensus::pow::Pow;
@@ -138,7 +139,7 @@ impl Filling {
             key: None,
             payee: None,
             log: VoteLog::Original,
-            incarnation: Incarnation(0),
+            incarnations: Incarnations::default(),
             mine: false,
             work_min: Default::default(),
             salt: [0; 32],

@@ -141,7 +141,7 @@ impl Pbft {
     fn install(&mut self, certified: CertifiedBlock) -> bool {
         let CertifiedBlock { block, certificate } = certified;
         let (ballot, tip) = (certificate.ballot, self.chain.tip().height);
-        if ballot.incarnation != self.incarnation || ballot.epoch != self.set.epoch {
+        if !self.incarnations.hold(&ballot) || ballot.epoch != self.set.epoch {
             return false;
         }
         if ballot.height <= tip || ballot.height.0 > tip.0.saturating_add(SLOTS_MAX) {

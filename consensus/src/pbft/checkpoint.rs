@@ -184,8 +184,9 @@ pub(super) struct Recorded {
 }
 
 impl Pbft {
+    /// Whether it is of the present epoch, and nothing of it was undone.
     pub(super) fn is_present(&self, checkpoint: &Checkpoint) -> bool {
-        checkpoint.incarnation == self.incarnation && checkpoint.epoch == self.set.epoch
+        self.incarnations.stands(checkpoint.incarnation, checkpoint.height) && checkpoint.epoch == self.set.epoch
     }
 
     /// What is found at the tip.
@@ -306,10 +307,14 @@ impl Pbft {
         {
             let certificate = self.checkpoints.waiting.remove(&height).expect("it is the first");
             // What was found so long ago is forgotten; the next checkpoint tells.
-            let Some(ours) = self.checkpoints.states.get(&height).map(|state| state.checkpoint) else {
+            let Some(mut state) = self.checkpoints.states.get(&height).cloned() else {
                 continue;
             };
+            // What stayed when the net was set back may be certified in any incarnation since.
+            state.checkpoint.incarnation = certificate.checkpoint.incarnation;
+            let ours = state.checkpoint;
             if ours == certificate.checkpoint || armed(Plant::IgnoreDivergence) {
+                self.keep_state(state);
                 self.hold(certificate);
             } else {
                 self.diverge(ours, certificate);

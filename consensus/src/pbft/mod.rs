@@ -35,7 +35,8 @@
 //! - Of several proposals of a view for a height the first is taken; a replica that voted already takes only the block that it
 //!   voted for. If another one is certified, it replaces the body held, and what stands above it is judged anew.
 //! - A member that is seen to vote for two blocks is reported, once; its first vote counts.
-//! - Messages of another incarnation are dropped. Votes of the next epoch wait for it; whoever speaks in an epoch that is over is
+//! - Votes, VIEW-CHANGEs and NEW-VIEWs of another incarnation are dropped, and certificates that are not of the one that decided
+//!   their height ([`crate::incarnations`]). Votes of the next epoch wait for it; whoever speaks in an epoch that is over is
 //!   told how the present one began (`epoch.rs`).
 //! - At or below the base of the view a height without a certificate of its own is voted on for the ancestor of what is
 //!   certified above it, and for nothing else (`ancestors.rs`).
@@ -101,6 +102,7 @@ use crate::chain::{Chain, Tip};
 use crate::engine::{
     Effect, Engine, Event, Instruction, InstructionError, PbftStatus, Peer, SlotStatus, Status, Trace, VoteLog,
 };
+use crate::incarnations::Incarnations;
 use crate::ledger::genesis::{PbftParams, ValidatorSet};
 use crate::ledger::hash::{BlockId, LockHash};
 use crate::ledger::key::SigningKey;
@@ -157,7 +159,9 @@ pub struct Pbft {
     withheld: Option<Box<Withheld>>,
     payee: LockHash,
     params: PbftParams,
+    /// The present one of `incarnations`.
     incarnation: Incarnation,
+    incarnations: Incarnations,
     /// The members of the present epoch.
     set: ValidatorSet,
     epochs: Epochs,

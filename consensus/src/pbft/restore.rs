@@ -14,6 +14,7 @@ use crate::ledger::hash::{BlockId, LockHash};
 use crate::ledger::lock::Lock;
 use crate::ledger::units::{Height, Time, View};
 use crate::limits::SLOTS_MAX;
+use crate::message::checkpoint::Checkpoint;
 use crate::message::epoch::Succession;
 use crate::message::{Ballot, CommitCertificate, Message, NewView, PreparedBlock, ViewChange, Vote, VoteKind};
 use crate::plant::{Plant, armed};
@@ -58,7 +59,8 @@ impl Pbft {
             withheld: None,
             payee: config.payee.or(own_lock).unwrap_or(LockHash([0; 32])),
             params,
-            incarnation: config.incarnation,
+            incarnation: config.incarnations.present(),
+            incarnations: config.incarnations,
             set,
             epochs,
             quorum,
@@ -115,12 +117,13 @@ impl Pbft {
         let (mut changes, mut new_views, mut successions) = (Vec::new(), Vec::new(), BTreeMap::new());
         let mut reached = Height::GENESIS;
         let mut checkpoints = Recorded::default();
-        let (incarnation, flushed) = (self.incarnation, self.chain.tip().height);
+        let (incarnation, incarnations) = (self.incarnation, self.incarnations.clone());
         let is_ours = |ballot: &Ballot| ballot.incarnation == incarnation;
+        let stands = |it: &Checkpoint| incarnations.stands(it.incarnation, it.height);
         for record in records {
             match record {
                 Record::Body(block) => drop(bodies.insert(block.id(), block)),
-                Record::Committed(it) if is_ours(&it.ballot) => drop(certificates.insert(it.ballot.height, it)),
+                Record::Committed(it) if incarnations.hold(&it.ballot) => drop(certificates.insert(it.ballot.height, it)),
                 // What was signed before a dev net was set back counts no more.
                 Record::Vote(vote) if is_ours(&vote.ballot) => {
                     // Nothing is voted on further above the tip.
@@ -132,19 +135,23 @@ impl Pbft {
                 Record::NewView(it) => new_views.push(it),
                 Record::Evidence(it) if is_ours(&it.first.ballot) => drop(self.proofs.keep(it)),
                 Record::Checkpoint(vote) if vote.checkpoint.incarnation == incarnation => checkpoints.votes.push(vote),
-                Record::CheckpointState(it) if it.checkpoint.incarnation == incarnation => {
+                Record::CheckpointState(it) if stands(&it.checkpoint) => {
                     drop(checkpoints.states.insert(it.checkpoint.height, it));
                 }
-                Record::Stable(it) if it.checkpoint.incarnation == incarnation => {
-                    reached = reached.max(it.checkpoint.height);
+                Record::Stable(it) if stands(&it.checkpoint) => {
+                    if it.checkpoint.incarnation == incarnation {
+                        reached = reached.max(it.checkpoint.height);
+                    }
                     checkpoints.stable.insert(it.checkpoint.height, it);
                 }
                 Record::Epoch(it) if it.certificate.checkpoint.incarnation == incarnation => {
                     reached = reached.max(it.height());
                     successions.insert(it.epoch(), it);
                 }
-                // How the members came to be before a dev net was set back is not undone.
-                Record::Epoch(it) if it.height() <= flushed => drop(successions.insert(it.epoch(), it)),
+                // How the members came to be at heights that stayed is not undone.
+                Record::Epoch(it) if stands(&it.certificate.checkpoint) => {
+                    successions.insert(it.epoch(), it);
+                }
                 // Of another incarnation.
                 Record::Vote(_)
                 | Record::Committed(_)

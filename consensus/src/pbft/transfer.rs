@@ -232,7 +232,8 @@ impl Pbft {
         let diverged = self.checkpoints.diverged.as_ref().map(|it| it.checkpoint.height);
         let is_of_use = |snapshot: &Snapshot| {
             let checkpoint = &snapshot.certificate.checkpoint;
-            checkpoint.incarnation == self.incarnation
+            self.incarnations.stands(checkpoint.incarnation, checkpoint.height)
+                && self.incarnations.hold(&snapshot.commit.ballot)
                 // With the last checkpoint of the epoch before, this one begins.
                 && (checkpoint.epoch >= self.set.epoch || checkpoint.height == self.start.height)
                 && checkpoint.epoch <= self.epochs.last_known()

@@ -95,6 +95,9 @@ impl Pbft {
         if !self.is_of_present(from, change.incarnation, change.epoch) {
             return;
         }
+        if !self.holds(&change) {
+            return;
+        }
         if let Some(certificate) = &change.committed {
             self.confront(certificate);
         }
@@ -110,6 +113,12 @@ impl Pbft {
         self.note_change(change);
     }
 
+    /// Whether what the VIEW-CHANGE says was final was not undone since: after a net was set back, only what is below is known by
+    /// certificates of before, and one for a height above would make the view begin on a block that is no more.
+    fn holds(&self, change: &ViewChange) -> bool {
+        change.committed.as_ref().is_none_or(|it| self.incarnations.hold(&it.ballot))
+    }
+
     fn note_change(&mut self, change: ViewChange) {
         let (signer, view, quorum) = (change.signer, change.view, self.quorum);
         if !self.views.keep(change) {
@@ -121,7 +130,8 @@ impl Pbft {
 
     /// A NEW-VIEW, which the verifier has counted: taken if it begins a later view than the present one, or the awaited one.
     pub(super) fn on_new_view(&mut self, from: Peer, new_view: NewView) {
-        if new_view.incarnation != self.incarnation || new_view.epoch != self.set.epoch {
+        let is_present = (new_view.incarnation, new_view.epoch) == (self.incarnation, self.set.epoch);
+        if !is_present || !new_view.changes.iter().all(|change| self.holds(change)) {
             return;
         }
         new_view.changes.iter().filter_map(|it| it.committed.as_ref()).for_each(|it| self.confront(it));

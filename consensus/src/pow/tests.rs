@@ -20,6 +20,7 @@ use crate::chain::{Archive, Base, ChainUpdate};
 use crate::engine::{
     Effect, Engine, EngineConfig, Event, Fault, Instruction, Peer, Record, Template, To, Trace, VoteLog,
 };
+use crate::incarnations::Incarnations;
 use crate::ledger::amount::Amount;
 use crate::ledger::block::Block;
 use crate::ledger::coins::{Coin, Coins, Diff};
@@ -30,7 +31,7 @@ use crate::ledger::lock::{Lock, LockTime};
 use crate::ledger::sighash::SighashCommon;
 use crate::ledger::target::Target;
 use crate::ledger::transaction::{Body, OutPoint, Output, Spend, Transaction, Transfer, Witness};
-use crate::ledger::units::{Height, Incarnation, Time};
+use crate::ledger::units::{Height, Time};
 use crate::message::relay::CompactBlock;
 use crate::message::{CommitCertificate, Message};
 use crate::verify::{Verified, Verifier};
@@ -234,7 +235,7 @@ impl World {
             key: None,
             log: VoteLog::Original,
             payee: Some(lock(100 + index as u8).hash()),
-            incarnation: Incarnation(0),
+            incarnations: Incarnations::default(),
             mine: false,
             work_min: Default::default(),
             salt: [0; 32],

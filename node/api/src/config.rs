@@ -165,10 +165,20 @@ pub struct DevConfig {
     pub token: Option<String>,
     /// Offset of the net's clock from this machine's, forward or back.
     pub clock_offset_ms: i64,
-    /// Raised whenever the net is set back to an earlier state.
-    pub incarnation: u32,
+    /// How the net was set back to earlier states; all of its nodes have the same list.
+    pub set_backs: Vec<DevSetBack>,
     /// Stop in order as soon as standard input ends: a supervisor holds the other end of that pipe.
     pub stop_with_stdin: bool,
+}
+
+/// The net was set back to an earlier state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DevSetBack {
+    /// Votes of this incarnation decide the heights above; counted up from 1.
+    pub incarnation: u32,
+    /// The last height that stayed; goes up from one to the next in the list.
+    pub height: u64,
 }
 
 /// A configuration that no node can be started with.
@@ -226,6 +236,17 @@ impl NodeConfig {
         }
         Ok(())
     }
+}
+
+/// What `bezant node --standing-at` prints: where a node that does not run would begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandingLine {
+    /// Height of its tip.
+    pub height: u64,
+    /// Id of its tip.
+    pub tip: String,
+    /// Ids of the blocks of its chain at the heights that were asked for, as far as it has them.
+    pub at: Vec<Option<String>>,
 }
 
 /// A running node tells its supervisor where it listens: one line of JSON on standard output once it is ready.

@@ -5,7 +5,7 @@ use crate::fault::LinkEffects;
 use crate::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
@@ -94,8 +94,36 @@ pub enum ControlRequest {
         /// Which node.
         node: usize,
     },
+    /// Take a snapshot of the whole net.
+    Snapshot {
+        /// Its name.
+        name: String,
+        /// Whether it takes the place of one that is there.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Take a picture of the whole net for whoever asks, who deletes it.
+    Picture,
+    /// Go back to a snapshot.
+    Revert {
+        /// Its name.
+        name: String,
+    },
     /// Stop all nodes and then the supervisor; answered once all nodes are gone.
     Down,
+}
+
+/// A snapshot of a whole net.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotInfo {
+    /// Its name.
+    pub name: String,
+    /// When it was taken, milliseconds since 1970 by this machine's clock.
+    pub made_ms: u64,
+    /// The highest final height of any node then, as far as known; under proof of work the highest tip.
+    pub height: Option<u64>,
+    /// Bytes on disk.
+    pub bytes: u64,
 }
 
 /// A fault of links that is asked for.
@@ -170,6 +198,23 @@ pub enum ControlResponse {
     Clock {
         /// Whether the node was started anew: its clock never goes back within a run.
         restarted: bool,
+    },
+    /// To [`ControlRequest::Snapshot`].
+    Snapshot {
+        /// What was taken.
+        info: SnapshotInfo,
+    },
+    /// To [`ControlRequest::Picture`].
+    Picture {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// To [`ControlRequest::Revert`].
+    SetBack {
+        /// The highest height that is final there; under proof of work the highest tip.
+        height: u64,
+        /// The net's incarnation from now on.
+        incarnation: u32,
     },
     /// Asked for wrongly: it makes no sense for this net.
     Usage {

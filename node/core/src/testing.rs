@@ -2,6 +2,7 @@
 
 use bezant_consensus::chain::{Archive, ChainUpdate, Link, Tip};
 use bezant_consensus::engine::{EngineConfig, VoteLog};
+use bezant_consensus::incarnations::Incarnations;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::coins::{Coin, Coins, Diff};
@@ -13,7 +14,7 @@ use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::{Lock, LockTime};
 use bezant_consensus::ledger::sighash::SighashCommon;
 use bezant_consensus::ledger::transaction::{Body, Coinbase, OutPoint, Output, Spend, Transaction, Transfer, Witness};
-use bezant_consensus::ledger::units::{Height, Incarnation};
+use bezant_consensus::ledger::units::Height;
 use bezant_consensus::message::CommitCertificate;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -191,7 +192,7 @@ pub(crate) fn engine_config(genesis: &Arc<Genesis>, number: u8) -> EngineConfig 
         key: genesis.pbft().map(|_| key(number)),
         payee: Some(LockHash([number; 32])),
         log: VoteLog::Original,
-        incarnation: Incarnation(0),
+        incarnations: Incarnations::default(),
         mine: true,
         work_min: Default::default(),
         salt: [0; 32],

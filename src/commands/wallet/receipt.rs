@@ -5,7 +5,7 @@ use crate::cli::Global;
 use crate::cli::wallet::{MakeReceipt, VerifyReceipt};
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output};
-use bezant_consensus::receipt::{Demands, ReceiptError};
+use bezant_consensus::receipt::{Demands, Receipt, ReceiptError};
 use bezant_wallet::files;
 use bezant_wallet::receipt::{self, CertifiedView, IssueError, ReceiptView, WorkedView};
 use serde_json::json;
@@ -73,6 +73,11 @@ pub(super) fn verify(options: &VerifyReceipt, global: &Global, output: &Output) 
         Failure::new(2, "file", format!("the receipt {} cannot be read: {error}", options.file.display()))
     })?;
     let view = receipt::check(&file, &genesis, &demands).map_err(|error| refusal(&error))?;
+    if options.genesis.is_none() {
+        let known = net::set_backs(&options.net, global)?;
+        let stands = Receipt::from_text(&file).and_then(|it| it.check_set_backs(&known));
+        stands.map_err(|error| refusal(&error))?;
+    }
     output.result(&view, || format!("the receipt holds\n{}", text(&view)))
 }
 

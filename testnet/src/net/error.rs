@@ -34,6 +34,25 @@ pub enum NetError {
     /// The directory is somebody else's.
     #[error("{0} exists and was not made by bezant; choose another directory with --dir")]
     ForeignDirectory(PathBuf),
+    /// The faucet has too little.
+    #[error("{0}")]
+    Empty(String),
+    /// What was to be imported is no net.
+    #[error("{file} is not imported: {reason}")]
+    BadArchive {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// There is no snapshot of that name.
+    #[error("net {net} has no snapshot \"{name}\"; `bezant testnet snapshot --list --net {net}` shows those it has")]
+    NoSnapshot {
+        /// The net.
+        net: String,
+        /// What was asked for.
+        name: String,
+    },
     /// No net is running.
     #[error("net {0} is not running; start it with `bezant testnet up --net {0}`")]
     NotRunning(String),
@@ -97,6 +116,9 @@ impl NetError {
             NetError::Busy(_) => "net-busy",
             NetError::OtherOptions { .. } => "net-other-options",
             NetError::ForeignDirectory(_) => "net-foreign-directory",
+            NetError::Empty(_) => "insufficient",
+            NetError::BadArchive { .. } => "bad-archive",
+            NetError::NoSnapshot { .. } => "no-snapshot",
             NetError::NotRunning(_) => "net-not-running",
             NetError::NodeStart { .. } => "node-start",
             NetError::Refused(_) => "refused",
@@ -112,7 +134,8 @@ impl NetError {
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match self {
-            NetError::Usage(_) => 2,
+            NetError::Usage(_) | NetError::NoSnapshot { .. } => 2,
+            NetError::BadArchive { .. } | NetError::Empty(_) => 3,
             NetError::TimedOut(_) => 5,
             NetError::NotRunning(_) | NetError::Unreachable(_) => 6,
             _ => 1,

@@ -162,6 +162,18 @@ impl FaultList {
         self.take(&ended)
     }
 
+    /// The directed links over which nothing is heard.
+    pub(super) fn cuts(&mut self, now: Moment) -> BTreeSet<(usize, usize)> {
+        self.prune(now);
+        let cutting = self.entries.values().filter(|entry| entry.fault.effects.cut);
+        cutting.flat_map(|entry| entry.fault.links.iter().copied()).collect()
+    }
+
+    /// When a cut ends by itself.
+    pub(super) fn cut_end(&self) -> Option<Instant> {
+        self.entries.values().filter(|entry| entry.fault.effects.cut).filter_map(|entry| entry.until).min()
+    }
+
     /// What was in force before; numbers go on.
     pub(super) fn restore(&mut self, before: FaultList) {
         self.entries = before.entries;

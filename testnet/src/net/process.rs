@@ -25,6 +25,12 @@ impl ProcessId {
         started(self.pid).as_deref() == Some(self.started.as_str())
     }
 
+    /// Whether that very process is stopped, with all of its threads.
+    #[must_use]
+    pub fn is_still(&self) -> bool {
+        self.is_alive() && is_still(self.pid)
+    }
+
     /// Signals that very process; false when it is gone.
     pub fn signal(&self, signal: Signal) -> bool {
         match i32::try_from(self.pid) {
@@ -32,6 +38,25 @@ impl ProcessId {
             Ok(_) | Err(_) => false,
         }
     }
+}
+
+/// A thread that is within a call to the system ends it first, and may write until then.
+#[cfg(target_os = "linux")]
+fn is_still(pid: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    let mut stats = threads.flatten().map(|thread| std::fs::read_to_string(thread.path().join("stat")));
+    stats.all(|stat| {
+        let stat = stat.unwrap_or_default();
+        // The state stands behind the name, which may hold any character. A thread that has ended is as still as a stopped one.
+        let state = stat.rfind(')').and_then(|end| stat[end + 1..].split_whitespace().next());
+        state.is_none_or(|state| ["T", "t", "Z", "X"].contains(&state))
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_still(pid: u32) -> bool {
+    let output = std::process::Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output();
+    output.is_ok_and(|output| output.stdout.starts_with(b"T"))
 }
 
 /// Field 22 of `/proc/PID/stat`; the fields start after the last parenthesis, since a name may hold any character.

@@ -7,6 +7,7 @@
 //! run.json           the manifest, while the net runs
 //! control.sock       while the net runs
 //! supervisor.log
+//! snapshots/         see [`crate::net::pictures`]
 //! wallets/NAME       the accounts' wallet files
 //! nodeI/             node.toml, node.key, validator.key, log, data/
 //! ```
@@ -15,11 +16,12 @@ use crate::net::error::NetError;
 use crate::net::ports::PortClaims;
 use crate::net::supervisor::{self, RestartPolicy};
 use bezant_api::config::{
-    DevConfig, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig, StratumConfig, SyncConfig,
+    DevConfig, DevSetBack, LogConfig, MinerConfig, NodeConfig, P2pConfig, RpcConfig, StratumConfig, SyncConfig,
 };
 use bezant_api::home::MARKER_FILE;
 use bezant_api::keyfile;
 use bezant_api::types::EngineName;
+use bezant_consensus::incarnations::{Incarnations, SetBack, SetBackError};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::{
     Difficulty, EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams, PowParams,
@@ -27,8 +29,10 @@ use bezant_consensus::ledger::genesis::{
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::target::{Target, U320};
-use bezant_consensus::ledger::transaction::Output;
+use bezant_consensus::ledger::transaction::{OutPoint, Output};
+use bezant_consensus::ledger::units::{Height, Incarnation};
 use bezant_consensus::limits::GRAINS_PER_BZT;
+use bezant_consensus::receipt::SetBacks;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -42,6 +46,8 @@ pub const SPEC_FILE: &str = "net.json";
 pub const GENESIS_FILE: &str = "genesis.toml";
 /// Nodes of one net, at most.
 pub const NODES_MAX: usize = 64;
+/// Nodes that vote or mine, unless told otherwise.
+const NODES_DEFAULT: usize = 4;
 /// Hashes per second of each node's miner by default: four of them take a few hundredths of a core.
 pub const HASHRATE_DEFAULT: u64 = 50_000;
 /// Coins per account in genesis, so that transfers from one account need not wait for each other's change.
@@ -76,6 +82,27 @@ pub struct UpOptions {
     pub fresh: bool,
     /// Which nodes are started again when they die by themselves; of this run only.
     pub restart: RestartPolicy,
+    /// Every node in a network namespace of its own; of this run only.
+    pub isolate: bool,
+}
+
+impl UpOptions {
+    /// How many nodes the net has, or will have.
+    ///
+    /// # Errors
+    /// When there are too many, or the net that is there cannot be read.
+    pub fn count(&self) -> Result<usize, NetError> {
+        let there = if self.fresh { None } else { NetSpec::read(&self.dir)? };
+        let count = match there {
+            Some(spec) => spec.count(),
+            None => self.nodes.unwrap_or(NODES_DEFAULT).saturating_add(self.observers.unwrap_or(0)),
+        };
+        if count <= NODES_MAX { Ok(count) } else { Err(too_many()) }
+    }
+}
+
+fn too_many() -> NetError {
+    NetError::Usage(format!("--nodes: 1 to {NODES_MAX} nodes, observers included, are possible"))
 }
 
 /// What a net is made of.
@@ -103,6 +130,27 @@ pub struct NetSpec {
     pub last_alive_ms: u64,
     /// One per node, observers last.
     pub members: Vec<NodeSpec>,
+    /// The last incarnation of the net, whether anything of it still stands or not; 0 for one that was never set back.
+    #[serde(default)]
+    pub incarnation: u32,
+    /// How the net was set back; incarnations and heights go strictly up.
+    #[serde(default)]
+    pub set_backs: Vec<SetBackSpec>,
+    /// Where the nodes of this run listen, if not on loopback.
+    #[serde(skip)]
+    pub hosts: Vec<Ipv4Addr>,
+}
+
+/// The net was set back to an earlier state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetBackSpec {
+    /// The incarnation that began with it.
+    pub incarnation: u32,
+    /// The last height that stayed.
+    pub height: u64,
+    /// Proof of work: ids of the first blocks of what was left.
+    #[serde(default)]
+    pub undone: Vec<String>,
 }
 
 /// One node of a net.
@@ -144,6 +192,35 @@ impl NetSpec {
     pub fn write(&self, dir: &Path) -> Result<(), NetError> {
         let text = serde_json::to_string_pretty(self).expect("a spec has a JSON form");
         write_private(&dir.join(SPEC_FILE), text.as_bytes())
+    }
+
+    /// The net is as it was when this was written; from the height above on it goes on in another incarnation. `before` is how the
+    /// net had been set back that is left now.
+    pub fn go_back(&mut self, incarnation: u32, height: u64, mut undone: Vec<String>, before: &[SetBackSpec]) {
+        // Branches from the same height that were left before.
+        undone.extend(before.iter().filter(|it| it.height == height).flat_map(|it| it.undone.iter().cloned()));
+        undone.sort();
+        undone.dedup();
+        undone.truncate(crate::net::pictures::set_back::UNDONE_MAX);
+        self.set_backs.retain(|it| it.height < height);
+        self.set_backs.push(SetBackSpec { incarnation, height, undone });
+        self.incarnation = incarnation;
+    }
+
+    /// The same, for whoever judges a receipt.
+    ///
+    /// # Errors
+    /// When the list is none that a net can have.
+    pub fn known_set_backs(&self) -> Result<SetBacks, SetBackError> {
+        let one = |it: &SetBackSpec| SetBack { incarnation: Incarnation(it.incarnation), height: Height(it.height) };
+        let undone = self.set_backs.iter().flat_map(|it| &it.undone).filter_map(|id| id.parse().ok()).collect();
+        Ok(SetBacks { incarnations: Incarnations::new(self.set_backs.iter().map(one).collect())?, undone })
+    }
+
+    /// Where node `index` listens.
+    #[must_use]
+    pub fn host(&self, index: usize) -> Ipv4Addr {
+        self.hosts.get(index).copied().unwrap_or(Ipv4Addr::LOCALHOST)
     }
 
     /// All nodes, observers included.
@@ -272,12 +349,12 @@ fn check_same(spec: &NetSpec, options: &UpOptions) -> Result<(), NetError> {
 fn create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetError> {
     let dir = &options.dir;
     let engine = options.engine.unwrap_or(EngineName::Pbft);
-    let (nodes, observers) = (options.nodes.unwrap_or(4), options.observers.unwrap_or(0));
+    let (nodes, observers) = (options.nodes.unwrap_or(NODES_DEFAULT), options.observers.unwrap_or(0));
     if options.stratum && engine == EngineName::Pbft {
         return Err(no_miners());
     }
-    if nodes == 0 || nodes + observers > NODES_MAX {
-        return Err(NetError::Usage(format!("--nodes: 1 to {NODES_MAX} nodes, observers included, are possible")));
+    if nodes == 0 || nodes.saturating_add(observers) > NODES_MAX {
+        return Err(too_many());
     }
     let block_time_ms = options.block_time_ms.unwrap_or(match engine {
         EngineName::Pbft => 0,
@@ -309,6 +386,9 @@ fn create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetEr
         clock_offset_ms: 0,
         last_alive_ms: now_ms(),
         members: members.collect(),
+        incarnation: 0,
+        set_backs: Vec::new(),
+        hosts: Vec::new(),
     };
     let text = bezant_api::genesis::to_toml(&genesis);
     let path = dir.join(GENESIS_FILE);
@@ -420,7 +500,11 @@ fn pow_params(miners: usize, block_time_ms: u64) -> PowParams {
     }
 }
 
-fn write_wallets(dir: &Path, seed: u64) -> Result<(), NetError> {
+/// Writes the accounts' wallets.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn write_wallets(dir: &Path, seed: u64) -> Result<(), NetError> {
     let wallets = dir.join("wallets");
     std::fs::create_dir_all(&wallets).map_err(NetError::io(&wallets))?;
     bezant_wallet::keys::dev::write_wallets(&wallets, seed)
@@ -468,26 +552,33 @@ pub fn refresh_ports(spec: &mut NetSpec, claims: &mut PortClaims) -> Result<(), 
     Ok(())
 }
 
+/// Where others reach node `index`, with its identity.
+#[must_use]
+pub fn p2p_address(spec: &NetSpec, index: usize) -> String {
+    let member = &spec.members[index];
+    format!("/ip4/{}/tcp/{}/p2p/{}", spec.host(index), member.p2p_port, member.peer_id)
+}
+
 /// The configuration of node `index`, with every other node as a static peer.
 #[must_use]
 pub fn node_config(dir: &Path, spec: &NetSpec, index: usize) -> NodeConfig {
     let member = &spec.members[index];
-    let address = |member: &NodeSpec| format!("/ip4/127.0.0.1/tcp/{}/p2p/{}", member.p2p_port, member.peer_id);
-    let others = spec.members.iter().enumerate().filter(|(other, _)| *other != index);
+    let others = (0..spec.members.len()).filter(|other| *other != index);
     let node = node_dir(dir, index);
     let mines = spec.engine == EngineName::Pow && index < spec.nodes;
+    let set_back = |it: &SetBackSpec| DevSetBack { incarnation: it.incarnation, height: it.height };
     NodeConfig {
         data_dir: node.join("data"),
         genesis: dir.join(GENESIS_FILE),
         name: format!("node{index}"),
         p2p: P2pConfig {
-            listen: vec![format!("/ip4/127.0.0.1/tcp/{}", member.p2p_port)],
+            listen: vec![format!("/ip4/{}/tcp/{}", spec.host(index), member.p2p_port)],
             external: Vec::new(),
-            peers: others.map(|(_, other)| address(other)).collect(),
+            peers: others.map(|other| p2p_address(spec, other)).collect(),
             mdns: false,
             connections_max: 256,
         },
-        rpc: RpcConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, member.rpc_port)), ..RpcConfig::default() },
+        rpc: RpcConfig { listen: SocketAddr::from((spec.host(index), member.rpc_port)), ..RpcConfig::default() },
         validator_key: member.validator.as_ref().map(|_| node.join("validator.key")),
         miner: MinerConfig {
             enabled: mines,
@@ -496,7 +587,7 @@ pub fn node_config(dir: &Path, spec: &NetSpec, index: usize) -> NodeConfig {
             payee: mines.then(|| miner_payee(spec, index)),
         },
         stratum: StratumConfig {
-            listen: member.stratum_port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+            listen: member.stratum_port.map(|port| SocketAddr::from((spec.host(index), port))),
             ..StratumConfig::default()
         },
         sync: SyncConfig::default(),
@@ -504,9 +595,32 @@ pub fn node_config(dir: &Path, spec: &NetSpec, index: usize) -> NodeConfig {
         dev: DevConfig {
             token: Some(spec.dev_token.clone()),
             clock_offset_ms: spec.clock_offset_ms,
-            incarnation: 0,
+            set_backs: spec.set_backs.iter().map(set_back).collect(),
             stop_with_stdin: true,
         },
+    }
+}
+
+/// `TXID:N`.
+pub(super) fn parse_outpoint(text: &str) -> Option<OutPoint> {
+    let (txid, index) = text.split_once(':')?;
+    Some(OutPoint { txid: txid.parse().ok()?, index: index.parse().ok()? })
+}
+
+/// This very program, which nodes are run with.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn program() -> Result<PathBuf, NetError> {
+    std::env::current_exe().map_err(NetError::io("this program"))
+}
+
+/// What points a command at its net would override a node's own file.
+pub fn clean_environment(command: &mut tokio::process::Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("BEZANT_") {
+            command.env_remove(name);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! finds its pipe closed; a stopped one has asked the system to be woken for that.
 
 mod controls;
+mod pictures;
 mod processes;
 mod restarts;
 mod validators;
@@ -14,6 +15,8 @@ pub use restarts::RestartPolicy;
 
 use crate::net::error::NetError;
 use crate::net::faults::{self, FaultList};
+use crate::net::isolation::Isolation;
+use crate::net::pictures::install;
 use crate::net::ports::PortClaims;
 use crate::net::process::ProcessId;
 use crate::net::spec::{self, NetSpec, UpOptions};
@@ -108,6 +111,7 @@ pub struct Supervisor {
     /// How nodes lie: mode and target.
     lies: BTreeMap<usize, (String, Option<String>)>,
     control: PathBuf,
+    isolation: Option<Isolation>,
     exits: (mpsc::Sender<Exit>, mpsc::Receiver<Exit>),
     /// Held for its lock.
     _lock: File,
@@ -122,19 +126,20 @@ impl Supervisor {
     /// When the net is running, was made with other options, or a node does not start; then none is left running.
     pub async fn start(options: &UpOptions) -> Result<Supervisor, NetError> {
         let dir = &options.dir;
-        let lock = lock(options)?;
+        let lock = lock(&options.net, dir)?;
         stop_leftovers(dir).await;
+        install::finish(dir)?;
+        // Before anything is made: it may be refused.
+        let isolation = match options.isolate {
+            true => Some(Isolation::new(options.count()?).await?),
+            false => None,
+        };
         let mut claims = PortClaims::default();
         let mut spec = spec::open_or_create(options, &mut claims)?;
         spec::refresh_ports(&mut spec, &mut claims)?;
-        // The net's one clock stands still while the net is down.
-        if let Some(alive_ms) = last_alive_ms(dir) {
-            let down_ms = spec::now_ms().saturating_sub(alive_ms);
-            spec.clock_offset_ms -= i64::try_from(down_ms).unwrap_or(0);
-        }
-        spec.last_alive_ms = spec::now_ms();
-        spec.write(dir)?;
-        let program = std::env::current_exe().map_err(NetError::io("this program"))?;
+        spec.hosts = isolation.iter().flat_map(|it| (0..spec.count()).map(|index| it.address(index))).collect();
+        wind(dir, &mut spec)?;
+        let program = spec::program()?;
         let mut supervisor = Supervisor {
             slots: (0..spec.count()).map(|_| Slot::default()).collect(),
             control: control_path(dir)?,
@@ -143,6 +148,7 @@ impl Supervisor {
             program,
             faults: FaultList::default(),
             restart: options.restart,
+            isolation,
             revived: mpsc::channel(REQUESTS_MAX),
             lies: BTreeMap::new(),
             exits: mpsc::channel(REQUESTS_MAX),
@@ -153,6 +159,7 @@ impl Supervisor {
             Ok(()) => Ok(supervisor),
             Err(error) => {
                 supervisor.stop_all().await;
+                supervisor.end_isolation().await;
                 Err(error)
             }
         }
@@ -178,13 +185,11 @@ impl Supervisor {
         let log = File::options().create(true).append(true).open(&log_path).map_err(NetError::io(&log_path))?;
         let failed =
             |error: std::io::Error| NetError::NodeStart { index, reason: error.to_string(), log: log_path.clone() };
-        let mut command = Command::new(&self.program);
-        for (name, _) in std::env::vars_os() {
-            // What points this command at its net would override the node's own file.
-            if name.to_string_lossy().starts_with("BEZANT_") {
-                command.env_remove(name);
-            }
-        }
+        let mut command = match &self.isolation {
+            Some(isolation) => isolation.command(index, &self.program),
+            None => Command::new(&self.program),
+        };
+        spec::clean_environment(&mut command);
         let mut child = command
             .args(["node", "--config"])
             .arg(&config)
@@ -317,8 +322,8 @@ impl Supervisor {
     fn node_entry(&self, index: usize) -> NodeEntry {
         let (slot, member) = (&self.slots[index], &self.spec.members[index]);
         let process = slot.process.clone().unwrap_or(ProcessId { pid: 0, started: String::new() });
-        let rpc = format!("http://127.0.0.1:{}", member.rpc_port);
-        let p2p = format!("/ip4/127.0.0.1/tcp/{}/p2p/{}", member.p2p_port, member.peer_id);
+        let host = self.spec.host(index);
+        let rpc = format!("http://{host}:{}", member.rpc_port);
         NodeEntry {
             index,
             name: format!("node{index}"),
@@ -326,12 +331,12 @@ impl Supervisor {
             started: process.started,
             metrics: format!("{rpc}/metrics"),
             rpc,
-            p2p: vec![p2p],
+            p2p: vec![spec::p2p_address(&self.spec, index)],
             peer_id: member.peer_id.clone(),
             validator: member.validator.clone(),
             data_dir: spec::node_dir(&self.dir, index).join("data"),
             log: spec::node_log(&self.dir, index),
-            stratum: member.stratum_port.map(|port| format!("127.0.0.1:{port}")),
+            stratum: member.stratum_port.map(|port| format!("{host}:{port}")),
             clock_offset_ms: slot.clock_offset_ms,
             paused: slot.paused,
             restarts: slot.revival.count,
@@ -362,6 +367,13 @@ impl Supervisor {
                     None => std::future::pending().await,
                 }
             };
+            let cut_end = self.isolation.as_ref().and_then(|_| self.faults.cut_end());
+            let joined = async move {
+                match cut_end {
+                    Some(end) => tokio::time::sleep_until(end.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = &mut shutdown => break None,
                 Some((request, answer)) = requests.recv() => {
@@ -375,6 +387,11 @@ impl Supervisor {
                     self.exited(&exit);
                     let _ = self.write_manifest();
                 }
+                () = joined => {
+                    if let Err(error) = self.cut_links().await {
+                        self.log(&error.to_string());
+                    }
+                }
                 () = revival => {
                     self.revive();
                     let _ = self.write_manifest();
@@ -387,6 +404,7 @@ impl Supervisor {
             }
         };
         self.stop_all().await;
+        self.end_isolation().await;
         accepting.abort();
         let _ = std::fs::remove_file(&self.control);
         if let Some(answer) = told_down {
@@ -416,6 +434,9 @@ impl Supervisor {
             ControlRequest::Advance { ms } => self.advance(ms).await.map(done),
             ControlRequest::ClockOffset { node, offset_ms } => self.clock_offset(node, offset_ms).await,
             ControlRequest::Validator { action, node } => self.validator(action, node).await.map(done),
+            ControlRequest::Snapshot { name, force } => self.snapshot(&name, force).await,
+            ControlRequest::Picture => self.picture().await,
+            ControlRequest::Revert { name } => self.revert(&name).await,
             ControlRequest::Down => unreachable!("ends the loop that calls this"),
         };
         match result.and_then(|response| self.write_manifest().map(|()| response)) {
@@ -430,6 +451,18 @@ impl Supervisor {
     }
 
     async fn stop_all(&mut self) {
+        self.stop_nodes().await;
+        touch(&self.dir.join(ALIVE_FILE));
+        let _ = std::fs::remove_file(self.dir.join(MANIFEST_FILE));
+    }
+
+    async fn end_isolation(&mut self) {
+        if let Some(isolation) = self.isolation.take() {
+            isolation.end().await;
+        }
+    }
+
+    async fn stop_nodes(&mut self) {
         for slot in &mut self.slots {
             slot.asked = true;
             if let Some(process) = &slot.process {
@@ -450,22 +483,34 @@ impl Supervisor {
                 process.signal(Signal::SIGKILL);
             }
         }
-        touch(&self.dir.join(ALIVE_FILE));
-        let _ = std::fs::remove_file(self.dir.join(MANIFEST_FILE));
     }
 }
 
+/// The net's one clock stands still while the net is down.
+fn wind(dir: &Path, spec: &mut NetSpec) -> Result<(), NetError> {
+    if let Some(alive_ms) = last_alive_ms(dir) {
+        // Of a net from another machine it may be in the future.
+        let of = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+        spec.clock_offset_ms = spec.clock_offset_ms.saturating_sub(of(spec::now_ms()) - of(alive_ms));
+    }
+    spec.last_alive_ms = spec::now_ms();
+    spec.write(dir)
+}
+
 /// Takes the net's lock, which the system releases when this process ends in any way.
-fn lock(options: &UpOptions) -> Result<File, NetError> {
-    let path = options.dir.join(LOCK_FILE);
+///
+/// # Errors
+/// When the net runs or is being started, or the system refuses.
+pub fn lock(net: &str, dir: &Path) -> Result<File, NetError> {
+    let path = dir.join(LOCK_FILE);
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(NetError::io(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::Error(error)) => Err(NetError::Io { path, error }),
         Err(std::fs::TryLockError::WouldBlock) => {
-            let net = options.net.clone();
+            let net = net.to_owned();
             // The manifest is written when all nodes serve; an older one names a supervisor that is gone.
-            Err(match crate::net::client::running(&net, &options.dir) {
+            Err(match crate::net::client::running(&net, dir) {
                 Ok(manifest) => NetError::Running { net, pid: manifest.supervisor.pid },
                 Err(_) => NetError::Busy(net),
             })
@@ -473,8 +518,9 @@ fn lock(options: &UpOptions) -> Result<File, NetError> {
     }
 }
 
-/// Nodes of a supervisor that was killed stop by themselves; wait for that, and do not let one that hangs in the way.
-async fn stop_leftovers(dir: &Path) {
+/// Nodes of a supervisor that was killed stop by themselves; wait for that, and do not let one that hangs in the way. The caller
+/// holds the net's lock.
+pub async fn stop_leftovers(dir: &Path) {
     let Ok(manifest) = Manifest::read(dir) else { return };
     let process = |node: &NodeEntry| ProcessId { pid: node.pid, started: node.started.clone() };
     let left: Vec<ProcessId> = manifest.nodes.iter().filter(|node| node.pid != 0).map(process).collect();
@@ -495,6 +541,21 @@ fn control_path(dir: &Path) -> Result<PathBuf, NetError> {
     // A deep directory: the socket lives in a private one of the system's temporary files instead.
     let short = tempfile::Builder::new().prefix("bezant-").tempdir().map_err(NetError::io(std::env::temp_dir()))?;
     Ok(short.keep().join(CONTROL_FILE))
+}
+
+/// Where the clock of a net that does not run stands, as the time of this machine's.
+#[must_use]
+pub fn stood_still_at(dir: &Path) -> u64 {
+    last_alive_ms(dir).unwrap_or_else(spec::now_ms)
+}
+
+/// The clock of a net that does not run stands still since this moment.
+///
+/// # Errors
+/// When the system refuses.
+pub fn stand_still(dir: &Path, since_ms: u64) -> Result<(), NetError> {
+    let path = dir.join(ALIVE_FILE);
+    std::fs::write(&path, since_ms.to_string()).map_err(NetError::io(path))
 }
 
 fn touch(path: &Path) {

@@ -10,13 +10,13 @@ use crate::sim::node::Node;
 use crate::sim::options::{Fault, SimEngine, SimOptions};
 use crate::sim::plant::Plant;
 use bezant_consensus::engine::{EngineConfig, VoteLog};
+use bezant_consensus::incarnations::Incarnations;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::{
     Difficulty, EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams, PowParams,
 };
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::Lock;
-use bezant_consensus::ledger::units::Incarnation;
 use bezant_consensus::verify::Verifier;
 use bezant_node_core::{MempoolConfig, ReplicaConfig};
 use std::sync::Arc;
@@ -99,7 +99,7 @@ fn node(
         key: (!pow).then_some(key),
         payee,
         log: VoteLog::Original,
-        incarnation: Incarnation(0),
+        incarnations: Incarnations::default(),
         mine: pow,
         work_min: Default::default(),
         salt: [0; 32],

@@ -16,7 +16,10 @@ fn started(records: Vec<Record>, incarnation: u32) -> World {
         disk.records.clear();
         records.into_iter().for_each(|record| disk.persist(record));
     });
-    world.incarnation = Incarnation(incarnation);
+    if incarnation > 0 {
+        let set_back = world.incarnations.set_back(Incarnation(incarnation), Height::GENESIS);
+        world.incarnations = set_back.expect("a first setting back");
+    }
     world.start(3);
     world
 }

@@ -7,6 +7,7 @@ use super::made::account_lock;
 use crate::chain::Base;
 use crate::chain::snapshot::Switch;
 use crate::engine::{Engine, EngineConfig, Event, Fault, Peer, Status, Trace, VoteLog};
+use crate::incarnations::Incarnations;
 use crate::ledger::amount::Amount;
 use crate::ledger::block::Header;
 use crate::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams, ValidatorSet};
@@ -132,7 +133,7 @@ pub(crate) struct World {
     /// Whether the referee looks at forks only, and lets pass what leads to one.
     pub(crate) forks_only: bool,
     /// Of replicas that start.
-    pub(crate) incarnation: Incarnation,
+    pub(crate) incarnations: Incarnations,
     /// Knows every set that any replica has learned of.
     pub(super) verifier: Verifier,
 }
@@ -215,7 +216,7 @@ impl World {
             deaf_to_changes: None,
             careless,
             forks_only,
-            incarnation: Incarnation(0),
+            incarnations: Incarnations::default(),
             verifier,
         };
         (0..world.nodes.len()).for_each(|index| world.start(index));
@@ -236,7 +237,7 @@ impl World {
             key: Some(node.key.clone()),
             log: node.log,
             payee: None,
-            incarnation: self.incarnation,
+            incarnations: self.incarnations.clone(),
             mine: false,
             work_min: Default::default(),
             salt: [0; 32],
@@ -266,7 +267,8 @@ impl World {
             node.verifier = Verifier::new(genesis.clone());
         }
         self.certified.retain(|at, _| at.0 <= height);
-        self.incarnation = Incarnation(self.incarnation.0 + 1);
+        let next = Incarnation(self.incarnations.present().0 + 1);
+        self.incarnations = self.incarnations.set_back(next, Height(height)).expect("incarnations go up");
         (0..self.nodes.len()).for_each(|index| self.start(index));
         self.run();
     }

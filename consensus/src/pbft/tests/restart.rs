@@ -3,10 +3,11 @@
 
 use super::cluster::{Setup, World};
 use super::epochs::{blocks, change, change_to, setup};
-use crate::engine::{Engine, Record};
-use crate::ledger::units::{Epoch, Height, Incarnation};
+use crate::engine::{Engine, Peer, Record};
+use crate::ledger::key::Signature;
+use crate::ledger::units::{Epoch, Height, Incarnation, View};
 use crate::limits::SLOTS_MAX;
-use crate::message::VoteKind;
+use crate::message::{CommitCertificate, NewView, ViewChange, VoteKind};
 
 /// A net in epoch 1, which began above height 4, at height 6.
 fn in_epoch_1() -> World {
@@ -86,7 +87,12 @@ fn records_of_another_incarnation_silence_nobody_and_prove_no_epoch() {
                 disk.persist(Record::Vote(vote));
                 disk.records.retain(is_of_kind);
             });
-            world.incarnation = Incarnation(incarnation);
+            if incarnation > 0 {
+                world.incarnations = world
+                    .incarnations
+                    .set_back(Incarnation(incarnation), Height::GENESIS)
+                    .expect("a first setting back");
+            }
             world.start(3);
             let found = (world.status(3).is_mute, world.engine(3).epochs.last_known());
             assert_eq!(found, (is_mute, Epoch(known)), "{name} of incarnation 0 in incarnation {incarnation}");
@@ -142,15 +148,68 @@ fn many_checkpoints_of_before_a_net_was_set_back_push_out_none_of_the_new_ones()
 }
 
 #[test]
-fn a_net_that_was_set_back_to_the_beginning_of_an_epoch_changes_views_again() {
-    for height in [0, 4] {
+fn a_net_that_was_set_back_changes_views_again() {
+    // Also in the middle of an epoch, where what is final is known by certificates of before.
+    for height in [0, 2, 4, 5] {
         let mut world = in_epoch_1();
         world.set_back(height);
         let primary = usize::from(world.status(0).primary);
         world.kill(primary);
         world.submit(10);
         world.pass(20_000);
-        world.assert_agreed(height + 1);
+        // From height 2 on the change in block 1 still stands, and its epoch begins above height 4.
+        world.assert_agreed(if height == 2 { 5 } else { height + 1 });
+    }
+}
+
+#[test]
+fn who_was_behind_when_the_net_was_set_back_catches_up() {
+    let mut world = in_epoch_1();
+    world.set_back(5);
+    world.kill(3);
+    let genesis = world.genesis.clone();
+    world.disk(3, |disk| {
+        disk.set_back(&genesis, Height(2));
+        disk.records.clear();
+        disk.blocks.retain(|_, block| block.header.time == 0);
+    });
+    world.start(3);
+    assert_eq!(world.height(3), 2);
+    world.pass(10_000);
+    assert_eq!((world.height(3), epoch(&world, 3)), (5, Epoch(1)), "what stayed is proved by certificates of before");
+    world.submit(10);
+    world.pass(2_500);
+    world.assert_agreed(6);
+}
+
+#[test]
+fn what_was_undone_begins_no_view() {
+    for (height, counts) in [(5, true), (6, false)] {
+        let mut world = in_epoch_1();
+        let certificate = world.engine(0).chain().archive().certificate(Height(height)).expect("it is final");
+        world.set_back(5);
+        let (incarnation, epoch) = (Incarnation(1), Epoch(1));
+        let change = |world: &World, signer, committed: Option<CommitCertificate>| ViewChange {
+            incarnation,
+            epoch,
+            committed,
+            ..world.change(signer, 1, None, vec![])
+        };
+        let one = change(&world, 3, Some(certificate.clone()));
+        let engine = world.nodes[2].engine.as_mut().expect("it is up");
+        engine.on_view_change(Peer(3), one);
+        let signers = engine.views.signers(View(1));
+        assert_eq!(signers.contains(&3), counts, "a VIEW-CHANGE that rests on height {height}");
+        let changes = vec![
+            change(&world, 0, Some(certificate.clone())),
+            change(&world, 1, None),
+            change(&world, 3, None),
+            change(&world, 4, None),
+        ];
+        let new_view = NewView { incarnation, epoch, view: View(1), changes, signer: 2, signature: Signature([0; 64]) };
+        let engine = world.nodes[1].engine.as_mut().expect("it is up");
+        engine.on_new_view(Peer(2), new_view);
+        assert_eq!(world.view(1), u64::from(counts), "a NEW-VIEW that rests on height {height}");
     }
 }
 

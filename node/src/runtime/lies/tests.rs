@@ -3,6 +3,7 @@ use crate::limits::LIES_HELD_MAX;
 use crate::tests::{genesis, key};
 use bezant_api::types::EngineName;
 use bezant_consensus::engine::{EngineConfig, To, VoteLog};
+use bezant_consensus::incarnations::Incarnations;
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, Time, View};
@@ -21,7 +22,7 @@ fn lies(genesis: Genesis, number: u8) -> Lies {
         key,
         log: VoteLog::Original,
         payee: None,
-        incarnation: Incarnation(0),
+        incarnations: Incarnations::default(),
         mine: false,
         work_min: Default::default(),
         salt: [0; 32],

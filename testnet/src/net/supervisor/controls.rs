@@ -73,6 +73,7 @@ impl Supervisor {
     }
 
     async fn apply_all_links(&mut self) -> Result<(), NetError> {
+        self.cut_links().await?;
         let listening = (0..self.slots.len()).filter(|node| self.slots[*node].is_listening());
         let told: Vec<(usize, DevLinksParams)> =
             listening.collect::<Vec<_>>().into_iter().map(|node| (node, self.links_of(node))).collect();
@@ -85,6 +86,15 @@ impl Supervisor {
             if self.slots[*node].is_running() { result } else { Ok(()) }
         });
         futures::future::join_all(told).await.into_iter().collect()
+    }
+
+    /// Cuts what is to be cut where nodes have namespaces of their own; elsewhere they do it themselves alone.
+    pub(super) async fn cut_links(&mut self) -> Result<(), NetError> {
+        let cuts = self.faults.cuts(Self::moment());
+        match &mut self.isolation {
+            Some(isolation) => isolation.cut(&cuts).await,
+            None => Ok(()),
+        }
     }
 
     fn links_of(&mut self, node: usize) -> DevLinksParams {

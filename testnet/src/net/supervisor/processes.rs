@@ -95,7 +95,7 @@ impl Supervisor {
     }
 
     /// Whether the node's process has ended within `limit`.
-    async fn await_exit(&mut self, node: usize, limit: Duration) -> bool {
+    pub(super) async fn await_exit(&mut self, node: usize, limit: Duration) -> bool {
         let until = tokio::time::Instant::now() + limit;
         while self.slots[node].process.is_some() {
             match tokio::time::timeout_at(until, self.exits.1.recv()).await {

@@ -1,5 +1,6 @@
 //! A measured curve beside its theory: as a table, as JSON, and as a picture.
 
+use crate::plot::{self, Axes, COLOURS, Frame};
 use serde::Serialize;
 use std::fmt::{self, Write as _};
 
@@ -72,7 +73,7 @@ impl Figure {
     /// As a picture: curves are theory, dots with bars of two standard errors are measurements.
     #[must_use]
     pub fn to_svg(&self) -> String {
-        let axes = Axes::of(self);
+        let axes = self.axes();
         let mut svg = String::new();
         // Writing to a string cannot fail.
         let _ = self.draw(&axes, &mut svg);
@@ -80,15 +81,8 @@ impl Figure {
     }
 
     fn draw(&self, axes: &Axes, svg: &mut String) -> fmt::Result {
-        writeln!(
-            svg,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"13\">\n\
-             <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n\
-             <text x=\"{}\" y=\"24\" text-anchor=\"middle\" font-size=\"15\">{}</text>",
-            WIDTH / 2.0,
-            escaped(&self.title)
-        )?;
-        axes.draw(self, svg)?;
+        plot::begin(WIDTH, HEIGHT, &self.title, svg)?;
+        axes.draw(&self.x, &self.y, svg)?;
         if self.diagonal.is_some() {
             let end = axes.x_max.min(axes.y_max);
             let line = axes.polyline(&[(0.0, 0.0), (end, end)]);
@@ -110,106 +104,26 @@ impl Figure {
                     x - 4.0,
                 )?;
             }
-            self.legend(index, colour, &series.name, svg)?;
+            axes.legend(index, colour, &series.name, svg)?;
         }
         if let Some(text) = &self.diagonal {
-            self.legend(self.series.len(), "#999", text, svg)?;
+            axes.legend(self.series.len(), "#999", text, svg)?;
         }
         writeln!(svg, "</svg>")
     }
 
-    fn legend(&self, row: usize, colour: &str, text: &str, svg: &mut String) -> fmt::Result {
-        let y = TOP + 16.0 + 18.0 * row as f64;
-        writeln!(
-            svg,
-            "<rect x=\"{}\" y=\"{}\" width=\"14\" height=\"4\" fill=\"{colour}\"/><text x=\"{}\" y=\"{y}\">{}</text>",
-            LEFT + 12.0,
-            y - 6.0,
-            LEFT + 32.0,
-            escaped(text)
-        )
+    fn axes(&self) -> Axes {
+        let points = || self.series.iter().flat_map(|series| &series.points);
+        let curves = || self.series.iter().flat_map(|series| &series.curve);
+        let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
+        let x_max = most(&mut points().map(|point| point.x).chain(curves().map(|(x, _)| *x)));
+        let y_max =
+            most(&mut points().map(|point| point.measured + 2.0 * point.error).chain(curves().map(|(_, y)| *y)));
+        Axes::of(FRAME, x_max, y_max)
     }
 }
 
 /// Size of the picture and of its margins.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 460.0;
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 20.0;
-const TOP: f64 = 40.0;
-const BOTTOM: f64 = 52.0;
-const COLOURS: [&str; 6] = ["#1b6ca8", "#c8442b", "#2f8f4e", "#8a4fa3", "#b8860b", "#444444"];
-
-struct Axes {
-    x_max: f64,
-    y_max: f64,
-}
-
-impl Axes {
-    fn of(figure: &Figure) -> Axes {
-        let points = || figure.series.iter().flat_map(|series| &series.points);
-        let curves = || figure.series.iter().flat_map(|series| &series.curve);
-        let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
-        let x_max = most(&mut points().map(|point| point.x).chain(curves().map(|(x, _)| *x)));
-        let y_max =
-            most(&mut points().map(|point| point.measured + 2.0 * point.error).chain(curves().map(|(_, y)| *y)));
-        Axes { x_max: x_max.max(1e-9), y_max: (y_max * 1.05).max(1e-9) }
-    }
-
-    fn place(&self, x: f64, y: f64) -> (f64, f64) {
-        let across = LEFT + x / self.x_max * (WIDTH - LEFT - RIGHT);
-        let down = HEIGHT - BOTTOM - y.clamp(0.0, self.y_max) / self.y_max * (HEIGHT - TOP - BOTTOM);
-        (across, down)
-    }
-
-    fn polyline(&self, points: &[(f64, f64)]) -> String {
-        let places = points.iter().map(|(x, y)| self.place(*x, *y));
-        places.map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ")
-    }
-
-    fn draw(&self, figure: &Figure, svg: &mut String) -> fmt::Result {
-        for (value, (x, y)) in ticks(self.x_max).map(|x| (x, self.place(x, 0.0))) {
-            let top = TOP;
-            writeln!(svg, "<path d=\"M{x:.1} {y:.1}V{top}\" stroke=\"#eee\"/>")?;
-            writeln!(svg, "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>", y + 18.0, label(value))?;
-        }
-        for (value, (x, y)) in ticks(self.y_max).map(|y| (y, self.place(0.0, y))) {
-            let right = WIDTH - RIGHT;
-            writeln!(svg, "<path d=\"M{x:.1} {y:.1}H{right}\" stroke=\"#eee\"/>")?;
-            writeln!(
-                svg,
-                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-                x - 6.0,
-                y + 4.0,
-                label(value)
-            )?;
-        }
-        let (x, y) = self.place(0.0, 0.0);
-        writeln!(svg, "<path d=\"M{x} {TOP}V{y}H{}\" stroke=\"#333\" fill=\"none\"/>", WIDTH - RIGHT)?;
-        let (middle, bottom) = ((LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 12.0);
-        writeln!(svg, "<text x=\"{middle}\" y=\"{bottom}\" text-anchor=\"middle\">{}</text>", escaped(&figure.x))?;
-        let down = (TOP + HEIGHT - BOTTOM) / 2.0;
-        writeln!(
-            svg,
-            "<text x=\"16\" y=\"{down}\" text-anchor=\"middle\" transform=\"rotate(-90 16 {down})\">{}</text>",
-            escaped(&figure.y)
-        )
-    }
-}
-
-/// Round values from 0 to at most `most`, four to ten of them.
-fn ticks(most: f64) -> impl Iterator<Item = f64> {
-    let power = 10f64.powf((most / 4.0).log10().floor());
-    let step = [5.0, 2.0, 1.0].map(|factor| factor * power).into_iter().find(|step| most / step >= 4.0);
-    let step = step.unwrap_or(power);
-    (0..).map(move |count| f64::from(count) * step).take_while(move |value| *value <= most * 1.000_001)
-}
-
-fn label(value: f64) -> String {
-    let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
+const FRAME: Frame = Frame { left: 64.0, top: 40.0, right: WIDTH - 20.0, bottom: HEIGHT - 52.0 };

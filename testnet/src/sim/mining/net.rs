@@ -5,12 +5,13 @@ use crate::sim::dice::Dice;
 use crate::sim::disk::{Disk, SharedDisk};
 use crate::sim::setup::GENESIS_TIME_S;
 use bezant_consensus::engine::{Effect, Engine, EngineConfig, Event, Instruction, Peer, Template, To, Trace, VoteLog};
+use bezant_consensus::incarnations::Incarnations;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::{Difficulty, EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PowParams};
 use bezant_consensus::ledger::hash::{BlockId, LockHash};
 use bezant_consensus::ledger::target::{Target, Work};
 use bezant_consensus::ledger::transaction::Output;
-use bezant_consensus::ledger::units::{Incarnation, Time};
+use bezant_consensus::ledger::units::Time;
 use bezant_consensus::message::Message;
 use bezant_consensus::pow::Pow;
 use bezant_consensus::verify::{Verified, Verifier};
@@ -142,7 +143,7 @@ impl Net {
                 key: None,
                 payee: Some(LockHash([index as u8; 32])),
                 log: VoteLog::Original,
-                incarnation: Incarnation(0),
+                incarnations: Incarnations::default(),
                 mine: plan.power[index] > 0,
                 work_min: plan.work_min[index],
                 salt: [index as u8; 32],

@@ -5,13 +5,14 @@ use super::{LIVENESS_MS, Outcome, ROUND_MS, Scenario};
 use crate::sim::disk::{Disk, SharedDisk};
 use crate::sim::setup::GENESIS_TIME_S;
 use bezant_consensus::engine::{Effect, Engine, EngineConfig, Event, Fault, Peer, Record, Status, To, Trace, VoteLog};
+use bezant_consensus::incarnations::Incarnations;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams};
 use bezant_consensus::ledger::hash::{BlockId, LockHash, sha256};
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::transaction::Output;
-use bezant_consensus::ledger::units::{Height, Incarnation, Time};
+use bezant_consensus::ledger::units::{Height, Time};
 use bezant_consensus::message::Message;
 use bezant_consensus::pbft::Pbft;
 use bezant_consensus::verify::{Verified, Verifier};
@@ -109,7 +110,7 @@ impl Net {
                 key: Some(key(usize::from(*member))),
                 payee: Some(LockHash([index as u8; 32])),
                 log: VoteLog::Original,
-                incarnation: Incarnation(0),
+                incarnations: Incarnations::default(),
                 mine: false,
                 work_min: Default::default(),
                 salt: [0; 32],
