@@ -37,6 +37,7 @@ fn up_options(options: &Up, global: &Global) -> Result<UpOptions, Failure> {
         stratum: options.stratum,
         fresh: options.fresh,
         restart: options.restart,
+        staging: Default::default(),
     })
 }
 
