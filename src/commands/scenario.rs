@@ -9,7 +9,7 @@ use std::path::Path;
 /// What stands for a scenario that is drawn from the seed.
 const RANDOM: &str = "random";
 /// What stands for the names of all that are shipped.
-const LIST: &str = "list";
+pub(crate) const LIST: &str = "list";
 /// Seeds of one campaign, at most.
 const SEEDS_MAX: u64 = 1_000_000;
 /// Verdicts that failed and are told in words.
@@ -37,7 +37,7 @@ fn unknown(name: &str) -> Failure {
 }
 
 /// The names of those that are shipped.
-fn list(output: &Output) -> Outcome {
+pub(crate) fn list(output: &Output) -> Outcome {
     let all: Vec<Scenario> = SHIPPED.iter().map(|shipped| shipped.scenario()).collect();
     let value: Vec<_> = all
         .iter()
@@ -82,14 +82,19 @@ fn one(name: &str, seed: u64, output: &Output) -> Outcome {
         }
     });
     told?;
-    let toml = (name == RANDOM).then(|| scenario.to_toml());
     if output.json {
-        output.result(&json!({ "verdict": verdict, "scenario": toml, "trace": verdict.tally.trace }), String::new)?;
+        let file = drawn(name, &scenario);
+        output.result(&json!({ "verdict": verdict, "scenario": file, "trace": verdict.tally.trace }), String::new)?;
     } else {
         output.line(&closing(&verdict))?;
         output.line(&format!("trace {}", verdict.tally.trace.clone().unwrap_or_default()))?;
     }
     outcome(&verdict)
+}
+
+/// The text of a file that was just drawn, so that it can be kept.
+pub(crate) fn drawn(name: &str, scenario: &Scenario) -> Option<String> {
+    (name == RANDOM).then(|| scenario.to_toml())
 }
 
 /// What stands above a play: what is played, and the file if it was just drawn.

@@ -3,6 +3,7 @@
 mod dev;
 mod fault;
 mod logs;
+mod play;
 mod up;
 
 use crate::cli::{

@@ -1,6 +1,6 @@
 //! A scenario as it is played: a file that makes sense, in the order of time, with everything that it names looked up.
 
-use crate::net::spec::Staging;
+use crate::net::spec::{Staging, UpOptions};
 use crate::scenario::file::{Measure, ScenarioFile};
 use crate::scenario::values::{Amount, Nodes};
 use crate::text;
@@ -72,6 +72,22 @@ impl Scenario {
             final_depth,
             max_reorg,
             coins,
+        }
+    }
+
+    /// What a net is started with that is made for it, anew; `base` says where and under which name.
+    #[must_use]
+    pub fn up_options(&self, seed: u64, base: UpOptions) -> UpOptions {
+        let NetPlan { engine, nodes, observers, block_time_ms, .. } = self.net;
+        UpOptions {
+            engine: Some(engine),
+            nodes: Some(nodes),
+            observers: Some(observers),
+            block_time_ms: Some(block_time_ms),
+            seed: Some(seed),
+            fresh: true,
+            staging: self.staging(crate::scenario::users::coins(self, seed)),
+            ..base
         }
     }
 

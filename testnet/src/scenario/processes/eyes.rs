@@ -36,6 +36,8 @@ pub(super) struct Eyes {
     books: Vec<Book>,
     last: Vec<NodeView>,
     left: Left,
+    /// Keys of the members of each epoch that was seen.
+    members: BTreeMap<u64, Vec<String>>,
 }
 
 impl Eyes {
@@ -58,7 +60,8 @@ impl Eyes {
             }
         }
         let books = vec![Book::new(genesis.block().id()); count];
-        Eyes { scenario: scenario.clone(), shared, index, books, last: vec![NodeView::default(); count], left }
+        let (last, members) = (vec![NodeView::default(); count], BTreeMap::new());
+        Eyes { scenario: scenario.clone(), shared, index, books, last, left, members }
     }
 
     /// The net as it stands.
@@ -71,11 +74,19 @@ impl Eyes {
         });
         let seen = futures::future::join_all(asked).await;
         let left = self.left.lock().expect("no holder panics").clone();
+        for (node, seen) in seen.iter().enumerate() {
+            let epoch = seen.as_ref().and_then(|seen| seen.status.pbft.as_ref()).map(|pbft| pbft.epoch);
+            if epoch.is_some_and(|epoch| !self.members.contains_key(&epoch))
+                && let Some(view) = answer(self.shared.clients[node].epochs(u64::MAX)).await
+            {
+                self.members.insert(view.epoch, view.members);
+            }
+        }
         let mut nodes = Vec::new();
         for (node, seen) in seen.into_iter().enumerate() {
             let mut view = match seen {
                 None => NodeView { up: false, ..self.last[node].clone() },
-                Some(seen) => seen.view(&keys),
+                Some(seen) => seen.view(&self.members, &keys),
             };
             view.is_tainted = tainted.contains(&node);
             view.left = left.get(&node).cloned().unwrap_or_default();
@@ -133,19 +144,22 @@ async fn answer<T, E>(asked: impl Future<Output = Result<T, E>>) -> Option<T> {
 /// What one node says.
 struct Seen {
     status: NodeStatus,
-    /// Keys of members of which it can prove that they lied.
-    proven: Vec<String>,
+    /// Epoch and number of members of which it can prove that they lied.
+    proven: Vec<(u64, u16)>,
 }
 
 impl Seen {
-    fn view(self, keys: &BTreeMap<String, usize>) -> NodeView {
+    fn view(self, members: &BTreeMap<u64, Vec<String>>, keys: &BTreeMap<String, usize>) -> NodeView {
         let Seen { status, proven } = self;
+        let node_of = |(epoch, signer): &(u64, u16)| {
+            keys.get(members.get(epoch)?.get(usize::from(*signer))?).copied()
+        };
         let mut view = NodeView {
             up: true,
             height: status.height,
             final_height: status.final_height,
             tip: status.tip.parse().unwrap_or_default(),
-            evidence: proven.iter().filter_map(|key| keys.get(key).copied()).collect(),
+            evidence: proven.iter().filter_map(node_of).collect(),
             ..NodeView::default()
         };
         if let Some(pbft) = status.pbft {
@@ -168,12 +182,8 @@ async fn look_at(client: &Client, manifest: &Manifest, node: usize, book: &mut B
     let _ = answer(read_up(client, &status, book, index)).await;
     let mut proven = Vec::new();
     if status.pbft.is_some() {
-        for proof in answer(client.evidence()).await.unwrap_or_default() {
-            // Of the epoch in which it lied; an epoch's members stay known.
-            if let Some(epoch) = answer(client.epochs(u64::MAX)).await {
-                proven.extend(epoch.members.get(usize::from(proof.signer)).cloned());
-            }
-        }
+        let proofs = answer(client.evidence()).await.unwrap_or_default();
+        proven.extend(proofs.into_iter().map(|proof| (proof.epoch, proof.signer)));
     }
     Some(Seen { status, proven })
 }
