@@ -12,6 +12,8 @@ const RANDOM: &str = "random";
 pub(crate) const LIST: &str = "list";
 /// Seeds of one campaign, at most.
 const SEEDS_MAX: u64 = 1_000_000;
+/// A machine that is so late is named as a reason.
+const LATE_MS: u64 = 1_500;
 /// Verdicts that failed and are told in words.
 const FAILED_TOLD_MAX: usize = 16;
 
@@ -132,7 +134,10 @@ pub(crate) fn closing(verdict: &Verdict) -> String {
     let passed = verdict.expectations.iter().filter(|it| it.passed).count();
     let count = format!("{passed} of {} expectations came true", verdict.expectations.len());
     let refused: u64 = verdict.tally.refused.values().sum();
-    let users = format!("{} payments taken, {refused} refused", verdict.tally.accepted);
+    let mut users = format!("{} payments taken, {refused} refused", verdict.tally.accepted);
+    if verdict.tally.late_ms >= LATE_MS {
+        users += &format!("; the machine was too slow by {}", seconds(verdict.tally.late_ms));
+    }
     if verdict.passed {
         return format!("passed: {count}; {users}");
     }

@@ -59,8 +59,8 @@ impl<'a> Judge<'a> {
     /// Moments at which it has to look.
     pub(crate) fn moments(scenario: &Scenario) -> BTreeSet<u64> {
         let moments = |expectation: &Expectation| match expectation.when {
-            When::By(ms) | When::At(ms) => [ms, ms],
-            When::During { from, until } => [from, until],
+            When::At(ms) => [ms, ms],
+            When::By { from, by: until } | When::During { from, until } => [from, until],
         };
         scenario.expectations.iter().flat_map(moments).collect()
     }
@@ -104,9 +104,8 @@ fn words(scenario: &Scenario, expectation: &Expectation) -> String {
 fn judge(scenario: &Scenario, open: &mut Open, view: &NetView) -> Option<(bool, String)> {
     let Expectation { when, on, what, .. } = &open.expectation;
     let begun = match when {
-        When::By(_) => true,
         When::At(ms) => view.at_ms >= *ms,
-        When::During { from, .. } => view.at_ms >= *from,
+        When::By { from, .. } | When::During { from, .. } => view.at_ms >= *from,
     };
     if !begun {
         return None;
@@ -127,7 +126,7 @@ fn judge(scenario: &Scenario, open: &mut Open, view: &NetView) -> Option<(bool, 
         _ => look(scenario, what, &asked, view),
     };
     match (when, what) {
-        (When::By(ms), _) => (look.holds || view.at_ms >= *ms).then_some((look.holds, look.seen)),
+        (When::By { by, .. }, _) => (look.holds || view.at_ms >= *by).then_some((look.holds, look.seen)),
         (When::At(_), _) => Some((look.holds, look.seen)),
         // Growing needs no more than one look that sees it.
         (When::During { until, .. }, What::Grows(_)) => {

@@ -454,7 +454,13 @@ impl Reader<'_> {
         let on = file.on.as_ref().map(|nodes| self.nodes(nodes)).transpose()?;
         let what = self.what(file)?;
         let when = match (file.by, file.at, file.from, file.until) {
-            (Some(by), None, None, None) => When::By(self.moment("by", by.0)?),
+            (Some(by), None, from, None) => {
+                let (from, by) = (from.unwrap_or_default().0, self.moment("by", by.0)?);
+                if from > by {
+                    return Err("from is not before by".to_owned());
+                }
+                When::By { from, by }
+            }
             (None, Some(at), None, None) => When::At(self.moment("at", at.0)?),
             (None, None, Some(from), Some(until)) => {
                 let (from, until) = (from.0, self.moment("until", until.0)?);
@@ -464,7 +470,7 @@ impl Reader<'_> {
                 When::During { from, until }
             }
             (None, None, None, None) => When::At(self.end_ms),
-            _ => return Err("when: by alone, at alone, from with until, or nothing for the end".to_owned()),
+            _ => return Err("when: by, from with by, from with until, at, or nothing for the end".to_owned()),
         };
         if matches!(what, What::Grows(_) | What::Stands(_)) && !matches!(when, When::During { .. }) {
             return Err("grows and stands need from and until".to_owned());

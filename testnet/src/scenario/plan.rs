@@ -260,8 +260,13 @@ pub(crate) struct Expectation {
 /// When something is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
-    /// At some moment until then.
-    By(u64),
+    /// At some moment.
+    By {
+        /// From then.
+        from: u64,
+        /// Until then.
+        by: u64,
+    },
     /// At that moment.
     At(u64),
     /// All the time.
@@ -337,7 +342,8 @@ pub fn seconds(ms: u64) -> String {
 impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            When::By(ms) => write!(f, "by {}", seconds(*ms)),
+            When::By { from: 0, by } => write!(f, "by {}", seconds(*by)),
+            When::By { from, by } => write!(f, "between {} and {}", seconds(*from), seconds(*by)),
             When::At(ms) => write!(f, "at {}", seconds(*ms)),
             When::During { from, until } => write!(f, "from {} to {}", seconds(*from), seconds(*until)),
         }

@@ -14,6 +14,8 @@ pub(crate) const LOOK_MS: u64 = 200;
 pub(crate) trait World {
     /// Lets the time pass until then.
     async fn reach(&mut self, at_ms: u64) -> Result<(), Halt>;
+    /// Whether that moment is over by so much that a look which nobody waits for is better left out.
+    fn is_over(&self, at_ms: u64) -> bool;
     /// PBFT: who leads the view in which most nodes are.
     async fn primary(&mut self) -> Option<usize>;
     /// Begins to do what a step says, to these nodes. Nodes that are as it wants them already stay as they are.
@@ -44,6 +46,9 @@ pub struct Tally {
     pub refused: BTreeMap<String, u64>,
     /// In virtual time: SHA-256 over every event.
     pub trace: Option<String>,
+    /// On processes: by how many milliseconds the latest look was late. Of more than a second or two the machine is too slow for the
+    /// scenario's times.
+    pub late_ms: u64,
 }
 
 /// Which kind of net it is played on.
@@ -123,7 +128,12 @@ pub(crate) async fn play(
     let mut expectations = Vec::new();
     let mut player = Player { scenario, steps: scenario.steps.iter().peekable(), whom: BTreeMap::new() };
     let (mut objections, mut stopped, mut last_ms) = (Vec::new(), None, 0);
-    for at_ms in moments(scenario) {
+    let wanted = wanted(scenario);
+    let looks = (0..=scenario.end_ms / LOOK_MS).map(|look| look * LOOK_MS);
+    for at_ms in looks.chain(wanted.iter().copied()).collect::<BTreeSet<u64>>() {
+        if !wanted.contains(&at_ms) && world.is_over(at_ms) {
+            continue;
+        }
         last_ms = at_ms;
         let looked = player.moment(world, at_ms, &mut tell).await;
         match looked {
@@ -160,11 +170,10 @@ pub(crate) async fn play(
     Verdict { scenario: scenario.name.clone(), world: place, seed, passed, expectations, objections, stopped, tally }
 }
 
-/// When something is done or looked at, in order.
-fn moments(scenario: &Scenario) -> BTreeSet<u64> {
+/// Moments that are not left out: something is done then, or has to be judged.
+fn wanted(scenario: &Scenario) -> BTreeSet<u64> {
     let steps = scenario.steps.iter().map(|step| step.at_ms);
-    let looks = (0..=scenario.end_ms / LOOK_MS).map(|look| look * LOOK_MS);
-    let all = steps.chain(looks).chain(Judge::moments(scenario)).chain([scenario.end_ms]);
+    let all = steps.chain(Judge::moments(scenario)).chain([0, scenario.end_ms]);
     all.filter(|at_ms| *at_ms <= scenario.end_ms).collect()
 }
 

@@ -11,7 +11,7 @@ use crate::net::check;
 use crate::net::client::ask;
 use crate::net::error::NetError;
 use crate::net::spec::GENESIS_FILE;
-use crate::scenario::play::{Halt, Place, Report, Tally, Verdict, World, play};
+use crate::scenario::play::{Halt, LOOK_MS, Place, Report, Tally, Verdict, World, play};
 use crate::scenario::plan::{Scenario, Step};
 use crate::scenario::users;
 use crate::scenario::view::{Index, NetView};
@@ -150,8 +150,17 @@ async fn hand_in(shared: Arc<Shared>, node: usize, transaction: String, due: Ins
 
 impl World for Processes {
     async fn reach(&mut self, at_ms: u64) -> Result<(), Halt> {
-        tokio::time::sleep_until(self.started + Duration::from_millis(at_ms)).await;
+        let due = self.started + Duration::from_millis(at_ms);
+        tokio::time::sleep_until(due).await;
+        let late_ms = u64::try_from(due.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut tally = self.shared.tally.lock().expect("no holder panics");
+        tally.late_ms = tally.late_ms.max(late_ms);
+        drop(tally);
         self.check_broken()
+    }
+
+    fn is_over(&self, at_ms: u64) -> bool {
+        Instant::now() > self.started + Duration::from_millis(at_ms + LOOK_MS)
     }
 
     async fn primary(&mut self) -> Option<usize> {
@@ -190,7 +199,7 @@ impl World for Processes {
         let report = check::check(&self.shared.manifest_now()).await.map_err(broken)?;
         let mut objections = report.problems;
         if self.shared.manifest.engine == EngineName::Pbft {
-            objections.extend(self.eyes.slander());
+            objections.extend(self.eyes.slander().await);
         }
         Ok(objections)
     }

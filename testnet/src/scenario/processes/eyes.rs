@@ -2,7 +2,7 @@
 
 use super::{Shared, nodes_by_key};
 use crate::net::spec::{NetSpec, miner_payee};
-use crate::scenario::plan::Scenario;
+use crate::scenario::plan::{Scenario, What};
 use crate::scenario::view::{Book, Index, NetView, NodeView, Written};
 use bezant_api::client::Client;
 use bezant_api::event::EventKind;
@@ -38,6 +38,8 @@ pub(super) struct Eyes {
     left: Left,
     /// Keys of the members of each epoch that was seen.
     members: BTreeMap<u64, Vec<String>>,
+    /// PBFT: whether nodes are asked at each look what they can prove.
+    wants_proofs: bool,
 }
 
 impl Eyes {
@@ -61,7 +63,8 @@ impl Eyes {
         }
         let books = vec![Book::new(genesis.block().id()); count];
         let (last, members) = (vec![NodeView::default(); count], BTreeMap::new());
-        Eyes { scenario: scenario.clone(), shared, index, books, last, left, members }
+        let wants_proofs = scenario.expectations.iter().any(|it| matches!(it.what, What::Evidence(_)));
+        Eyes { scenario: scenario.clone(), shared, index, books, last, left, members, wants_proofs }
     }
 
     /// The net as it stands.
@@ -70,7 +73,7 @@ impl Eyes {
         let tainted = self.shared.tainted.lock().expect("no holder panics").clone();
         let keys = nodes_by_key(&manifest);
         let asked = self.books.iter_mut().enumerate().map(|(node, book)| {
-            look_at(&self.shared.clients[node], &manifest, node, book, &self.index)
+            look_at(&self.shared.clients[node], &manifest, node, book, (&self.index, self.wants_proofs))
         });
         let seen = futures::future::join_all(asked).await;
         let left = self.left.lock().expect("no holder panics").clone();
@@ -128,7 +131,9 @@ impl Eyes {
     }
 
     /// Proofs against nodes that never lied, in words.
-    pub(super) fn slander(&self) -> Vec<String> {
+    pub(super) async fn slander(&mut self) -> Vec<String> {
+        self.wants_proofs = true;
+        self.look(0).await;
         let tainted = self.shared.tainted.lock().expect("no holder panics");
         let proven: BTreeSet<usize> = self.last.iter().flat_map(|node| node.evidence.iter().copied()).collect();
         let slandered = proven.into_iter().filter(|node| !tainted.contains(node));
@@ -172,7 +177,13 @@ impl Seen {
     }
 }
 
-async fn look_at(client: &Client, manifest: &Manifest, node: usize, book: &mut Book, index: &Index) -> Option<Seen> {
+async fn look_at(
+    client: &Client,
+    manifest: &Manifest,
+    node: usize,
+    book: &mut Book,
+    (index, wants_proofs): (&Index, bool),
+) -> Option<Seen> {
     let entry = manifest.nodes.get(node)?;
     if entry.pid == 0 || entry.paused {
         return None;
@@ -181,7 +192,7 @@ async fn look_at(client: &Client, manifest: &Manifest, node: usize, book: &mut B
     // What it cannot give now it gives at the next look.
     let _ = answer(read_up(client, &status, book, index)).await;
     let mut proven = Vec::new();
-    if status.pbft.is_some() {
+    if wants_proofs && status.pbft.is_some() {
         let proofs = answer(client.evidence()).await.unwrap_or_default();
         proven.extend(proofs.into_iter().map(|proof| (proof.epoch, proof.signer)));
     }

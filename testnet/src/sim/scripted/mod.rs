@@ -189,6 +189,10 @@ impl PlayWorld for Virtual<'_> {
         self.run_until(self.start_ms + at_ms)
     }
 
+    fn is_over(&self, _: u64) -> bool {
+        false
+    }
+
     async fn primary(&mut self) -> Option<usize> {
         self.leader()
     }
