@@ -30,6 +30,7 @@ mod power_cut;
 mod receipts;
 mod reorg;
 mod revival;
+mod scenarios;
 mod screen;
 mod sequences;
 mod solo;

@@ -40,7 +40,7 @@ pub(super) async fn run(name: &str, options: &Up, global: &Global, output: &Outp
         let _ = ended.await;
     }));
     let played = tokio::select! {
-        played = play(&found, &manifest, output) => played,
+        played = play(&found, &manifest, options.pace, output) => played,
         () = net::stopped(&manifest) => Err(Failure::failed("stopped", "the net was stopped by somebody else")),
         () = &mut stop => Err(Failure::failed("interrupted", "interrupted; the scenario was not judged")),
     };
@@ -69,11 +69,12 @@ fn check_place(dir: &Path, options: &Up) -> Outcome {
 async fn play(
     found: &Scenario,
     manifest: &bezant_api::manifest::Manifest,
+    pace: u32,
     output: &Output,
 ) -> Result<Verdict, Failure> {
     await_first_block(manifest).await?;
     let mut told = Ok(());
-    let verdict = play_on_processes(found, manifest, |report: Report| {
+    let verdict = play_on_processes(found, manifest, pace, |report: Report| {
         if told.is_ok() {
             told = if output.json { output.line(&json!(report).to_string()) } else { output.line(&scenario::line(&report)) };
         }

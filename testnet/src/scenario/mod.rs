@@ -22,7 +22,7 @@ pub use judge::Judgement;
 pub use load::ScenarioError;
 pub use plan::{NetPlan, Scenario, seconds};
 pub use play::{Place, Report, Tally, Verdict};
-pub use processes::play_on_processes;
+pub use processes::{PACE_MAX, play_on_processes};
 pub use random::random;
 pub use shipped::{SHIPPED, Shipped, shipped};
 pub use virtual_time::{play_in_virtual_time, play_seeds};

@@ -30,6 +30,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+/// Seconds that a second of a scenario may take.
+pub const PACE_MAX: u32 = 20;
 /// Steps that may wait for those before them.
 const DEEDS_MAX: usize = 1_000;
 /// After so long a payment that no node could take is handed in again.
@@ -60,19 +62,22 @@ struct Processes {
     shared: Arc<Shared>,
     eyes: Eyes,
     started: Instant,
+    pace: u32,
     deeds: Option<mpsc::Sender<Deed>>,
     /// The tasks that carry out steps, hand in payments and read events; they end with the play.
     tasks: JoinSet<()>,
     worker: tokio::task::JoinHandle<()>,
 }
 
-/// Plays a scenario on a running net that was made for it; `tell` hears of each step and judgement as it is made.
+/// Plays a scenario on a running net that was made for it; `tell` hears of each step and judgement as it is made. Each second of
+/// the scenario takes `pace` seconds, 1 to [`PACE_MAX`], for machines on which everything takes longer; the nodes' own times stay.
 ///
 /// # Errors
 /// When the net's genesis cannot be read. What fails later is in the verdict.
 pub async fn play_on_processes(
     scenario: &Scenario,
     manifest: &Manifest,
+    pace: u32,
     tell: impl FnMut(Report),
 ) -> Result<Verdict, NetError> {
     let path = manifest.dir.join(GENESIS_FILE);
@@ -88,29 +93,34 @@ pub async fn play_on_processes(
         broken: Mutex::default(),
         tally: Mutex::default(),
     });
-    let mut world = Processes::begin(scenario, shared, &genesis);
+    let mut world = Processes::begin(scenario, shared, &genesis, pace.clamp(1, PACE_MAX));
     let verdict = play(scenario, &mut world, (Place::Processes, manifest.seed), tell).await;
     world.worker.abort();
     Ok(verdict)
 }
 
 impl Processes {
-    fn begin(scenario: &Scenario, shared: Arc<Shared>, genesis: &Genesis) -> Processes {
+    fn begin(scenario: &Scenario, shared: Arc<Shared>, genesis: &Genesis, pace: u32) -> Processes {
         let started = Instant::now();
         let signed = users::sign(scenario, shared.manifest.seed, genesis);
         let mut index = Index::default();
         index.payments.extend(signed.iter().enumerate().map(|(number, it)| (it.id(), number)));
         let mut tasks = JoinSet::new();
         for (transaction, payment) in signed.iter().zip(&scenario.payments) {
-            let due = started + Duration::from_millis(payment.at_ms);
+            let due = started + Duration::from_millis(payment.at_ms) * pace;
             let text = hex::encode(encode(transaction));
             tasks.spawn(hand_in(shared.clone(), payment.node, text, due));
         }
         let eyes = Eyes::new(scenario, shared.clone(), index, genesis, &mut tasks);
         let txids = signed.iter().map(|transaction| transaction.id().to_string()).collect();
         let (deeds, orders) = mpsc::channel(DEEDS_MAX);
-        let worker = tokio::spawn(Deeds::new(shared.clone(), scenario.net.clone(), txids).run(orders));
-        Processes { shared, eyes, started, deeds: Some(deeds), tasks, worker }
+        let worker = tokio::spawn(Deeds::new(shared.clone(), scenario.net.clone(), txids, pace).run(orders));
+        Processes { shared, eyes, started, pace, deeds: Some(deeds), tasks, worker }
+    }
+
+    /// When that moment of the scenario is.
+    fn due(&self, at_ms: u64) -> Instant {
+        self.started + Duration::from_millis(at_ms) * self.pace
     }
 
     fn check_broken(&self) -> Result<(), Halt> {
@@ -150,7 +160,7 @@ async fn hand_in(shared: Arc<Shared>, node: usize, transaction: String, due: Ins
 
 impl World for Processes {
     async fn reach(&mut self, at_ms: u64) -> Result<(), Halt> {
-        let due = self.started + Duration::from_millis(at_ms);
+        let due = self.due(at_ms);
         tokio::time::sleep_until(due).await;
         let late_ms = u64::try_from(due.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut tally = self.shared.tally.lock().expect("no holder panics");
@@ -160,7 +170,7 @@ impl World for Processes {
     }
 
     fn is_over(&self, at_ms: u64) -> bool {
-        Instant::now() > self.started + Duration::from_millis(at_ms + LOOK_MS)
+        Instant::now() > self.due(at_ms + LOOK_MS)
     }
 
     async fn primary(&mut self) -> Option<usize> {

@@ -143,3 +143,27 @@ impl Book {
         view
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(byte: u8) -> Written {
+        Written { id: BlockId([byte; 32]), payments: vec![], miner: Some(usize::from(byte) % 2) }
+    }
+
+    #[test]
+    fn a_book_knows_what_was_replaced_and_whether_that_was_final() {
+        let mut book = Book::new(BlockId([0; 32]));
+        book.follow(0, vec![block(1), block(2), block(3)], 1);
+        assert_eq!((book.reorg_depth, book.finality_broken, book.height()), (0, false, 3));
+        book.follow(1, vec![block(4), block(5), block(6)], 2);
+        assert_eq!((book.reorg_depth, book.finality_broken, book.height()), (2, false, 4));
+        // It came back with less, and then has more again: nothing was replaced.
+        book.follow(2, vec![], 2);
+        book.follow(2, vec![block(5)], 2);
+        assert_eq!((book.reorg_depth, book.finality_broken, book.at(3)), (2, false, Some(BlockId([5; 32]))));
+        book.follow(1, vec![block(7)], 1);
+        assert_eq!((book.reorg_depth, book.finality_broken), (2, true));
+    }
+}

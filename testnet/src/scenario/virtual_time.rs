@@ -75,3 +75,6 @@ fn stopped(scenario: &Scenario, seed: u64, halt: Halt) -> Verdict {
         tally: Default::default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use crate::net::client::ask;
 use crate::net::error::NetError;
 use crate::scenario::plan::{Action, LieTarget, NetPlan, Step};
 use bezant_api::client::ClientError;
-use bezant_api::control::{ControlRequest, ControlResponse, NodeSettings};
+use bezant_api::control::{ControlRequest, ControlResponse, FaultOrder, NodeSettings};
 use bezant_api::types::{BlockRef, DevHashrateParams, DevMineParams, InstructParams};
 use bezant_consensus::ledger::target::Work;
 use std::collections::BTreeMap;
@@ -29,14 +29,20 @@ pub(super) struct Deeds {
     txids: Vec<String>,
     /// Limits that nodes forget when they start again.
     rates: BTreeMap<usize, u64>,
+    /// Seconds that a second of the scenario takes.
+    pace: u32,
 }
 
 /// Why one could not be carried out.
 type Done = Result<(), String>;
 
 impl Deeds {
-    pub(super) fn new(shared: Arc<Shared>, net: NetPlan, txids: Vec<String>) -> Deeds {
-        Deeds { shared, net, txids, rates: BTreeMap::new() }
+    pub(super) fn new(shared: Arc<Shared>, net: NetPlan, txids: Vec<String>, pace: u32) -> Deeds {
+        Deeds { shared, net, txids, rates: BTreeMap::new(), pace }
+    }
+
+    fn lasts(&self, for_ms: Option<u64>) -> Option<u64> {
+        for_ms.map(|ms| ms * u64::from(self.pace))
     }
 
     /// Until no more come, or one cannot be carried out.
@@ -63,9 +69,12 @@ impl Deeds {
     async fn carry_out(&mut self, action: &Action, nodes: &[usize]) -> Done {
         match action {
             Action::Partition { groups, for_ms } => {
-                drop(self.ask(ControlRequest::Partition { groups: groups.clone(), for_ms: *for_ms }).await?);
+                drop(self.ask(ControlRequest::Partition { groups: groups.clone(), for_ms: self.lasts(*for_ms) }).await?);
             }
-            Action::Link(fault) => drop(self.ask(ControlRequest::FaultAdd { fault: fault.clone() }).await?),
+            Action::Link(order) => {
+                let fault = FaultOrder { for_ms: self.lasts(order.for_ms), ..order.clone() };
+                drop(self.ask(ControlRequest::FaultAdd { fault }).await?);
+            }
             Action::Heal => drop(self.ask(ControlRequest::Heal).await?),
             Action::Clear => drop(self.ask(ControlRequest::FaultClear { ids: Vec::new() }).await?),
             Action::Advance { ms } => drop(self.ask(ControlRequest::Advance { ms: *ms }).await?),
