@@ -16,7 +16,10 @@ fn play(net: &Net, scenario: &str, options: &[&str]) -> Ran {
 /// The lines of a play, as JSON.
 #[track_caller]
 fn lines(ran: &Ran) -> Vec<Value> {
-    ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    ran.stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
 }
 
 #[track_caller]

@@ -76,7 +76,11 @@ async fn play(
     let mut told = Ok(());
     let verdict = play_on_processes(found, manifest, pace, |report: Report| {
         if told.is_ok() {
-            told = if output.json { output.line(&json!(report).to_string()) } else { output.line(&scenario::line(&report)) };
+            told = if output.json {
+                output.line(&json!(report).to_string())
+            } else {
+                output.line(&scenario::line(&report))
+            };
         }
     })
     .await?;

@@ -60,8 +60,10 @@ fn growing_and_standing_are_about_each_node() {
     let at = |at_ms: u64, finals: [u64; 3]| {
         net(at_ms, |nodes| nodes.iter_mut().zip(finals).for_each(|(node, height)| node.final_height = height))
     };
-    let (grows, stands) = ("from = \"1s\"\nuntil = \"4s\"\ngrows = \"final\"", "from = \"1s\"\nuntil = \"4s\"\nstands = \"final\"");
-    let all = [at(0, [0, 0, 0]), at(1_000, [1, 1, 1]), at(2_000, [2, 2, 1]), at(3_000, [3, 2, 2]), at(4_000, [4, 4, 4])];
+    let (grows, stands) =
+        ("from = \"1s\"\nuntil = \"4s\"\ngrows = \"final\"", "from = \"1s\"\nuntil = \"4s\"\nstands = \"final\"");
+    let all =
+        [at(0, [0, 0, 0]), at(1_000, [1, 1, 1]), at(2_000, [2, 2, 1]), at(3_000, [3, 2, 2]), at(4_000, [4, 4, 4])];
     assert_eq!(judged("pbft", grows, &all), Some((true, 3_000)));
     assert_eq!(judged("pbft", stands, &all), Some((false, 2_000)));
     let one = [at(1_000, [1, 1, 1]), at(4_000, [5, 5, 1])];
@@ -97,9 +99,13 @@ fn each_thing_that_can_be_expected() {
         ("pow", "synced = true", true, |nodes| nodes[2].tip = BlockId([1; 32])),
         ("pow", "synced = false", false, |nodes| nodes[2].tip = BlockId([1; 32])),
         ("pbft", "final = [\"a\"]", false, |nodes| nodes.iter_mut().for_each(|node| place(node, 0, Place::Final))),
-        ("pbft", "included = [\"a\"]", false, |nodes| nodes.iter_mut().for_each(|node| place(node, 0, Place::Included))),
+        ("pbft", "included = [\"a\"]", false, |nodes| {
+            nodes.iter_mut().for_each(|node| place(node, 0, Place::Included))
+        }),
         ("pbft", "missing = [\"a\"]", true, |nodes| place(&mut nodes[0], 0, Place::Included)),
-        ("pbft", "one_of = [\"a\", \"b\"]", false, |nodes| nodes.iter_mut().for_each(|node| place(node, 1, Place::Final))),
+        ("pbft", "one_of = [\"a\", \"b\"]", false, |nodes| {
+            nodes.iter_mut().for_each(|node| place(node, 1, Place::Final))
+        }),
         ("pow", "reorg_min = 2", false, |nodes| nodes[0].book.reorg_depth = 2),
         ("pow", "finality_broken = false", true, |nodes| nodes[1].book.finality_broken = true),
         ("pow", "refused = true", false, |nodes| nodes[1].refused = true),
@@ -163,7 +169,11 @@ fn transfers_count_when_every_node_has_them_final() {
 
 #[test]
 fn a_share_is_of_the_blocks_of_each_chain() {
-    let with = |own: u64| net(2_000, |nodes| nodes.iter_mut().for_each(|node| node.book.mined = BTreeMap::from([(0, own), (1, 10 - own)])));
+    let with = |own: u64| {
+        net(2_000, |nodes| {
+            nodes.iter_mut().for_each(|node| node.book.mined = BTreeMap::from([(0, own), (1, 10 - own)]))
+        })
+    };
     for (own, holds) in [(5, true), (4, false)] {
         let expect = "at = \"2s\"\nshare_min = { node = 0, share = \"50%\" }";
         assert_eq!(judged("pow", expect, &[with(own)]), Some((holds, 2_000)));

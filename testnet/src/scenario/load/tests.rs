@@ -24,8 +24,8 @@ fn what_makes_no_sense_is_refused_with_its_place() {
         ("[[step]]\nat = \"1s\"\nheal = false", "heal = true is expected"),
         ("[[step]]\nat = \"1s\"\nkill = 5", "there is no node 5; the net has nodes 0 to 4"),
         ("[[step]]\nat = \"1s\"\nkill = []", "an empty list of nodes"),
-        ("[[step]]\nat = \"1s\"\nkill = \"most\"", "line 8: "),
-        ("[[step]]\nat = \"1s\"\nkill = -1", "line 8: "),
+        ("[[step]]\nat = \"1s\"\nkill = \"most\"", "line 9: "),
+        ("[[step]]\nat = \"1s\"\nkill = -1", "line 9: "),
         ("[[step]]\nat = \"1\"\nkill = 1", "like 500ms or 30s"),
         ("[[step]]\nat = \"1s\"\nexplode = 1", "unknown field `explode`"),
         ("[[step]]\nat = \"1s\"\npartition = [[0, 1], [1, 2]]", "node 1 stands in two groups"),
@@ -51,7 +51,10 @@ fn what_makes_no_sense_is_refused_with_its_place() {
         ("[[step]]\nat = \"1s\"\npay = { name = \"\", node = 0 }", "a name of 1 to 32 bytes"),
         ("[[step]]\nat = \"1s\"\npay = { name = \"alice\", node = 0 }", "is taken already"),
         ("[[step]]\nat = \"1s\"\npay = { name = \"a\", node = 0, to = \"zoe\" }", "is no account of the net"),
-        ("[[step]]\nat = \"1s\"\npay = { name = \"a\", node = 0, against = \"b\" }", "against: there is no payment \"b\""),
+        (
+            "[[step]]\nat = \"1s\"\npay = { name = \"a\", node = 0, against = \"b\" }",
+            "against: there is no payment \"b\"",
+        ),
         ("[[expect]]\nby = \"1s\"", "expect 1: it says nothing"),
         ("[[expect]]\nby = \"1s\"\nview_min = 1\nfinal_min = 1", "it says view_min and final_min"),
         ("[[expect]]\nby = \"1s\"\nat = \"2s\"\nview_min = 1", "when: by, from with by"),
@@ -105,7 +108,9 @@ fn a_net_that_cannot_be_is_refused() {
         let problem = refused(&format!("title = \"Test\"\nend = \"20s\"\n[net]\n{net}\n"));
         assert!(problem.contains(said), "{net}\n{problem}");
     }
-    for text in ["", "title = 5", "title = \"x\"\nend = \"2h\"\n[net]\nengine = \"pbft\"", "\u{0}", "[[[", "title = \"x"] {
+    for text in
+        ["", "title = 5", "title = \"x\"\nend = \"2h\"\n[net]\nengine = \"pbft\"", "\u{0}", "[[[", "title = \"x"]
+    {
         let problem = refused(text);
         assert!(!problem.contains('\n'), "{problem}");
     }
@@ -127,7 +132,8 @@ fn what_was_read_is_written_and_read_the_same() {
 
 #[test]
 fn a_step_with_an_end_is_two_steps_about_the_same_nodes() {
-    let text = file("pbft", "[[step]]\nat = \"4s\"\npause = \"primary\"\nfor = \"2s\"\n[[step]]\nat = \"5s\"\nheal = true");
+    let text =
+        file("pbft", "[[step]]\nat = \"4s\"\npause = \"primary\"\nfor = \"2s\"\n[[step]]\nat = \"5s\"\nheal = true");
     let steps = Scenario::parse("test", &text).expect("it makes sense").steps;
     let seen: Vec<(u64, usize, bool)> = steps.iter().map(|step| (step.at_ms, step.number, step.is_undoing)).collect();
     assert_eq!(seen, [(4_000, 1, false), (5_000, 2, false), (6_000, 1, true)]);

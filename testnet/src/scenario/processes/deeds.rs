@@ -69,7 +69,9 @@ impl Deeds {
     async fn carry_out(&mut self, action: &Action, nodes: &[usize]) -> Done {
         match action {
             Action::Partition { groups, for_ms } => {
-                drop(self.ask(ControlRequest::Partition { groups: groups.clone(), for_ms: self.lasts(*for_ms) }).await?);
+                drop(
+                    self.ask(ControlRequest::Partition { groups: groups.clone(), for_ms: self.lasts(*for_ms) }).await?,
+                );
             }
             Action::Link(order) => {
                 let fault = FaultOrder { for_ms: self.lasts(order.for_ms), ..order.clone() };
@@ -228,7 +230,9 @@ impl Deeds {
         for _ in 0..EXTRA_BLOCKS_MAX {
             let (own, tip) = self.work(node).await.ok_or_else(|| format!("node{node} says nothing"))?;
             let mut is_first = true;
-            for other in (0..self.shared.clients.len()).filter(|other| *other != node && self.state(*other) == (true, false)) {
+            for other in
+                (0..self.shared.clients.len()).filter(|other| *other != node && self.state(*other) == (true, false))
+            {
                 let work = self.work(other).await;
                 is_first &= work.is_none_or(|(work, its)| work < own || its == tip);
             }

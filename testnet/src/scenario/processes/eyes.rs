@@ -156,9 +156,7 @@ struct Seen {
 impl Seen {
     fn view(self, members: &BTreeMap<u64, Vec<String>>, keys: &BTreeMap<String, usize>) -> NodeView {
         let Seen { status, proven } = self;
-        let node_of = |(epoch, signer): &(u64, u16)| {
-            keys.get(members.get(epoch)?.get(usize::from(*signer))?).copied()
-        };
+        let node_of = |(epoch, signer): &(u64, u16)| keys.get(members.get(epoch)?.get(usize::from(*signer))?).copied();
         let mut view = NodeView {
             up: true,
             height: status.height,

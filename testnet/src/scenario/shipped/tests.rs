@@ -25,7 +25,8 @@ fn every_file_is_shipped_and_every_shipped_one_has_its_chapter() {
     let index = std::fs::read_to_string(root().join("docs/scenarios/README.md")).expect("it can be read");
     for name in shipped {
         assert!(index.contains(&format!("({name}.md)")), "the index leads to {name}");
-        let chapter = std::fs::read_to_string(root().join(format!("docs/scenarios/{name}.md"))).expect("it can be read");
+        let chapter =
+            std::fs::read_to_string(root().join(format!("docs/scenarios/{name}.md"))).expect("it can be read");
         let command = format!("--scenario {name}");
         assert!(chapter.contains(&command), "the chapter of {name} names its command");
     }
