@@ -428,15 +428,5 @@ pub(crate) enum MinerCommand {
 
 /// An integer with `ms`, `s`, `m` or `h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let factor_ms: u64 = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err("a whole number with ms, s, m or h is expected, like 500ms or 30s".to_owned()),
-    };
-    let ms = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor_ms));
-    ms.map(Duration::from_millis).ok_or_else(|| format!("{number:?} is no whole number that fits"))
+    bezant_testnet::text::duration_ms(text).map(Duration::from_millis)
 }

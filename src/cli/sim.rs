@@ -18,6 +18,14 @@ pub(crate) struct Sim {
     /// How many seeds
     #[arg(long, env = "BEZANT_SEEDS", value_name = "COUNT", default_value_t = 1)]
     pub(crate) seeds: u64,
+    /// Play a scenario: a file, the name of one that is shipped, `random`, or `list` for their names
+    #[arg(
+        long,
+        env = "BEZANT_SCENARIO",
+        value_name = "FILE|NAME",
+        conflicts_with_all = ["engine", "nodes", "faults", "lie", "liars", "steps", "plant", "resume"]
+    )]
+    pub(crate) scenario: Option<String>,
     /// `all`, `none`, or some of loss,delay,duplicate,reorder,partition,crash,power-cut,clock,absence,lies,epochs
     #[arg(long, env = "BEZANT_FAULTS", value_name = "FAULTS", default_value = "all")]
     pub(crate) faults: String,

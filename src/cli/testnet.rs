@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(crate) enum Testnet {
     /// Start a net, or resume the one that is there
     #[command(
-        after_help = "Examples:\n  bezant testnet up --tui\n  bezant testnet up --engine pow --block-time 2s --detach"
+        after_help = "Examples:\n  bezant testnet up --tui\n  bezant testnet up --engine pow --block-time 2s --detach\n  bezant testnet up --scenario silent-primary"
     )]
     Up(Up),
     /// Serve a net in the background; what `up --detach` runs
@@ -183,6 +183,18 @@ pub(crate) struct Up {
     /// Fixes the accounts' wallets [default: 1]
     #[arg(long, env = "BEZANT_SEED", value_name = "S")]
     pub(crate) seed: Option<u64>,
+    /// Play a scenario on a net that is made for it: a file, the name of one that is shipped, `random`, or `list` for their names
+    #[arg(
+        long,
+        env = "BEZANT_SCENARIO",
+        value_name = "FILE|NAME",
+        conflicts_with_all = ["engine", "nodes", "observers", "block_time", "stratum", "detach", "tui"]
+    )]
+    pub(crate) scenario: Option<String>,
+    /// Scenarios: each second takes so many, 1 to 20, on a machine that is too slow for its times
+    #[arg(long, env = "BEZANT_PACE", value_name = "P", default_value_t = 1, requires = "scenario",
+          value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub(crate) pace: u32,
     /// First of the ports to use, two per node, and with `--stratum` one more for each [default: free ones]
     #[arg(long, env = "BEZANT_BASE_PORT", value_name = "P")]
     pub(crate) base_port: Option<u16>,

@@ -10,6 +10,7 @@ pub(crate) mod mining;
 pub(crate) mod net;
 pub(crate) mod node;
 pub(crate) mod password;
+pub(crate) mod scenario;
 pub(crate) mod shell;
 pub(crate) mod sim;
 pub(crate) mod testnet;

@@ -20,6 +20,9 @@ pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
         Some(SimCommand::Mining(mining)) => return super::mining::run(mining, output),
         None => {}
     }
+    if let Some(scenario) = &options.scenario {
+        return super::scenario::simulate(scenario, options, output);
+    }
     if options.plant.as_deref() == Some("list") {
         let names: Vec<&str> = Plant::all().into_iter().map(Plant::name).collect();
         return output.result(&names, || names.join("\n"));

@@ -6,6 +6,7 @@ mod faucet;
 mod fault;
 mod logs;
 mod pictures;
+mod play;
 mod up;
 
 use crate::cli::{

@@ -3,4 +3,6 @@
 pub mod linear;
 pub mod net;
 mod plot;
+pub mod scenario;
 pub mod sim;
+pub mod text;

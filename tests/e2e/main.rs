@@ -35,6 +35,7 @@ mod real_money;
 mod receipts;
 mod reorg;
 mod revival;
+mod scenarios;
 mod screen;
 mod sequences;
 mod solo;

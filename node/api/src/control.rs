@@ -109,6 +109,20 @@ pub enum ControlRequest {
         /// Its name.
         name: String,
     },
+    /// Give a node other settings, from its next start on and while this supervisor runs.
+    Configure {
+        /// Which.
+        node: usize,
+        /// What is to be different; what is not named stays as it is.
+        settings: NodeSettings,
+    },
+    /// PBFT: give a node a copy of a member's key, and start it again with it.
+    Twin {
+        /// Which.
+        node: usize,
+        /// Whose key.
+        of: usize,
+    },
     /// Stop all nodes and then the supervisor; answered once all nodes are gone.
     Down,
 }
@@ -124,6 +138,35 @@ pub struct SnapshotInfo {
     pub height: Option<u64>,
     /// Bytes on disk.
     pub bytes: u64,
+}
+
+/// Settings of a node's configuration that can be changed from one start to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeSettings {
+    /// Proof of work: hashes a second at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hashrate: Option<u64>,
+    /// Proof of work: whether it mines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mines: Option<bool>,
+    /// What it logs, a tracing filter like `debug`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// Connections with peers at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u32>,
+}
+
+impl NodeSettings {
+    /// Takes over what `newer` names.
+    pub fn update(&mut self, newer: NodeSettings) {
+        let NodeSettings { hashrate, mines, log, connections } = newer;
+        self.hashrate = hashrate.or(self.hashrate);
+        self.mines = mines.or(self.mines);
+        self.log = log.or(self.log.take());
+        self.connections = connections.or(self.connections);
+    }
 }
 
 /// A fault of links that is asked for.

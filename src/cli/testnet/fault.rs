@@ -1,7 +1,8 @@
 //! `bezant testnet fault …`.
 
 use crate::cli::{Net, duration};
-use bezant_api::fault::{LinkEffects, PPM};
+use bezant_api::fault::LinkEffects;
+use bezant_testnet::text;
 use clap::{Args, Subcommand};
 use std::time::Duration;
 
@@ -104,40 +105,17 @@ pub(crate) struct FaultClear {
 
 /// A share like `5%` or `0.5%`, in parts per million.
 fn share(text: &str) -> Result<u32, String> {
-    let wrong = || "a share from 0% to 100% with at most four decimals is expected, like 5% or 0.5%".to_owned();
-    let number = text.strip_suffix('%').ok_or_else(wrong)?;
-    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
-    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number(whole) || !is_number(decimals) || decimals.len() > 4 {
-        return Err(wrong());
-    }
-    let part: u32 = format!("{decimals:0<4}").parse().map_err(|_| wrong())?;
-    let ppm = whole.parse::<u32>().ok().and_then(|whole| whole.checked_mul(PPM / 100)?.checked_add(part));
-    ppm.filter(|ppm| *ppm <= PPM).ok_or_else(wrong)
+    text::share_ppm(text)
 }
 
 /// A bandwidth like `64kB/s`, in bytes a second.
 fn bandwidth(text: &str) -> Result<u64, String> {
-    let wrong = || "a whole number with B/s, kB/s or MB/s is expected, like 64kB/s".to_owned();
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let factor: u64 = match unit {
-        "B/s" => 1,
-        "kB/s" | "KB/s" => 1_000,
-        "MB/s" => 1_000_000,
-        _ => return Err(wrong()),
-    };
-    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)
+    text::bytes_per_s(text)
 }
 
 /// How far a clock is ahead: a duration, with a minus for behind.
 pub(crate) fn offset_ms(text: &str) -> Result<i64, String> {
-    let (sign, rest) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let ms = duration(rest).map_err(|problem| format!("{problem}, with - before it for behind"))?;
-    i64::try_from(ms.as_millis()).map(|ms| sign * ms).map_err(|_| "so far away there is no time".to_owned())
+    text::offset_ms(text)
 }
 
 #[cfg(test)]

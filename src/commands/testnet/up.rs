@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 /// How long a net may take to its first block.
 const FIRST_BLOCK_TIMEOUT: Duration = Duration::from_secs(120);
 
-fn up_options(options: &Up, global: &Global) -> Result<UpOptions, Failure> {
+pub(super) fn up_options(options: &Up, global: &Global) -> Result<UpOptions, Failure> {
     let dir = net::home(global)?.create_net(&options.net.net, options.dir.as_deref())?;
     Ok(UpOptions {
         net: options.net.net.clone(),
@@ -38,12 +38,16 @@ fn up_options(options: &Up, global: &Global) -> Result<UpOptions, Failure> {
         fresh: options.fresh,
         restart: options.restart,
         isolate: options.isolate,
+        staging: Default::default(),
     })
 }
 
 pub(super) async fn up(options: Up, global: &Global, output: &Output) -> Outcome {
     if options.detach {
         return detach(&options, global, output).await;
+    }
+    if let Some(scenario) = &options.scenario {
+        return super::play::run(scenario, &options, global, output).await;
     }
     let wanted = up_options(&options, global)?;
     output.remark("starting …");
@@ -133,7 +137,7 @@ impl SendTransfers {
     }
 }
 
-async fn await_first_block(manifest: &Manifest) -> Result<(), Failure> {
+pub(super) async fn await_first_block(manifest: &Manifest) -> Result<(), Failure> {
     let goal = match manifest.engine {
         EngineName::Pbft => Goal::Final(1),
         EngineName::Pow => Goal::Height(1),

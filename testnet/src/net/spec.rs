@@ -26,7 +26,7 @@ use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::{
     Difficulty, EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams, PowParams,
 };
-use bezant_consensus::ledger::key::SigningKey;
+use bezant_consensus::ledger::key::{PublicKey, SigningKey};
 use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::target::{Target, U320};
 use bezant_consensus::ledger::transaction::{OutPoint, Output};
@@ -84,6 +84,8 @@ pub struct UpOptions {
     pub restart: RestartPolicy,
     /// Every node in a network namespace of its own; of this run only.
     pub isolate: bool,
+    /// What a scenario wants of a net that is made for it.
+    pub staging: Staging,
 }
 
 impl UpOptions {
@@ -103,6 +105,39 @@ impl UpOptions {
 
 fn too_many() -> NetError {
     NetError::Usage(format!("--nodes: 1 to {NODES_MAX} nodes, observers included, are possible"))
+}
+
+/// What is different in the genesis of a net that is made for a scenario; nothing by default.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Staging {
+    /// The scenario, which the net's files name from then on.
+    pub scenario: Option<String>,
+    /// PBFT: how long a view has at least.
+    pub view_timeout_ms: Option<u32>,
+    /// PBFT: blocks from one checkpoint to the next.
+    pub checkpoint_interval: Option<u32>,
+    /// Proof of work: confirmations after which a block counts as final.
+    pub final_depth: Option<u32>,
+    /// Proof of work: how deep a branch may fork off and still be followed.
+    pub max_reorg: Option<u32>,
+    /// Further first coins, behind all others.
+    pub coins: Vec<Output>,
+}
+
+impl Staging {
+    fn apply(&self, genesis: &mut Genesis) {
+        match &mut genesis.engine {
+            EngineParams::Pbft(params) => {
+                params.view_timeout_ms = self.view_timeout_ms.unwrap_or(params.view_timeout_ms);
+                params.checkpoint_interval = self.checkpoint_interval.unwrap_or(params.checkpoint_interval);
+            }
+            EngineParams::Pow(params) => {
+                params.final_depth = self.final_depth.unwrap_or(params.final_depth);
+                params.max_reorg = self.max_reorg.unwrap_or(params.max_reorg).max(params.final_depth);
+            }
+        }
+        genesis.allocations.extend(self.coins.iter().cloned());
+    }
 }
 
 /// What a net is made of.
@@ -139,6 +174,9 @@ pub struct NetSpec {
     /// Where the nodes of this run listen, if not on loopback.
     #[serde(skip)]
     pub hosts: Vec<Ipv4Addr>,
+    /// The scenario for which the net was made: another one may take its place without being asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
 }
 
 /// The net was set back to an earlier state.
@@ -365,7 +403,10 @@ fn create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetEr
     }
     let seed = options.seed.unwrap_or(1);
     let keys: Vec<NodeKeys> = (0..nodes + observers).map(|_| NodeKeys::fresh()).collect();
-    let genesis = genesis(engine, &keys[..nodes], block_time_ms, seed);
+    let voters: Vec<PublicKey> = keys[..nodes].iter().map(|keys| keys.validator.public()).collect();
+    let mut genesis = genesis(engine, &voters, block_time_ms, seed);
+    options.staging.apply(&mut genesis);
+    genesis.check().map_err(|error| NetError::Usage(error.to_string()))?;
     let [p2p_ports, rpc_ports] = choose_ports(nodes + observers, options.base_port, claims)?;
     let members = keys.iter().enumerate().map(|(index, keys)| NodeSpec {
         peer_id: bezant_api::peer_id::of_ed25519(&keys.identity.public()),
@@ -389,6 +430,7 @@ fn create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetEr
         incarnation: 0,
         set_backs: Vec::new(),
         hosts: Vec::new(),
+        scenario: options.staging.scenario.clone(),
     };
     let text = bezant_api::genesis::to_toml(&genesis);
     let path = dir.join(GENESIS_FILE);
@@ -448,7 +490,34 @@ pub fn faucet_key(seed: u64) -> SigningKey {
     SigningKey::from_seed(&tagged("bezant/testnet-faucet", &[&seed.to_le_bytes()]))
 }
 
-fn genesis(engine: EngineName, voters: &[NodeKeys], block_time_ms: u64, seed: u64) -> Genesis {
+/// The genesis of a dev net, of now and with fresh salt.
+fn genesis(engine: EngineName, voters: &[PublicKey], block_time_ms: u64, seed: u64) -> Genesis {
+    let time = u32::try_from(now_ms() / 1_000).unwrap_or(u32::MAX);
+    dev_genesis(engine, voters, block_time_ms, seed, time, random_bytes())
+}
+
+/// What a scenario's net in virtual time begins with: as [`genesis`], but that nothing of it is fresh.
+pub(crate) fn staged_genesis(
+    engine: EngineName,
+    voters: &[PublicKey],
+    block_time_ms: u64,
+    seed: u64,
+    time: u32,
+    staging: &Staging,
+) -> Genesis {
+    let mut genesis = dev_genesis(engine, voters, block_time_ms, seed, time, [0; 32]);
+    staging.apply(&mut genesis);
+    genesis
+}
+
+fn dev_genesis(
+    engine: EngineName,
+    voters: &[PublicKey],
+    block_time_ms: u64,
+    seed: u64,
+    time: u32,
+    salt: [u8; 32],
+) -> Genesis {
     let coin = |key: &SigningKey| Output {
         amount: Amount::from_grains(COIN_GRAINS).expect("100000 BZT is an amount"),
         lock: Lock::Key(key.public()).hash(),
@@ -469,8 +538,8 @@ fn genesis(engine: EngineName, voters: &[NodeKeys], block_time_ms: u64, seed: u6
     };
     Genesis {
         version: GENESIS_VERSION,
-        salt: random_bytes(),
-        time: u32::try_from(now_ms() / 1_000).unwrap_or(u32::MAX),
+        salt,
+        time,
         dev: true,
         engine: params,
         ledger: LedgerParams {
@@ -480,7 +549,7 @@ fn genesis(engine: EngineName, voters: &[NodeKeys], block_time_ms: u64, seed: u6
             halving_interval: if is_pow { 50_000 } else { 0 },
             relay_fee_rate_min: 1_000,
         },
-        members: if is_pow { Vec::new() } else { voters.iter().map(|keys| keys.validator.public()).collect() },
+        members: if is_pow { Vec::new() } else { voters.to_vec() },
         allocations,
     }
 }

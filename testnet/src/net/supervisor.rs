@@ -8,6 +8,7 @@ mod controls;
 mod pictures;
 mod processes;
 mod restarts;
+mod settings;
 mod validators;
 
 pub use controls::CLOCK_OFFSET_MS_MAX;
@@ -21,7 +22,7 @@ use crate::net::ports::PortClaims;
 use crate::net::process::ProcessId;
 use crate::net::spec::{self, NetSpec, UpOptions};
 use bezant_api::config::ReadyLine;
-use bezant_api::control::{ControlRequest, ControlResponse, FaultEntry, read_line};
+use bezant_api::control::{ControlRequest, ControlResponse, FaultEntry, NodeSettings, read_line};
 use bezant_api::manifest::{AccountEntry, MANIFEST_FILE, Manifest, NodeEntry, SupervisorEntry};
 use nix::sys::signal::Signal;
 use restarts::Revival;
@@ -90,6 +91,8 @@ struct Slot {
     owed_ms: u64,
     /// How far its clock is ahead of the net's.
     clock_offset_ms: i64,
+    /// What is different from the net's own configuration.
+    settings: NodeSettings,
     revival: Revival,
 }
 
@@ -180,6 +183,7 @@ impl Supervisor {
         let config = node.join("node.toml");
         let mut settings = spec::node_config(&self.dir, &self.spec, index);
         settings.dev.clock_offset_ms += self.slots[index].clock_offset_ms;
+        settings::apply(&self.slots[index].settings, &mut settings);
         std::fs::write(&config, settings.to_toml()).map_err(NetError::io(&config))?;
         let log_path = spec::node_log(&self.dir, index);
         let log = File::options().create(true).append(true).open(&log_path).map_err(NetError::io(&log_path))?;
@@ -437,6 +441,8 @@ impl Supervisor {
             ControlRequest::Snapshot { name, force } => self.snapshot(&name, force).await,
             ControlRequest::Picture => self.picture().await,
             ControlRequest::Revert { name } => self.revert(&name).await,
+            ControlRequest::Configure { node, settings } => self.configure(node, settings).map(done),
+            ControlRequest::Twin { node, of } => self.twin(node, of).await.map(done),
             ControlRequest::Down => unreachable!("ends the loop that calls this"),
         };
         match result.and_then(|response| self.write_manifest().map(|()| response)) {

@@ -209,7 +209,7 @@ impl World {
     }
 
     /// Signed by a random quorum.
-    fn sign_change(&mut self, set: &ValidatorSet, members: Vec<PublicKey>) -> Transaction {
+    pub(crate) fn sign_change(&mut self, set: &ValidatorSet, members: Vec<PublicKey>) -> Transaction {
         let (body, digest) = change_of_members(set, members);
         let mut signers: Vec<u16> = (0..set.n() as u16).collect();
         while signers.len() > set.quorum() {

@@ -137,6 +137,11 @@ impl Agenda {
         self.heap.push(Scheduled { at_ms, sequence: self.sequence, event });
     }
 
+    /// When the next event is due.
+    pub(crate) fn next_ms(&self) -> Option<u64> {
+        self.heap.peek().map(|scheduled| scheduled.at_ms)
+    }
+
     pub(crate) fn next(&mut self) -> Option<(u64, Event)> {
         self.heap.pop().map(|scheduled| (scheduled.at_ms, scheduled.event))
     }

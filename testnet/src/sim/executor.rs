@@ -90,6 +90,7 @@ impl World {
             Output::Notice(Notice::Dropped { txid, .. }) => self.dropped(node, txid),
             Output::Notice(Notice::Engine(Trace::FinalityBroken { fork, .. })) => self.referee.announced(node, fork),
             Output::Notice(Notice::Engine(Trace::Leave { reason, .. })) => {
+                self.stage.left.entry(node).or_default().insert(reason);
                 self.stats.views_left += 1;
                 self.stats.complaints += u64::from(matches!(reason, "unfair" | "slow"));
             }
@@ -148,13 +149,14 @@ impl World {
             }
         };
         for receiver in receivers {
+            self.post_to_twin(node, to, receiver, parcel);
             if let Some(end) = self.nodes.get(node).and_then(|node| *node.ends.get(receiver)?) {
                 self.post(node, receiver, end.connection, stream, parcel);
             }
         }
     }
 
-    fn post(&mut self, from: usize, to: usize, connection: u64, stream: bool, parcel: &Rc<Parcel>) {
+    pub(crate) fn post(&mut self, from: usize, to: usize, connection: u64, stream: bool, parcel: &Rc<Parcel>) {
         self.stats.sent += 1;
         let arrivals = self.network.arrivals(self.now_ms, from, to, stream, &mut self.dice);
         if arrivals.is_empty() {
@@ -166,7 +168,7 @@ impl World {
                 self.agenda.add(at, Event::Unanswered { node: from, of: to, connection });
             }
         }
-        for at_ms in arrivals {
+        for at_ms in self.stage.links.arrivals(self.now_ms, (from, to), parcel.bytes.len(), arrivals, &mut self.dice) {
             self.agenda.add(at_ms, Event::Deliver { from, to, connection, parcel: parcel.clone() });
         }
     }
@@ -241,13 +243,16 @@ impl World {
     }
 
     /// Finding a nonce takes an exponentially distributed time; a new template starts it again, which changes nothing in that.
-    fn mine(&mut self, node: usize, template: Option<Template>) {
+    pub(crate) fn mine(&mut self, node: usize, template: Option<Template>) {
         let miner = &mut self.nodes[node];
         miner.search += 1;
         miner.template = template;
         let Some(template) = &miner.template else { return };
         let target = Target::from_compact(template.block.header.bits).expect("a template has a valid target");
         let hashes: u64 = target.work().value().try_into().unwrap_or(u64::MAX);
+        if miner.hash_rate_milli == 0 {
+            return;
+        }
         let mean_ms = hashes.saturating_mul(1_000_000) / miner.hash_rate_milli;
         let (life, search) = (miner.life, miner.search);
         let at = self.now_ms.saturating_add(self.dice.exponential(mean_ms.max(1)).max(1));
@@ -259,7 +264,11 @@ impl World {
         if self.nodes[node].search != search {
             return Ok(());
         }
-        let Some(Template { ticket, mut block, .. }) = self.nodes[node].template.clone() else { return Ok(()) };
+        let Some(template) = self.nodes[node].template.clone() else { return Ok(()) };
+        let Template { ticket, mut block, .. } = match self.stage.miners.get(&node) {
+            Some(miner) => miner.template(template.clone()),
+            None => template.clone(),
+        };
         let target = Target::from_compact(block.header.bits).expect("a template has a valid target");
         block.header.time = block.header.time.max(self.clock(node).seconds());
         let found = (0..u32::MAX).find(|nonce| {
@@ -267,6 +276,11 @@ impl World {
             target.is_met_by(&block.id())
         });
         assert!(found.is_some(), "targets of simulated nets are easy");
+        if let Some(said) = self.stage.miners.get_mut(&node).and_then(|miner| miner.solved(&block)) {
+            self.say(node, said);
+            self.mine(node, Some(template));
+            return Ok(());
+        }
         self.tell(node, Input::Solved { ticket, block })
     }
 }

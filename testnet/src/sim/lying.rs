@@ -12,7 +12,7 @@ use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::genesis::{Genesis, ValidatorSet};
 use bezant_consensus::ledger::hash::sha256;
 use bezant_consensus::ledger::key::SigningKey;
-use bezant_consensus::ledger::units::Epoch;
+use bezant_consensus::ledger::units::{Epoch, Height};
 use bezant_consensus::message::Message;
 use bezant_node_core::lies::{Liar, Mode, Target};
 use std::rc::Rc;
@@ -40,6 +40,14 @@ pub(crate) struct Lying {
     /// `None`: for ever.
     pub(crate) until_ms: Option<u64>,
     pub(crate) is_on: bool,
+}
+
+/// How a member lies, beside the mode.
+pub(crate) struct Manner {
+    pub(crate) seed: u64,
+    pub(crate) timeout_ms: u64,
+    pub(crate) target: Option<Target>,
+    pub(crate) from_ms: u64,
 }
 
 /// At most f members unless prescribed; when the mode is prescribed, at least one, from the first moment on and for ever.
@@ -91,6 +99,16 @@ pub(crate) fn draw(
 }
 
 impl Lying {
+    /// A member that lies from now on; what it is told to by a scenario.
+    pub(crate) fn now(node: usize, mode: Mode, key: SigningKey, set: &ValidatorSet, how: Manner) -> Lying {
+        let Manner { seed, timeout_ms, target, from_ms } = how;
+        let (liar, epoch) = (None, set.epoch);
+        let mut one =
+            Lying { node, liar, mode, key, seed, timeout_ms, epoch, target, from_ms, until_ms: None, is_on: true };
+        one.sit(set);
+        one
+    }
+
     /// Lies as a member of this set from now on, if it is one.
     fn sit(&mut self, set: &ValidatorSet) {
         let me = set.index_of(&self.key.public());
@@ -109,7 +127,7 @@ impl World {
 
     /// Whether this node lies at any time of the run: then it is not to be judged.
     pub(crate) fn is_liar(&self, node: usize) -> bool {
-        self.lying.iter().any(|lying| lying.node == node)
+        self.lying.iter().any(|lying| lying.node == node) || self.stage.tainted.contains(&node)
     }
 
     pub(crate) fn schedule_lies(&mut self) {
@@ -146,11 +164,28 @@ impl World {
         if let Some(liar) = lying.and_then(|lying| lying.liar.as_mut()) {
             liar.heard(message);
         }
+        let said = self.stage.miners.get_mut(&node).map(|miner| miner.heard(message));
+        self.say(node, said.unwrap_or_default());
+    }
+
+    /// A lying miner says something of its own.
+    pub(crate) fn say(&mut self, node: usize, said: Vec<(To, Message)>) {
+        for (to, message) in said {
+            self.stats.lies += 1;
+            self.transmit(node, to, &Rc::new(Parcel::of(&message)));
+        }
     }
 
     /// What leaves the node instead of this, with how long it is held back; `None` when the node says what is true.
     pub(crate) fn lies(&mut self, node: usize, to: To, message: &Message) -> Option<Vec<(u64, To, Rc<Parcel>)>> {
         let now = self.clock(node);
+        let tip = self.nodes[node].replica.as_ref().map_or(Height::GENESIS, |replica| replica.chain().tip().height);
+        if let Some(miner) = self.stage.miners.get_mut(&node) {
+            let said = miner.outgoing(tip, to, message.clone());
+            let is_true = matches!(&said[..], [(whom, what)] if *whom == to && what == message);
+            self.stats.lies += u64::from(!is_true);
+            return Some(said.into_iter().map(|(to, message)| (0, to, Rc::new(Parcel::of(&message)))).collect());
+        }
         let lying = self.lying.iter_mut().find(|lying| lying.node == node && lying.is_on)?;
         let said = lying.liar.as_mut()?.outgoing(now, to, message.clone());
         let is_true = matches!(&said[..], [(at, whom, what)] if (*at, *whom) == (now, to) && what == message);

@@ -49,6 +49,11 @@ impl Members {
         self.logs.insert(node, nonce);
     }
 
+    /// A node has this key too.
+    pub(crate) fn rekeyed(&mut self, node: usize, key: PublicKey) {
+        self.nodes.insert(key, node);
+    }
+
     /// Which node this member is.
     pub(crate) fn node_of(&self, epoch: Epoch, signer: u16) -> Option<usize> {
         self.nodes.get(self.sets.get(&epoch)?.member(signer)?).copied()

@@ -27,7 +27,7 @@
 
 mod branches;
 mod campaign;
-mod dice;
+pub(crate) mod dice;
 mod disk;
 mod epochs;
 mod event;
@@ -40,10 +40,13 @@ mod network;
 mod node;
 mod options;
 mod oracle;
+mod overlay;
 mod plant;
 mod referee;
 mod report;
+pub(crate) mod scripted;
 mod setup;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod trace;

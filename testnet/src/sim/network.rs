@@ -66,6 +66,11 @@ impl Network {
         Network { nodes, links, partition: 0 }
     }
 
+    /// Of perfect links.
+    pub(crate) fn perfect(nodes: usize) -> Network {
+        Network { nodes, links: vec![PERFECT; nodes * nodes], partition: 0 }
+    }
+
     fn link(&mut self, from: usize, to: usize) -> &mut Link {
         &mut self.links[from * self.nodes + to]
     }

@@ -46,6 +46,8 @@ pub(crate) struct Node {
     next_peer: u64,
     /// By how much its clock is ahead of the slowest possible one.
     pub(crate) skew_ms: u64,
+    /// Scenarios: by how much it is ahead of the net's clock.
+    pub(crate) offset_ms: i64,
     /// Proof of work: thousandths of a hash per virtual second.
     pub(crate) hash_rate_milli: u64,
     /// Proof of work: since when it has refused a branch with more work than its own chain.
@@ -82,6 +84,7 @@ impl Node {
             names: BTreeMap::new(),
             next_peer: 0,
             skew_ms,
+            offset_ms: 0,
             hash_rate_milli: 0,
             contested_ms: None,
             template: None,

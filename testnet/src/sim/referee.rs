@@ -75,6 +75,8 @@ pub(crate) struct Referee {
     views: Vec<View>,
     /// Members that lie at some time of the run; what they say is not judged.
     liars: BTreeSet<usize>,
+    /// Proof of work: nodes whose owners have ruled something out.
+    instructed: BTreeSet<usize>,
     /// PBFT: the final block of each height, from genesis.
     finals: Vec<BlockId>,
     /// Every vote that ever left any node.
@@ -104,6 +106,7 @@ impl Referee {
             members: if max_reorg.is_some() { Members::default() } else { Members::new(genesis, keys) },
             views,
             liars,
+            instructed: BTreeSet::new(),
             finals: vec![start],
             votes: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
@@ -126,6 +129,35 @@ impl Referee {
 
     pub(crate) fn tip(&self, node: usize) -> BlockId {
         *self.views[node].active.last().expect("genesis is never disconnected")
+    }
+
+    /// A node begins to lie: from now on what it says is not judged.
+    pub(crate) fn distrust(&mut self, node: usize) {
+        self.liars.insert(node);
+    }
+
+    /// A node has another key from now on.
+    pub(crate) fn rekeyed(&mut self, node: usize, key: PublicKey) {
+        self.members.rekeyed(node, key);
+    }
+
+    /// Proof of work: while a person has ruled a branch out by hand, what the node follows is not judged.
+    pub(crate) fn instructed(&mut self, node: usize, is_instructed: bool) {
+        if is_instructed {
+            self.instructed.insert(node);
+        } else {
+            self.instructed.remove(&node);
+        }
+    }
+
+    /// The active chain of a node, as it was when it ran last.
+    pub(crate) fn active(&self, node: usize) -> &[BlockId] {
+        &self.views[node].active
+    }
+
+    /// Which node a member is.
+    pub(crate) fn node_of(&self, epoch: Epoch, signer: u16) -> Option<usize> {
+        self.members.node_of(epoch, signer)
     }
 
     /// A node lost its disk: all that it ever reported is forgotten, and it is mute under its new vote log.
@@ -219,7 +251,9 @@ impl Referee {
             object("chain-update", format!("node {node} is at another tip than its update says"))?;
         }
         if let (Some(branches), Some(left)) = (&view.branches, update.disconnected.first()) {
-            branches.switches(&self.oracle, node, &left.id, &update.tip.id, depth)?;
+            if !self.instructed.contains(&node) {
+                branches.switches(&self.oracle, node, &left.id, &update.tip.id, depth)?;
+            }
             self.reorgs += 1;
         }
         view.final_height = update.final_height;
@@ -296,6 +330,9 @@ impl Referee {
     }
 
     fn judge_branches(&self, node: usize) -> Verdict {
+        if self.instructed.contains(&node) {
+            return Ok(());
+        }
         let View { branches, active, final_height, .. } = &self.views[node];
         branches.as_ref().map_or(Ok(()), |branches| branches.judge(&self.oracle, node, active, *final_height))
     }

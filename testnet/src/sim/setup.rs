@@ -34,8 +34,8 @@ const SKEW_MS_MAX: u64 = 1_500;
 /// Proof of work: how far ahead of a clock a header may be, in one net or another. Clocks differ by no more.
 const FUTURES_S: [u32; 3] = [5, 120, 7_200];
 /// A target that takes 256 hashes: real nonces, found in no time.
-const POW_BITS: u32 = 0x2000_ffff;
-const POW_HASHES: u64 = 256;
+pub(crate) const POW_BITS: u32 = 0x2000_ffff;
+pub(crate) const POW_HASHES: u64 = 256;
 
 /// A world about to begin.
 pub(crate) struct Setup {

@@ -29,6 +29,13 @@ impl Trace {
         self.last.push_back((at_ms, event.clone()));
     }
 
+    /// A step of a scenario is about to be made.
+    pub(crate) fn note_step(&mut self, at_ms: u64, what: &str) {
+        self.hasher.update([254]);
+        self.hasher.update(at_ms.to_le_bytes());
+        self.hasher.update(what.as_bytes());
+    }
+
     /// A node reports a tip.
     pub(crate) fn note_tip(&mut self, node: usize, tip: &[u8; 32], final_height: u64) {
         self.hasher.update([255]);

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 
 impl World {
     pub(crate) fn submit(&mut self, planned: usize) -> Verdict {
-        let up: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_up()).collect();
+        let runs = |node: &usize| self.nodes[*node].is_up() && !self.stage.paused.contains_key(node);
+        let up: Vec<usize> = (0..self.nodes.len()).filter(runs).collect();
         let wanted = self.planned[planned].node;
         let node = if up.contains(&wanted) { Some(wanted) } else { up.first().copied() };
         let Some(node) = node else {
@@ -29,6 +30,10 @@ impl World {
     /// A node answers its user.
     pub(crate) fn answered(&mut self, node: usize, planned: usize, result: &Result<Admitted, Refusal>) -> Verdict {
         let life = self.nodes[node].life;
+        if self.stage.is_set {
+            self.stage.answers.insert(planned, result.as_ref().map(|_| ()).map_err(ToString::to_string));
+            return Ok(());
+        }
         if planned >= self.planned.len() {
             // A change of members: the epoch may be over, or another change be waiting.
             if result.is_ok() && !self.is_liar(node) {

@@ -12,6 +12,7 @@ use crate::sim::plant::{Plant, ShellPlant};
 use crate::sim::referee::{Referee, Verdict};
 use crate::sim::report::SeedStats;
 use crate::sim::setup::{GENESIS_TIME_S, Setup, VIEW_TIMEOUT_MS_MAX, set_up};
+use crate::sim::stage::Stage;
 use crate::sim::trace::Trace;
 use bezant_consensus::engine::{Fault, Instruction};
 use bezant_consensus::ledger::key::PublicKey;
@@ -83,6 +84,8 @@ pub(crate) struct World {
     liveness_ms: u64,
     pub(crate) disk_ms_max: u64,
     pub(crate) flush_ms_max: u64,
+    /// What a scenario does to the net; nothing elsewhere.
+    pub(crate) stage: Stage,
     is_done: bool,
 }
 
@@ -90,7 +93,15 @@ impl World {
     pub(crate) fn new(options: &SimOptions, seed: u64) -> World {
         let mut dice = Dice::new(seed);
         let setup = set_up(options, seed, &mut dice);
-        let Setup { genesis, verifier, nodes, network, planned, lying, epochs, heal_ms, disk_ms_max, flush_ms_max } =
+        let heal_ms = setup.heal_ms;
+        let mut world = World::of(setup, options.of_seed(seed), dice);
+        world.schedule(heal_ms);
+        world
+    }
+
+    /// With an empty agenda.
+    pub(crate) fn of(setup: Setup, options: SimOptions, dice: Dice) -> World {
+        let Setup { genesis, verifier, nodes, network, planned, lying, epochs, heal_ms: _, disk_ms_max, flush_ms_max } =
             setup;
         let liars = lying.iter().map(|lying| lying.node).collect();
         let f = genesis.pbft().map_or(0, |_| genesis.validator_set().f());
@@ -99,8 +110,9 @@ impl World {
         let liveness_ms = liveness_ms_max(f) * (1 + epochs.as_ref().map_or(0, Plan::ends) as u64);
         let keys: Vec<PublicKey> = nodes.iter().filter_map(|node| node.validator).collect();
         let referee = Referee::new(&genesis, nodes.len(), &keys, liars);
-        let mut world = World {
-            options: options.of_seed(seed),
+        World {
+            faults: options.faults,
+            options,
             dice,
             agenda: Agenda::default(),
             now_ms: 0,
@@ -116,15 +128,13 @@ impl World {
             opened: BTreeMap::new(),
             next_connection: 0,
             banned: BTreeMap::new(),
-            faults: options.faults,
             healed_ms: None,
             liveness_ms,
             disk_ms_max,
             flush_ms_max,
+            stage: Stage::default(),
             is_done: false,
-        };
-        world.schedule(heal_ms);
-        world
+        }
     }
 
     /// What is known beforehand.
@@ -174,17 +184,23 @@ impl World {
             if self.stats.steps >= STEPS_MAX {
                 return Err(("no-end", format!("the run goes on after {STEPS_MAX} events")));
             }
-            let (at_ms, event) = self.agenda.next().expect("the referee always looks again");
-            self.now_ms = at_ms;
-            if self.is_stale(&event) {
-                continue;
-            }
-            self.stats.steps += 1;
-            self.stats.virtual_ms = at_ms;
-            self.trace.note(at_ms, &event);
-            self.happen(event)?;
+            self.step()?;
         }
         Ok(())
+    }
+
+    /// Lets the next event happen.
+    pub(crate) fn step(&mut self) -> Verdict {
+        let (at_ms, event) = self.agenda.next().expect("the referee always looks again");
+        self.now_ms = at_ms;
+        if self.is_stale(&event) {
+            return Ok(());
+        }
+        let Some(event) = self.unless_paused(event) else { return Ok(()) };
+        self.stats.steps += 1;
+        self.stats.virtual_ms = at_ms;
+        self.trace.note(at_ms, &event);
+        self.happen(event)
     }
 
     /// Whether the event belongs to a run of a node that has ended.
@@ -250,7 +266,8 @@ impl World {
 
     /// A node's own clock.
     pub(crate) fn clock(&self, node: usize) -> Time {
-        Time::from_seconds(GENESIS_TIME_S).plus_ms(1_000 + self.now_ms + self.nodes[node].skew_ms)
+        let ahead = Time::from_seconds(GENESIS_TIME_S).plus_ms(1_000 + self.now_ms + self.nodes[node].skew_ms);
+        Time(ahead.0.saturating_add_signed(self.stage.advanced_ms + self.nodes[node].offset_ms))
     }
 
     /// Tells a replica something, if it runs, and takes what it wants done.
@@ -316,7 +333,7 @@ impl World {
         if !both_up || (here.is_some() && here == there) {
             return Ok(());
         }
-        if self.network.is_cut(a, b) {
+        if self.network.is_cut(a, b) || self.stage.links.is_closed(self.now_ms, a, b) {
             let again = self.now_ms + self.dice.between(300, 900);
             self.agenda.add(again, Event::Connect { a, b });
             return Ok(());
@@ -378,6 +395,14 @@ impl World {
         if !self.nodes[node].is_up() {
             return Ok(());
         }
+        self.fall(node)?;
+        let back = self.now_ms + self.dice.between(20, 6_000);
+        self.agenda.add(back, Event::Restart { node });
+        Ok(())
+    }
+
+    /// As [`crash`](World::crash), of a node that runs; it does not come back by itself.
+    pub(crate) fn fall(&mut self, node: usize) -> Verdict {
         self.stats.crashes += 1;
         let executed = self.dice.index(self.nodes[node].outputs.len() + 1);
         for _ in 0..executed {
@@ -403,8 +428,6 @@ impl World {
         for planned in &mut self.planned {
             planned.accepted.retain(|(by, _)| *by != node);
         }
-        let back = self.now_ms + self.dice.between(20, 6_000);
-        self.agenda.add(back, Event::Restart { node });
         Ok(())
     }
 
@@ -414,7 +437,7 @@ impl World {
         self.crash(node)
     }
 
-    fn restart(&mut self, node: usize) -> Verdict {
+    pub(crate) fn restart(&mut self, node: usize) -> Verdict {
         if self.nodes[node].is_up() || self.nodes[node].is_away {
             return Ok(());
         }

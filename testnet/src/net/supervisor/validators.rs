@@ -95,7 +95,7 @@ impl Supervisor {
         spec::node_dir(&self.dir, node).join("validator.key")
     }
 
-    fn key_of(&self, node: usize) -> Result<Option<SigningKey>, NetError> {
+    pub(super) fn key_of(&self, node: usize) -> Result<Option<SigningKey>, NetError> {
         let path = self.key_path(node);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -113,7 +113,7 @@ impl Supervisor {
         Ok(key.public())
     }
 
-    async fn replace_key(&mut self, node: usize, key: &SigningKey) -> Result<(), NetError> {
+    pub(super) async fn replace_key(&mut self, node: usize, key: &SigningKey) -> Result<(), NetError> {
         let was_running = self.slots[node].is_running();
         if was_running {
             self.stop(node).await?;
