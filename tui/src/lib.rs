@@ -13,6 +13,8 @@ mod look;
 mod picture;
 mod state;
 mod terminal;
+#[cfg(test)]
+mod testing;
 mod ui;
 mod view;
 mod watch;

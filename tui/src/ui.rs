@@ -104,7 +104,7 @@ pub(crate) struct Ui {
     pub(crate) followed: Option<String>,
     /// A recording plays.
     pub(crate) plays: bool,
-    speed: usize,
+    pub(crate) speed: usize,
 }
 
 impl Ui {
@@ -472,3 +472,6 @@ fn parse_groups(text: &str, nodes: usize) -> Option<Vec<Vec<usize>>> {
     let group = |group: &str| group.split(',').map(node).collect::<Option<Vec<usize>>>();
     text.split('/').map(group).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ mod node;
 mod pbft;
 mod pow;
 mod stuck;
+#[cfg(test)]
+mod tests;
 mod transactions;
 
 pub(crate) use faults::{Moment, Timeline};
@@ -181,6 +183,18 @@ impl Model {
         }
     }
 
+    /// Peers by the names of their nodes, where these are known.
+    fn with_names(&self, mut text: String) -> String {
+        if text.contains('…') {
+            for node in &self.nodes {
+                if let Some(status) = &node.status {
+                    text = text.replace(&format!("peer …{}", tail(&status.peer_id)), &node.name);
+                }
+            }
+        }
+        text
+    }
+
     fn log(&mut self, line: Line) {
         if self.lines.len() == LINES_MAX {
             self.lines.pop_front();
@@ -190,6 +204,7 @@ impl Model {
 
     fn event(&mut self, index: usize, at_ms: u64, event: &Event) {
         if let Some((text, tone)) = describe(&event.kind) {
+            let text = self.with_names(text);
             if is_moment(&event.kind) {
                 self.timeline.note(at_ms, index, text.clone(), tone, matches!(event.kind, EventKind::Fault { .. }));
             }

@@ -105,8 +105,13 @@ fn missing(model: &Model, pbft: &PbftView, did: impl Fn(u16) -> bool) -> String 
     let members = 0..u16::try_from(pbft.n).unwrap_or(u16::MAX);
     let name = |member: u16| {
         let name = model.member(member);
-        let node = model.nodes.iter().find(|node| node.member() == Some(member));
-        if node.is_some_and(|node| !node.up) { format!("{name} (down)") } else { name }
+        let index = model.nodes.iter().position(|node| node.member() == Some(member));
+        let is_paused = |node: usize| model.timeline.acting_on(node).any(|what| what == "paused");
+        match index {
+            Some(index) if !model.nodes[index].up => format!("{name} (down)"),
+            Some(index) if is_paused(index) => format!("{name} (paused)"),
+            Some(_) | None => name,
+        }
     };
     let names: Vec<String> = members.filter(|member| !did(*member)).map(name).collect();
     if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }

@@ -145,7 +145,7 @@ impl Transactions {
     ) {
         for txid in txids {
             let life = self.life(txid, at_ms);
-            let is_first = life.height().is_none();
+            let is_first = life.block.is_none();
             life.block = Some(id.to_owned());
             life.step(node, at_ms, Place::Block { height });
             let waited = at_ms.saturating_sub(life.first_ms);

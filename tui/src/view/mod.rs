@@ -11,6 +11,8 @@ mod peers;
 mod pool;
 mod pow;
 pub(crate) mod selected;
+#[cfg(test)]
+mod tests;
 mod widgets;
 
 use crate::state::{History, Model, why};

@@ -1,0 +1,188 @@
+//! Whole screens at three sizes, fed from recordings of real nets: what is written, and how.
+
+use super::{Zones, draw};
+use crate::input::Intent;
+use crate::look::{Marker, Theme};
+use crate::state::History;
+use crate::testing::{PBFT, POW, history, ui};
+use crate::ui::{Screen, Ui};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Cell;
+use ratatui::style::{Color, Modifier};
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+fn drawn(ui: &Ui, histories: &[History], (width, height): (u16, u16)) -> (Terminal<TestBackend>, Zones) {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test backend does not fail");
+    let mut zones = Zones::default();
+    terminal.draw(|frame| zones = draw(frame, ui, histories)).expect("drawing to memory does not fail");
+    (terminal, zones)
+}
+
+fn text(ui: &Ui, histories: &[History], size: (u16, u16)) -> String {
+    crate::picture::text(drawn(ui, histories, size).0.backend().buffer())
+}
+
+/// A letter for how a cell looks: `.` is plain.
+fn style(cell: &Cell) -> char {
+    let letter = match cell.fg {
+        Color::Reset => 'p',
+        Color::Green => 'g',
+        Color::Yellow => 'y',
+        Color::Red => 'r',
+        Color::Cyan => 'c',
+        Color::Magenta => 'm',
+        Color::Blue => 'b',
+        _ => 'o',
+    };
+    let is = |modifier: Modifier| cell.modifier.contains(modifier);
+    match letter {
+        'p' if is(Modifier::REVERSED) => 'R',
+        'p' if is(Modifier::DIM) => 'd',
+        'p' if is(Modifier::BOLD) => 'B',
+        'p' if is(Modifier::UNDERLINED) => 'U',
+        'p' => '.',
+        letter if is(Modifier::REVERSED) => letter.to_ascii_uppercase(),
+        letter => letter,
+    }
+}
+
+/// TestBackend shows no styles, so a map of them stands below the text, each run with its length.
+fn text_and_styles(ui: &Ui, histories: &[History], size: (u16, u16)) -> String {
+    let (terminal, _) = drawn(ui, histories, size);
+    let buffer = terminal.backend().buffer();
+    let mut out = crate::picture::text(buffer);
+    for y in 0..buffer.area.height {
+        let mut runs: Vec<(char, usize)> = Vec::new();
+        for x in 0..buffer.area.width {
+            let letter = style(&buffer[(x, y)]);
+            match runs.last_mut() {
+                Some((last, count)) if *last == letter => *count += 1,
+                Some(_) | None => runs.push((letter, 1)),
+            }
+        }
+        let runs: Vec<String> = runs.into_iter().map(|(letter, count)| format!("{letter}{count}")).collect();
+        out += &format!("{y:>2} {}\n", runs.join(" "));
+    }
+    out
+}
+
+fn on(screen: Screen) -> Ui {
+    Ui { screen, ..ui(1) }
+}
+
+fn snapshots(name: &str, ui: &Ui, histories: &[History]) {
+    for size in SIZES {
+        let name = format!("{name}_{}x{}", size.0, size.1);
+        insta::assert_snapshot!(name, text_and_styles(ui, histories, size));
+    }
+}
+
+#[test]
+fn the_overview_of_both_engines() {
+    snapshots("overview_pbft", &on(Screen::Overview), &[history(PBFT)]);
+    snapshots("overview_pow", &on(Screen::Overview), &[history(POW)]);
+}
+
+#[test]
+fn the_lanes_of_a_round_that_is_done_and_of_one_that_is_stuck() {
+    let mut ui = Ui { observer: 1, ..on(Screen::Pbft) };
+    snapshots("pbft_stuck", &ui, &[history(PBFT)]);
+    let mut histories = [history(PBFT)];
+    let zones = drawn(&ui, &histories, SIZES[0]).1;
+    ui.apply(Intent::Sideways(-1), &mut histories, &zones);
+    snapshots("pbft_earlier_round", &ui, &histories);
+}
+
+#[test]
+fn the_tree_with_its_fork() {
+    snapshots("work", &on(Screen::Pow), &[history(POW)]);
+}
+
+#[test]
+fn peers_pool_faults_and_logs() {
+    for (name, screen) in
+        [("peers", Screen::Peers), ("pool", Screen::Pool), ("faults", Screen::Faults), ("logs", Screen::Logs)]
+    {
+        snapshots(name, &on(screen), &[history(PBFT)]);
+    }
+}
+
+#[test]
+fn two_nets_on_one_scale() {
+    snapshots("two_nets", &Ui { screen: Screen::Compare, ..ui(2) }, &[history(PBFT), history(POW)]);
+}
+
+#[test]
+fn small_screens_get_a_summary() {
+    for (name, trace) in [("summary_pbft", PBFT), ("summary_pow", POW)] {
+        insta::assert_snapshot!(name, text_and_styles(&on(Screen::Overview), &[history(trace)], (60, 12)));
+    }
+}
+
+#[test]
+fn help_is_found_by_what_it_is_about() {
+    let mut ui = on(Screen::Overview);
+    ui.help = Some(String::new());
+    let all = text(&ui, &[history(PBFT)], SIZES[2]);
+    for word in ["stop the net and leave", "send 1 BZT", ":height N", "f+1 votes"] {
+        assert!(all.contains(word), "{word} is missing:\n{all}");
+    }
+    ui.help = Some("lie".to_owned());
+    let some = text(&ui, &[history(PBFT)], SIZES[2]);
+    assert!(some.contains(":lie N MODE") && !some.contains("send 1 BZT"), "{some}");
+    ui.help = Some("zebra".to_owned());
+    assert!(text(&ui, &[history(PBFT)], SIZES[0]).contains("nothing here has to do with \"zebra\""));
+}
+
+#[test]
+fn no_size_is_too_small_and_no_screen_is_too_early() {
+    let early = || {
+        let (header, entries) = crate::testing::trace(PBFT);
+        History::replay(&header, entries)
+    };
+    for screen in Screen::ALL {
+        for size in [(1, 1), (10, 3), (79, 24), (80, 19), (80, 20), (300, 100)] {
+            let ui = Ui { screen, help: (size.0 == 10).then(String::new), ..ui(2) };
+            drawn(&ui, &[early(), early()], size);
+            drawn(&ui, &[history(PBFT), history(POW)], size);
+            drawn(&ui, &[history(POW), history(PBFT)], size);
+        }
+    }
+}
+
+#[test]
+fn themes_and_markers_take_nothing_away() {
+    let words = |ui: &Ui| text(ui, &[history(PBFT)], SIZES[1]);
+    let mut ui = Ui { observer: 1, ..on(Screen::Pbft) };
+    let plain_words = words(&ui);
+    for theme in Theme::ALL {
+        ui.look.theme = theme;
+        assert_eq!(words(&ui), plain_words, "{}: colour is never all there is", theme.name());
+    }
+    let (terminal, _) = drawn(&ui, &[history(PBFT)], SIZES[1]);
+    let cells = terminal.backend().buffer().content();
+    assert!(cells.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset), "mono has no colour");
+    ui.look.marker = Marker::Plain;
+    let letters = words(&ui);
+    assert!(letters.contains("P---") && letters.contains("quorum after"), "{letters}");
+    assert!(!letters.contains('◆') && !letters.contains('█'), "{letters}");
+}
+
+#[test]
+fn the_mouse_finds_tabs_and_rows() {
+    let mut histories = [history(PBFT)];
+    let mut ui = on(Screen::Overview);
+    let (_, zones) = drawn(&ui, &histories, SIZES[0]);
+    let (tab, screen) = zones.tabs[6];
+    ui.apply(Intent::Click { x: tab.x + 1, y: tab.y }, &mut histories, &zones);
+    assert_eq!((ui.screen, screen), (Screen::Logs, Screen::Logs));
+    let (_, zones) = drawn(&ui, &histories, SIZES[0]);
+    let list = zones.list.expect("the log is a list");
+    ui.apply(Intent::Click { x: list.area.x, y: list.area.y + 3 }, &mut histories, &zones);
+    assert_eq!(ui.cursor(), 3);
+    ui.apply(Intent::Move(i64::from(list.area.height) + 2), &mut histories, &zones);
+    let (_, zones) = drawn(&ui, &histories, SIZES[0]);
+    assert!(zones.list.expect("still").offset > 0, "the list follows the cursor");
+}
