@@ -25,6 +25,11 @@ pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
         return output.result(&names, || names.join("\n"));
     }
     let asked = parse(options)?;
+    if options.trace.is_some() && asked.seeds != 1 {
+        return Err(Failure::usage(
+            "--trace records one seed; name the one that failed with --seed and leave --seeds out",
+        ));
+    }
     let campaign = Campaign {
         command: asked.to_string(),
         count: asked.seeds,
@@ -40,6 +45,10 @@ pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
         sim::add_seeds(totals, &asked, asked.seed + places.start..asked.seed + places.end, options.jobs, progress);
     })?;
     let report = sim::report(&asked, totals);
+    if let Some(file) = &options.trace {
+        let entries = super::trace::of_seed(&asked, file)?;
+        output.remark(&format!("{entries} entries in {0}; `bezant tui --replay {0}` shows them", file.display()));
+    }
     output.result(&report.to_json(), || report.to_string())?;
     if report.passed() {
         return Ok(());

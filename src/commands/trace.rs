@@ -5,6 +5,7 @@ use crate::commands::{net, watch};
 use crate::output::{Failure, Outcome, Output};
 use bezant_api::manifest::Manifest;
 use bezant_api::trace::{Entry, TRACE_VERSION, TraceError, TraceHeader, TraceNode, TraceReader, TraceWriter};
+use bezant_testnet::sim::SimOptions;
 use bezant_tui::{Feed, Wants};
 use serde_json::json;
 use std::fs::File;
@@ -25,14 +26,36 @@ pub(crate) async fn run(command: Trace, global: &Global, output: &Output) -> Out
     }
 }
 
-async fn record(manifest: &Manifest, lasts: Option<Duration>, out: &Path, output: &Output) -> Outcome {
-    let failed = |error: std::io::Error| Failure::failed("trace", format!("{}: {error}", out.display()));
-    let file = File::options().write(true).create_new(true).open(out).map_err(|error| match error.kind() {
+/// A file that is not there yet.
+fn create(out: &Path) -> Result<File, Failure> {
+    File::options().write(true).create_new(true).open(out).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
-            Failure::usage(format!("{} is there already; choose another name for --out", out.display()))
+            Failure::usage(format!("{} is there already; choose another name", out.display()))
         }
-        _ => failed(error),
-    })?;
+        _ => unwritable(out, error),
+    })
+}
+
+fn unwritable(out: &Path, error: std::io::Error) -> Failure {
+    Failure::failed("trace", format!("{}: {error}", out.display()))
+}
+
+/// Runs a simulated seed and writes what its nodes tell; how many entries that is.
+pub(crate) fn of_seed(options: &SimOptions, out: &Path) -> Result<usize, Failure> {
+    let file = create(out)?;
+    let (_, header, entries) = bezant_testnet::sim::record_seed(options, options.seed);
+    let write = || {
+        let mut writer = TraceWriter::new(BufWriter::new(file), &header)?;
+        entries.iter().try_for_each(|entry| writer.write(entry))?;
+        writer.flush()
+    };
+    write().map_err(|error: std::io::Error| unwritable(out, error))?;
+    Ok(entries.len())
+}
+
+async fn record(manifest: &Manifest, lasts: Option<Duration>, out: &Path, output: &Output) -> Outcome {
+    let failed = |error| unwritable(out, error);
+    let file = create(out)?;
     let nodes = manifest.nodes.iter().map(|node| TraceNode { name: node.name.clone() }).collect();
     let (net, engine, network_id) = (manifest.net.clone(), manifest.engine, manifest.network_id.clone());
     let header = TraceHeader { bezant_trace: TRACE_VERSION, net, engine, network_id, nodes };

@@ -41,6 +41,7 @@ mod node;
 mod options;
 mod oracle;
 mod plant;
+mod recorder;
 mod referee;
 mod report;
 mod setup;
@@ -52,7 +53,7 @@ mod users;
 mod world;
 
 pub use bezant_node_core::lies::{MiningMode, Mode as Lie};
-pub use campaign::{add_seeds, report, run, run_seed};
+pub use campaign::{add_seeds, record_seed, report, run, run_seed};
 pub use options::{
     Fault, Faults, MINERS_DRAWN, NODES_DRAWN, NODES_MAX, STEPS_MAX, SimEngine, SimOptions, SimOptionsError,
 };

@@ -20,7 +20,7 @@ pub(crate) use log::{Line, Tone, describe, is_moment, short, tail};
 pub(crate) use node::Node;
 pub(crate) use pbft::{Kind, Phase, Round};
 pub(crate) use pow::{Pow, work_of_bits};
-pub(crate) use stuck::why;
+pub(crate) use stuck::{most_stuck, why};
 pub(crate) use transactions::{Life, Place, Transactions};
 
 use bezant_api::event::{Event, EventKind};

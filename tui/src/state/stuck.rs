@@ -30,6 +30,21 @@ pub(crate) fn why(model: &Model, observer: usize) -> (String, Tone) {
     }
 }
 
+/// The node that waits for the gravest reason; the one looked from when nobody does.
+pub(crate) fn most_stuck(model: &Model, observer: usize) -> usize {
+    let grave = |tone: Tone| match tone {
+        Tone::Bad => 2,
+        Tone::Warn => 1,
+        Tone::Plain | Tone::Good => 0,
+    };
+    let graver = |best: usize, node: usize| {
+        let (now, other) = (grave(why(model, best).1), grave(why(model, node).1));
+        if other > now { node } else { best }
+    };
+    // A node that is down says nothing about the others.
+    (0..model.nodes.len()).filter(|node| model.nodes[*node].up).fold(observer, graver)
+}
+
 /// When its timer ends, in words. The deadline is on the net's clock.
 fn timer(model: &Model, node: &Node, pbft: &PbftView) -> String {
     let offset = node.status.as_ref().map_or(0, |status| status.clock_offset_ms);

@@ -16,7 +16,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
         let who: Vec<&str> =
             moment.nodes.iter().filter_map(|node| Some(scene.model.nodes.get(*node)?.name.as_str())).collect();
         let who = if who.len() == nodes && nodes > 1 { "all nodes".to_owned() } else { who.join(" ") };
-        let sign = if moment.is_cause { "⚡" } else { " ↳" };
+        let sign = if moment.is_cause { "▼" } else { " ↳" };
         Line::from(vec![
             Span::styled(format!("{} ", widgets::since(scene.model, moment.at_ms)), scene.ui.look.dim()),
             Span::raw(format!("{sign:<3}")),
@@ -25,7 +25,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
         ])
     }));
     let moments = rows.len() - nodes;
-    let title = format!("nodes, then the timeline of {moments} moments (⚡ done to the net, ↳ what it led to)");
+    let title = format!("nodes, then the timeline of {moments} moments (▼ done to the net, ↳ what it led to)");
     let List { area, offset, rows } = widgets::list(frame, scene, body, &title, None, rows);
     zones.list = Some(List { area, offset, rows });
 }

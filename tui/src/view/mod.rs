@@ -15,7 +15,7 @@ pub(crate) mod selected;
 mod tests;
 mod widgets;
 
-use crate::state::{History, Model, why};
+use crate::state::{History, Model, most_stuck, why};
 use crate::ui::{Prompt, Screen, Ui};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -104,8 +104,7 @@ fn hint_of(scene: Scene<'_>) -> String {
         Screen::Overview => "Every node, the newest blocks, and what the net is waiting for.".to_owned(),
         Screen::Pbft if scene.model.is_pow() => "This net decides by proof of work; see screen 3.".to_owned(),
         Screen::Pbft => {
-            let all = "A block is final once a quorum has prepared and then committed it.";
-            format!("{all} Votes as {node} counted them.")
+            format!("Final is what a quorum prepared, then committed. Votes as {node} counted them.")
         }
         Screen::Pow if scene.model.is_pow() => {
             "The branch with the most work is the chain; the others were in vain.".to_owned()
@@ -189,13 +188,18 @@ fn footer(scene: Scene<'_>) -> Line<'static> {
     Line::styled(format!(" ? help{own}{filter} · Space pause{transfer} · {quit}"), look.dim())
 }
 
-/// The panel that says what is waited for.
-pub(super) fn draw_why(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) {
-    let (text, tone) = why(scene.model, scene.ui.observer);
-    let node = scene.model.nodes.get(scene.ui.observer).map_or("", |node| node.name.as_str());
-    let block = widgets::panel(&format!("why is it stuck? {node} says"));
+/// The panel that says what `observer` waits for.
+pub(super) fn draw_why(frame: &mut Frame<'_>, scene: Scene<'_>, observer: usize, area: Rect) {
+    let (text, tone) = why(scene.model, observer);
+    let node = scene.model.nodes.get(observer).map_or("", |node| node.name.as_str());
+    let block = widgets::panel(&format!("why is it stuck? as {node} sees it"));
     let text = Paragraph::new(Line::styled(text, widgets::tone(scene.ui.look, tone))).wrap(Wrap { trim: true });
     frame.render_widget(text.block(block), area);
+}
+
+/// Whom to ask why it is stuck, on screens that show all nodes.
+pub(super) fn stuck_node(scene: Scene<'_>) -> usize {
+    most_stuck(scene.model, scene.ui.observer)
 }
 
 /// For screens too small for panels: one line per node, and what is waited for.
@@ -206,7 +210,7 @@ fn summary(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) {
         let view = if scene.model.is_pow() { String::new() } else { format!(" v{}", node.consensus.view) };
         lines.push(Line::from(format!("{} {state} h{} f{}{view}", node.name, node.height, node.final_height)));
     }
-    let (text, tone) = why(scene.model, scene.ui.observer);
+    let (text, tone) = why(scene.model, stuck_node(scene));
     lines.push(Line::styled(text, widgets::tone(scene.ui.look, tone)));
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
 }

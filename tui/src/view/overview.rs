@@ -1,6 +1,6 @@
 //! Every node, the newest blocks, what waits, and why.
 
-use super::{Scene, WIDE, Zones, draw_why, widgets};
+use super::{Scene, WIDE, Zones, draw_why, stuck_node, widgets};
 use crate::state::{Node, Tone};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -13,7 +13,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
     let [top, why, rest] =
         Layout::vertical([Constraint::Length(nodes_height), Constraint::Length(4), Constraint::Min(4)]).areas(area);
     zones.list = Some(draw_nodes(frame, scene, top));
-    draw_why(frame, scene, why);
+    draw_why(frame, scene, stuck_node(scene), why);
     let log_height = if rest.height > 14 { rest.height / 2 } else { 0 };
     let [middle, log] = Layout::vertical([Constraint::Min(4), Constraint::Length(log_height)]).areas(rest);
     let [left, right] = Layout::horizontal([Constraint::Percentage(62), Constraint::Percentage(38)]).areas(middle);
@@ -27,14 +27,19 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
 fn draw_nodes(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) -> super::List {
     let is_pow = scene.model.is_pow();
     let head = if is_pow {
+        let names = ["height", "final", "tip", "chain", "found", "hashes/s", "pool"];
+        let [height, last, tip, chain, found, rate, pool] = names;
         format!(
-            "{:<10}{:<9}{:>7} {:>7}  {:<12} {:<14} {:>6} {:>9} {:>6}",
-            "node", "state", "height", "final", "tip", "chain", "found", "hashes/s", "pool"
+            " {:<9}{:<8}{height:>6} {last:>6}  {tip:<10} {chain:<12} {found:>5} {rate:>9} {pool:>5}",
+            "node", "state"
         )
     } else {
+        let [last, view, deciding, prepares, commits, pool] =
+            ["final", "view", "deciding", "prepares", "commits", "pool"];
+        let peers = "peers";
         format!(
-            "{:<10}{:<9}{:>7} {:>6}  {:<16}  {:<10}  {:<10} {:>5} {:>5}",
-            "node", "state", "final", "view", "deciding", "prepares", "commits", "pool", "peers"
+            " {:<9}{:<8}{last:>5} {view:>5}  {deciding:<15}{prepares:<11}{commits:<11}{pool:>4} {peers:>5}",
+            "node", "state"
         )
     };
     let rows = scene.model.nodes.iter().map(|node| if is_pow { pow_row(scene, node) } else { pbft_row(scene, node) });
@@ -45,9 +50,9 @@ fn draw_nodes(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) -> super::Lis
 pub(super) fn state(scene: Scene<'_>, node: &Node) -> Span<'static> {
     let look = scene.ui.look;
     if node.up {
-        Span::styled(format!("{:<9}", "● up"), look.good())
+        Span::styled(format!("{:<8}", "● up"), look.good())
     } else {
-        Span::styled(format!("{:<9}", "✗ down"), look.bad())
+        Span::styled(format!("{:<8}", "✗ down"), look.bad())
     }
 }
 
@@ -82,13 +87,13 @@ fn pbft_row(scene: Scene<'_>, node: &Node) -> Line<'static> {
     let mut spans = vec![
         Span::raw(format!("{}{:<9}", role(node), node.name)),
         state(scene, node),
-        Span::raw(format!("{:>7} {:>6}  {deciding:<16}  ", node.final_height, view(node))),
+        Span::raw(format!("{:>5} {:>5}  {deciding:<15}", node.final_height, view(node))),
     ];
     for votes in [prepares, commits] {
         let bar = widgets::quorum_bar(scene.ui.look, votes, quorum, n, 4);
         let width = bar.width();
         spans.extend(bar.spans);
-        spans.push(Span::raw(" ".repeat(12_usize.saturating_sub(width))));
+        spans.push(Span::raw(" ".repeat(11_usize.saturating_sub(width))));
     }
     spans.push(Span::raw(format!("{:>4} {:>5}", node.mempool, node.peers)));
     Line::from(spans)
@@ -103,7 +108,7 @@ fn pow_row(scene: Scene<'_>, node: &Node) -> Line<'static> {
         Span::raw(format!(" {:<9}", node.name)),
         state(scene, node),
         Span::raw(format!(
-            "{:>7} {:>7}  {:<12} {sync:<14} {:>6} {:>9} {:>6}",
+            "{:>6} {:>6}  {:<10} {sync:<12} {:>5} {:>9} {:>5}",
             node.height,
             node.final_height,
             crate::state::short(&node.tip),

@@ -31,7 +31,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
         Layout::vertical([Constraint::Length(lanes_height), Constraint::Length(4), Constraint::Min(4)]).areas(area);
     let round = node.consensus.back(scene.ui.back);
     draw_lanes(frame, scene, lanes, node, pbft, round);
-    draw_why(frame, scene, why);
+    draw_why(frame, scene, scene.ui.observer, why);
+    let everywhere_height = u16::try_from(scene.model.nodes.len()).unwrap_or(u16::MAX).saturating_add(3);
+    let everywhere_height = if rest.height >= everywhere_height.saturating_add(9) { everywhere_height } else { 0 };
+    let [rest, everywhere] = Layout::vertical([Constraint::Min(4), Constraint::Length(everywhere_height)]).areas(rest);
+    if let Some(round) = round.filter(|_| everywhere_height > 0) {
+        draw_everywhere(frame, scene, everywhere, round);
+    }
     if area.width >= WIDE {
         let [left, right] = Layout::horizontal([Constraint::Percentage(45), Constraint::Percentage(55)]).areas(rest);
         draw_quorums(frame, scene, left, node, pbft, round);
@@ -59,7 +65,6 @@ fn draw_lanes(
     pbft: &PbftView,
     round: Option<&Round>,
 ) {
-    let look = scene.ui.look;
     let Some(round) = round else {
         let text = "No vote was counted since the dashboard looks. Press t to send something.";
         frame.render_widget(Paragraph::new(text).block(widgets::panel("votes")), area);
@@ -75,7 +80,6 @@ fn draw_lanes(
         lines.push(lane(scene, node, pbft, round, member, shown, columns));
     }
     frame.render_widget(Paragraph::new(lines).block(widgets::panel(&title)), area);
-    let _ = look;
 }
 
 fn column(ms: u64, shown: u64, columns: usize) -> usize {
@@ -235,6 +239,46 @@ fn draw_quorums(
     let title = format!("quorums: {} members bear {f} liars · ┊ f+1 = {} · │ quorum = {}", pbft.n, f + 1, pbft.quorum);
     let block = widgets::panel(&title);
     frame.render_widget(Paragraph::new(lines).wrap(ratatui::widgets::Wrap { trim: true }).block(block), area);
+}
+
+/// The same height as every replica saw it.
+fn draw_everywhere(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, shown: &Round) {
+    let look = scene.ui.look;
+    let mut lines = vec![Line::styled(
+        format!(
+            "{:<10} {:>6}  {:<13} {:<24} {:<24} {:>12}",
+            "replica", "view", "phase", "prepares", "commits", "in its chain"
+        ),
+        look.dim(),
+    )];
+    for node in &scene.model.nodes {
+        let rounds = node.consensus.rounds.range((shown.height, 0)..=(shown.height, u64::MAX));
+        let Some((_, round)) = rounds.last() else {
+            lines.push(Line::raw(format!("{:<10} {:>6}  – no vote for this height", node.name, "–")));
+            continue;
+        };
+        let (quorum, n) = scene.model.quorum().unwrap_or((0, 0));
+        let mut line = Line::from(vec![Span::raw(format!(
+            "{:<10} {:>6}  {:<13} ",
+            node.name,
+            format!("v{}", round.view),
+            round.phase.label()
+        ))]);
+        for (votes, reached) in [(round.prepares(), round.prepared_ms), (round.commits(), round.committed_ms)] {
+            let bar = widgets::quorum_bar(look, votes, quorum, n, 4);
+            let after = reached.filter(|_| !round.partial).map(|at| widgets::span(at.saturating_sub(round.started_ms)));
+            let width = bar.width();
+            line.spans.extend(bar.spans);
+            let room = 25_usize.saturating_sub(width + 2);
+            line.spans
+                .push(Span::raw(format!("  {:<room$}", after.map_or_else(String::new, |ms| format!("after {ms}")))));
+        }
+        let connected = round.connected_ms.map(|at| widgets::since(scene.model, at));
+        line.spans.push(Span::raw(connected.unwrap_or_else(|| "not yet".to_owned())));
+        lines.push(line);
+    }
+    let title = format!("height {} at every replica: each counts for itself", shown.height);
+    frame.render_widget(Paragraph::new(lines).block(widgets::panel(&title)), area);
 }
 
 fn draw_views(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, node: &Node) {

@@ -1,6 +1,6 @@
 //! Proof of work: the tree of blocks with its branches, who finds them, and how hard that is.
 
-use super::{Scene, Zones, draw_why, widgets};
+use super::{Scene, Zones, draw_why, stuck_node, widgets};
 use crate::state::{Model, Tone, short, work_of_bits};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -77,7 +77,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
     let [tree, why, bottom] =
         Layout::vertical([Constraint::Min(4), Constraint::Length(3), Constraint::Length(bottom_height)]).areas(area);
     zones.list = Some(draw_tree(frame, scene, tree));
-    draw_why(frame, scene, why);
+    draw_why(frame, scene, stuck_node(scene), why);
     let [left, right] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(bottom);
     draw_miners(frame, scene, left);
     draw_difficulty(frame, scene, right);
