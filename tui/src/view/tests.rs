@@ -109,6 +109,29 @@ fn peers_pool_faults_and_logs() {
     }
 }
 
+/// The pictures of the book are what the program draws. `UPDATE_FIGURES=1 cargo test -p bezant-tui figures` makes them anew.
+#[test]
+fn the_figures_of_the_book_are_what_is_drawn() {
+    let figures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/figures");
+    let screens = [
+        ("dashboard-pbft", PBFT, Ui { observer: 1, back: 1, ..on(Screen::Pbft) }),
+        ("dashboard-work", POW, on(Screen::Pow)),
+        ("dashboard-faults", PBFT, on(Screen::Faults)),
+    ];
+    for (name, trace, mut ui) in screens {
+        ui.powers.is_replay = true;
+        ui.powers.can_fault = false;
+        let (terminal, _) = drawn(&ui, &[history(trace)], (120, 32));
+        let picture = crate::picture::svg(terminal.backend().buffer(), false);
+        let file = figures.join(format!("{name}.svg"));
+        if std::env::var_os("UPDATE_FIGURES").is_some() {
+            std::fs::write(&file, &picture).expect("figures can be written");
+        }
+        let kept = std::fs::read_to_string(&file).expect("the figure is there");
+        assert!(kept == picture, "{name}.svg is not what is drawn any more; make it anew");
+    }
+}
+
 #[test]
 fn two_nets_on_one_scale() {
     snapshots("two_nets", &Ui { screen: Screen::Compare, ..ui(2) }, &[history(PBFT), history(POW)]);
