@@ -30,6 +30,9 @@ pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
             "--trace records one seed; name the one that failed with --seed and leave --seeds out",
         ));
     }
+    if let Some(file) = options.trace.as_ref().filter(|file| file.exists()) {
+        return Err(Failure::usage(format!("{} is there already; choose another name", file.display())));
+    }
     let campaign = Campaign {
         command: asked.to_string(),
         count: asked.seeds,

@@ -82,8 +82,8 @@ struct App {
     feeds: Vec<Feed>,
     zones: Zones,
     orders: Option<mpsc::Sender<Order>>,
-    /// A recording: up to which moment of it is played.
-    playhead_ms: u64,
+    /// A recording: when its next event is shown; made up once for each, so that nothing that happens meanwhile puts it off.
+    play_due: Option<Instant>,
 }
 
 impl App {
@@ -107,7 +107,7 @@ impl App {
             is_replay,
         };
         let ui = Ui::new(histories.len(), options.look, powers);
-        App { ui, histories, feeds, zones: Zones::default(), orders: options.orders.take(), playhead_ms: 0 }
+        App { ui, histories, feeds, zones: Zones::default(), orders: options.orders.take(), play_due: None }
     }
 
     /// Whatever a feed brings, with all that is there already; completes when there was something.
@@ -132,13 +132,17 @@ impl App {
     }
 
     /// When a recording shows its next event.
-    fn next_play(&self) -> Option<Duration> {
+    fn next_play(&mut self) -> Option<Instant> {
         if !self.ui.plays {
-            return None;
+            self.play_due = None;
+        } else if self.play_due.is_none() {
+            let history = &self.histories[0];
+            let wait_ms = history.next_entry()?.at_ms.saturating_sub(history.model().now_ms).min(REPLAY_PAUSE_MAX_MS);
+            // The first entry follows upon nothing.
+            let wait_ms = if history.position().0 == 0 { 0 } else { wait_ms };
+            self.play_due = Some(Instant::now() + Duration::from_secs_f64(wait_ms as f64 / 1e3 / self.ui.speed()));
         }
-        let history = &self.histories[0];
-        let wait_ms = history.next_entry()?.at_ms.saturating_sub(self.playhead_ms.max(history.model().now_ms));
-        Some(Duration::from_secs_f64(wait_ms.min(REPLAY_PAUSE_MAX_MS) as f64 / 1e3 / self.ui.speed()))
+        self.play_due
     }
 
     /// Shows the next event of a recording, and all that came in the same frame.
@@ -146,7 +150,7 @@ impl App {
         let history = &mut self.histories[0];
         let Some(first_ms) = history.next_entry().map(|entry| entry.at_ms) else { return };
         let frame_ms = (1e3 / FRAMES_PER_SECOND_MAX as f64 * self.ui.speed()) as u64;
-        self.playhead_ms = first_ms;
+        self.play_due = None;
         let (mut at, _) = history.position();
         while history.next_entry().is_some_and(|entry| entry.at_ms <= first_ms + frame_ms) {
             at += 1;
@@ -235,7 +239,7 @@ pub async fn dashboard(mut options: Options, shutdown: impl Future<Output = ()>)
                 (dirty, drawn) = (false, Some(Instant::now()));
             }
             () = app.take_entries() => dirty = true,
-            () = tokio::time::sleep(play.unwrap_or_default()), if play.is_some() => {
+            () = tokio::time::sleep_until(play.unwrap_or_else(Instant::now)), if play.is_some() => {
                 app.play();
                 dirty = true;
             }

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 /// Entries that leave at a time when there are too many.
 const EVICTED_AT_ONCE: usize = 1_024;
 /// Copies kept on the way while somebody goes back and forth.
-const CHECKPOINTS_MAX: usize = 8;
+const CHECKPOINTS_MAX: usize = 4;
 
 /// The model now and as it was.
 #[derive(Clone, Debug)]

@@ -36,7 +36,7 @@ pub(crate) const PEERS_MAX: usize = 64;
 pub(crate) const HISTORY_ENTRIES_MAX: usize = 60_000;
 /// Bytes that these take, at most, as estimated.
 pub(crate) const HISTORY_BYTES_MAX: usize = 48 * 1024 * 1024;
-/// Bytes that one model takes, at most, as estimated, for a net of 13 nodes. Two models are kept besides the one on the screen: the
-/// present one and the one at the beginning of the history.
+/// Bytes that one model takes, at most, as estimated, for a net of 13 nodes. Two models are kept, the
+/// present one and the one at the beginning of the history; and up to five more while somebody goes back and forth.
 #[cfg(test)]
 pub(crate) const MODEL_BYTES_MAX: usize = 16 * 1024 * 1024;

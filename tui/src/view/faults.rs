@@ -1,7 +1,7 @@
 //! What was done to nodes and what it led to; and the keys that hurt, behind the arm switch.
 
-use super::{List, Scene, Zones, overview, selected, widgets};
-use crate::state::Tone;
+use super::{Scene, Zones, overview, selected, widgets};
+use crate::state::{Moment, Tone};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -11,23 +11,25 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
     let [switch, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(4)]).areas(area);
     frame.render_widget(Paragraph::new(arm_switch(scene)), switch);
     let nodes = scene.model.nodes.len();
-    let mut rows: Vec<Line<'_>> = (0..nodes).map(|node| node_row(scene, node)).collect();
-    rows.extend(selected::moments(scene.ui, scene.model).map(|moment| {
-        let who: Vec<&str> =
-            moment.nodes.iter().filter_map(|node| Some(scene.model.nodes.get(*node)?.name.as_str())).collect();
-        let who = if who.len() == nodes && nodes > 1 { "all nodes".to_owned() } else { who.join(" ") };
-        let sign = if moment.is_cause { "▼" } else { " ↳" };
-        Line::from(vec![
-            Span::styled(format!("{} ", widgets::since(scene.model, moment.at_ms)), scene.ui.look.dim()),
-            Span::raw(format!("{sign:<3}")),
-            Span::styled(format!("{who}: "), scene.ui.look.accent()),
-            Span::styled(moment.text.clone(), widgets::tone(scene.ui.look, moment.tone)),
-        ])
-    }));
-    let moments = rows.len() - nodes;
-    let title = format!("nodes, then the timeline of {moments} moments (▼ done to the net, ↳ what it led to)");
-    let List { area, offset, rows } = widgets::list(frame, scene, body, &title, None, rows);
-    zones.list = Some(List { area, offset, rows });
+    let moments: Vec<&Moment> = selected::moments(scene.ui, scene.model).collect();
+    let count = moments.len();
+    let title = format!("nodes, then the timeline of {count} moments (▼ done to the net, ↳ what it led to)");
+    let row = |at: usize| if at < nodes { node_row(scene, at) } else { moment_row(scene, moments[at - nodes]) };
+    zones.list = Some(widgets::list(frame, scene, body, &title, None, nodes + count, row));
+}
+
+fn moment_row(scene: Scene<'_>, moment: &Moment) -> Line<'static> {
+    let nodes = scene.model.nodes.len();
+    let names = moment.nodes.iter().filter_map(|node| Some(scene.model.nodes.get(*node)?.name.as_str()));
+    let who: Vec<&str> = names.collect();
+    let who = if who.len() == nodes && nodes > 1 { "all nodes".to_owned() } else { who.join(" ") };
+    let sign = if moment.is_cause { "▼" } else { " ↳" };
+    Line::from(vec![
+        Span::styled(format!("{} ", widgets::since(scene.model, moment.at_ms)), scene.ui.look.dim()),
+        Span::raw(format!("{sign:<3}")),
+        Span::styled(format!("{who}: "), scene.ui.look.accent()),
+        Span::styled(moment.text.clone(), widgets::tone(scene.ui.look, moment.tone)),
+    ])
 }
 
 fn arm_switch(scene: Scene<'_>) -> Line<'static> {

@@ -6,14 +6,14 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &mut Zones) {
-    let rows: Vec<Line<'_>> = selected::lines(scene.ui, scene.model).map(|row| line(scene, row)).collect();
+    let rows: Vec<&crate::state::Line> = selected::lines(scene.ui, scene.model).collect();
     let all = scene.model.lines.len();
     let title = if scene.ui.filter.is_empty() {
         format!("events ({all})")
     } else {
         format!("events with \"{}\" ({} of {all})", scene.ui.filter, rows.len())
     };
-    zones.list = Some(widgets::list(frame, scene, area, &title, None, rows));
+    zones.list = Some(widgets::list(frame, scene, area, &title, None, rows.len(), |at| line(scene, rows[at])));
 }
 
 /// A line of the log.

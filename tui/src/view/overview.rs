@@ -42,8 +42,9 @@ fn draw_nodes(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) -> super::Lis
             "node", "state"
         )
     };
-    let rows = scene.model.nodes.iter().map(|node| if is_pow { pow_row(scene, node) } else { pbft_row(scene, node) });
-    widgets::list(frame, scene, area, "nodes", Some(Line::raw(head)), rows.collect())
+    let nodes = &scene.model.nodes;
+    let row = |at: usize| if is_pow { pow_row(scene, &nodes[at]) } else { pbft_row(scene, &nodes[at]) };
+    widgets::list(frame, scene, area, "nodes", Some(Line::raw(head)), nodes.len(), row)
 }
 
 /// Symbol and word.

@@ -36,15 +36,10 @@ fn draw_map(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) -> super::List 
     }
     head += if shown < scene.model.nodes.len() { "  …" } else { "   " };
     head += "  hears       tells";
-    let rows = scene.model.nodes.iter().enumerate().map(|(from, node)| map_row(scene, from, node, shown)).collect();
-    widgets::list(
-        frame,
-        scene,
-        area,
-        "round trips, milliseconds (· itself, – not connected, ! slow)",
-        Some(Line::raw(head)),
-        rows,
-    )
+    let nodes = &scene.model.nodes;
+    let title = "round trips, milliseconds (· itself, – not connected, ! slow)";
+    let row = |at: usize| map_row(scene, at, &nodes[at], shown);
+    widgets::list(frame, scene, area, title, Some(Line::raw(head)), nodes.len(), row)
 }
 
 fn map_row(scene: Scene<'_>, from: usize, node: &Node, shown: usize) -> Line<'static> {

@@ -11,8 +11,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
     let nodes = u16::try_from(scene.model.nodes.len()).unwrap_or(u16::MAX);
     let follow_height = nodes.saturating_add(4).min(area.height / 2);
     let [top, bottom] = Layout::vertical([Constraint::Min(4), Constraint::Length(follow_height)]).areas(area);
-    let rows: Vec<Line<'_>> =
-        selected::transactions(scene.ui, scene.model).map(|(id, life)| row(scene, id, life)).collect();
+    let rows: Vec<(&String, &Life)> = selected::transactions(scene.ui, scene.model).collect();
     let head = format!(
         "  {:<12} {:>9} {:>7}  on each node (· ○ waits ◑ in a block ● final ✗ dropped)",
         "transaction", "fee", "age"
@@ -20,7 +19,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
     let waiting =
         scene.model.nodes.iter().map(|node| format!("{} {}", node.name, node.mempool)).collect::<Vec<_>>().join(", ");
     let title = format!("{} transactions seen; waiting: {waiting}", scene.model.transactions.order.len());
-    zones.list = Some(widgets::list(frame, scene, top, &title, Some(Line::raw(head)), rows));
+    zones.list = Some(widgets::list(frame, scene, top, &title, Some(Line::raw(head)), rows.len(), |at| {
+        row(scene, rows[at].0, rows[at].1)
+    }));
     draw_follow(frame, scene, bottom);
 }
 

@@ -7,7 +7,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Chart, Dataset, GraphType, Paragraph};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Branches beside the chain that are drawn.
 const BRANCHES_MAX: usize = 6;
@@ -34,14 +34,11 @@ pub(super) fn rows(model: &Model) -> Vec<Row> {
     let mut branch_of: BTreeMap<&String, usize> = on_chain.keys().map(|id| (*id, 0)).collect();
     // (height of the block that it stands on, height of its tip), by branch from 1.
     let mut branches: Vec<(u64, u64)> = Vec::new();
+    let parents: BTreeSet<&String> = pow.headers.values().map(|header| &header.parent).collect();
     let mut tips: Vec<_> = pow
         .headers
         .iter()
-        .filter(|(id, header)| {
-            !on_chain.contains_key(id)
-                && header.height >= lowest
-                && !pow.headers.values().any(|other| other.parent == **id)
-        })
+        .filter(|(id, header)| !on_chain.contains_key(id) && header.height >= lowest && !parents.contains(id))
         .collect();
     tips.sort_by_key(|(id, header)| (std::cmp::Reverse(header.height), *id));
     for (tip, header) in tips.into_iter().take(64) {
@@ -93,8 +90,8 @@ fn draw_tree(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) -> super::List
         "{:>7} {:<graph$}{:<11} {:<10} {:>8} {:<6} state",
         "height", "branch", "block", "found by", "work", "nodes"
     );
-    let rows = rows(scene.model).iter().map(|row| tree_row(scene, row)).collect();
-    widgets::list(frame, scene, area, &title, Some(Line::raw(head)), rows)
+    let rows = rows(scene.model);
+    widgets::list(frame, scene, area, &title, Some(Line::raw(head)), rows.len(), |at| tree_row(scene, &rows[at]))
 }
 
 fn tree_row(scene: Scene<'_>, row: &Row) -> Line<'static> {

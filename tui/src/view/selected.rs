@@ -15,7 +15,9 @@ pub(super) fn transactions<'a>(ui: &'a Ui, model: &'a Model) -> impl Iterator<It
 /// Lines of the log, newest first.
 pub(super) fn lines<'a>(ui: &'a Ui, model: &'a Model) -> impl Iterator<Item = &'a Line> {
     let name = |line: &Line| model.nodes.get(line.node).map_or("", |node| node.name.as_str());
-    model.lines.iter().rev().filter(move |line| holds(&ui.filter, &format!("{} {}", name(line), line.text)))
+    let is_wanted =
+        move |line: &&Line| ui.filter.is_empty() || holds(&ui.filter, &format!("{} {}", name(line), line.text));
+    model.lines.iter().rev().filter(is_wanted)
 }
 
 /// Moments of the timeline, newest first; they stand below the nodes.

@@ -75,14 +75,15 @@ pub(super) fn short_number(value: f64) -> String {
     if unit == 0 { format!("{value:.0}") } else { format!("{value:.1}{}", units[unit]) }
 }
 
-/// Rows with a cursor, scrolled so that it is seen. Says where they are.
+/// Rows with a cursor, scrolled so that it is seen; only those that are seen are made. Says where they are.
 pub(super) fn list(
     frame: &mut Frame<'_>,
     scene: Scene<'_>,
     area: Rect,
     title: &str,
     head: Option<Line<'static>>,
-    rows: Vec<Line<'static>>,
+    count: usize,
+    row: impl Fn(usize) -> Line<'static>,
 ) -> List {
     let block = panel(title);
     let inner = block.inner(area);
@@ -92,13 +93,14 @@ pub(super) fn list(
         frame.render_widget(Paragraph::new(head.style(scene.ui.look.dim())), Rect { height: head_height, ..inner });
     }
     let body = Rect { y: inner.y + head_height, height: inner.height - head_height, ..inner };
-    let (height, count) = (usize::from(body.height), rows.len());
+    let height = usize::from(body.height);
     let cursor = scene.ui.cursor().min(count.saturating_sub(1));
     let offset = (cursor + 1).saturating_sub(height).min(count.saturating_sub(height));
-    let shown = rows.into_iter().enumerate().skip(offset).take(height);
-    let lines: Vec<Line<'static>> = shown
-        .map(|(row, line)| if row == cursor { line.patch_style(scene.ui.look.selected()) } else { line })
-        .collect();
+    let place = |place: usize| {
+        let line = row(place);
+        if place == cursor { line.patch_style(scene.ui.look.selected()) } else { line }
+    };
+    let lines: Vec<Line<'static>> = (offset..count.min(offset + height)).map(place).collect();
     frame.render_widget(Paragraph::new(lines), body);
     List { area: body, offset, rows: count }
 }
