@@ -4,12 +4,14 @@ mod names;
 mod sim;
 mod testnet;
 pub(crate) mod wallet;
+mod watch;
 
 pub(crate) use sim::{Mining, MiningScenario, Sim, SimCommand, Twins};
 pub(crate) use testnet::{
     Byzantine, DeployTarget, Export, ExportDeploy, Faucet, Fault, FaultAdd, FaultClear, Import, Load, Logs, Mine,
     ModeOrOff, Nodes, Revert, Snapshot, Testnet, TestnetTime, Up, Validator, ValidatorChange, Wait, milliseconds,
 };
+pub(crate) use watch::{LookFlags, MarkerName, ThemeName, Trace, Tui, Watch};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::ArgValueCandidates;
@@ -127,11 +129,16 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  bezant mempool --json")]
     Mempool(Target),
     /// The dashboard
-    #[command(after_help = "Example:\n  bezant tui --net default")]
-    Tui(Net),
+    #[command(
+        after_help = "Examples:\n  bezant tui --net default\n  bezant tui --net a --with b\n  bezant tui --replay run.trace"
+    )]
+    Tui(Tui),
     /// The same events as lines
     #[command(after_help = "Example:\n  bezant watch --json | jq .event")]
     Watch(Watch),
+    /// Record what nodes tell, and look at it again
+    #[command(subcommand)]
+    Trace(Trace),
     /// Simulate nets in virtual time, with faults and a referee
     #[command(
         args_conflicts_with_subcommands = true,
@@ -370,15 +377,6 @@ pub(crate) enum Chain {
     /// Proofs that members lied (PBFT)
     #[command(after_help = "Example:\n  bezant chain evidence")]
     Evidence(Target),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Watch {
-    #[command(flatten)]
-    pub(crate) net: Net,
-    /// Lines for people (the default)
-    #[arg(long)]
-    pub(crate) plain: bool,
 }
 
 /// What goes without saying in a synopsis, under `miner --help`.

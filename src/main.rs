@@ -86,8 +86,9 @@ fn run(cli: Cli, output: &Output) -> output::Outcome {
         Command::Chain(command) => block_on(commands::chain::run(command, &cli.global, output)),
         Command::Peers(target) => block_on(commands::chain::peers(&target, &cli.global, output)),
         Command::Mempool(target) => block_on(commands::chain::mempool(&target, &cli.global, output)),
-        Command::Tui(net) => block_on(commands::watch::tui(&net, &cli.global, output)),
+        Command::Tui(options) => block_on(commands::watch::tui(options, &cli.global, output)),
         Command::Watch(options) => block_on(commands::watch::watch(&options, &cli.global, output)),
+        Command::Trace(command) => block_on(commands::trace::run(command, &cli.global, output)),
         Command::Doctor(net) => block_on(commands::doctor::run(&net, &cli.global, output)),
     }
 }

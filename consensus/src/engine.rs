@@ -588,6 +588,12 @@ pub enum Trace {
         height: Height,
         /// Its id.
         block: BlockId,
+        /// The block below.
+        parent: BlockId,
+        /// Its compact target.
+        bits: u32,
+        /// Its time, seconds.
+        time_s: u32,
         /// Work up to it.
         work: Work,
     },

@@ -121,6 +121,10 @@ pub enum NetEvent {
         peer: Peer,
         /// After how long.
         ms: f64,
+        /// Bytes of messages handed to it so far, without what gossip passes on.
+        bytes_out: u64,
+        /// Topics of gossip in whose mesh it is.
+        mesh_topics: u8,
     },
 }
 

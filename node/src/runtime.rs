@@ -403,11 +403,12 @@ impl Core {
                 self.peers.is_member(peer, member);
                 Step::default()
             }
-            Arrival::RoundTrip { peer, ms } => {
-                self.peers.round_trip(peer, ms);
+            Arrival::RoundTrip { peer, ms, bytes_out, mesh_topics } => {
+                self.peers.round_trip(peer, ms, bytes_out, mesh_topics);
                 Step::default()
             }
-            Arrival::Message { from, message, since, reply } => {
+            Arrival::Message { from, message, bytes, since, reply } => {
+                self.peers.heard(from, bytes);
                 let waited_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
                 for (to, message) in self.lies.heard(message.get()) {
                     self.say(to, message, &mut None);

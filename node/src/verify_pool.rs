@@ -55,6 +55,8 @@ pub enum Arrival {
         from: Peer,
         /// What.
         message: Verified<Message>,
+        /// Bytes of its encoding.
+        bytes: usize,
         /// When it came to this node.
         since: Instant,
         /// For a request, where the answer goes.
@@ -75,6 +77,10 @@ pub enum Arrival {
         peer: Peer,
         /// After how long.
         ms: f64,
+        /// Bytes of messages handed to it so far.
+        bytes_out: u64,
+        /// Topics of gossip in whose mesh it is.
+        mesh_topics: u8,
     },
 }
 
@@ -252,14 +258,16 @@ impl VerifyPool {
                 Arrival::Misbehaved { peer: from, fault: Fault::Invalid { what: "bytes", reason } }
             }
             NetEvent::Unanswered(peer) => Arrival::Unanswered(peer),
-            NetEvent::RoundTrip { peer, ms } => Arrival::RoundTrip { peer, ms },
-            NetEvent::Message { from, message, bytes: _, origin } => {
-                return self.verify(since, from, message, origin);
+            NetEvent::RoundTrip { peer, ms, bytes_out, mesh_topics } => {
+                Arrival::RoundTrip { peer, ms, bytes_out, mesh_topics }
+            }
+            NetEvent::Message { from, message, bytes, origin } => {
+                return self.verify(since, from, message, bytes, origin);
             }
         })
     }
 
-    fn verify(&self, since: Instant, from: Peer, message: Message, origin: Origin) -> Option<Arrival> {
+    fn verify(&self, since: Instant, from: Peer, message: Message, bytes: usize, origin: Origin) -> Option<Arrival> {
         let metrics = &self.0.metrics;
         let kind = message.name();
         let began = Instant::now();
@@ -277,7 +285,7 @@ impl VerifyPool {
                         None
                     }
                 };
-                Some(Arrival::Message { from, message, since, reply })
+                Some(Arrival::Message { from, message, bytes, since, reply })
             }
             Err(error) => {
                 metrics.messages_refused.get_or_create(&Kind { kind }).inc();

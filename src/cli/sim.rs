@@ -44,6 +44,9 @@ pub(crate) struct Sim {
     /// Keep the state of a long campaign in this file, and go on from it
     #[arg(long, env = "BEZANT_RESUME", value_name = "FILE")]
     pub(crate) resume: Option<PathBuf>,
+    /// Write what the nodes of one seed tell to this file, for `bezant tui --replay FILE`
+    #[arg(long, env = "BEZANT_TRACE", value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
     /// Arm a planted bug, or `list` them
     #[arg(long, hide = true)]
     pub(crate) plant: Option<String>,

@@ -6,7 +6,7 @@ mod pictures;
 pub(crate) use fault::{Fault, FaultAdd, FaultClear, milliseconds};
 pub(crate) use pictures::{DeployTarget, Export, ExportDeploy, Faucet, Import, Revert, Snapshot};
 
-use super::{Engine, Net, duration};
+use super::{Engine, LookFlags, Net, duration};
 use bezant_testnet::net::logs::Level;
 use bezant_testnet::net::supervisor::RestartPolicy;
 use bezant_testnet::sim::{Lie, MiningMode};
@@ -213,6 +213,8 @@ pub(crate) struct Up {
     /// Show the dashboard; leaving it stops the net
     #[arg(long)]
     pub(crate) tui: bool,
+    #[command(flatten)]
+    pub(crate) look: LookFlags,
     /// Keep the net here instead of under the home
     #[arg(long, env = "BEZANT_DIR", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,

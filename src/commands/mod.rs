@@ -2,6 +2,7 @@
 
 mod campaign;
 pub(crate) mod chain;
+pub(crate) mod dashboard;
 pub(crate) mod doctor;
 pub(crate) mod genesis;
 pub(crate) mod keys;
@@ -14,6 +15,7 @@ pub(crate) mod scenario;
 pub(crate) mod shell;
 pub(crate) mod sim;
 pub(crate) mod testnet;
+pub(crate) mod trace;
 pub(crate) mod twins;
 pub(crate) mod wallet;
 pub(crate) mod watch;

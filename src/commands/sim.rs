@@ -28,6 +28,14 @@ pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
         return output.result(&names, || names.join("\n"));
     }
     let asked = parse(options)?;
+    if options.trace.is_some() && asked.seeds != 1 {
+        return Err(Failure::usage(
+            "--trace records one seed; name the one that failed with --seed and leave --seeds out",
+        ));
+    }
+    if let Some(file) = options.trace.as_ref().filter(|file| file.exists()) {
+        return Err(Failure::usage(format!("{} is there already; choose another name", file.display())));
+    }
     let campaign = Campaign {
         command: asked.to_string(),
         count: asked.seeds,
@@ -43,6 +51,10 @@ pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
         sim::add_seeds(totals, &asked, asked.seed + places.start..asked.seed + places.end, options.jobs, progress);
     })?;
     let report = sim::report(&asked, totals);
+    if let Some(file) = &options.trace {
+        let entries = super::trace::of_seed(&asked, file)?;
+        output.remark(&format!("{entries} entries in {0}; `bezant tui --replay {0}` shows them", file.display()));
+    }
     output.result(&report.to_json(), || report.to_string())?;
     if report.passed() {
         return Ok(());

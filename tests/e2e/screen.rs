@@ -133,8 +133,8 @@ fn the_dashboard_shows_a_net_sends_a_transfer_and_stops_it() {
     terminal.shows("final 2");
     let manifest = net.manifest();
     terminal.press("?");
-    terminal.shows("this help; Esc closes it");
-    terminal.press("?");
+    terminal.shows("this help; type to search");
+    terminal.press("\x1b");
     until("help is closed", LIMIT, || (!terminal.text().contains("Esc closes it")).then_some(()));
     terminal.press("t");
     terminal.shows("1 BZT from alice to bob is final at height 3");
@@ -156,6 +156,109 @@ fn leaving_the_dashboard_of_a_detached_net_leaves_the_net() {
     terminal.press("q");
     terminal.ends();
     assert_eq!(net.send("alice", "bob", "1", &["--wait", "included"])["status"], "included");
+}
+
+#[test]
+fn from_the_screen_alone_the_primary_is_made_to_lie_and_seen_to_be_replaced() {
+    let net = Net::up(&[]);
+    let test = "from_the_screen_alone_the_primary_is_made_to_lie_and_seen_to_be_replaced";
+    let Some(mut terminal) = Terminal::run(&net, test, &["tui"]) else { return };
+    terminal.shows("4/4 nodes up");
+    // On a slow machine others may have led before.
+    let leads = |node: &usize| terminal.text().contains(&format!("★node{node}"));
+    let primary = until("somebody leads", LIMIT, || (0..4).find(leads));
+    terminal.press("t");
+    terminal.shows("1 BZT from alice to bob is final at height 2");
+    // The transfer is followed from then on.
+    terminal.press("5");
+    terminal.shows("final everywhere, block 2");
+    terminal.press("2");
+    terminal.shows("height 2 in view");
+    terminal.shows("✓ commit after");
+    terminal.press("6");
+    terminal.shows("safe: press a");
+    terminal.press("b");
+    terminal.shows("not armed");
+    terminal.press(&format!("a{}", "j".repeat(primary)));
+    terminal.shows(&format!("ARMED for node{primary}"));
+    terminal.press("b");
+    terminal.shows(&format!("how shall node{primary} lie?"));
+    terminal.press("bad-digest\r");
+    terminal.shows("byzantine: bad-digest");
+    terminal.press("t");
+    terminal.shows("left view");
+    terminal.shows("entered view");
+    terminal.press("B");
+    terminal.shows("fault is over: byzantine: bad-digest");
+    terminal.press("2");
+    terminal.shows("begins, node");
+    terminal.press(":kill 3\r");
+    terminal.press("1");
+    terminal.shows("3/4 nodes up");
+    terminal.shows("✗ down");
+    terminal.press(":start 3\r");
+    terminal.shows("4/4 nodes up");
+    terminal.press("q");
+    terminal.ends();
+    net.check();
+}
+
+#[test]
+fn after_sigterm_the_terminal_is_as_it_was() {
+    let net = Net::up(&[]);
+    let Some(mut terminal) = Terminal::run(&net, "after_sigterm_the_terminal_is_as_it_was", &["tui"]) else { return };
+    terminal.shows("4/4 nodes up");
+    assert!(terminal.was_shown("\x1b[?1000h"), "the mouse is used");
+    signal(terminal.pid(), Signal::SIGTERM);
+    terminal.ends();
+    until("the mouse is given back", LIMIT, || terminal.was_shown("\x1b[?1000l").then_some(()));
+}
+
+#[test]
+fn what_was_recorded_is_shown_again_from_nets_and_from_the_simulator() {
+    let net = Net::up(&[]);
+    let test = "what_was_recorded_is_shown_again_from_nets_and_from_the_simulator";
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("run.trace");
+    let file = file.to_str().expect("a path of text");
+    let recorder = net.command(&["trace", "record", "--json", "--out", file]).spawn().expect("the program starts");
+    until("the recorder has begun", LIMIT, || {
+        std::fs::read_to_string(file).ok().filter(|text| text.lines().count() > 4)
+    });
+    net.send("alice", "bob", "1", &[]);
+    let has_block = |text: &String| text.contains(r#""event":"block","height":2"#);
+    until("the block is in the file", LIMIT, || std::fs::read_to_string(file).ok().filter(has_block));
+    signal(recorder.id(), Signal::SIGINT);
+    let told = finish(recorder, LIMIT).ended(0).json();
+    assert!(told["entries"].as_u64() > Some(4), "{told}");
+    let again = net.run(&["trace", "record", "--out", file]).ended(2);
+    assert!(again.stderr.contains("is there already"), "{again:?}");
+    let shown = net.run(&["trace", "show", file]).ended(0);
+    assert!(shown.stdout.contains("block 2"), "{shown:?}");
+    net.json(&["testnet", "down"]);
+
+    let Some(mut terminal) = Terminal::run(&net, test, &["tui", "--replay", file]) else { return };
+    terminal.shows("recording");
+    terminal.press(":end\r");
+    terminal.shows("final 2");
+    terminal.press(":begin\r");
+    terminal.shows("final 0");
+    terminal.press("6a");
+    terminal.shows("a recording or a foreign net cannot be hurt");
+    terminal.press("q");
+    terminal.ends();
+
+    let of_seed = dir.path().join("seed.trace");
+    let of_seed = of_seed.to_str().expect("a path of text");
+    let plain = net.run(&["sim", "--seed", "3", "--nodes", "4"]).ended(0);
+    let recorded = net.run(&["sim", "--seed", "3", "--nodes", "4", "--trace", of_seed]).ended(0);
+    assert_eq!(recorded.stdout, plain.stdout, "being recorded changes nothing");
+    assert!(net.run(&["trace", "show", of_seed]).ended(0).stdout.contains("block 1"));
+    net.run(&["sim", "--seeds", "2", "--trace", of_seed]).ended(2);
+
+    std::fs::write(of_seed, "hello\n").expect("written");
+    let none = net.run(&["trace", "show", of_seed]).ended(1);
+    assert!(none.stderr.contains("this is no trace"), "{none:?}");
 }
 
 /// Lines of a program's stdout as they come.

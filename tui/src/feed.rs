@@ -1,18 +1,26 @@
 //! Where the dashboard's facts come from: one task per node that connects, subscribes, forwards events, and connects again by
-//! itself when the node has gone. A gap in a stream arrives as a gap and is followed by a snapshot; nothing polls.
+//! itself when the node has gone. A gap in a stream arrives as a gap and is followed by a snapshot.
+//!
+//! Events tell that something changed. What none of them carries (when a timer ends, the hash rate) is asked for once after events
+//! have come, at most every [`STATUS_INTERVAL`]; on an idle net nothing is asked. Round trips change without an event, so peers are
+//! asked for while somebody looks at them, and only then.
 
 use bezant_api::client::Client;
-use bezant_api::event::{Event, EventKind};
-use bezant_api::types::NodeStatus;
-use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use bezant_api::trace::{Back, Entry, Fact};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// Messages that wait for the dashboard, at most; a node's task waits when there are more.
 pub const FEED_MESSAGES_MAX: usize = 4_096;
 /// Between two attempts to reach a node.
 const RETRY: Duration = Duration::from_millis(500);
-/// Between two looks at a node's status, at least; only blocks give reason to look.
-const STATUS_INTERVAL: Duration = Duration::from_secs(2);
+/// From an event to the question how the node is now: what comes together is asked about once.
+const SETTLE: Duration = Duration::from_millis(250);
+/// Between two looks at a node's status, at least.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two looks at a node's peers, while somebody looks at them.
+const PEERS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A node to be followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,37 +31,20 @@ pub struct NodeTarget {
     pub rpc: String,
 }
 
-/// Something about one node, by its index among the targets.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FeedMessage {
-    /// An event; a snapshot comes first on every connection.
-    Event {
-        /// Which node.
-        node: usize,
-        /// The event.
-        event: Box<Event>,
-    },
-    /// How the node is now, for what no event tells: after a block under proof of work the hash rate, after the beginning of an
-    /// epoch whether the node may vote.
-    Status {
-        /// Which node.
-        node: usize,
-        /// The status.
-        status: Box<NodeStatus>,
-    },
-    /// The node does not answer.
-    Down {
-        /// Which node.
-        node: usize,
-        /// Why.
-        reason: String,
-    },
+/// What is wanted beside events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// The peers of every node, again and again.
+    pub peers: bool,
+    /// Where this transaction is on every node, after each change.
+    pub transaction: Option<String>,
 }
 
 /// The merged stream of several nodes. Dropping it ends the tasks behind it.
 #[derive(Debug)]
 pub struct Feed {
-    messages: mpsc::Receiver<FeedMessage>,
+    entries: mpsc::Receiver<Entry>,
+    wants: watch::Sender<Wants>,
     tasks: tokio::task::JoinSet<()>,
 }
 
@@ -61,22 +52,38 @@ impl Feed {
     /// Starts following `targets`.
     #[must_use]
     pub fn start(targets: &[NodeTarget]) -> Feed {
-        let (sender, messages) = mpsc::channel(FEED_MESSAGES_MAX);
+        let (sender, entries) = mpsc::channel(FEED_MESSAGES_MAX);
+        let (wants, wanted) = watch::channel(Wants::default());
         let mut tasks = tokio::task::JoinSet::new();
         for (node, target) in targets.iter().enumerate() {
-            tasks.spawn(follow(node, target.rpc.clone(), sender.clone()));
+            let link = Link { node, rpc: target.rpc.clone(), sender: sender.clone(), wanted: wanted.clone() };
+            tasks.spawn(link.follow());
         }
-        Feed { messages, tasks }
+        Feed { entries, wants, tasks }
     }
 
-    /// The next message; `None` only without targets.
-    pub async fn next(&mut self) -> Option<FeedMessage> {
-        self.messages.recv().await
+    /// The next entry; `None` only without targets.
+    pub async fn next(&mut self) -> Option<Entry> {
+        self.entries.recv().await
     }
 
-    /// A message that is here already.
-    pub fn try_next(&mut self) -> Option<FeedMessage> {
-        self.messages.try_recv().ok()
+    /// The next entry, for whoever waits for several feeds.
+    pub(crate) fn poll_next(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Option<Entry>> {
+        self.entries.poll_recv(context)
+    }
+
+    /// An entry that is here already.
+    pub fn try_next(&mut self) -> Option<Entry> {
+        self.entries.try_recv().ok()
+    }
+
+    /// Says what is wanted beside events from now on.
+    pub fn want(&self, wants: Wants) {
+        self.wants.send_if_modified(|now| {
+            let is_new = *now != wants;
+            *now = wants;
+            is_new
+        });
     }
 
     /// How many nodes are followed.
@@ -92,39 +99,82 @@ impl Feed {
     }
 }
 
-async fn follow(node: usize, rpc: String, sender: mpsc::Sender<FeedMessage>) {
-    loop {
-        let reason = match follow_once(node, &rpc, &sender).await {
-            Ok(()) => "the connection ended".to_owned(),
-            Err(reason) => reason,
-        };
-        if sender.send(FeedMessage::Down { node, reason }).await.is_err() {
-            return;
-        }
-        tokio::time::sleep(RETRY).await;
-    }
+/// The dashboard does not listen any more.
+struct Unheard;
+
+struct Link {
+    node: usize,
+    rpc: String,
+    sender: mpsc::Sender<Entry>,
+    wanted: watch::Receiver<Wants>,
 }
 
-async fn follow_once(node: usize, rpc: &str, sender: &mpsc::Sender<FeedMessage>) -> Result<(), String> {
-    let client = Client::of_one(rpc).map_err(|error| error.to_string())?;
-    let mut events = client.events(None).await.map_err(|error| error.to_string())?;
-    let mut asked: Option<Instant> = None;
-    while let Some(event) = events.next().await {
-        let begins_epoch = matches!(event.kind, EventKind::Epoch { .. });
-        let has_news = matches!(event.kind, EventKind::Block { .. })
-            && asked.is_none_or(|asked: Instant| asked.elapsed() > STATUS_INTERVAL);
-        if sender.send(FeedMessage::Event { node, event: Box::new(event) }).await.is_err() {
-            return Ok(());
+impl Link {
+    async fn tell(&self, fact: Fact) -> Result<(), Unheard> {
+        let entry = Entry { at_ms: crate::now_ms(), node: self.node, fact };
+        self.sender.send(entry).await.map_err(|_| Unheard)
+    }
+
+    async fn follow(mut self) {
+        loop {
+            let reason = match self.follow_once().await {
+                Ok(()) => "the connection ended".to_owned(),
+                Err(Some(reason)) => reason,
+                Err(None) => return,
+            };
+            if self.tell(Fact::Lost(reason)).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(RETRY).await;
         }
-        if has_news || begins_epoch {
-            asked = Some(Instant::now());
-            let status = client.status().await.map_err(|error| error.to_string())?;
-            if (begins_epoch || status.pow.is_some())
-                && sender.send(FeedMessage::Status { node, status: Box::new(status) }).await.is_err()
-            {
-                return Ok(());
+    }
+
+    /// One connection. `Err(None)` when nobody listens any more, otherwise why it could not be had or went on.
+    async fn follow_once(&mut self) -> Result<(), Option<String>> {
+        let failed = |error: bezant_api::client::ClientError| Some(error.to_string());
+        let client = Client::of_one(&self.rpc).map_err(failed)?;
+        let mut events = client.events(None).await.map_err(failed)?;
+        self.tell(Fact::Back(Back {})).await.map_err(|_| None)?;
+        let mut asked = Instant::now();
+        let (mut status_due, mut peers_due) = (None, self.wanted.borrow().peers.then(Instant::now));
+        loop {
+            tokio::select! {
+                event = events.next() => {
+                    let Some(event) = event else { return Ok(()) };
+                    self.tell(Fact::Event(Box::new(event))).await.map_err(|_| None)?;
+                    status_due = status_due.or_else(|| Some((asked + STATUS_INTERVAL).max(Instant::now() + SETTLE)));
+                }
+                () = until(status_due) => {
+                    (asked, status_due) = (Instant::now(), None);
+                    let status = client.status().await.map_err(failed)?;
+                    self.tell(Fact::Status(Box::new(status))).await.map_err(|_| None)?;
+                    let transaction = self.wanted.borrow().transaction.clone();
+                    if let Some(txid) = transaction
+                        && let Ok(status) = client.tx_status(&txid).await
+                    {
+                        self.tell(Fact::Transaction(status)).await.map_err(|_| None)?;
+                    }
+                }
+                () = until(peers_due) => {
+                    let peers = client.peers().await.map_err(failed)?;
+                    self.tell(Fact::Peers(peers)).await.map_err(|_| None)?;
+                    peers_due = Some(Instant::now() + PEERS_INTERVAL);
+                }
+                changed = self.wanted.changed() => {
+                    changed.map_err(|_| None)?;
+                    let wants = self.wanted.borrow_and_update().clone();
+                    peers_due = wants.peers.then(Instant::now);
+                    status_due = status_due.or_else(|| wants.transaction.map(|_| Instant::now()));
+                }
             }
         }
     }
-    Ok(())
+}
+
+/// Sleeps until then; for ever without a time.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
 }

@@ -1,8 +1,8 @@
 //! The same events as lines: for pipes, scripts, and where there is no terminal.
 
-use crate::app::now_ms;
-use crate::feed::{Feed, FeedMessage, NodeTarget};
+use crate::feed::{Feed, NodeTarget};
 use crate::state::describe;
+use bezant_api::trace::{Entry, Fact};
 use serde_json::json;
 use std::future::Future;
 use std::io::{self, Write};
@@ -27,32 +27,24 @@ pub async fn watch(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let mut feed = Feed::start(targets);
-    let started_ms = now_ms();
+    let started_ms = crate::now_ms();
     // A node that stays down is reported once, not at every attempt.
     let mut down = vec![false; targets.len()];
     tokio::pin!(shutdown);
     loop {
-        let message = tokio::select! {
+        let entry = tokio::select! {
             () = &mut shutdown => return Ok(()),
-            message = feed.next() => message,
+            entry = feed.next() => entry,
         };
-        let Some(message) = message else { return Ok(()) };
-        let node = match &message {
-            FeedMessage::Status { node, .. } => *node,
-            FeedMessage::Event { node, .. } => {
-                down[*node] = false;
-                *node
-            }
-            FeedMessage::Down { node, .. } => {
-                if std::mem::replace(&mut down[*node], true) {
-                    continue;
-                }
-                *node
-            }
-        };
+        let Some(entry) = entry else { return Ok(()) };
+        match &entry.fact {
+            Fact::Lost(_) if std::mem::replace(&mut down[entry.node], true) => continue,
+            Fact::Event(_) => down[entry.node] = false,
+            Fact::Lost(_) | Fact::Status(_) | Fact::Peers(_) | Fact::Transaction(_) | Fact::Back(_) => {}
+        }
         let line = match style {
-            Style::Plain => plain(&targets[node].name, &message, started_ms),
-            Style::Json => as_json(&targets[node].name, &message),
+            Style::Plain => describe_entry(&targets[entry.node].name, &entry, started_ms),
+            Style::Json => as_json(&targets[entry.node].name, &entry),
         };
         if let Some(line) = line {
             match writeln!(out, "{line}").and_then(|()| out.flush()) {
@@ -63,26 +55,28 @@ pub async fn watch(
     }
 }
 
-fn plain(name: &str, message: &FeedMessage, started_ms: u64) -> Option<String> {
-    let text = match message {
-        FeedMessage::Event { event, .. } => describe(&event.kind)?.0,
-        FeedMessage::Down { reason, .. } => format!("is down: {reason}"),
-        FeedMessage::Status { .. } => return None,
+/// An entry as a line for people, or nothing for those that would drown the others. Times are of arrival, since `started_ms`: a
+/// net's own clock may stand far from this machine's.
+#[must_use]
+pub fn describe_entry(name: &str, entry: &Entry, started_ms: u64) -> Option<String> {
+    let text = match &entry.fact {
+        Fact::Event(event) => describe(&event.kind)?.0,
+        Fact::Lost(reason) => format!("is down: {reason}"),
+        Fact::Status(_) | Fact::Peers(_) | Fact::Transaction(_) | Fact::Back(_) => return None,
     };
-    // Of arrival: a net's own clock may stand far from this machine's.
-    let seconds = now_ms().saturating_sub(started_ms) as f64 / 1e3;
+    let seconds = entry.at_ms.saturating_sub(started_ms) as f64 / 1e3;
     Some(format!("{seconds:>8.1}s {name} {text}"))
 }
 
-fn as_json(name: &str, message: &FeedMessage) -> Option<String> {
-    let value = match message {
-        FeedMessage::Status { .. } => return None,
-        FeedMessage::Event { event, .. } => {
+fn as_json(name: &str, entry: &Entry) -> Option<String> {
+    let value = match &entry.fact {
+        Fact::Status(_) | Fact::Peers(_) | Fact::Transaction(_) | Fact::Back(_) => return None,
+        Fact::Event(event) => {
             let mut value = serde_json::to_value(event).expect("an event has a JSON form");
             value.as_object_mut().expect("an event is an object").insert("node".to_owned(), json!(name));
             value
         }
-        FeedMessage::Down { reason, .. } => json!({"event": "down", "node": name, "reason": reason}),
+        Fact::Lost(reason) => json!({"event": "down", "node": name, "reason": reason}),
     };
     Some(value.to_string())
 }

@@ -7,7 +7,7 @@ use crate::ledger::block::Header;
 use crate::ledger::genesis::PowParams;
 use crate::ledger::hash::BlockId;
 use crate::ledger::target::{Target, Work};
-use crate::ledger::units::Time;
+use crate::ledger::units::{Height, Time};
 use crate::limits::{HEADERS_PER_MESSAGE_MAX, LOW_WORK_HEADERS_MAX, WAITING_HEADERS_MAX};
 
 /// Headers of low work that each new block of our own chain allows for.
@@ -49,6 +49,11 @@ pub(super) fn judge(params: &PowParams, tree: &Tree, id: &BlockId, header: &Head
     Ok(())
 }
 
+/// What is told of a header that joined the tree.
+pub(super) fn header_joined(id: BlockId, header: &Header, height: Height, work: Work) -> Trace {
+    Trace::Header { height, block: id, parent: header.parent, bits: header.bits, time_s: header.time, work }
+}
+
 impl Pow {
     /// [`judge`], and whether the header's time has come.
     pub(super) fn judge_header(&self, id: &BlockId, header: &Header) -> Result<(), HeaderError> {
@@ -76,7 +81,7 @@ impl Pow {
                 self.tree.insert(id, *header);
                 let node = self.tree.node(&id);
                 let (height, work) = (node.height, node.work);
-                self.trace(Trace::Header { height, block: id, work });
+                self.trace(header_joined(id, header, height, work));
                 true
             }
             Err(HeaderError::Future(_)) => {

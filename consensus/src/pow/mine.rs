@@ -7,6 +7,7 @@
 
 use super::Pow;
 use super::difficulty;
+use super::headers::header_joined;
 use crate::engine::{BlockWish, Effect, PayloadRequest, Record, Template, To, Trace};
 use crate::ledger::amount::Amount;
 use crate::ledger::block::{Block, Header};
@@ -251,7 +252,7 @@ impl Pow {
         self.tree.insert(id, block.header);
         let work = self.tree.node(&id).work;
         self.trace(Trace::Mined { height, block: id });
-        self.trace(Trace::Header { height, block: id, work });
+        self.trace(header_joined(id, &block.header, height, work));
         self.accept_body(None, id, block.clone());
         self.select();
         if self.tree.is_active(&id) {

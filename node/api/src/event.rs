@@ -3,11 +3,15 @@
 //! A subscription starts with a [`EventKind::Snapshot`]; from then on numbers rise by one. A subscriber that is too slow gets a
 //! [`EventKind::Gap`] naming what it missed and then a new snapshot, never silence.
 
+mod engine;
+
 use crate::fault::{FaultKind, FaultState};
 use crate::types::NodeStatus;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Ids of transactions that a [`EventKind::Block`] lists.
+pub const BLOCK_EVENT_TXIDS_MAX: usize = 32;
 /// Name of the subscription's notifications.
 pub const EVENTS_NOTIFICATION: &str = "events_event";
 
@@ -196,6 +200,15 @@ pub enum EventKind {
         final_height: u64,
         /// Transactions left in the mempool.
         held: usize,
+        /// The block below.
+        #[serde(default)]
+        parent: String,
+        /// Compact target; 0 under PBFT.
+        #[serde(default)]
+        bits: u32,
+        /// Ids of its transactions without the coinbase, the first 32 in the block's order.
+        #[serde(default)]
+        txids: Vec<String>,
     },
     /// Proof of work: the active chain was left for one with more work.
     Reorg {
@@ -228,6 +241,15 @@ pub enum EventKind {
         id: String,
         /// Work up to it, hex.
         work: String,
+        /// The block below.
+        #[serde(default)]
+        parent: String,
+        /// Its compact target.
+        #[serde(default)]
+        bits: u32,
+        /// Its time, seconds.
+        #[serde(default)]
+        time_s: u32,
     },
     /// Proof of work: this node found a block.
     Mined {

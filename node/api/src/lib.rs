@@ -13,4 +13,5 @@ pub mod keyfile;
 pub mod manifest;
 pub mod methods;
 pub mod peer_id;
+pub mod trace;
 pub mod types;

@@ -1,6 +1,10 @@
 //! What the RPC methods take and give. Amounts are decimal strings of grains, ids and hashes lower-case hex, heights and counts
 //! numbers, times milliseconds since 1970 unless named otherwise. Parameters may be named or positional, in the order below.
 
+mod engine;
+
+pub use engine::{phase_name, vote_name};
+
 use crate::fault::LinkFaultView;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -143,6 +147,18 @@ pub struct PowView {
     /// A branch with more work than the active chain that forks off too deep to be followed: until a person decides
     /// (`chain_reconsider`), or the active chain has the most work again, nothing is mined here.
     pub refused: Option<RefusedBranchView>,
+    /// Wanted seconds between blocks.
+    #[serde(default)]
+    pub spacing_s: u32,
+    /// Confirmations that count as final; the including block counts as 1.
+    #[serde(default)]
+    pub final_depth: u32,
+    /// How the target follows the hash rate: `asert`, `bitcoin` or `fixed`.
+    #[serde(default)]
+    pub rule: String,
+    /// In how many blocks, the next being 1, the target may change; null when it never does.
+    #[serde(default)]
+    pub retarget_in: Option<u64>,
 }
 
 /// A branch that only a person can make the active chain.
@@ -735,6 +751,21 @@ pub struct PeerView {
     pub height: Option<u64>,
     /// Last round trip.
     pub round_trip_ms: Option<f64>,
+    /// Bytes of messages taken from it since it connected.
+    #[serde(default)]
+    pub bytes_in: u64,
+    /// Those messages.
+    #[serde(default)]
+    pub messages_in: u64,
+    /// Bytes of messages handed to it since it connected, as of the last round trip; without what is passed on for others.
+    #[serde(default)]
+    pub bytes_out: u64,
+    /// Topics of gossip, of three, on which each passes on to the other what it hears; as of the last round trip.
+    #[serde(default)]
+    pub mesh_topics: u8,
+    /// What it has done wrong of late: 0 is good, from 100 on it is banned.
+    #[serde(default)]
+    pub score: u64,
 }
 
 /// Parameters of `events_subscribe`.

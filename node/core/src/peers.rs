@@ -52,6 +52,12 @@ impl Conduct {
         self.peers.get(&peer).is_some_and(|standing| standing.banned)
     }
 
+    /// What it has done wrong of late; from [`BAN_SCORE`] on it is banned.
+    pub(crate) fn score(&self, now: Time, peer: Peer) -> u64 {
+        let left = |standing: &Standing| standing.score.saturating_sub(now.since_ms(standing.at) / FORGIVE_POINT_MS);
+        self.peers.get(&peer).map_or(0, left)
+    }
+
     /// Counts a fault; whether the peer is banned now.
     pub(crate) fn blame(&mut self, now: Time, peer: Peer, fault: &Fault) -> bool {
         let points = match fault {

@@ -255,6 +255,12 @@ impl Replica {
         self.engine.tip_info()
     }
 
+    /// What a peer has done wrong of late: 0 is good, from [`BAN_SCORE`](crate::limits::BAN_SCORE) on it is banned.
+    #[must_use]
+    pub fn score(&self, now: Time, peer: Peer) -> u64 {
+        self.conduct.score(now, peer)
+    }
+
     /// The waiting transactions.
     #[must_use]
     pub fn mempool(&self) -> &Mempool {

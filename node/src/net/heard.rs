@@ -13,7 +13,7 @@ use crate::ports::{Gossip, NetEvent, Origin, Reply};
 use bezant_consensus::ledger::codec::decode;
 use bezant_consensus::message::Message;
 use libp2p::core::ConnectedPoint;
-use libp2p::gossipsub::{self, MessageAcceptance};
+use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance};
 use libp2p::multiaddr::Protocol;
 use libp2p::request_response::{self, OutboundFailure, ResponseChannel};
 use libp2p::swarm::{DialError, SwarmEvent};
@@ -110,9 +110,18 @@ impl Driver {
     }
 
     fn on_ping(&mut self, event: ping::Event) {
-        let Some(peer) = self.peers.admitted(&event.peer).map(|admitted| admitted.number) else { return };
+        let Some(admitted) = self.peers.admitted(&event.peer) else { return };
+        let (peer, bytes_out) = (admitted.number, admitted.bytes_out);
         match event.result {
-            Ok(time) => self.report(NetEvent::RoundTrip { peer, ms: time.as_secs_f64() * 1_000.0 }),
+            Ok(time) => {
+                let topics = [&self.names.transactions, &self.names.blocks, &self.names.votes];
+                let gossipsub = &self.swarm.behaviour().gossipsub;
+                let in_mesh =
+                    |topic: &&IdentTopic| gossipsub.mesh_peers(&topic.hash()).any(|other| *other == event.peer);
+                let mesh_topics = topics.into_iter().filter(in_mesh).count() as u8;
+                let ms = time.as_secs_f64() * 1_000.0;
+                self.report(NetEvent::RoundTrip { peer, ms, bytes_out, mesh_topics });
+            }
             Err(ping::Failure::Unsupported) => {}
             Err(error) => {
                 tracing::debug!(peer = %event.peer, %error, "ping failed");
@@ -253,7 +262,7 @@ impl Driver {
         }
         let Some(message) = answer else { return };
         let parcel = Parcel::new(message);
-        self.metrics.bytes_out.inc_by(parcel.bytes as u64);
+        self.count_out(peer, parcel.bytes);
         if self.swarm.behaviour_mut().requests.send_response(channel, parcel).is_err() {
             tracing::debug!(%peer, "the asker is gone");
         }

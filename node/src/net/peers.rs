@@ -38,6 +38,8 @@ pub(super) struct Admitted {
     pub(super) validator: Option<PublicKey>,
     /// The member of the present set that it is.
     pub(super) member: Option<u16>,
+    /// Bytes of messages handed to it.
+    pub(super) bytes_out: u64,
     /// Its requests that wait for an answer of ours.
     pub(super) requests: usize,
     /// For what cannot be made to wait: gossip and requests.
@@ -60,6 +62,7 @@ impl Admitted {
             greeted: false,
             validator: None,
             member: None,
+            bytes_out: 0,
             requests: 0,
             allowance: Allowance::new(now),
             over_rate: 0,

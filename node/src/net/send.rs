@@ -102,7 +102,9 @@ impl Driver {
         match published {
             Ok(_) => {
                 self.gossiped.insert(now, frame);
-                self.count_out(frame, 1);
+                self.metrics.bytes_out.inc_by(frame.len() as u64);
+                let mesh: Vec<PeerId> = self.swarm.behaviour().gossipsub.mesh_peers(&topic.hash()).copied().collect();
+                mesh.iter().for_each(|peer| self.note_out(peer, frame.len()));
                 true
             }
             Err(PublishError::Duplicate | PublishError::NoPeersSubscribedToTopic) => false,
@@ -122,10 +124,9 @@ impl Driver {
             .filter(|(peer_id, peer)| wanted(*peer_id, peer.greeted, peer.member))
             .map(|(peer_id, peer)| (peer_id, peer.outgoing.clone()))
             .collect();
-        let mut sent = 0;
         for (peer_id, outgoing) in targets {
             match outgoing.send(frame.clone()) {
-                Queued::Waiting => sent += 1,
+                Queued::Waiting => self.count_out(peer_id, frame.len()),
                 Queued::Full => {
                     self.metrics.messages_dropped.get_or_create(&Kind { kind: message.name() }).inc();
                     tracing::info!(peer = %peer_id, "disconnected: it reads too slowly");
@@ -136,14 +137,13 @@ impl Driver {
                 }
             }
         }
-        self.count_out(frame, sent);
     }
 
     fn ask(&mut self, peer: Peer, message: &Message) {
         match self.peers.identity(peer) {
             Some(peer_id) => {
                 let parcel = Parcel::new(message.clone());
-                self.metrics.bytes_out.inc_by(parcel.bytes as u64);
+                self.count_out(peer_id, parcel.bytes);
                 let request = self.swarm.behaviour_mut().requests.send_request(&peer_id, Ok(parcel));
                 self.asked.insert(request, (peer_id, answer_name(message)));
             }
@@ -151,7 +151,15 @@ impl Driver {
         }
     }
 
-    fn count_out(&self, frame: &Frame, times: u64) {
-        self.metrics.bytes_out.inc_by(times * frame.len() as u64);
+    /// Counts what was handed to one peer.
+    pub(super) fn count_out(&mut self, peer: PeerId, bytes: usize) {
+        self.metrics.bytes_out.inc_by(bytes as u64);
+        self.note_out(&peer, bytes);
+    }
+
+    fn note_out(&mut self, peer: &PeerId, bytes: usize) {
+        if let Some(admitted) = self.peers.admitted(peer) {
+            admitted.bytes_out += bytes as u64;
+        }
     }
 }

@@ -2,16 +2,12 @@
 
 use super::Core;
 use super::mining::OnDemand;
-use super::notice::{phase_name, vote_name};
 use crate::error::NodeError;
 use crate::handle::{Commitment, PoolCoins, Request, Whereabouts};
 use crate::limits::MEMPOOL_IDS_PER_ANSWER_MAX;
 use bezant_api::fault::{FaultKind, FaultState};
-use bezant_api::types::{
-    BranchTip, EngineName, EvidenceView, FeeView, MempoolView, NodeStatus, PbftView, PowView, RefusedBranchView,
-    SlotView, TipView,
-};
-use bezant_consensus::engine::{PbftStatus, PowStatus, SlotStatus, Status};
+use bezant_api::types::{EngineName, EvidenceView, FeeView, MempoolView, NodeStatus, PowView, TipView, vote_name};
+use bezant_consensus::engine::Status;
 use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::coins::Coins;
 use bezant_consensus::ledger::hash::{LockHash, TxId};
@@ -48,7 +44,10 @@ impl Core {
             Request::Commitment { reply } => drop(reply.send(self.commitment())),
             Request::Evidence { reply } => drop(reply.send(self.evidence())),
             Request::Mempool { reply } => drop(reply.send(self.mempool())),
-            Request::Peers { reply } => drop(reply.send(self.peers.views())),
+            Request::Peers { reply } => {
+                let now = self.clock.now();
+                drop(reply.send(self.peers.views(|peer| self.replica.score(now, peer))));
+            }
             Request::ActiveAt { height, reply } => {
                 let chain = self.replica.chain();
                 let _ = reply.send((chain.active_at(height), chain.final_height()));
@@ -114,8 +113,12 @@ impl Core {
     fn status(&self) -> NodeStatus {
         let status = self.replica.status();
         let (pbft, pow) = match status.engine {
-            Status::Pbft(pbft) => (Some(pbft_view(pbft)), None),
-            Status::Pow(pow) => (None, Some(pow_view(pow, self.mining.rate()))),
+            Status::Pbft(pbft) => (Some(pbft.into()), None),
+            // Whole hashes; a rate is never negative.
+            Status::Pow(pow) => {
+                let rate = self.mining.rate() as u64;
+                (None, Some(PowView::of(pow, self.genesis.pow(), status.tip.height, rate)))
+            }
         };
         NodeStatus {
             version: crate::VERSION.to_owned(),
@@ -209,58 +212,4 @@ impl Core {
 pub(super) fn tip_view(replica: &Replica) -> TipView {
     let (tip, final_height) = (replica.chain().tip(), replica.chain().final_height());
     TipView { height: tip.height.0, id: tip.id.to_string(), final_height: final_height.0 }
-}
-
-fn pbft_view(status: PbftStatus) -> PbftView {
-    let slot = |slot: SlotStatus| SlotView {
-        height: slot.height.0,
-        phase: phase_name(slot.phase).to_owned(),
-        block: slot.block.map(|block| block.to_string()),
-        prepares: slot.prepares,
-        commits: slot.commits,
-    };
-    let present = status.evidence.iter().filter(|it| it.first.ballot.epoch == status.epoch);
-    let liars: std::collections::BTreeSet<u16> = present.map(|it| it.first.signer).collect();
-    PbftView {
-        epoch: status.epoch.0,
-        view: status.view.0,
-        primary: status.primary,
-        me: status.me,
-        n: status.n,
-        quorum: status.quorum,
-        commit_height: status.commit_height.map(|height| height.0),
-        is_mute: status.is_mute,
-        is_active: status.is_active,
-        changes: status.changes,
-        liars: liars.into_iter().collect(),
-        failed_views: status.failed_views,
-        timeout_ms: status.timeout_ms,
-        delay_ms: status.delay_ms,
-        delay_allowed_ms: status.delay_allowed_ms,
-        deadline_ms: status.deadline.map(|deadline| deadline.0),
-        slots: status.slots.into_iter().map(slot).collect(),
-    }
-}
-
-fn pow_view(status: PowStatus, rate: f64) -> PowView {
-    let tip = |(id, height, work): (_, bezant_consensus::ledger::units::Height, _)| BranchTip {
-        id: bezant_consensus::ledger::hash::BlockId::to_string(&id),
-        height: height.0,
-        work: bezant_consensus::ledger::target::Work::to_string(&work),
-    };
-    PowView {
-        work: status.work.to_string(),
-        bits: status.bits,
-        headers: status.headers,
-        best_header: status.best_header.0,
-        // Whole hashes; a rate is never negative.
-        hashes_per_second: rate as u64,
-        tips: status.tips.into_iter().map(tip).collect(),
-        refused: status.refused.map(|branch| RefusedBranchView {
-            id: branch.tip.to_string(),
-            height: branch.height.0,
-            work: branch.work.to_string(),
-            fork: branch.fork.0,
-        }),
-    }
 }

@@ -14,6 +14,10 @@ struct Row {
     member: Option<u16>,
     height: Option<Height>,
     round_trip_ms: Option<f64>,
+    bytes_in: u64,
+    messages_in: u64,
+    bytes_out: u64,
+    mesh_topics: u8,
 }
 
 /// Connected peers; the network bounds their number.
@@ -22,7 +26,18 @@ pub(super) struct PeerTable(BTreeMap<Peer, Row>);
 
 impl PeerTable {
     pub(super) fn connected(&mut self, peer: Peer, peer_id: PeerId, address: String, outbound: bool) {
-        let row = Row { peer_id, address, outbound, member: None, height: None, round_trip_ms: None };
+        let row = Row {
+            peer_id,
+            address,
+            outbound,
+            member: None,
+            height: None,
+            round_trip_ms: None,
+            bytes_in: 0,
+            messages_in: 0,
+            bytes_out: 0,
+            mesh_topics: 0,
+        };
         self.0.insert(peer, row);
     }
 
@@ -42,9 +57,16 @@ impl PeerTable {
         }
     }
 
-    pub(super) fn round_trip(&mut self, peer: Peer, ms: f64) {
+    pub(super) fn round_trip(&mut self, peer: Peer, ms: f64, bytes_out: u64, mesh_topics: u8) {
         if let Some(row) = self.0.get_mut(&peer) {
-            row.round_trip_ms = Some(ms);
+            (row.round_trip_ms, row.bytes_out, row.mesh_topics) = (Some(ms), bytes_out, mesh_topics);
+        }
+    }
+
+    pub(super) fn heard(&mut self, peer: Peer, bytes: usize) {
+        if let Some(row) = self.0.get_mut(&peer) {
+            row.bytes_in += bytes as u64;
+            row.messages_in += 1;
         }
     }
 
@@ -62,15 +84,21 @@ impl PeerTable {
         self.0.get(&peer).map_or_else(|| format!("peer {}", peer.0), |row| row.peer_id.to_string())
     }
 
-    pub(super) fn views(&self) -> Vec<PeerView> {
-        let view = |row: &Row| PeerView {
+    /// What is shown of each, with its score.
+    pub(super) fn views(&self, score: impl Fn(Peer) -> u64) -> Vec<PeerView> {
+        let view = |(peer, row): (&Peer, &Row)| PeerView {
             peer_id: row.peer_id.to_string(),
             address: row.address.clone(),
             outbound: row.outbound,
             member: row.member,
             height: row.height.map(|height| height.0),
             round_trip_ms: row.round_trip_ms,
+            bytes_in: row.bytes_in,
+            messages_in: row.messages_in,
+            bytes_out: row.bytes_out,
+            mesh_topics: row.mesh_topics,
+            score: score(*peer),
         };
-        self.0.values().map(view).collect()
+        self.0.iter().map(view).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! `bezant testnet up --scenario`: a net is made for it, played on, and stopped.
 
-use super::up::{await_first_block, up_options};
+use super::up::up_options;
+use crate::commands::dashboard::await_first_block;
 use crate::cli::{Global, Up};
 use crate::commands::{net, scenario};
 use crate::output::{Failure, Outcome, Output};

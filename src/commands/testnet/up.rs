@@ -2,23 +2,20 @@
 
 use super::accounts_table;
 use crate::cli::{Engine, Global, Up};
-use crate::commands::{net, wallet, watch};
+use crate::commands::dashboard::{Orders, await_first_block};
+use crate::commands::{net, watch};
 use crate::output::{Failure, Outcome, Output};
 use bezant_api::manifest::Manifest;
 use bezant_api::types::EngineName;
 use bezant_testnet::net::client;
 use bezant_testnet::net::spec::UpOptions;
 use bezant_testnet::net::supervisor::{LOG_FILE, Supervisor};
-use bezant_testnet::net::wait::{self, Goal};
-use bezant_tui::{Action, Options, Style};
+use bezant_tui::{Options, Style};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-
-/// How long a net may take to its first block.
-const FIRST_BLOCK_TIMEOUT: Duration = Duration::from_secs(120);
+use tokio::sync::oneshot;
 
 pub(super) fn up_options(options: &Up, global: &Global) -> Result<UpOptions, Failure> {
     let dir = net::home(global)?.create_net(&options.net.net, options.dir.as_deref())?;
@@ -87,63 +84,23 @@ async fn show(options: &Up, manifest: &Manifest, global: &Global, output: &Outpu
         stopped.await;
         return Ok(());
     }
-    let (notices, notices_in) = mpsc::channel(8);
-    let (actions, actions_in) = mpsc::channel(1);
-    let sender = SendTransfers { home: global.clone(), net: manifest.net.clone(), manifest: manifest.clone() };
-    let sending = tokio::spawn(sender.run(actions_in, notices));
+    let (orders, notices, doing) = Orders::start(vec![manifest.clone()], global, true);
     let shown = if on_terminal {
         let options = Options {
-            title: manifest.net.clone(),
-            targets: watch::targets(manifest),
+            nets: vec![watch::shown(manifest)],
+            look: watch::look(options.look, global),
             quit_stops_net: true,
-            actions: Some(actions),
-            notices: Some(notices_in),
+            can_fault: true,
+            orders: Some(orders),
+            notices: Some(notices),
         };
         bezant_tui::dashboard(options, stopped).await.map_err(|error| Failure::failed("terminal", error))
     } else {
         let style = if output.json { Style::Json } else { Style::Plain };
         watch::lines(manifest, style, stopped).await
     };
-    sending.abort();
+    doing.abort();
     shown
-}
-
-/// Sends one transfer as soon as the net runs, and one for each key press.
-struct SendTransfers {
-    home: Global,
-    net: String,
-    manifest: Manifest,
-}
-
-impl SendTransfers {
-    async fn run(self, mut actions: mpsc::Receiver<Action>, notices: mpsc::Sender<String>) {
-        if await_first_block(&self.manifest).await.is_err() {
-            return;
-        }
-        loop {
-            let sentence = match wallet::transfer_once(&self.home, &self.net).await {
-                Ok(sentence) => sentence,
-                Err(failure) => format!("the transfer failed: {}", failure.message),
-            };
-            if notices.send(sentence).await.is_err() {
-                return;
-            }
-            match actions.recv().await {
-                Some(Action::Transfer) => {}
-                // Without a dashboard nobody asks for another.
-                None => return std::future::pending().await,
-            }
-        }
-    }
-}
-
-pub(super) async fn await_first_block(manifest: &Manifest) -> Result<(), Failure> {
-    let goal = match manifest.engine {
-        EngineName::Pbft => Goal::Final(1),
-        EngineName::Pow => Goal::Height(1),
-    };
-    wait::wait(manifest, goal, FIRST_BLOCK_TIMEOUT).await?;
-    Ok(())
 }
 
 fn print_manifest(manifest: &Manifest, output: &Output) -> Outcome {

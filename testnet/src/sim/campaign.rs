@@ -4,6 +4,7 @@ use crate::sim::options::SimOptions;
 use crate::sim::plant::Armed;
 use crate::sim::report::{Objection, Reproduction, SeedReport, SimReport, Totals};
 use crate::sim::world::World;
+use bezant_api::trace::{Entry, TraceHeader};
 use rayon::ThreadPoolBuilder;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use std::ops::Range;
@@ -55,8 +56,21 @@ pub fn report(options: &SimOptions, totals: Totals) -> SimReport {
 /// Runs one seed. A panic of the code under test is an objection like any other.
 #[must_use]
 pub fn run_seed(options: &SimOptions, seed: u64) -> SeedReport {
-    let _armed = Armed::new(options.plant);
+    run_world(options, seed, &mut World::new(options, seed))
+}
+
+/// Runs one seed, which does not change it, and gives what its nodes told beside the report.
+#[must_use]
+pub fn record_seed(options: &SimOptions, seed: u64) -> (SeedReport, TraceHeader, Vec<Entry>) {
     let mut world = World::new(options, seed);
+    world.record();
+    let report = run_world(options, seed, &mut world);
+    let (header, entries) = world.recording(format!("seed {seed}")).expect("a world has nodes, and this one records");
+    (report, header, entries)
+}
+
+fn run_world(options: &SimOptions, seed: u64, world: &mut World) -> SeedReport {
+    let _armed = Armed::new(options.plant);
     let verdict = catch_unwind(AssertUnwindSafe(|| world.run())).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));

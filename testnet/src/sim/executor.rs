@@ -67,6 +67,7 @@ impl World {
     }
 
     pub(crate) fn execute_one(&mut self, node: usize, output: Output) -> Verdict {
+        self.record_output(node, &output);
         match output {
             Output::Persist(_) => self.nodes[node].disk.lock().make_durable(),
             Output::Send { to, message } => return self.send(node, to, &message),

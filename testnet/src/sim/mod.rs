@@ -42,6 +42,7 @@ mod options;
 mod oracle;
 mod overlay;
 mod plant;
+mod recorder;
 mod referee;
 mod report;
 pub(crate) mod scripted;
@@ -55,7 +56,7 @@ mod users;
 mod world;
 
 pub use bezant_node_core::lies::{MiningMode, Mode as Lie};
-pub use campaign::{add_seeds, report, run, run_seed};
+pub use campaign::{add_seeds, record_seed, report, run, run_seed};
 pub use options::{
     Fault, Faults, MINERS_DRAWN, NODES_DRAWN, NODES_MAX, STEPS_MAX, SimEngine, SimOptions, SimOptionsError,
 };

@@ -415,3 +415,25 @@ fn exponential_waits_have_their_mean() {
     let sum: u64 = (0..10_000).map(|_| dice.exponential(1_000)).sum();
     assert!((950..1_050).contains(&(sum / 10_000)), "{}", sum / 10_000);
 }
+
+#[test]
+fn a_run_that_is_recorded_is_the_same_run_and_tells_of_its_blocks() {
+    use bezant_api::event::EventKind;
+    use bezant_api::trace::Fact;
+    for engine in [SimEngine::Pbft, SimEngine::Pow] {
+        let options = SimOptions { engine, nodes: Some(4), ..SimOptions::default() };
+        let plain = run_seed(&options, 7);
+        let (recorded, header, entries) = record_seed(&options, 7);
+        assert_eq!(recorded, plain);
+        assert_eq!(header.nodes.len(), 4);
+        assert!(entries.is_sorted_by_key(|entry| entry.at_ms));
+        let tells = |is_it: &dyn Fn(&EventKind) -> bool| {
+            entries.iter().any(|entry| matches!(&entry.fact, Fact::Event(event) if is_it(&event.kind)))
+        };
+        assert!(tells(&|kind| matches!(kind, EventKind::Snapshot { .. })));
+        assert!(tells(&|kind| matches!(kind, EventKind::Block { height: 1, .. })));
+        assert!(tells(&|kind| matches!(kind, EventKind::Pooled { .. })));
+        let votes = tells(&|kind| matches!(kind, EventKind::Vote { .. }));
+        assert_eq!(votes, engine == SimEngine::Pbft);
+    }
+}

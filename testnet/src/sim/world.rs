@@ -9,6 +9,7 @@ use crate::sim::network::Network;
 use crate::sim::node::Node;
 use crate::sim::options::{Fault as FaultClass, Faults, STEPS_MAX, SimEngine, SimOptions};
 use crate::sim::plant::{Plant, ShellPlant};
+use crate::sim::recorder::{Mark, Recorder};
 use crate::sim::referee::{Referee, Verdict};
 use crate::sim::report::SeedStats;
 use crate::sim::setup::{GENESIS_TIME_S, Setup, VIEW_TIMEOUT_MS_MAX, set_up};
@@ -86,6 +87,8 @@ pub(crate) struct World {
     pub(crate) flush_ms_max: u64,
     /// What a scenario does to the net; nothing elsewhere.
     pub(crate) stage: Stage,
+    /// When the run is shown to somebody.
+    pub(crate) recorder: Option<Recorder>,
     is_done: bool,
 }
 
@@ -133,6 +136,7 @@ impl World {
             disk_ms_max,
             flush_ms_max,
             stage: Stage::default(),
+            recorder: None,
             is_done: false,
         }
     }
@@ -200,7 +204,10 @@ impl World {
         self.stats.steps += 1;
         self.stats.virtual_ms = at_ms;
         self.trace.note(at_ms, &event);
-        self.happen(event)
+        let mark = Mark::of(&event);
+        let verdict = self.happen(event);
+        self.record_mark(mark);
+        verdict
     }
 
     /// Whether the event belongs to a run of a node that has ended.

@@ -15,8 +15,9 @@ pub(crate) enum Tone {
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    pub(crate) time_ms: u64,
-    pub(crate) node: String,
+    pub(crate) at_ms: u64,
+    /// Which node told.
+    pub(crate) node: usize,
     pub(crate) text: String,
     pub(crate) tone: Tone,
 }
@@ -115,6 +116,41 @@ fn fault(state: FaultState, id: Option<u64>, from: &[String], what: &str) -> (St
 }
 
 /// Identities start alike and differ at the end.
-fn tail(peer_id: &str) -> &str {
+pub(crate) fn tail(peer_id: &str) -> &str {
     peer_id.len().checked_sub(6).and_then(|start| peer_id.get(start..)).unwrap_or(peer_id)
+}
+
+/// Whether an event belongs on the timeline of faults and what they led to.
+pub(crate) fn is_moment(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Gap { .. }
+        | EventKind::Leave { .. }
+        | EventKind::View { .. }
+        | EventKind::Epoch { .. }
+        | EventKind::Diverged { .. }
+        | EventKind::Transfer { done: true, .. }
+        | EventKind::Reorg { .. }
+        | EventKind::FinalityBroken { .. }
+        | EventKind::ReorgRefused { .. }
+        | EventKind::Equivocation { .. }
+        | EventKind::Refused { .. }
+        | EventKind::Blame { .. }
+        | EventKind::Fault { .. } => true,
+        EventKind::Snapshot { .. }
+        | EventKind::HandOver { .. }
+        | EventKind::HandedOver { .. }
+        | EventKind::Pace { .. }
+        | EventKind::ViewChange { .. }
+        | EventKind::CheckpointVote { .. }
+        | EventKind::Checkpoint { .. }
+        | EventKind::Transfer { done: false, .. }
+        | EventKind::Vote { .. }
+        | EventKind::Phase { .. }
+        | EventKind::Block { .. }
+        | EventKind::Header { .. }
+        | EventKind::Mined { .. }
+        | EventKind::Pooled { .. }
+        | EventKind::Dropped { .. }
+        | EventKind::Peer { .. } => false,
+    }
 }

@@ -1,82 +1,33 @@
-//! What the dashboard knows: a pure value, changed by feed messages and nothing else.
+//! What the dashboard knows: a pure value, changed by entries and nothing else, so that the same entries show the same screens,
+//! whether they come from nodes, from a file, or a second time because somebody went back.
 
+mod faults;
+mod history;
+mod limits;
 mod log;
+mod node;
+mod pbft;
+mod pow;
+mod stuck;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
-pub(crate) use log::{Line, Tone, describe};
+pub(crate) use faults::{Moment, Timeline};
+pub(crate) use history::History;
+pub(crate) use limits::PEERS_MAX;
+pub(crate) use log::{Line, Tone, describe, is_moment, short, tail};
+pub(crate) use node::Node;
+pub(crate) use pbft::{Kind, Phase, Round};
+pub(crate) use pow::{Pow, work_of_bits};
+pub(crate) use stuck::{most_stuck, why};
+pub(crate) use transactions::{Life, Place, Transactions};
 
-use crate::feed::{FeedMessage, NodeTarget};
 use bezant_api::event::{Event, EventKind};
-use bezant_api::types::{EngineName, NodeStatus};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-/// Recent blocks kept.
-pub(crate) const BLOCKS_MAX: usize = 200;
-/// Log lines kept.
-pub(crate) const LINES_MAX: usize = 500;
-/// Seconds of throughput kept.
-pub(crate) const SECONDS_MAX: usize = 120;
-/// Heights in flight kept per node.
-const HEIGHTS_MAX: usize = 32;
-
-/// One node.
-#[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) name: String,
-    pub(crate) up: bool,
-    pub(crate) status: Option<NodeStatus>,
-    pub(crate) height: u64,
-    pub(crate) final_height: u64,
-    pub(crate) tip: String,
-    pub(crate) mempool: usize,
-    pub(crate) peers: usize,
-    pub(crate) view: u64,
-    pub(crate) primary: u16,
-    /// PBFT: heights in flight.
-    pub(crate) flights: BTreeMap<u64, Flight>,
-    /// Own blocks found since the dashboard started.
-    pub(crate) mined: u64,
-}
-
-/// A height in flight on one node.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Flight {
-    pub(crate) phase: Phase,
-    pub(crate) prepares: BTreeSet<u16>,
-    pub(crate) commits: BTreeSet<u16>,
-}
-
-/// How far a height is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    #[default]
-    Idle,
-    PrePrepared,
-    Prepared,
-    Committed,
-}
-
-impl Phase {
-    fn parse(text: &str) -> Phase {
-        match text {
-            "pre-prepared" => Phase::PrePrepared,
-            "prepared" => Phase::Prepared,
-            "committed" => Phase::Committed,
-            _ => Phase::Idle,
-        }
-    }
-
-    /// Symbol and word.
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Phase::Idle => "○ idle",
-            Phase::PrePrepared => "◔ proposed",
-            Phase::Prepared => "◑ prepared",
-            Phase::Committed => "● committed",
-        }
-    }
-}
+use bezant_api::trace::{Entry, Fact};
+use bezant_api::types::EngineName;
+use limits::{BLOCKS_MAX, LINES_MAX, SECONDS_MAX};
+use std::collections::{BTreeMap, VecDeque};
 
 /// A block that some node connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,63 +36,66 @@ pub(crate) struct BlockRow {
     pub(crate) id: String,
     pub(crate) transactions: usize,
     pub(crate) bytes: usize,
-    pub(crate) payee: Option<String>,
     /// When the first node told of it.
     pub(crate) seen_ms: u64,
-    /// Nodes that connected it.
-    pub(crate) on: BTreeSet<usize>,
+    /// When the first node told that it is final.
+    pub(crate) final_ms: Option<u64>,
+    /// Nodes that have it on their chain, and since when.
+    pub(crate) on: BTreeMap<usize, u64>,
 }
 
 /// Everything that is drawn.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     pub(crate) title: String,
+    pub(crate) engine: Option<EngineName>,
     pub(crate) nodes: Vec<Node>,
     /// Newest first.
     pub(crate) blocks: VecDeque<BlockRow>,
     /// Newest last.
     pub(crate) lines: VecDeque<Line>,
+    pub(crate) pow: Pow,
+    pub(crate) transactions: Transactions,
+    pub(crate) timeline: Timeline,
     /// Transactions that became final (proof of work: included) per second, newest last.
-    pub(crate) throughput: VecDeque<(u64, u64)>,
+    throughput: VecDeque<(u64, u64)>,
     /// Highest height already counted in the throughput.
     counted: Option<u64>,
-    pub(crate) started_ms: u64,
+    /// Entries taken.
+    pub(crate) entries: u64,
+    /// PBFT: votes counted by all nodes; each is a message that arrived.
+    pub(crate) votes: u64,
+    /// Blocks seen at new heights.
+    pub(crate) heights: u64,
+    pub(crate) started_ms: Option<u64>,
     pub(crate) now_ms: u64,
-    pub(crate) notice: Option<String>,
 }
 
 impl Model {
-    pub(crate) fn new(title: &str, targets: &[NodeTarget], now_ms: u64) -> Model {
-        let node = |target: &NodeTarget| Node {
-            name: target.name.clone(),
-            up: false,
-            status: None,
-            height: 0,
-            final_height: 0,
-            tip: String::new(),
-            mempool: 0,
-            peers: 0,
-            view: 0,
-            primary: 0,
-            flights: BTreeMap::new(),
-            mined: 0,
-        };
+    pub(crate) fn new(title: &str, names: impl IntoIterator<Item = String>, engine: Option<EngineName>) -> Model {
+        let nodes: Vec<Node> = names.into_iter().map(Node::new).collect();
         Model {
             title: title.to_owned(),
-            nodes: targets.iter().map(node).collect(),
+            engine,
+            pow: Pow::default(),
+            transactions: Transactions::new(nodes.len()),
+            nodes,
             blocks: VecDeque::new(),
             lines: VecDeque::new(),
+            timeline: Timeline::default(),
             throughput: VecDeque::new(),
             counted: None,
-            started_ms: now_ms,
-            now_ms,
-            notice: None,
+            entries: 0,
+            votes: 0,
+            heights: 0,
+            started_ms: None,
+            now_ms: 0,
         }
     }
 
-    /// The engine, once a node has told.
-    pub(crate) fn engine(&self) -> Option<EngineName> {
-        self.nodes.iter().find_map(|node| node.status.as_ref()).map(|status| status.engine)
+    /// Whether it is proof of work, as far as known.
+    pub(crate) fn is_pow(&self) -> bool {
+        self.engine == Some(EngineName::Pow)
     }
 
     /// Votes that make a certificate, and members, under PBFT.
@@ -154,8 +108,28 @@ impl Model {
         self.nodes.iter().map(|node| node.final_height).max().unwrap_or(0)
     }
 
+    pub(crate) fn height(&self) -> u64 {
+        self.nodes.iter().map(|node| node.height).max().unwrap_or(0)
+    }
+
     pub(crate) fn mempool(&self) -> usize {
         self.nodes.iter().filter(|node| node.up).map(|node| node.mempool).max().unwrap_or(0)
+    }
+
+    pub(crate) fn up(&self) -> usize {
+        self.nodes.iter().filter(|node| node.up).count()
+    }
+
+    /// The node whose member index this is; the index itself while that is not known.
+    pub(crate) fn member(&self, index: u16) -> String {
+        let of = |node: &&Node| node.status.as_ref()?.pbft.as_ref()?.me;
+        let node = self.nodes.iter().find(|node| of(node) == Some(index));
+        node.map_or_else(|| format!("member {index}"), |node| node.name.clone())
+    }
+
+    /// The node with this libp2p identity.
+    pub(crate) fn node_of_peer(&self, peer_id: &str) -> Option<usize> {
+        self.nodes.iter().position(|node| node.status.as_ref().is_some_and(|status| status.peer_id == peer_id))
     }
 
     /// Transactions per second over the last ten seconds.
@@ -165,19 +139,60 @@ impl Model {
         sum as f64 / 10.0
     }
 
-    /// Takes one message at a moment. Times are those of arrival: a net's own clock may stand far from this machine's.
-    pub(crate) fn update(&mut self, message: FeedMessage, now_ms: u64) {
-        self.now_ms = now_ms;
-        match message {
-            FeedMessage::Down { node, reason } => {
-                if std::mem::replace(&mut self.nodes[node].up, false) {
-                    let name = self.nodes[node].name.clone();
-                    self.log(Line { time_ms: now_ms, node: name, text: format!("is down: {reason}"), tone: Tone::Bad });
+    /// One number per second, oldest first, for `width` seconds up to now.
+    pub(crate) fn throughput_series(&self, width: usize) -> Vec<u64> {
+        let now = self.now_ms / 1_000;
+        let mut series = vec![0; width];
+        for (second, count) in &self.throughput {
+            let back = now.saturating_sub(*second) as usize;
+            if back < width {
+                series[width - 1 - back] = *count;
+            }
+        }
+        series
+    }
+
+    /// Takes one entry. Times are those of arrival: a net's own clock may stand far from this machine's.
+    pub(crate) fn update(&mut self, entry: &Entry) {
+        let Some(node) = self.nodes.get_mut(entry.node) else { return };
+        self.now_ms = self.now_ms.max(entry.at_ms);
+        self.started_ms.get_or_insert(entry.at_ms);
+        self.entries += 1;
+        let (index, at_ms) = (entry.node, entry.at_ms);
+        match &entry.fact {
+            Fact::Lost(reason) => {
+                if node.lost(at_ms) {
+                    let text = format!("is down: {reason}");
+                    self.log(Line { at_ms, node: index, text, tone: Tone::Bad });
+                    self.timeline.note(at_ms, index, "does not answer".to_owned(), Tone::Bad, true);
                 }
             }
-            FeedMessage::Status { node, status } => self.nodes[node].status = Some(*status),
-            FeedMessage::Event { node, event } => self.event(node, &event),
+            Fact::Back(_) => {
+                if node.back(at_ms) {
+                    self.log(Line { at_ms, node: index, text: "answers again".to_owned(), tone: Tone::Good });
+                    self.timeline.note(at_ms, index, "answers again".to_owned(), Tone::Good, true);
+                }
+            }
+            Fact::Status(status) => {
+                node.status(status);
+                self.engine = Some(status.engine);
+            }
+            Fact::Peers(peers) => node.peers_list(peers, at_ms),
+            Fact::Transaction(status) => self.transactions.looked_up(index, at_ms, status),
+            Fact::Event(event) => self.event(index, at_ms, event),
         }
+    }
+
+    /// Peers by the names of their nodes, where these are known.
+    fn with_names(&self, mut text: String) -> String {
+        if text.contains('…') {
+            for node in &self.nodes {
+                if let Some(status) = &node.status {
+                    text = text.replace(&format!("peer …{}", tail(&status.peer_id)), &node.name);
+                }
+            }
+        }
+        text
     }
 
     fn log(&mut self, line: Line) {
@@ -187,99 +202,106 @@ impl Model {
         self.lines.push_back(line);
     }
 
-    fn event(&mut self, index: usize, event: &Event) {
+    fn event(&mut self, index: usize, at_ms: u64, event: &Event) {
         if let Some((text, tone)) = describe(&event.kind) {
-            let node = self.nodes[index].name.clone();
-            self.log(Line { time_ms: self.now_ms, node, text, tone });
+            let text = self.with_names(text);
+            if is_moment(&event.kind) {
+                self.timeline.note(at_ms, index, text.clone(), tone, matches!(event.kind, EventKind::Fault { .. }));
+            }
+            self.log(Line { at_ms, node: index, text, tone });
         }
         let node = &mut self.nodes[index];
         node.up = true;
         match &event.kind {
             EventKind::Snapshot { status } => {
-                node.snapshot(status);
+                self.engine = Some(status.engine);
+                node.snapshot(status, at_ms);
+                self.timeline.snapshot(index, status);
                 // Its block events may all lie before the subscription.
                 if let Some(row) = self.blocks.iter_mut().find(|row| row.id == status.tip) {
-                    row.on.insert(index);
+                    row.on.insert(index, at_ms);
+                }
+                if let Some(pow) = &status.pow {
+                    self.pow.snapshot(index, status, pow, at_ms);
                 }
             }
-            EventKind::Epoch { epoch, members, quorum, me, .. } => {
-                if let Some(pbft) = node.status.as_mut().and_then(|status| status.pbft.as_mut()) {
-                    (pbft.epoch, pbft.n, pbft.quorum, pbft.me) = (*epoch, *members, *quorum, *me);
-                }
+            EventKind::Block { final_height, txids, height, id, .. } => {
+                node.block(&event.kind, at_ms);
+                self.pow.block(index, &event.kind, at_ms);
+                self.transactions.block(index, at_ms, *height, id, txids, *final_height);
+                self.block(index, at_ms, &event.kind);
             }
-            EventKind::View { view, primary, .. } => {
-                (node.view, node.primary) = (*view, *primary);
-                node.flights.clear();
-            }
-            EventKind::Leave { to, primary, .. } => {
-                (node.view, node.primary) = (*to, *primary);
-                node.flights.clear();
-            }
-            EventKind::Vote { vote, signer, height, .. } => node.vote(vote, *signer, *height),
-            EventKind::Phase { phase, height, .. } => {
-                let flight = node.flight(*height);
-                flight.phase = flight.phase.max(Phase::parse(phase));
-            }
-            EventKind::Block { height, id, final_height, held, .. } => {
-                node.height = *height;
-                node.tip.clone_from(id);
-                node.final_height = *final_height;
-                node.mempool = *held;
-                node.flights = node.flights.split_off(height);
-                self.block(index, event);
-            }
-            EventKind::Reorg { fork, .. } => {
+            EventKind::Reorg { fork, depth, tip } => {
                 self.blocks.iter_mut().filter(|block| block.height > *fork).for_each(|block| {
                     block.on.remove(&index);
                 });
+                self.transactions.reorg(index, at_ms, *fork);
+                self.pow.reorg(index, at_ms, *fork, *depth, tip);
             }
-            EventKind::Mined { .. } => node.mined += 1,
-            EventKind::Pooled { held, .. } => node.mempool = *held,
+            EventKind::FinalityBroken { before, fork } => self.pow.finality_broken(index, at_ms, *before, *fork),
+            EventKind::Header { .. } => self.pow.header(&event.kind, at_ms),
+            EventKind::Mined { id, height } => {
+                node.mined += 1;
+                self.pow.mined(index, id, *height, at_ms);
+            }
+            EventKind::Refused { id, reason, .. } => self.pow.refused(id, reason),
+            EventKind::Pooled { txid, fee, held } => {
+                node.mempool = *held;
+                self.transactions.pooled(index, at_ms, txid, fee);
+            }
+            EventKind::Dropped { txid, reason, replaced_by } => {
+                self.transactions.dropped(index, at_ms, txid, reason, replaced_by.as_deref());
+            }
             EventKind::Peer { peers, .. } => node.peers = *peers,
-            EventKind::Gap { .. }
-            | EventKind::FinalityBroken { .. }
-            | EventKind::ReorgRefused { .. }
-            | EventKind::Header { .. }
+            EventKind::Fault { state, kind, id, what, .. } => self.timeline.fault(index, *state, *kind, *id, what),
+            EventKind::Gap { from, to } => node.gap(*from, *to, at_ms),
+            EventKind::Vote { .. } => {
+                self.votes += 1;
+                node.pbft_event(&event.kind, at_ms);
+            }
+            EventKind::View { .. }
+            | EventKind::Epoch { .. }
+            | EventKind::Leave { .. }
             | EventKind::ViewChange { .. }
+            | EventKind::Phase { .. }
+            | EventKind::Pace { .. } => node.pbft_event(&event.kind, at_ms),
+            EventKind::ReorgRefused { .. }
             | EventKind::CheckpointVote { .. }
             | EventKind::Checkpoint { .. }
             | EventKind::Diverged { .. }
             | EventKind::Transfer { .. }
-            | EventKind::Pace { .. }
             | EventKind::HandOver { .. }
             | EventKind::HandedOver { .. }
             | EventKind::Equivocation { .. }
-            | EventKind::Refused { .. }
-            | EventKind::Dropped { .. }
-            | EventKind::Blame { .. }
-            | EventKind::Fault { .. } => {}
+            | EventKind::Blame { .. } => {}
         }
     }
 
-    fn block(&mut self, index: usize, event: &Event) {
-        let EventKind::Block { height, id, transactions, bytes, payee, .. } = &event.kind else { return };
+    fn block(&mut self, index: usize, at_ms: u64, kind: &EventKind) {
+        let EventKind::Block { height, id, transactions, bytes, final_height, .. } = kind else { return };
         if let Some(row) = self.blocks.iter_mut().find(|row| row.id == *id) {
-            row.on.insert(index);
-            return;
+            row.on.insert(index, at_ms);
+        } else {
+            // Those that had it before they were followed are known by their tip only.
+            let others = self.nodes.iter().enumerate().filter(|(_, node)| node.tip == *id).map(|(other, _)| other);
+            let on = others.chain([index]).map(|node| (node, at_ms)).collect();
+            let (id, transactions, bytes) = (id.clone(), *transactions, *bytes);
+            let row = BlockRow { height: *height, id, transactions, bytes, seen_ms: at_ms, final_ms: None, on };
+            let place = self.blocks.iter().position(|other| other.height <= *height).unwrap_or(self.blocks.len());
+            self.blocks.insert(place, row);
+            self.blocks.truncate(BLOCKS_MAX);
+            if self.counted.is_none_or(|counted| *height > counted) {
+                self.counted = Some(*height);
+                self.heights += 1;
+                self.count(at_ms / 1_000, transactions.saturating_sub(1) as u64);
+            }
         }
-        // Those that had it before they were followed are known by their tip only.
-        let others = self.nodes.iter().enumerate().filter(|(_, node)| node.tip == *id).map(|(other, _)| other);
-        let on = others.chain([index]).collect();
-        let row = BlockRow {
-            height: *height,
-            id: id.clone(),
-            transactions: *transactions,
-            bytes: *bytes,
-            payee: payee.clone(),
-            seen_ms: self.now_ms,
-            on,
-        };
-        let place = self.blocks.iter().position(|other| other.height <= *height).unwrap_or(self.blocks.len());
-        self.blocks.insert(place, row);
-        self.blocks.truncate(BLOCKS_MAX);
-        if self.counted.is_none_or(|counted| *height > counted) {
-            self.counted = Some(*height);
-            self.count(self.now_ms / 1_000, transactions.saturating_sub(1) as u64);
+        let is_new = |row: &&mut BlockRow| row.height <= *final_height && row.on.contains_key(&index);
+        for row in self.blocks.iter_mut().filter(is_new) {
+            if row.final_ms.is_some() {
+                break;
+            }
+            row.final_ms = Some(at_ms);
         }
     }
 
@@ -293,54 +315,21 @@ impl Model {
         }
     }
 
-    /// One number per second, oldest first, for `width` seconds up to now.
-    pub(crate) fn throughput_series(&self, width: usize) -> Vec<u64> {
-        let now = self.now_ms / 1_000;
-        let at =
-            |second: u64| self.throughput.iter().find(|(other, _)| *other == second).map_or(0, |(_, count)| *count);
-        (0..width as u64).rev().map(|back| at(now.saturating_sub(back))).collect()
+    /// How long blocks took to have `depth` blocks on them, their own counting as 1: the median of those known, milliseconds.
+    pub(crate) fn time_to_depth_ms(&self, depth: u64) -> Option<u64> {
+        let chain: BTreeMap<u64, u64> = self
+            .blocks
+            .iter()
+            .filter(|block| !block.on.is_empty())
+            .map(|block| (block.height, block.seen_ms))
+            .collect();
+        let wait = |(height, seen): (&u64, &u64)| Some(chain.get(&(height + depth - 1))?.saturating_sub(*seen));
+        median(chain.iter().filter_map(wait).collect())
     }
 }
 
-impl Node {
-    fn snapshot(&mut self, status: &NodeStatus) {
-        self.height = status.height;
-        self.final_height = status.final_height;
-        self.tip.clone_from(&status.tip);
-        self.mempool = status.mempool;
-        self.peers = status.peers;
-        self.flights.clear();
-        if let Some(pbft) = &status.pbft {
-            (self.view, self.primary) = (pbft.view, pbft.primary);
-            for slot in &pbft.slots {
-                let flight = self.flight(slot.height);
-                flight.phase = Phase::parse(&slot.phase);
-                flight.prepares = slot.prepares.iter().copied().collect();
-                flight.commits = slot.commits.iter().copied().collect();
-            }
-        }
-        self.status = Some(status.clone());
-    }
-
-    fn flight(&mut self, height: u64) -> &mut Flight {
-        while self.flights.len() >= HEIGHTS_MAX && !self.flights.contains_key(&height) {
-            self.flights.pop_first();
-        }
-        self.flights.entry(height).or_default()
-    }
-
-    fn vote(&mut self, vote: &str, signer: u16, height: u64) {
-        let flight = self.flight(height);
-        match vote {
-            "commit" => flight.commits.insert(signer),
-            _ => flight.prepares.insert(signer),
-        };
-    }
-
-    /// The height that is being decided, or was decided last.
-    pub(crate) fn current(&self) -> (u64, Flight) {
-        let next = self.flights.iter().find(|(height, _)| **height > self.height);
-        let last = self.flights.last_key_value();
-        next.or(last).map_or((self.height, Flight::default()), |(height, flight)| (*height, flight.clone()))
-    }
+/// The middle of these; of none, none.
+pub(crate) fn median(mut values: Vec<u64>) -> Option<u64> {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
 }

@@ -1,15 +1,23 @@
+use super::limits::*;
 use super::*;
+use crate::testing::{PBFT, POW, history, trace};
+use bezant_api::event::Event;
+use bezant_api::trace::Back;
+use std::collections::BTreeSet;
 
-fn model() -> Model {
-    let target = |index: usize| NodeTarget { name: format!("node{index}"), rpc: String::new() };
-    Model::new("default", &[target(0), target(1)], 1_000)
+fn model(nodes: usize) -> Model {
+    Model::new("default", (0..nodes).map(|index| format!("node{index}")), None)
 }
 
-fn event(node: usize, kind: EventKind) -> FeedMessage {
-    FeedMessage::Event { node, event: Box::new(Event { seq: 1, time_ms: 5_000, kind }) }
+fn entry(at_ms: u64, node: usize, kind: EventKind) -> Entry {
+    Entry { at_ms, node, fact: Fact::Event(Box::new(Event { seq: 1, time_ms: 5_000, kind })) }
 }
 
-fn block(height: u64, id: &str, final_height: u64) -> EventKind {
+fn tell(model: &mut Model, at_ms: u64, node: usize, kind: EventKind) {
+    model.update(&entry(at_ms, node, kind));
+}
+
+fn block(height: u64, id: &str, final_height: u64, txids: &[&str]) -> EventKind {
     EventKind::Block {
         height,
         id: id.to_owned(),
@@ -19,83 +27,316 @@ fn block(height: u64, id: &str, final_height: u64) -> EventKind {
         payee: None,
         final_height,
         held: 2,
+        parent: String::new(),
+        bits: 0,
+        txids: txids.iter().map(ToString::to_string).collect(),
     }
+}
+
+fn vote(vote: &str, signer: u16, height: u64) -> EventKind {
+    EventKind::Vote { vote: vote.to_owned(), signer, view: 0, height, votes: 1, quorum: 3 }
+}
+
+fn header(height: u64, id: &str, parent: &str, work: &str) -> EventKind {
+    let [id, parent, work] = [id, parent, work].map(str::to_owned);
+    EventKind::Header { height, id, work, parent, bits: 0x1f00_ffff, time_s: 1 }
+}
+
+fn pow_block(height: u64, id: &str, parent: &str) -> EventKind {
+    let mut kind = block(height, id, 0, &[]);
+    if let EventKind::Block { bits, parent: below, payee, .. } = &mut kind {
+        (*bits, *below, *payee) = (0x1f00_ffff, parent.to_owned(), Some(format!("payee of {id}")));
+    }
+    kind
 }
 
 #[test]
 fn a_block_is_counted_once_and_remembers_who_has_it() {
-    let mut model = model();
-    model.update(event(0, block(1, "aa", 1)), 5_000);
-    model.update(event(1, block(1, "aa", 1)), 5_100);
+    let mut model = model(2);
+    tell(&mut model, 5_000, 0, block(1, "aa", 1, &[]));
+    tell(&mut model, 5_100, 1, block(1, "aa", 1, &[]));
     assert_eq!(model.blocks.len(), 1);
-    assert_eq!(model.blocks[0].on, BTreeSet::from([0, 1]));
+    assert_eq!(model.blocks[0].on.keys().copied().collect::<Vec<_>>(), [0, 1]);
     assert_eq!(model.throughput_series(1), [3], "the coinbase is no transfer");
     assert_eq!((model.final_height(), model.mempool()), (1, 2));
 }
 
 #[test]
 fn a_reorg_takes_the_node_off_the_blocks_it_left() {
-    let mut model = model();
-    model.update(event(0, block(1, "aa", 0)), 5_000);
-    model.update(event(0, block(2, "bb", 0)), 5_000);
-    model.update(event(0, EventKind::Reorg { fork: 1, depth: 1, tip: "cc".to_owned() }), 5_000);
-    model.update(event(0, block(2, "cc", 0)), 5_000);
+    let mut model = model(2);
+    for (id, height) in [("aa", 1), ("bb", 2)] {
+        tell(&mut model, 5_000, 0, block(height, id, 0, &[]));
+    }
+    tell(&mut model, 5_000, 0, EventKind::Reorg { fork: 1, depth: 1, tip: "cc".to_owned() });
+    tell(&mut model, 5_000, 0, block(2, "cc", 0, &[]));
     let on = |id: &str| model.blocks.iter().find(|block| block.id == id).map(|block| block.on.len());
     assert_eq!((on("aa"), on("bb"), on("cc")), (Some(1), Some(0), Some(1)));
 }
 
 #[test]
-fn votes_gather_for_the_height_above_the_last_block() {
-    let mut model = model();
-    model.update(event(0, block(1, "aa", 1)), 5_000);
-    for (vote, signer) in [("pre-prepare", 0), ("prepare", 1), ("prepare", 2), ("prepare", 2), ("commit", 1)] {
-        let vote = vote.to_owned();
-        let kind = EventKind::Vote { vote, signer, view: 0, height: 2, votes: 1, quorum: 3 };
-        model.update(event(0, kind), 5_000);
+fn votes_are_kept_with_their_times_and_slow_ones_are_known() {
+    let mut model = model(1);
+    tell(&mut model, 1_000, 0, block(1, "aa", 1, &[]));
+    for (at_ms, kind, signer) in
+        [(1_010, "pre-prepare", 0), (1_020, "prepare", 1), (1_022, "prepare", 2), (1_400, "prepare", 3)]
+    {
+        tell(&mut model, at_ms, 0, vote(kind, signer, 2));
+        tell(&mut model, at_ms + 500, 0, vote(kind, signer, 2));
     }
-    let (height, flight) = model.nodes[0].current();
-    assert_eq!((height, flight.prepares.len(), flight.commits.len()), (2, 3, 1));
+    let round = model.nodes[0].consensus.current().expect("a round");
+    assert_eq!((round.height, round.prepares(), round.commits()), (2, 4, 0));
+    assert_eq!(round.after_ms(Kind::Prepare, 1), Some(10), "the first time counts");
+    assert!(round.is_slow(Kind::Prepare, 3) && !round.is_slow(Kind::Prepare, 2));
 }
 
 #[test]
-fn a_node_that_goes_down_says_so_once() {
-    let mut model = model();
-    model.update(event(0, block(1, "aa", 1)), 5_000);
-    for _ in 0..3 {
-        model.update(FeedMessage::Down { node: 0, reason: "gone".to_owned() }, 6_000);
+fn the_tree_follows_work_and_not_height_and_counts_what_was_in_vain() {
+    let mut model = model(2);
+    for (height, id, parent, work) in
+        [(1, "a1", "g", "10"), (2, "a2", "a1", "1f"), (2, "b2", "a1", "20"), (3, "a3", "a2", "2f")]
+    {
+        tell(&mut model, 1_000, 0, header(height, id, parent, work));
     }
-    assert!(!model.nodes[0].up);
-    assert_eq!(model.lines.iter().filter(|line| line.tone == Tone::Bad).count(), 1);
+    tell(&mut model, 1_000, 0, header(3, "b3", "b2", "100"));
+    assert_eq!(model.pow.best().map(String::as_str), Some("b3"), "0x100 is more than 0x2f");
+    let chain: Vec<&str> = model.pow.main_chain().into_iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(chain, ["b3", "b2", "a1"]);
+    assert_eq!(model.pow.stale(), (2, 5));
+    tell(&mut model, 1_000, 1, EventKind::Mined { height: 2, id: "b2".to_owned() });
+    tell(&mut model, 1_000, 0, pow_block(2, "b2", "a1"));
+    assert_eq!(model.pow.miner(&model.pow.headers["b2"]), Some(1));
 }
 
 #[test]
-fn what_is_kept_is_bounded() {
-    let mut model = model();
-    for height in 1..2_000 {
-        model.update(event(0, block(height, &height.to_string(), height)), height * 1_000);
-        let kind =
-            EventKind::Vote { vote: "commit".to_owned(), signer: 0, view: 0, height: height * 7, votes: 1, quorum: 3 };
-        model.update(event(0, kind), height * 1_000);
-    }
-    assert!(model.blocks.len() <= BLOCKS_MAX && model.lines.len() <= LINES_MAX);
-    assert!(model.throughput.len() <= SECONDS_MAX && model.nodes[0].flights.len() <= 32);
+fn broken_finality_is_part_of_the_reorg_that_broke_it() {
+    let mut model = model(1);
+    tell(&mut model, 1_000, 0, EventKind::FinalityBroken { before: 9, fork: 3 });
+    tell(&mut model, 1_000, 0, EventKind::Reorg { fork: 3, depth: 8, tip: "cc".to_owned() });
+    tell(&mut model, 2_000, 0, EventKind::Reorg { fork: 10, depth: 1, tip: "dd".to_owned() });
+    let rows: Vec<(u64, bool)> = model.pow.reorgs.iter().map(|row| (row.depth, row.broke_finality)).collect();
+    assert_eq!(rows, [(8, true), (1, false)]);
 }
 
 #[test]
-fn faults_are_told_with_their_number_and_whom_they_concern() {
-    use bezant_api::fault::{FaultKind, FaultState};
-    let told = |state, kind, id, from: &[&str], what: &str| {
-        let from = from.iter().map(ToString::to_string).collect();
-        log::describe(&EventKind::Fault { state, kind, id, from, what: what.to_owned() }).expect("faults are told")
+fn a_transaction_is_followed_through_pool_block_reorg_and_finality() {
+    let mut model = model(2);
+    let pooled = || EventKind::Pooled { txid: "t".to_owned(), fee: "5".to_owned(), held: 1 };
+    tell(&mut model, 1_000, 0, pooled());
+    tell(&mut model, 1_010, 1, pooled());
+    tell(&mut model, 1_500, 0, block(7, "aa", 0, &["t"]));
+    assert_eq!(model.transactions.lives["t"].places, [Place::Block { height: 7 }, Place::Pool]);
+    tell(&mut model, 1_600, 0, EventKind::Reorg { fork: 6, depth: 1, tip: "x".to_owned() });
+    assert_eq!(model.transactions.lives["t"].places[0], Place::Pool, "its block has left");
+    tell(&mut model, 1_700, 0, block(7, "bb", 0, &["t"]));
+    tell(&mut model, 2_000, 0, block(8, "cc", 7, &[]));
+    let life = &model.transactions.lives["t"];
+    assert_eq!(life.places[0], Place::Final { height: 7 });
+    assert_eq!(life.after_ms(0, |place| matches!(place, Place::Final { .. })), Some(1_000));
+    assert_eq!(model.transactions.medians_ms(), (Some(500), Some(1_000)));
+}
+
+#[test]
+fn the_one_that_is_followed_outlives_all_others() {
+    let mut model = model(1);
+    let pool = |model: &mut Model, txid: String| {
+        tell(model, 1_000, 0, EventKind::Pooled { txid, fee: "5".to_owned(), held: 1 });
     };
-    let begun = told(FaultState::Begin, FaultKind::Link, Some(3), &["12D3KooWabcdef"], "drop 5%");
-    assert_eq!(begun, ("fault 3 begins: drop 5%, hearing …abcdef".to_owned(), log::Tone::Warn));
-    let over = told(FaultState::End, FaultKind::Link, Some(3), &["12D3KooWabcdef", "12D3KooWfedcba"], "drop 5%");
-    assert_eq!(over, ("fault 3 is over: drop 5%, hearing 2 peers".to_owned(), log::Tone::Plain));
-    assert_eq!(told(FaultState::Begin, FaultKind::Process, None, &[], "paused").0, "fault begins: paused");
-    assert_eq!(
-        told(FaultState::End, FaultKind::Byzantine, None, &[], "byzantine: silent").0,
-        "fault is over: byzantine: silent"
-    );
-    assert_eq!(told(FaultState::Once, FaultKind::Clock, None, &[], "clock moved").0, "fault: clock moved");
+    pool(&mut model, "mine".to_owned());
+    model.transactions.follow(Some("mine".to_owned()));
+    (0..3 * TRANSACTIONS_MAX).for_each(|number| pool(&mut model, format!("{number}")));
+    assert!(model.transactions.lives.contains_key("mine"));
+    assert_eq!((model.transactions.lives.len(), model.transactions.order.len()), (TRANSACTIONS_MAX, TRANSACTIONS_MAX));
+}
+
+#[test]
+fn a_node_that_goes_and_comes_says_so_once() {
+    let mut model = model(1);
+    let fact = |at_ms: u64, fact: Fact| Entry { at_ms, node: 0, fact };
+    model.update(&fact(1_000, Fact::Back(Back {})));
+    assert!(model.lines.is_empty(), "the first connection is no news");
+    (0..3).for_each(|_| model.update(&fact(2_000, Fact::Lost("gone".to_owned()))));
+    assert_eq!((model.lines.len(), model.nodes[0].up), (1, false));
+    model.update(&fact(3_000, Fact::Back(Back {})));
+    assert_eq!((model.lines.len(), model.nodes[0].up), (2, true));
+}
+
+#[test]
+fn a_gap_stays_a_gap() {
+    let mut model = model(1);
+    tell(&mut model, 1_000, 0, vote("prepare", 1, 2));
+    tell(&mut model, 2_000, 0, EventKind::Gap { from: 10, to: 90 });
+    let gap = model.nodes[0].gaps.back().expect("a gap");
+    assert_eq!((gap.from, gap.to), (10, 90));
+    assert!(model.nodes[0].consensus.current().expect("a round").partial, "its times are not to be trusted");
+    assert!(model.lines.iter().any(|line| line.text.contains("10 to 90 were missed")));
+}
+
+#[test]
+fn what_several_nodes_tell_at_once_is_one_moment() {
+    let mut model = model(3);
+    let leave =
+        || EventKind::Leave { from: 0, to: 1, primary: 1, reason: "no progress".to_owned(), detail: String::new() };
+    (0..3).for_each(|node| tell(&mut model, 1_000 + node as u64, node, leave()));
+    tell(&mut model, 60_000, 0, leave());
+    let nodes: Vec<&BTreeSet<usize>> = model.timeline.moments.iter().map(|moment| &moment.nodes).collect();
+    assert_eq!(nodes, [&BTreeSet::from([0, 1, 2]), &BTreeSet::from([0])]);
+}
+
+#[test]
+fn why_it_is_stuck_names_whose_votes_are_missing_and_when_the_timer_ends() {
+    let mut history = history(PBFT);
+    let (text, tone) = why(history.model(), 2);
+    assert!(text.contains("1 of 3 members want it. Not yet: node0, node1, node3 (paused)."), "{text}");
+    assert_eq!(tone, Tone::Warn);
+    // The liar is found out: its proposal is refused, and everybody's patience runs.
+    let is_leave =
+        |entry: &Entry| matches!(&entry.fact, Fact::Event(event) if matches!(event.kind, EventKind::Leave { .. }));
+    assert!(history.find_first(is_leave));
+    history.step(false);
+    let (text, _) = why(history.model(), 1);
+    assert!(text.contains("the primary node0 has to propose a block"), "{text}");
+    assert!(text.contains("s more, then asks for another primary") || text.contains("patience is over"), "{text}");
+    // A vote is missing.
+    let mut model = history.model().clone();
+    for (kind, signer) in [("pre-prepare", 0), ("prepare", 2)] {
+        tell(&mut model, 9_000, 1, vote(kind, signer, 3));
+    }
+    let (text, _) = why(&model, 1);
+    assert!(text.contains("Height 3 has 2 of 3 prepares. Missing: node1, node3."), "{text}");
+    // Two of four are down: no patience helps.
+    for node in [0, 3] {
+        model.update(&Entry { at_ms: 9_000, node, fact: Fact::Lost("gone".to_owned()) });
+    }
+    let (text, tone) = why(&model, 1);
+    assert!(text.contains("2 of 4 members do not answer; 3 votes are needed"), "{text}");
+    assert_eq!(tone, Tone::Bad);
+    let (text, _) = why(self::history(POW).model(), 0);
+    assert!(text.contains("Nothing is stuck") || text.contains("No block for"), "{text}");
+}
+
+#[test]
+fn going_back_and_forth_shows_what_was_shown() {
+    for recording in [PBFT, POW] {
+        let (header, entries) = trace(recording);
+        let mut history = History::replay(&header, entries.clone());
+        let mut model = Model::new(&header.net, header.nodes.iter().map(|node| node.name.clone()), Some(header.engine));
+        let mut shown = vec![format!("{model:?}")];
+        for entry in &entries {
+            model.update(entry);
+            shown.push(format!("{model:?}"));
+        }
+        history.seek(usize::MAX);
+        for to in [0, 17, entries.len(), entries.len() / 2, 3, entries.len() - 1] {
+            history.seek(to);
+            assert_eq!(format!("{:?}", history.model()), shown[to], "after {to} entries");
+        }
+        history.step(false);
+        assert_eq!(format!("{:?}", history.model()), shown[entries.len() - 2]);
+    }
+}
+
+#[test]
+fn looking_back_loses_nothing_of_the_present() {
+    let (header, entries) = trace(PBFT);
+    let names = || header.nodes.iter().map(|node| node.name.clone());
+    let (first, second) = entries.split_at(entries.len() / 2);
+    let mut history = History::live(Model::new("default", names(), None));
+    first.iter().for_each(|entry| history.push(entry.clone()));
+    history.pause();
+    history.seek(5);
+    let past = history.model().height();
+    second.iter().for_each(|entry| history.push(entry.clone()));
+    assert_eq!(history.model().height(), past);
+    history.resume();
+    let mut all = Model::new("default", names(), None);
+    entries.iter().for_each(|entry| all.update(entry));
+    assert_eq!(format!("{:?}", history.model()), format!("{all:?}"));
+}
+
+/// About how many bytes a model takes: what it holds, each thing at its greatest.
+fn weight(model: &Model) -> usize {
+    const TEXT: usize = 90;
+    let round = |round: &Round| 160 + round.votes.len() * 32;
+    let node = |node: &Node| {
+        let consensus = &node.consensus;
+        2_000
+            + consensus.rounds.values().map(round).sum::<usize>()
+            + consensus.changes.len() * 2 * TEXT
+            + consensus.wanted.values().map(|votes| votes.len() * 32).sum::<usize>()
+            + node.peer_views.len() * 400
+    };
+    let life = |life: &Life| 4 * TEXT + life.places.len() * 32 + life.steps.len() * 48;
+    model.nodes.iter().map(node).sum::<usize>()
+        + model.blocks.iter().map(|block| 200 + block.on.len() * 32).sum::<usize>()
+        + model.lines.len() * 3 * TEXT
+        + model.pow.headers.values().map(|header| 7 * TEXT + header.on.len() * 16).sum::<usize>()
+        + model.transactions.lives.values().map(life).sum::<usize>()
+        + model.timeline.moments.iter().map(|moment| 2 * TEXT + moment.nodes.len() * 16).sum::<usize>()
+}
+
+/// All kinds of events that make something grow, with ever new ids, heights, views and texts.
+fn flood(number: u64) -> EventKind {
+    let id = format!("{number:064x}");
+    match number % 9 {
+        0 => {
+            vote(["pre-prepare", "prepare", "commit"][number as usize / 9 % 3], (number / 9 % 13) as u16, number / 400)
+        }
+        1 => EventKind::Pooled { txid: id, fee: "253".to_owned(), held: 1 },
+        2 => {
+            let mut block = pow_block(number, &id, &format!("{:064x}", number.wrapping_sub(9)));
+            if let EventKind::Block { txids, .. } = &mut block {
+                *txids = (0..4).map(|back| format!("{:064x}", number.saturating_sub(1 + 9 * back))).collect();
+            }
+            block
+        }
+        3 => header(number, &id, "", "ff"),
+        4 => {
+            EventKind::Leave { from: number, to: number + 1, primary: 0, reason: "no progress".to_owned(), detail: id }
+        }
+        5 => EventKind::ViewChange { signer: (number % 4_000) as u16, view: number, votes: 1, quorum: 3 },
+        6 => EventKind::Reorg { fork: number - 6, depth: 1, tip: id },
+        7 => EventKind::Gap { from: number, to: number + 1 },
+        _ => EventKind::Dropped { txid: id, reason: "expired".to_owned(), replaced_by: None },
+    }
+}
+
+#[test]
+fn a_day_of_a_thousand_events_a_second_stays_within_the_stated_memory() {
+    // Each list is full long before the end of this; from then on nothing grows, however long it goes on.
+    let mut model = model(13);
+    let mut weights = Vec::new();
+    for number in 0..60_000 {
+        tell(&mut model, number, (number % 13) as usize, flood(number));
+        if number % 20_000 == 19_999 {
+            weights.push(weight(&model));
+        }
+    }
+    assert!(model.blocks.len() == BLOCKS_MAX && model.lines.len() == LINES_MAX, "the lists are full");
+    assert!(model.pow.headers.len() == HEADERS_MAX && model.pow.reorgs.len() == REORGS_MAX);
+    assert!(model.transactions.lives.len() == TRANSACTIONS_MAX && model.timeline.moments.len() == MOMENTS_MAX);
+    assert!(model.transactions.lives.values().all(|life| life.steps.len() <= STEPS_MAX));
+    for node in &model.nodes {
+        let consensus = &node.consensus;
+        assert!(consensus.rounds.len() <= ROUNDS_MAX && consensus.changes.len() == VIEW_CHANGES_MAX);
+        assert!(consensus.wanted.len() <= WANTED_VIEWS_MAX && node.gaps.len() == GAPS_MAX);
+    }
+    assert!(weights[2] < weights[1] * 102 / 100, "it does not grow any more: {weights:?}");
+    assert!(weights[2] < MODEL_BYTES_MAX, "{weights:?}");
+}
+
+#[test]
+fn the_history_forgets_its_beginning_and_still_knows_how_it_was() {
+    let mut history = History::live(model(2));
+    let mut all = model(2);
+    for number in 0..(HISTORY_ENTRIES_MAX + 3_000) as u64 {
+        let entry = entry(number, (number % 2) as usize, vote("prepare", (number % 4) as u16, number / 100));
+        all.update(&entry);
+        history.push(entry);
+    }
+    let (_, kept) = history.position();
+    assert!(kept <= HISTORY_ENTRIES_MAX && kept > HISTORY_ENTRIES_MAX - 2_048, "{kept}");
+    history.seek(0);
+    assert!(history.model().entries > 0, "what is forgotten has happened all the same");
+    history.seek(usize::MAX);
+    assert_eq!(format!("{:?}", history.model()), format!("{all:?}"));
 }

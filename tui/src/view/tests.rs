@@ -1,206 +1,211 @@
-//! Whole screens at three sizes, from events as nodes send them.
+//! Whole screens at three sizes, fed from recordings of real nets: what is written, and how.
 
-use super::draw;
-use crate::app::Screen;
-use crate::feed::{FeedMessage, NodeTarget};
-use crate::state::Model;
-use bezant_api::event::{Event, EventKind};
-use bezant_api::types::{EngineName, NodeStatus, PbftView, PowView};
+use super::{Zones, draw};
+use crate::input::Intent;
+use crate::look::{Marker, Theme};
+use crate::state::History;
+use crate::testing::{PBFT, POW, history, ui};
+use crate::ui::{Screen, Ui};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
 
-fn status(engine: EngineName, node: usize) -> NodeStatus {
-    NodeStatus {
-        version: "0.1.0".to_owned(),
-        network_id: "00".repeat(32),
-        engine,
-        dev: true,
-        peer_id: format!("peer{node}"),
-        height: 1,
-        final_height: u64::from(engine == EngineName::Pbft),
-        tip: "ab".repeat(32),
-        tip_time_s: 1,
-        peers: 3,
-        mempool: 2,
-        mempool_bytes: 400,
-        next_event: 1,
-        byzantine: None,
-        faults: Vec::new(),
-        clock_offset_ms: 0,
-        pbft: (engine == EngineName::Pbft).then(|| PbftView {
-            epoch: 0,
-            view: 0,
-            primary: 0,
-            me: u16::try_from(node).ok(),
-            n: 4,
-            quorum: 3,
-            commit_height: None,
-            is_mute: false,
-            is_active: true,
-            changes: Vec::new(),
-            liars: Vec::new(),
-            failed_views: 0,
-            delay_ms: 0,
-            delay_allowed_ms: 0,
-            timeout_ms: 1_000,
-            deadline_ms: None,
-            slots: Vec::new(),
-        }),
-        pow: (engine == EngineName::Pow).then(|| PowView {
-            work: "ff".to_owned(),
-            bits: 0x1f00_ffff,
-            headers: 2,
-            best_header: 1,
-            hashes_per_second: 50_000,
-            tips: Vec::new(),
-            refused: None,
-        }),
-    }
-}
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
-fn targets() -> Vec<NodeTarget> {
-    (0..4).map(|index| NodeTarget { name: format!("node{index}"), rpc: String::new() }).collect()
-}
-
-fn model(engine: EngineName) -> Model {
-    let mut model = Model::new("default", &targets(), 10_000);
-    let mut tell = |node: usize, kind: EventKind| {
-        let event = Box::new(Event { seq: 1, time_ms: 11_000, kind });
-        model.update(FeedMessage::Event { node, event }, 12_000);
-    };
-    for node in 0..3 {
-        tell(node, EventKind::Snapshot { status: Box::new(status(engine, node)) });
-        let block = EventKind::Block {
-            height: 2,
-            id: "cd".repeat(32),
-            transactions: 5,
-            bytes: 1_234,
-            time_s: 11,
-            payee: None,
-            final_height: if engine == EngineName::Pbft { 2 } else { 0 },
-            held: node,
-        };
-        tell(node, block);
-    }
-    if engine == EngineName::Pbft {
-        for signer in 0..2 {
-            let vote = EventKind::Vote {
-                vote: "prepare".to_owned(),
-                signer,
-                view: 0,
-                height: 3,
-                votes: usize::from(signer) + 1,
-                quorum: 3,
-            };
-            tell(0, vote);
-        }
-        let phase = "pre-prepared".to_owned();
-        tell(0, EventKind::Phase { phase, view: 0, height: 3, block: "ef".repeat(32) });
-    }
-    model
-}
-
-fn screen(model: &Model, width: u16, height: u16, help: bool) -> Terminal<TestBackend> {
+fn drawn(ui: &Ui, histories: &[History], (width, height): (u16, u16)) -> (Terminal<TestBackend>, Zones) {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test backend does not fail");
-    let screen = Screen { help, can_transfer: true, quit_stops_net: true };
-    terminal.draw(|frame| draw(frame, model, screen)).expect("drawing to memory does not fail");
-    terminal
+    let mut zones = Zones::default();
+    terminal.draw(|frame| zones = draw(frame, ui, histories)).expect("drawing to memory does not fail");
+    (terminal, zones)
 }
 
-/// TestBackend shows no styles, so colours and modifiers are listed by run below the text.
-fn text_and_styles(terminal: &Terminal<TestBackend>) -> String {
+fn text(ui: &Ui, histories: &[History], size: (u16, u16)) -> String {
+    crate::picture::text(drawn(ui, histories, size).0.backend().buffer())
+}
+
+/// A letter for how a cell looks: `.` is plain.
+fn style(cell: &Cell) -> char {
+    let letter = match cell.fg {
+        Color::Reset => 'p',
+        Color::Green => 'g',
+        Color::Yellow => 'y',
+        Color::Red => 'r',
+        Color::Cyan => 'c',
+        Color::Magenta => 'm',
+        Color::Blue => 'b',
+        _ => 'o',
+    };
+    let is = |modifier: Modifier| cell.modifier.contains(modifier);
+    match letter {
+        'p' if is(Modifier::REVERSED) => 'R',
+        'p' if is(Modifier::DIM) => 'd',
+        'p' if is(Modifier::BOLD) => 'B',
+        'p' if is(Modifier::UNDERLINED) => 'U',
+        'p' => '.',
+        letter if is(Modifier::REVERSED) => letter.to_ascii_uppercase(),
+        letter => letter,
+    }
+}
+
+/// TestBackend shows no styles, so a map of them stands below the text, each run with its length.
+fn text_and_styles(ui: &Ui, histories: &[History], size: (u16, u16)) -> String {
+    let (terminal, _) = drawn(ui, histories, size);
     let buffer = terminal.backend().buffer();
-    let area = buffer.area;
-    let mut runs = String::new();
-    for y in 0..area.height {
-        let mut last = (Color::Reset, Modifier::empty());
-        for x in 0..area.width {
-            let cell = &buffer[(x, y)];
-            let now = (cell.fg, cell.modifier);
-            if now != last {
-                runs.push_str(&format!("{y}:{x} {:?} {:?}\n", now.0, now.1));
-                last = now;
+    let mut out = crate::picture::text(buffer);
+    for y in 0..buffer.area.height {
+        let mut runs: Vec<(char, usize)> = Vec::new();
+        for x in 0..buffer.area.width {
+            let letter = style(&buffer[(x, y)]);
+            match runs.last_mut() {
+                Some((last, count)) if *last == letter => *count += 1,
+                Some(_) | None => runs.push((letter, 1)),
             }
         }
+        let runs: Vec<String> = runs.into_iter().map(|(letter, count)| format!("{letter}{count}")).collect();
+        out += &format!("{y:>2} {}\n", runs.join(" "));
     }
-    format!("{}\n{runs}", terminal.backend())
+    out
 }
 
-#[test]
-fn pbft_at_three_sizes() {
-    let model = model(EngineName::Pbft);
-    for (width, height) in [(80, 24), (140, 40), (40, 10)] {
-        let terminal = screen(&model, width, height, false);
-        insta::assert_snapshot!(format!("pbft_{width}x{height}"), text_and_styles(&terminal));
-    }
+fn on(screen: Screen) -> Ui {
+    Ui { screen, ..ui(1) }
 }
 
-#[test]
-fn pow_at_three_sizes() {
-    let model = model(EngineName::Pow);
-    for (width, height) in [(80, 24), (140, 40), (40, 10)] {
-        let terminal = screen(&model, width, height, false);
-        insta::assert_snapshot!(format!("pow_{width}x{height}"), text_and_styles(&terminal));
+fn snapshots(name: &str, ui: &Ui, histories: &[History]) {
+    for size in SIZES {
+        let name = format!("{name}_{}x{}", size.0, size.1);
+        insta::assert_snapshot!(name, text_and_styles(ui, histories, size));
     }
 }
 
 #[test]
-fn a_member_without_its_vote_log_is_marked_until_an_epoch_admits_it() {
-    let mut model = model(EngineName::Pbft);
-    let tell = |model: &mut Model, node: usize, is_mute: bool, me: Option<u16>| {
-        let mut now = status(EngineName::Pbft, node);
-        let pbft = now.pbft.as_mut().expect("PBFT");
-        (pbft.is_mute, pbft.me) = (is_mute, me);
-        model.update(FeedMessage::Status { node, status: Box::new(now) }, 12_000);
+fn the_overview_of_both_engines() {
+    snapshots("overview_pbft", &on(Screen::Overview), &[history(PBFT)]);
+    snapshots("overview_pow", &on(Screen::Overview), &[history(POW)]);
+}
+
+#[test]
+fn the_lanes_of_a_round_that_is_done_and_of_one_that_is_stuck() {
+    let mut ui = Ui { observer: 1, ..on(Screen::Pbft) };
+    snapshots("pbft_stuck", &ui, &[history(PBFT)]);
+    let mut histories = [history(PBFT)];
+    let zones = drawn(&ui, &histories, SIZES[0]).1;
+    ui.apply(Intent::Sideways(-1), &mut histories, &zones);
+    snapshots("pbft_earlier_round", &ui, &histories);
+}
+
+#[test]
+fn the_tree_with_its_fork() {
+    snapshots("work", &on(Screen::Pow), &[history(POW)]);
+}
+
+#[test]
+fn peers_pool_faults_and_logs() {
+    for (name, screen) in
+        [("peers", Screen::Peers), ("pool", Screen::Pool), ("faults", Screen::Faults), ("logs", Screen::Logs)]
+    {
+        snapshots(name, &on(screen), &[history(PBFT)]);
+    }
+}
+
+/// The pictures of the book are what the program draws. `UPDATE_FIGURES=1 cargo test -p bezant-tui figures` makes them anew.
+#[test]
+fn the_figures_of_the_book_are_what_is_drawn() {
+    let figures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/figures");
+    let screens = [
+        ("dashboard-pbft", PBFT, Ui { observer: 1, back: 1, ..on(Screen::Pbft) }),
+        ("dashboard-work", POW, on(Screen::Pow)),
+        ("dashboard-faults", PBFT, on(Screen::Faults)),
+    ];
+    for (name, trace, mut ui) in screens {
+        ui.powers.is_replay = true;
+        ui.powers.can_fault = false;
+        let (terminal, _) = drawn(&ui, &[history(trace)], (120, 32));
+        let picture = crate::picture::svg(terminal.backend().buffer(), false);
+        let file = figures.join(format!("{name}.svg"));
+        if std::env::var_os("UPDATE_FIGURES").is_some() {
+            std::fs::write(&file, &picture).expect("figures can be written");
+        }
+        let kept = std::fs::read_to_string(&file).expect("the figure is there");
+        assert!(kept == picture, "{name}.svg is not what is drawn any more; make it anew");
+    }
+}
+
+#[test]
+fn two_nets_on_one_scale() {
+    snapshots("two_nets", &Ui { screen: Screen::Compare, ..ui(2) }, &[history(PBFT), history(POW)]);
+}
+
+#[test]
+fn small_screens_get_a_summary() {
+    for (name, trace) in [("summary_pbft", PBFT), ("summary_pow", POW)] {
+        insta::assert_snapshot!(name, text_and_styles(&on(Screen::Overview), &[history(trace)], (60, 12)));
+    }
+}
+
+#[test]
+fn help_is_found_by_what_it_is_about() {
+    let mut ui = on(Screen::Overview);
+    ui.help = Some(String::new());
+    let all = text(&ui, &[history(PBFT)], SIZES[2]);
+    for word in ["stop the net and leave", "send 1 BZT", ":height N", "f+1 votes"] {
+        assert!(all.contains(word), "{word} is missing:\n{all}");
+    }
+    ui.help = Some("lie".to_owned());
+    let some = text(&ui, &[history(PBFT)], SIZES[2]);
+    assert!(some.contains(":lie N MODE") && !some.contains("send 1 BZT"), "{some}");
+    ui.help = Some("zebra".to_owned());
+    assert!(text(&ui, &[history(PBFT)], SIZES[0]).contains("nothing here has to do with \"zebra\""));
+}
+
+#[test]
+fn no_size_is_too_small_and_no_screen_is_too_early() {
+    let early = || {
+        let (header, entries) = crate::testing::trace(PBFT);
+        History::replay(&header, entries)
     };
-    let shows = |model: &Model, name: &str| screen(model, 80, 24, false).backend().to_string().contains(name);
-    tell(&mut model, 1, true, Some(1));
-    tell(&mut model, 2, false, None);
-    assert!(shows(&model, "★node0") && shows(&model, "◌node1") && shows(&model, "◌node2"));
-    tell(&mut model, 0, true, Some(0));
-    assert!(shows(&model, "◌node0"), "a mute primary leads nothing");
-    for node in 0..2 {
-        tell(&mut model, node, false, u16::try_from(node).ok());
-    }
-    assert!(shows(&model, "★node0") && shows(&model, " node1"));
-}
-
-#[test]
-fn help_lies_over_the_screen_and_names_the_keys() {
-    let text = screen(&model(EngineName::Pbft), 80, 24, true).backend().to_string();
-    for key in ["q      stop the net", "t      send 1 BZT", "?      this help"] {
-        assert!(text.contains(key), "{key} is missing:\n{text}");
+    for screen in Screen::ALL {
+        for size in [(1, 1), (10, 3), (79, 24), (80, 19), (80, 20), (300, 100)] {
+            let ui = Ui { screen, help: (size.0 == 10).then(String::new), ..ui(2) };
+            drawn(&ui, &[early(), early()], size);
+            drawn(&ui, &[history(PBFT), history(POW)], size);
+            drawn(&ui, &[history(POW), history(PBFT)], size);
+        }
     }
 }
 
 #[test]
-fn no_size_is_too_small() {
-    for (width, height) in [(1, 1), (10, 3), (79, 24), (80, 19), (300, 100)] {
-        screen(&model(EngineName::Pbft), width, height, true);
+fn themes_and_markers_take_nothing_away() {
+    let words = |ui: &Ui| text(ui, &[history(PBFT)], SIZES[1]);
+    let mut ui = Ui { observer: 1, ..on(Screen::Pbft) };
+    let plain_words = words(&ui);
+    for theme in Theme::ALL {
+        ui.look.theme = theme;
+        assert_eq!(words(&ui), plain_words, "{}: colour is never all there is", theme.name());
     }
+    let (terminal, _) = drawn(&ui, &[history(PBFT)], SIZES[1]);
+    let cells = terminal.backend().buffer().content();
+    assert!(cells.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset), "mono has no colour");
+    ui.look.marker = Marker::Plain;
+    let letters = words(&ui);
+    assert!(letters.contains("P---") && letters.contains("quorum after"), "{letters}");
+    assert!(!letters.contains('◆') && !letters.contains('█'), "{letters}");
 }
 
 #[test]
-fn a_node_followed_late_counts_by_its_tip() {
-    let mut model = Model::new("default", &targets(), 1_000);
-    let snapshot = |model: &mut Model, node: usize| {
-        let kind = EventKind::Snapshot { status: Box::new(status(EngineName::Pbft, node)) };
-        model.update(FeedMessage::Event { node, event: Box::new(Event { seq: 1, time_ms: 1_000, kind }) }, 1_000);
-    };
-    let tip = status(EngineName::Pbft, 0).tip;
-    let kind = EventKind::Block {
-        height: 1,
-        id: tip,
-        transactions: 1,
-        bytes: 106,
-        time_s: 1,
-        payee: None,
-        final_height: 1,
-        held: 0,
-    };
-    snapshot(&mut model, 0);
-    model.update(FeedMessage::Event { node: 1, event: Box::new(Event { seq: 1, time_ms: 1_000, kind }) }, 1_000);
-    snapshot(&mut model, 2);
-    assert_eq!(model.blocks[0].on.iter().copied().collect::<Vec<_>>(), [0, 1, 2], "before the row, with it, after it");
+fn the_mouse_finds_tabs_and_rows() {
+    let mut histories = [history(PBFT)];
+    let mut ui = on(Screen::Overview);
+    let (_, zones) = drawn(&ui, &histories, SIZES[0]);
+    let (tab, screen) = zones.tabs[6];
+    ui.apply(Intent::Click { x: tab.x + 1, y: tab.y }, &mut histories, &zones);
+    assert_eq!((ui.screen, screen), (Screen::Logs, Screen::Logs));
+    let (_, zones) = drawn(&ui, &histories, SIZES[0]);
+    let list = zones.list.expect("the log is a list");
+    ui.apply(Intent::Click { x: list.area.x, y: list.area.y + 3 }, &mut histories, &zones);
+    assert_eq!(ui.cursor(), 3);
+    ui.apply(Intent::Move(i64::from(list.area.height) + 2), &mut histories, &zones);
+    let (_, zones) = drawn(&ui, &histories, SIZES[0]);
+    assert!(zones.list.expect("still").offset > 0, "the list follows the cursor");
 }

@@ -1,0 +1,88 @@
+//! The timeline: what was done to nodes, and what it led to. What several nodes tell at about the same time is one moment.
+
+use super::limits::{ACTIVE_FAULTS_MAX, MOMENTS_MAX};
+use super::log::Tone;
+use bezant_api::fault::{FaultKind, FaultState};
+use bezant_api::types::NodeStatus;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Nodes that tell the same within this time tell of one moment.
+const SAME_MOMENT_MS: u64 = 3_000;
+/// So far back a moment is looked for that is the same.
+const SAME_MOMENT_ROWS: usize = 16;
+
+/// A moment worth looking at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) at_ms: u64,
+    pub(crate) nodes: BTreeSet<usize>,
+    pub(crate) text: String,
+    pub(crate) tone: Tone,
+    /// Something was done to nodes; otherwise it is what they did.
+    pub(crate) is_cause: bool,
+}
+
+/// What acts on a node.
+type Acting = (usize, &'static str, Option<u64>);
+
+/// All of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Timeline {
+    /// Newest last.
+    pub(crate) moments: VecDeque<Moment>,
+    /// Faults that began and have not ended.
+    pub(crate) active: BTreeMap<Acting, String>,
+}
+
+impl Timeline {
+    pub(super) fn note(&mut self, at_ms: u64, node: usize, text: String, tone: Tone, is_cause: bool) {
+        let is_same = |moment: &&mut Moment| moment.text == text && at_ms.saturating_sub(moment.at_ms) < SAME_MOMENT_MS;
+        if let Some(same) = self.moments.iter_mut().rev().take(SAME_MOMENT_ROWS).find(is_same) {
+            same.nodes.insert(node);
+            return;
+        }
+        if self.moments.len() == MOMENTS_MAX {
+            self.moments.pop_front();
+        }
+        self.moments.push_back(Moment { at_ms, nodes: BTreeSet::from([node]), text, tone, is_cause });
+    }
+
+    pub(super) fn fault(&mut self, node: usize, state: FaultState, kind: FaultKind, id: Option<u64>, what: &str) {
+        let key = (node, name(kind), id);
+        match state {
+            FaultState::Begin if self.active.len() < ACTIVE_FAULTS_MAX => {
+                self.active.insert(key, what.to_owned());
+            }
+            FaultState::End => {
+                self.active.remove(&key);
+            }
+            FaultState::Begin | FaultState::Once => {}
+        }
+    }
+
+    /// A node says how it is; a process that was started again has forgotten its faults.
+    pub(super) fn snapshot(&mut self, node: usize, status: &NodeStatus) {
+        self.active.retain(|(other, _, _), _| *other != node);
+        if let Some(mode) = &status.byzantine {
+            self.active.insert((node, name(FaultKind::Byzantine), None), format!("byzantine: {mode}"));
+        }
+        for fault in status.faults.iter().take(ACTIVE_FAULTS_MAX.saturating_sub(self.active.len())) {
+            self.active.insert((node, name(FaultKind::Link), Some(fault.id)), fault.effects.to_string());
+        }
+    }
+
+    /// What acts on this node, in words.
+    pub(crate) fn acting_on(&self, node: usize) -> impl Iterator<Item = &String> {
+        self.active.iter().filter(move |((other, _, _), _)| *other == node).map(|(_, what)| what)
+    }
+}
+
+fn name(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Link => "link",
+        FaultKind::Byzantine => "byzantine",
+        FaultKind::Clock => "clock",
+        FaultKind::Hashrate => "hashrate",
+        FaultKind::Process => "process",
+    }
+}

@@ -1,0 +1,129 @@
+use super::*;
+use crate::testing::{PBFT, history, ui};
+
+fn press(ui: &mut Ui, histories: &mut [History], intent: Intent) -> Option<Effect> {
+    ui.apply(intent, histories, &Zones::default())
+}
+
+fn type_in(ui: &mut Ui, histories: &mut [History], text: &str) -> Option<Effect> {
+    press(ui, histories, Intent::Command);
+    text.chars().for_each(|letter| drop(press(ui, histories, Intent::Type(letter))));
+    press(ui, histories, Intent::Enter)
+}
+
+#[test]
+fn keys_that_hurt_do_nothing_unless_armed() {
+    let mut histories = [history(PBFT)];
+    let mut ui = Ui { screen: Screen::Faults, ..ui(1) };
+    let all = [
+        FaultKey::Kill,
+        FaultKey::Start,
+        FaultKey::Pause,
+        FaultKey::Cut,
+        FaultKey::Heal,
+        FaultKey::Lie,
+        FaultKey::Honest,
+    ];
+    for key in all {
+        assert_eq!(press(&mut ui, &mut histories, Intent::Fault(key)), None, "{key:?}");
+        assert!(ui.notice.as_deref().is_some_and(|notice| notice.contains("press a first")), "{:?}", ui.notice);
+        assert_eq!(ui.prompt, None);
+    }
+    for command in ["kill 0", "pause 1", "heal", "cut 0/1", "lie 0 silent", "honest 0", "start 0", "resume 0"] {
+        assert_eq!(type_in(&mut ui, &mut histories, command), None, "{command}");
+    }
+    press(&mut ui, &mut histories, Intent::Arm);
+    let killed = press(&mut ui, &mut histories, Intent::Fault(FaultKey::Kill));
+    assert_eq!(killed, Some(Effect::Order(Order { net: 0, action: Action::Kill(0) })));
+    let cut = type_in(&mut ui, &mut histories, "cut 0,1/2,3");
+    assert_eq!(cut, Some(Effect::Order(Order { net: 0, action: Action::Partition(vec![vec![0, 1], vec![2, 3]]) })));
+    press(&mut ui, &mut histories, Intent::Escape);
+    assert!(!ui.armed, "Esc disarms");
+}
+
+#[test]
+fn a_recording_cannot_be_hurt_and_nothing_is_sent_from_it() {
+    let mut histories = [history(PBFT)];
+    let mut ui = ui(1);
+    ui.powers = Powers { is_replay: true, ..Powers::default() };
+    ui.screen = Screen::Faults;
+    press(&mut ui, &mut histories, Intent::Arm);
+    assert!(!ui.armed);
+    assert_eq!(type_in(&mut ui, &mut histories, "kill 0"), None);
+    assert_eq!(press(&mut ui, &mut histories, Intent::Transfer), None);
+}
+
+#[test]
+fn a_node_is_made_to_lie_by_name_of_the_mode() {
+    let mut histories = [history(PBFT)];
+    let mut ui = Ui { screen: Screen::Faults, ..ui(1) };
+    press(&mut ui, &mut histories, Intent::Arm);
+    ui.cursors[Screen::Faults as usize] = 2;
+    assert_eq!(press(&mut ui, &mut histories, Intent::Fault(FaultKey::Lie)), None);
+    "silent".chars().for_each(|letter| drop(press(&mut ui, &mut histories, Intent::Type(letter))));
+    let action = Action::Byzantine { node: 2, mode: "silent".to_owned() };
+    assert_eq!(press(&mut ui, &mut histories, Intent::Enter), Some(Effect::Order(Order { net: 0, action })));
+}
+
+#[test]
+fn one_jumps_to_heights_and_moments_and_back() {
+    let mut histories = [history(PBFT)];
+    let mut ui = ui(1);
+    type_in(&mut ui, &mut histories, "height 2");
+    assert_eq!(histories[0].model().height(), 2, "{:?}", ui.notice);
+    press(&mut ui, &mut histories, Intent::Step(false));
+    assert_eq!(histories[0].model().height(), 1);
+    press(&mut ui, &mut histories, Intent::Step(true));
+    assert_eq!(histories[0].model().height(), 2);
+    let (before, _) = histories[0].position();
+    press(&mut ui, &mut histories, Intent::Moment(true));
+    let (after, end) = histories[0].position();
+    assert!(before < after && after < end);
+    type_in(&mut ui, &mut histories, "height 999");
+    assert!(ui.notice.as_deref().is_some_and(|notice| notice.contains("999")), "{:?}", ui.notice);
+    type_in(&mut ui, &mut histories, "end");
+    assert_eq!(histories[0].position(), (end, end));
+    type_in(&mut ui, &mut histories, "nonsense");
+    assert!(ui.notice.as_deref().is_some_and(|notice| notice.contains(":help")), "{:?}", ui.notice);
+}
+
+#[test]
+fn what_is_typed_into_a_filter_filters_at_once() {
+    let mut histories = [history(PBFT)];
+    let mut ui = Ui { screen: Screen::Logs, ..ui(1) };
+    press(&mut ui, &mut histories, Intent::Filter);
+    "view".chars().for_each(|letter| drop(press(&mut ui, &mut histories, Intent::Type(letter))));
+    assert_eq!(ui.filter, "view");
+    press(&mut ui, &mut histories, Intent::Enter);
+    assert!(!ui.types());
+    let shown = selected::text(&ui, histories[0].model()).expect("views were left in the recording");
+    assert!(shown.contains("view"), "{shown}");
+    press(&mut ui, &mut histories, Intent::Escape);
+    assert_eq!(ui.filter, "");
+}
+
+#[test]
+fn enter_follows_a_transaction_and_y_copies_its_id() {
+    let mut histories = [history(PBFT)];
+    let mut ui = Ui { screen: Screen::Pool, ..ui(1) };
+    press(&mut ui, &mut histories, Intent::Select);
+    let followed = ui.followed.clone().expect("there are transactions");
+    assert_eq!(histories[0].model().transactions.followed.as_ref(), Some(&followed));
+    assert_eq!(press(&mut ui, &mut histories, Intent::Copy), Some(Effect::Copy(followed.clone())));
+    type_in(&mut ui, &mut histories, &format!("follow {}", &followed[..6]));
+    assert_eq!(ui.followed, Some(followed));
+    type_in(&mut ui, &mut histories, "follow zz");
+    assert!(ui.notice.is_some());
+}
+
+#[test]
+fn the_help_is_searched_by_typing() {
+    let mut histories = [history(PBFT)];
+    let mut ui = ui(1);
+    press(&mut ui, &mut histories, Intent::Help);
+    assert!(ui.types(), "letters are text now, and q does not leave");
+    "copy".chars().for_each(|letter| drop(press(&mut ui, &mut histories, Intent::Type(letter))));
+    assert_eq!(ui.help.as_deref(), Some("copy"));
+    press(&mut ui, &mut histories, Intent::Escape);
+    assert_eq!(ui.help, None);
+}
