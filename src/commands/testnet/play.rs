@@ -1,8 +1,8 @@
 //! `bezant testnet up --scenario`: a net is made for it, played on, and stopped.
 
 use super::up::up_options;
-use crate::commands::dashboard::await_first_block;
 use crate::cli::{Global, Up};
+use crate::commands::dashboard::await_first_block;
 use crate::commands::{net, scenario};
 use crate::output::{Failure, Outcome, Output};
 use bezant_testnet::net::spec::{NetSpec, UpOptions};

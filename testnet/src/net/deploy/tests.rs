@@ -32,6 +32,7 @@ fn plan(hosts: &[&str]) -> Plan {
         incarnation: 2,
         set_backs: Vec::new(),
         hosts: Vec::new(),
+        scenario: None,
     };
     let node = |index: u8| PlannedNode {
         index: usize::from(index),

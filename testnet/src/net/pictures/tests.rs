@@ -30,6 +30,7 @@ fn write_net(dir: &Path, label: &str) -> NetSpec {
         incarnation: 0,
         set_backs: Vec::new(),
         hosts: Vec::new(),
+        scenario: None,
     };
     for file in FILES {
         let path = dir.join(file);

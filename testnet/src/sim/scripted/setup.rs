@@ -13,11 +13,11 @@ use crate::sim::setup::{GENESIS_TIME_S, POW_BITS, POW_HASHES, Setup};
 use crate::sim::world::World;
 use bezant_api::types::EngineName;
 use bezant_consensus::engine::{EngineConfig, VoteLog};
+use bezant_consensus::incarnations::Incarnations;
 use bezant_consensus::ledger::genesis::{EngineParams, Genesis};
 use bezant_consensus::ledger::hash::LockHash;
 use bezant_consensus::ledger::key::{PublicKey, SigningKey};
 use bezant_consensus::ledger::lock::Lock;
-use bezant_consensus::ledger::units::Incarnation;
 use bezant_consensus::verify::Verifier;
 use bezant_node_core::{MempoolConfig, ReplicaConfig};
 use std::sync::Arc;
@@ -104,7 +104,7 @@ fn make_node(genesis: &Arc<Genesis>, count: usize, key: SigningKey, payee: LockH
         key: (!is_pow).then_some(key),
         payee: is_pow.then_some(payee),
         log: VoteLog::Original,
-        incarnation: Incarnation(0),
+        incarnations: Incarnations::default(),
         mine: mines,
         work_min: Default::default(),
         salt: [0; 32],
