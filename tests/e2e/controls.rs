@@ -8,13 +8,13 @@ fn the_faucet_pays_names_and_addresses() {
     for engine in [&[][..], &["--engine", "pow", "--nodes", "2"]] {
         let net = Net::up(engine);
         let before = net.balance("bob", 0);
-        let paid = net.json(&["testnet", "faucet", "bob", "12.5"]);
+        let paid = net.json(&["testnet", "faucet", "bob", "12.5", "--timeout", "240s"]);
         assert_eq!(paid["amount"], "1250000000");
         assert_eq!(paid["status"], if engine.is_empty() { "final" } else { "included" });
         net.await_synced();
         assert_eq!(net.balance("bob", 0), before + 1_250_000_000);
         let address = net.manifest().accounts[1].address.clone();
-        let ran = net.run(&["testnet", "faucet", &address, "1"]).ended(0);
+        let ran = net.run(&["testnet", "faucet", &address, "1", "--timeout", "240s"]).ended(0);
         assert!(ran.stdout.contains("1 BZT to bzt1") && ran.stderr.is_empty(), "{ran:?}");
         for bad in [["bob", "0"], ["bob", "-1"], ["bob", "1.123456789"], ["nobody", "1"], ["bob", "x"]] {
             let ran = net.run(&[&["testnet", "faucet"], &bad[..]].concat());

@@ -6,6 +6,9 @@ use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+/// Until it is in a block, also on a machine that is busy with other things.
+const INCLUDED: [&str; 4] = ["--wait", "included", "--timeout", "240s"];
+
 /// The names that `snapshot --list` shows.
 fn names(net: &Net) -> Vec<String> {
     let list = net.json(&["testnet", "snapshot", "--list"]);
@@ -94,11 +97,11 @@ fn a_pbft_net_goes_back_and_on() {
 fn a_pow_net_goes_back_and_on() {
     let net = Net::up(&["--engine", "pow", "--block-time", "2s"]);
     let place = tempfile::tempdir().expect("a directory");
-    net.send("alice", "bob", "1", &["--wait", "included"]);
+    net.send("alice", "bob", "1", &INCLUDED);
     net.await_synced();
     let before = (net.balance("alice", 0), net.balance("bob", 0));
     let taken = net.json(&["testnet", "snapshot", "one"]);
-    let undone = net.send("alice", "bob", "5", &["--wait", "included"]);
+    let undone = net.send("alice", "bob", "5", &INCLUDED);
     net.await_synced();
     let file = place.path().join("undone");
     receipt(&net, &undone["txid"], &file);
@@ -108,7 +111,7 @@ fn a_pow_net_goes_back_and_on() {
     assert_eq!(back["incarnation"], 1);
     assert_eq!((net.balance("alice", 0), net.balance("bob", 0)), before);
     assert_eq!(verified(&net, &file, 3)["error"]["kind"], "receipt-undone");
-    let sent = net.send("alice", "bob", "7", &["--wait", "included"]);
+    let sent = net.send("alice", "bob", "7", &INCLUDED);
     assert_eq!(sent["status"], "included");
     net.await_synced();
     net.check();
@@ -119,7 +122,7 @@ fn a_net_in_a_file_is_a_net_of_its_own() {
     for engine in [&["--nodes", "4"][..], &["--engine", "pow", "--nodes", "2"]] {
         let net = Net::up(engine);
         let place = tempfile::tempdir().expect("a directory");
-        net.send("alice", "bob", "1", &["--wait", "included"]);
+        net.send("alice", "bob", "1", &INCLUDED);
         let (alice, bob) = (net.balance("alice", 0), net.balance("bob", 0));
         let file = place.path().join("net.tar.gz");
         let path = file.to_str().expect("text");
@@ -142,7 +145,7 @@ fn a_net_in_a_file_is_a_net_of_its_own() {
         assert_ne!(there.dev_token, here.dev_token);
         assert_eq!((copy.balance("alice", 0), copy.balance("bob", 0)), (alice, bob));
         // Both go on, each for itself.
-        let [one, other] = [&net, &copy].map(|net| net.send("alice", "bob", "3", &["--wait", "included"]));
+        let [one, other] = [&net, &copy].map(|net| net.send("alice", "bob", "3", &INCLUDED));
         assert_eq!(net.tx_status(0, text(&other["txid"])).state, TxState::Unknown, "{one} {other}");
         copy.await_synced();
         copy.check();
@@ -153,7 +156,7 @@ fn a_net_in_a_file_is_a_net_of_its_own() {
         assert_eq!(copy.json(&["testnet", "import", path, "--fresh"])["incarnation"], 1);
         assert!(names(&copy).is_empty(), "snapshots are of the net that was there");
         copy.start(&[]);
-        copy.send("alice", "bob", "3", &["--wait", "included"]);
+        copy.send("alice", "bob", "3", &INCLUDED);
         copy.json(&["testnet", "down", "--purge"]);
     }
 }
