@@ -84,6 +84,8 @@ struct App {
     orders: Option<mpsc::Sender<Order>>,
     /// A recording: when its next event is shown; made up once for each, so that nothing that happens meanwhile puts it off.
     play_due: Option<Instant>,
+    /// A recording: the moment from which on its last frame showed events.
+    played_ms: u64,
 }
 
 impl App {
@@ -107,7 +109,15 @@ impl App {
             is_replay,
         };
         let ui = Ui::new(histories.len(), options.look, powers);
-        App { ui, histories, feeds, zones: Zones::default(), orders: options.orders.take(), play_due: None }
+        App {
+            ui,
+            histories,
+            feeds,
+            zones: Zones::default(),
+            orders: options.orders.take(),
+            play_due: None,
+            played_ms: 0,
+        }
     }
 
     /// Whatever a feed brings, with all that is there already; completes when there was something.
@@ -137,7 +147,11 @@ impl App {
             self.play_due = None;
         } else if self.play_due.is_none() {
             let history = &self.histories[0];
-            let wait_ms = history.next_entry()?.at_ms.saturating_sub(history.model().now_ms).min(REPLAY_PAUSE_MAX_MS);
+            let now_ms = history.model().now_ms;
+            // A frame shows all events of its length at once, and lasts as long; unless somebody has gone elsewhere since.
+            let is_next = (self.played_ms..=self.played_ms + self.frame_ms()).contains(&now_ms);
+            let from_ms = if is_next { self.played_ms } else { now_ms };
+            let wait_ms = history.next_entry()?.at_ms.saturating_sub(from_ms).min(REPLAY_PAUSE_MAX_MS);
             // The first entry follows upon nothing.
             let wait_ms = if history.position().0 == 0 { 0 } else { wait_ms };
             self.play_due = Some(Instant::now() + Duration::from_secs_f64(wait_ms as f64 / 1e3 / self.ui.speed()));
@@ -145,12 +159,17 @@ impl App {
         self.play_due
     }
 
+    /// So much of a recording is one frame.
+    fn frame_ms(&self) -> u64 {
+        (1e3 / FRAMES_PER_SECOND_MAX as f64 * self.ui.speed()) as u64
+    }
+
     /// Shows the next event of a recording, and all that came in the same frame.
     fn play(&mut self) {
+        let frame_ms = self.frame_ms();
         let history = &mut self.histories[0];
         let Some(first_ms) = history.next_entry().map(|entry| entry.at_ms) else { return };
-        let frame_ms = (1e3 / FRAMES_PER_SECOND_MAX as f64 * self.ui.speed()) as u64;
-        self.play_due = None;
+        (self.play_due, self.played_ms) = (None, first_ms);
         let (mut at, _) = history.position();
         while history.next_entry().is_some_and(|entry| entry.at_ms <= first_ms + frame_ms) {
             at += 1;
