@@ -99,14 +99,14 @@ impl Deeds {
             | Action::Clock { .. }
             | Action::Hashrate { .. } => {
                 for node in nodes {
-                    self.to_node(action, *node).await?;
+                    self.tell_node(action, *node).await?;
                 }
             }
         }
         Ok(())
     }
 
-    async fn to_node(&mut self, action: &Action, node: usize) -> Done {
+    async fn tell_node(&mut self, action: &Action, node: usize) -> Done {
         let (runs, paused) = self.state(node);
         match action {
             Action::Kill if runs => drop(self.ask(ControlRequest::Kill { node }).await?),
