@@ -85,3 +85,20 @@ fn the_simulator_says_the_same_twice() {
     let listed = net.json(&["sim", "--scenario", "list"]);
     assert!(listed.as_array().is_some_and(|all| all.len() >= 12), "{listed}");
 }
+
+/// All that are shipped, in both worlds: a quarter of an hour and more.
+#[test]
+#[ignore = "a long campaign: cargo test --test e2e -- --ignored both_worlds_agree"]
+fn both_worlds_agree_on_all_that_are_shipped() {
+    let mut differ = Vec::new();
+    for shipped in bezant_testnet::scenario::SHIPPED {
+        let net = Net::empty();
+        let simulated = net.run(&["sim", "--scenario", shipped.name]);
+        let played = play(&net, shipped.name, &[]);
+        println!("{}: {} and {}\n{}", shipped.name, simulated.status, played.status, played.stdout);
+        if (simulated.status, played.status) != (0, 0) {
+            differ.push(shipped.name);
+        }
+    }
+    assert_eq!(differ, Vec::<&str>::new(), "they pass in both worlds");
+}

@@ -77,8 +77,11 @@ fn who_lies_or_is_down_is_asked_only_by_name() {
         (nodes[0].is_tainted, nodes[1].up) = (true, false);
         nodes[2].view = 3;
     });
-    assert_eq!(judged("pbft", "at = \"2s\"\nview_min = 3", &[view.clone()]), Some((true, 2_000)));
-    assert_eq!(judged("pbft", "at = \"2s\"\non = [1, 2]\nview_min = 3", &[view.clone()]), Some((false, 2_000)));
+    assert_eq!(judged("pbft", "at = \"2s\"\nview_min = 3", std::slice::from_ref(&view)), Some((true, 2_000)));
+    assert_eq!(
+        judged("pbft", "at = \"2s\"\non = [1, 2]\nview_min = 3", std::slice::from_ref(&view)),
+        Some((false, 2_000))
+    );
     assert_eq!(judged("pbft", "at = \"2s\"\non = \"all\"\nview_max = 3", &[view]), Some((false, 2_000)));
     let nobody = net(2_000, |nodes| nodes.iter_mut().for_each(|node| node.up = false));
     assert_eq!(judged("pbft", "at = \"2s\"\nview_max = 3", &[nobody]), Some((false, 2_000)));

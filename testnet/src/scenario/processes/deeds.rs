@@ -99,18 +99,18 @@ impl Deeds {
             | Action::Clock { .. }
             | Action::Hashrate { .. } => {
                 for node in nodes {
-                    self.to_node(action, *node).await?;
+                    self.tell_node(action, *node).await?;
                 }
             }
         }
         Ok(())
     }
 
-    async fn to_node(&mut self, action: &Action, node: usize) -> Done {
+    async fn tell_node(&mut self, action: &Action, node: usize) -> Done {
         let (runs, paused) = self.state(node);
         match action {
-            Action::Kill if runs => drop(self.ask(ControlRequest::Kill { node }).await?),
-            Action::Stop if runs => drop(self.ask(ControlRequest::Stop { node }).await?),
+            Action::Kill if runs => self.down(node, ControlRequest::Kill { node }).await?,
+            Action::Stop if runs => self.down(node, ControlRequest::Stop { node }).await?,
             Action::Start if !runs => self.start(node).await?,
             Action::Pause if runs && !paused => drop(self.ask(ControlRequest::Pause { node }).await?),
             Action::Resume if paused => drop(self.ask(ControlRequest::Resume { node }).await?),
@@ -147,6 +147,14 @@ impl Deeds {
         self.shared.tainted.lock().expect("no holder panics").insert(node);
     }
 
+    /// A node that ends while it is being told to is as wanted.
+    async fn down(&self, node: usize, how: ControlRequest) -> Done {
+        match self.ask(how).await {
+            Err(problem) if self.state(node).0 => Err(problem),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     async fn start(&self, node: usize) -> Done {
         self.ask(ControlRequest::Start { node }).await?;
         self.set_rate(node).await
@@ -160,7 +168,7 @@ impl Deeds {
 
     async fn restart(&mut self, node: usize, settings: &NodeSettings) -> Done {
         if self.state(node).0 {
-            self.ask(ControlRequest::Stop { node }).await?;
+            self.down(node, ControlRequest::Stop { node }).await?;
         }
         if settings.hashrate.is_some() {
             self.rates.remove(&node);
