@@ -57,7 +57,13 @@ impl<'a> History<'a> {
         match txid.as_str() {
             Some(txid) => {
                 let action = Action::Add(self.number(txid));
-                self.note(Call { action, begin, end: is_final.then_some(end) });
+                let end = is_final.then_some(end);
+                let mut calls = self.calls.lock().expect("nobody panics with it");
+                // Made again of the same coins it is the same payment, which began when it was first handed in.
+                match calls.iter_mut().find(|call| call.action == action) {
+                    Some(first) => first.end = first.end.or(end),
+                    None => calls.push(Call { action, begin, end }),
+                }
             }
             None => assert!([3, 6].contains(&ran.status), "nothing was sent, and that was said: {ran:?}"),
         }

@@ -1,16 +1,14 @@
 //! `bezant testnet up --scenario`: a net is made for it, played on, and stopped.
 
-use super::up::up_options;
+use super::up::{on_net, up_options};
 use crate::cli::{Global, Up};
 use crate::commands::dashboard::await_first_block;
 use crate::commands::{net, scenario};
 use crate::output::{Failure, Outcome, Output};
 use bezant_testnet::net::spec::{NetSpec, UpOptions};
-use bezant_testnet::net::supervisor::Supervisor;
 use bezant_testnet::scenario::{Report, Scenario, Verdict, play_on_processes};
 use serde_json::json;
 use std::path::Path;
-use tokio::sync::oneshot;
 
 /// The seed unless one is given.
 const SEED: u64 = 1;
@@ -28,28 +26,16 @@ pub(super) async fn run(name: &str, options: &Up, global: &Global, output: &Outp
         output.line(&format!("bezant testnet up --scenario {name} --seed {seed}"))?;
         scenario::opening(name, &found, "processes", output)?;
     }
-    output.remark("starting …");
-    let stop = net::interrupted();
-    tokio::pin!(stop);
-    let supervisor = tokio::select! {
-        started = Supervisor::start(&wanted) => started?,
-        () = &mut stop => return Err(Failure::failed("interrupted", "interrupted while starting")),
-    };
-    let manifest = supervisor.manifest();
-    let (end, ended) = oneshot::channel::<()>();
-    let serving = tokio::spawn(supervisor.serve(async {
-        let _ = ended.await;
-    }));
-    let played = tokio::select! {
-        played = play(&found, &manifest, options.pace, output) => played,
-        () = net::stopped(&manifest) => Err(Failure::failed("stopped", "the net was stopped by somebody else")),
-        () = &mut stop => Err(Failure::failed("interrupted", "interrupted; the scenario was not judged")),
-    };
-    let _ = end.send(());
-    let served = serving.await.map_err(|error| Failure::failed("supervisor", error))?;
+    let played = on_net(&wanted, output, async |manifest| {
+        tokio::select! {
+            played = play(&found, manifest, options.pace, output) => played,
+            () = net::stopped(manifest) => Err(Failure::failed("stopped", "the net was stopped by somebody else")),
+        }
+    });
+    let played = played.await?;
     output.remark(&format!("stopped; logs are in {}", wanted.dir.display()));
-    let verdict = played?;
-    served?;
+    let interrupted = || Failure::failed("interrupted", "interrupted; the scenario was not judged");
+    let verdict = played.ok_or_else(interrupted)??;
     conclude(name, &found, &verdict, output)
 }
 

@@ -47,11 +47,24 @@ pub(super) async fn up(options: Up, global: &Global, output: &Output) -> Outcome
         return super::play::run(scenario, &options, global, output).await;
     }
     let wanted = up_options(&options, global)?;
+    let shown = on_net(&wanted, output, async |manifest| show(&options, manifest, global, output).await).await?;
+    output.remark("stopped");
+    shown.unwrap_or(Ok(()))
+}
+
+/// Starts a net in this process, does something with it, and stops it. `None` when that was interrupted.
+///
+/// What went wrong with the net itself counts less than what went wrong with what was done.
+pub(super) async fn on_net<T>(
+    wanted: &UpOptions,
+    output: &Output,
+    deed: impl AsyncFnOnce(&Manifest) -> Result<T, Failure>,
+) -> Result<Option<Result<T, Failure>>, Failure> {
     output.remark("starting …");
     let stop = net::interrupted();
     tokio::pin!(stop);
     let supervisor = tokio::select! {
-        started = Supervisor::start(&wanted) => started?,
+        started = Supervisor::start(wanted) => started?,
         () = &mut stop => return Err(Failure::failed("interrupted", "interrupted while starting")),
     };
     let manifest = supervisor.manifest();
@@ -59,15 +72,16 @@ pub(super) async fn up(options: Up, global: &Global, output: &Output) -> Outcome
     let serving = tokio::spawn(supervisor.serve(async {
         let _ = ended.await;
     }));
-    let shown = tokio::select! {
-        shown = show(&options, &manifest, global, output) => shown,
-        () = &mut stop => Ok(()),
+    let done = tokio::select! {
+        done = deed(&manifest) => Some(done),
+        () = &mut stop => None,
     };
     let _ = end.send(());
     let served = serving.await.map_err(|error| Failure::failed("supervisor", error))?;
-    output.remark("stopped");
-    shown?;
-    Ok(served?)
+    if !matches!(done, Some(Err(_))) {
+        served?;
+    }
+    Ok(done)
 }
 
 /// What a person sees of a net in the foreground; returns when they leave, or when somebody else stopped the net.
