@@ -135,7 +135,7 @@ fn the_dashboard_shows_a_net_sends_a_transfer_and_stops_it() {
     terminal.press("?");
     terminal.shows("this help; type to search");
     terminal.press("\x1b");
-    until("help is closed", LIMIT, || (!terminal.text().contains("Esc closes it")).then_some(()));
+    until("help is closed", LIMIT, || (!terminal.text().contains("this help; type to search")).then_some(()));
     terminal.press("t");
     terminal.shows("1 BZT from alice to bob is final at height 3");
     terminal.shows("final 3");
@@ -241,6 +241,9 @@ fn what_was_recorded_is_shown_again_from_nets_and_from_the_simulator() {
     terminal.shows("recording");
     terminal.press(":end\r");
     terminal.shows("final 2");
+    // Paused, or it would play on from there.
+    terminal.press(" ");
+    terminal.shows("‖");
     terminal.press(":begin\r");
     terminal.shows("final 0");
     terminal.press("6a");
