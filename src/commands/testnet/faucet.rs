@@ -13,11 +13,12 @@ pub(super) async fn run(options: Faucet, global: &Global, output: &Output) -> Ou
     let session = SessionOptions { home: net::home(global)?, net: options.net.net.clone(), rpc: None, node: None };
     let session = Session::open(session).await?;
     let to = session.recipient(&options.to)?;
-    let paid = faucet::pay(&manifest, session.client()?, to.lock, amount, options.timeout).await?;
+    let paid = faucet::pay(&session, manifest.seed, to.lock, amount, options.timeout).await?;
     output.result(&paid, || {
         let name = to.name.map_or_else(String::new, |name| format!("{name}, "));
-        let height = paid.height.map_or_else(String::new, |height| format!(" at height {height}"));
+        let sent = &paid.sent;
+        let height = sent.height.map_or_else(String::new, |height| format!(" at height {height}"));
         let whom = format!("{name}{}", to.address);
-        format!("{amount} BZT to {whom}\n{}{height} after {} ms\n{}", paid.status, paid.elapsed_ms, paid.txid)
+        format!("{amount} BZT to {whom}\n{}{height} after {} ms\n{}", sent.status, sent.elapsed_ms, sent.txid)
     })
 }

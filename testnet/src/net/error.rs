@@ -34,9 +34,6 @@ pub enum NetError {
     /// The directory is somebody else's.
     #[error("{0} exists and was not made by bezant; choose another directory with --dir")]
     ForeignDirectory(PathBuf),
-    /// The faucet has too little.
-    #[error("{0}")]
-    Empty(String),
     /// What was to be imported is no net.
     #[error("{file} is not imported: {reason}")]
     BadArchive {
@@ -116,7 +113,6 @@ impl NetError {
             NetError::Busy(_) => "net-busy",
             NetError::OtherOptions { .. } => "net-other-options",
             NetError::ForeignDirectory(_) => "net-foreign-directory",
-            NetError::Empty(_) => "insufficient",
             NetError::BadArchive { .. } => "bad-archive",
             NetError::NoSnapshot { .. } => "no-snapshot",
             NetError::NotRunning(_) => "net-not-running",
@@ -135,7 +131,7 @@ impl NetError {
     pub fn exit_status(&self) -> u8 {
         match self {
             NetError::Usage(_) | NetError::NoSnapshot { .. } => 2,
-            NetError::BadArchive { .. } | NetError::Empty(_) => 3,
+            NetError::BadArchive { .. } => 3,
             NetError::TimedOut(_) => 5,
             NetError::NotRunning(_) | NetError::Unreachable(_) => 6,
             _ => 1,

@@ -4,13 +4,17 @@
 //! ([`Known`]), as far as their keys, preimages and the time suffice. Which keys have to sign is known before a single
 //! password is asked for.
 
-use crate::coins::view::{CoinState, Owned};
+use crate::coins::view::{self, CoinState, Owned};
 use crate::error::WalletError;
+use crate::locks::policy;
 use crate::locks::policy::satisfy::{Means, Missing, Moment, satisfy};
 use crate::locks::policy::words;
+use crate::locks::time;
 use crate::paying::build::{self, OpenCoin, Payment, Pays, Sum, Unsigned};
+use crate::paying::fee;
 use crate::session::{Found, Recipient, Session};
 use bezant_api::client::{Client, ClientError};
+use bezant_api::types::ReadLevel;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::codec::decode;
 use bezant_consensus::ledger::hash::{LockHash, TxId};
@@ -73,6 +77,36 @@ impl Known {
             !found.wallet.is_watching() && found.wallet.locks.iter().any(of)
         };
         self.wallets.iter().filter(holds).collect()
+    }
+}
+
+/// What all planning starts from: the wallet's coins, its locks as far as anybody here knows them, and the next block.
+pub(crate) struct Ground {
+    pub(crate) coins: Vec<Owned>,
+    /// The wallet's locks by their hashes.
+    pub(crate) locks: BTreeMap<LockHash, Lock>,
+    pub(crate) next: Place,
+    /// What was asked for, else what the node estimates; grains per 1,000 bytes.
+    pub(crate) fee_rate: u64,
+    /// The net's own least rate.
+    pub(crate) least: u64,
+}
+
+impl Ground {
+    pub(crate) async fn of(
+        session: &Session,
+        found: &Found,
+        known: &Known,
+        asked_rate: Option<u64>,
+    ) -> Result<Ground, WalletError> {
+        let client = session.client()?;
+        let (height, coins) = view::coins(client, session.genesis(), found, ReadLevel::Latest).await?;
+        let least = session.genesis().ledger.relay_fee_rate_min;
+        let fee_rate = fee::rate(asked_rate, client, least).await?;
+        let locks: BTreeMap<LockHash, Lock> =
+            found.wallet.locks.iter().map(|lock| (lock.hash(), policy::fill(lock, &known.means.locks))).collect();
+        let next = time::next_block(session, height, locks.values()).await?;
+        Ok(Ground { coins, locks, next, fee_rate, least })
     }
 }
 

@@ -7,19 +7,17 @@
 use crate::coins::view::{self, CoinState};
 use crate::error::WalletError;
 use crate::locks::policy::satisfy::{Means, Moment, Opening, satisfy};
-use crate::locks::policy::{self, words};
-use crate::locks::time;
+use crate::locks::policy::words;
 use crate::paying::build::{self, Built, OpenCoin, Ring, Unsigned};
-use crate::paying::fee;
 use crate::paying::follow::{self, FollowOptions, Sent};
 use crate::paying::journal::{Attempt, Journal, Kind};
-use crate::paying::purse::Known;
+use crate::paying::purse::{Ground, Known};
 use crate::paying::rehearse;
 use crate::paying::repeat;
 use crate::paying::selection::{Load, Sizes, fee};
 use crate::session::{Found, Session};
 use bezant_api::client::{Client, ClientError};
-use bezant_api::types::{ReadLevel, TxState};
+use bezant_api::types::TxState;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::codec::decode;
 use bezant_consensus::ledger::hash::{LockHash, TxId};
@@ -242,15 +240,14 @@ pub async fn prepare(
 ) -> Result<Unsigned, WalletError> {
     let (client, txid) = (session.client()?, original.transaction.id());
     refuse_if_settled(client, &txid.to_string()).await?;
-    let (height, coins) = view::coins(client, session.genesis(), &original.found, ReadLevel::Latest).await?;
+    let ground = Ground::of(session, &original.found, known, asked_rate).await?;
+    let Ground { coins, fee_rate: rate, least, .. } = &ground;
     if coins.iter().any(|coin| coin.outpoint.txid == txid && coin.state == CoinState::Leaving) {
         let message =
             format!("another transfer of this wallet spends the change of {txid}; replacing it would undo that one");
         return Err(WalletError::refused("has-children", message));
     }
-    let least = session.genesis().ledger.relay_fee_rate_min;
-    let rate = fee::rate(asked_rate, client, least).await?;
-    let opener = Opener::new(session, original, known, height, &coins).await?;
+    let opener = Opener::new(session, original, known, &ground);
     let inputs: BTreeSet<_> = original.transaction.inputs().iter().copied().collect();
     let reserved = Journal::read(&original.found.path, session.network())?.reserved()?;
     let is_free = |coin: &&view::Owned| !inputs.contains(&coin.outpoint) && !reserved.contains(&coin.outpoint);
@@ -261,10 +258,10 @@ pub async fn prepare(
         more: more.collect(),
         kept: if kind == Kind::Cancel { Vec::new() } else { recipients(original) },
         change: *original.found.wallet.lock_hashes().last().expect("a wallet has an address"),
-        rate,
+        rate: *rate,
         old_fee: fee_of(original),
         old_bytes: original.transaction.bytes() as u64,
-        step: least.max(1),
+        step: (*least).max(1),
     };
     let unsigned = replacement.build()?;
     let load = unsigned.spent.iter().fold(Load::default(), |load, (_, opening)| load.and(opening.input_bytes()));
@@ -291,28 +288,18 @@ struct Opener<'a> {
     session: &'a Session,
     known: &'a Known,
     means: Means,
-    locks: BTreeMap<LockHash, Lock>,
+    locks: &'a BTreeMap<LockHash, Lock>,
     heights: BTreeMap<OutPoint, Height>,
     next: Place,
 }
 
 impl<'a> Opener<'a> {
-    async fn new(
-        session: &'a Session,
-        original: &Original,
-        known: &'a Known,
-        height: u64,
-        coins: &[view::Owned],
-    ) -> Result<Opener<'a>, WalletError> {
+    fn new(session: &'a Session, original: &Original, known: &'a Known, ground: &'a Ground) -> Opener<'a> {
         let mut means = known.means.clone();
         // Everybody has seen them by now.
         original.spent.iter().flat_map(|(_, opening)| &opening.preimages).for_each(|one| means.add_preimage(*one));
-        let wallet = &original.found.wallet;
-        let locks: BTreeMap<LockHash, Lock> =
-            wallet.locks.iter().map(|lock| (lock.hash(), policy::fill(lock, &means.locks))).collect();
-        let next = time::next_block(session, height, locks.values()).await?;
-        let heights = coins.iter().filter_map(|coin| Some((coin.outpoint, Height(coin.height?)))).collect();
-        Ok(Opener { session, known, means, locks, heights, next })
+        let heights = ground.coins.iter().filter_map(|coin| Some((coin.outpoint, Height(coin.height?)))).collect();
+        Opener { session, known, means, locks: &ground.locks, heights, next: ground.next }
     }
 
     fn open(&self, outpoint: OutPoint, amount: Amount, lock: &LockHash) -> Result<OpenCoin, WalletError> {

@@ -3,20 +3,15 @@
 use crate::coins::view::{self, CoinState, Owned};
 use crate::error::WalletError;
 use crate::keys::keystore::Unlocked;
-use crate::locks::policy;
-use crate::locks::time;
 use crate::paying::build::{self, Built, Ring, Sum, Unsigned};
-use crate::paying::fee;
 use crate::paying::journal::{Attempt, Kind};
-use crate::paying::purse::{Known, Purse};
+use crate::paying::purse::{Ground, Known, Purse};
 use crate::session::{Found, Recipient, Session};
-use bezant_api::types::ReadLevel;
 use bezant_consensus::ledger::amount::Amount;
-use bezant_consensus::ledger::hash::{LockHash, NetworkId};
+use bezant_consensus::ledger::hash::NetworkId;
 use bezant_consensus::ledger::key::SigningKey;
-use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::transaction::OutPoint;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// How to pay.
 #[derive(Clone, Debug, Default)]
@@ -79,12 +74,7 @@ pub async fn prepare(
     batches: &[Vec<(String, Sum)>],
 ) -> Result<Vec<Prepared>, WalletError> {
     let client = session.client()?;
-    let (height, coins) = view::coins(client, session.genesis(), found, ReadLevel::Latest).await?;
-    let least = session.genesis().ledger.relay_fee_rate_min;
-    let fee_rate = fee::rate(options.fee_rate, client, least).await?;
-    let locks: BTreeMap<LockHash, Lock> =
-        found.wallet.locks.iter().map(|lock| (lock.hash(), policy::fill(lock, &known.means.locks))).collect();
-    let next = time::next_block(session, height, locks.values()).await?;
+    let Ground { coins, locks, next, fee_rate, least } = Ground::of(session, found, known, options.fee_rate).await?;
     let (kept, free) = coins.iter().cloned().partition(|coin| options.reserved.contains(&coin.outpoint));
     let mut purse = Purse {
         session,

@@ -1,21 +1,17 @@
 //! Making a draft: coins are chosen for whoever will sign, and with them the branch of each lock.
 
 use super::{Draft, Input, Path};
-use crate::coins::view::{self, CoinState, Owned};
+use crate::coins::view::{CoinState, Owned};
 use crate::error::WalletError;
-use crate::locks::policy;
 use crate::locks::policy::satisfy::{
     Leaf, Missing, Moment, PREIMAGE_BYTES, SIGNATURE_BYTES, base_bytes, lack_of, reveal,
 };
 use crate::locks::policy::words;
-use crate::locks::time;
 use crate::paying::build::{self, Composed, Payment, Sum};
-use crate::paying::fee;
-use crate::paying::purse::{self, Known};
+use crate::paying::purse::{self, Ground, Known};
 use crate::paying::selection::{Candidate, Sizes};
 use crate::paying::send::{self, SendOptions};
 use crate::session::{Found, Recipient, Session};
-use bezant_api::types::ReadLevel;
 use bezant_consensus::ledger::hash::LockHash;
 use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::rules::context::Place;
@@ -68,14 +64,8 @@ pub async fn create(
     pays: &[(String, Sum)],
     signers: &BTreeSet<LockHash>,
 ) -> Result<Created, WalletError> {
-    let client = session.client()?;
     let to: Vec<Recipient> = pays.iter().map(|(to, _)| session.recipient(to)).collect::<Result<_, _>>()?;
-    let (height, coins) = view::coins(client, session.genesis(), found, ReadLevel::Latest).await?;
-    let least = session.genesis().ledger.relay_fee_rate_min;
-    let fee_rate = fee::rate(options.fee_rate, client, least).await?;
-    let locks: BTreeMap<LockHash, Lock> =
-        found.wallet.locks.iter().map(|lock| (lock.hash(), policy::fill(lock, &known.means.locks))).collect();
-    let next = time::next_block(session, height, locks.values()).await?;
+    let Ground { coins, locks, next, fee_rate, least } = Ground::of(session, found, known, options.fee_rate).await?;
     let named = if options.coins.is_empty() { None } else { Some(send::named(&coins, &options.coins)?) };
     let is_free = |coin: &&Owned| coin.state == CoinState::Spendable && !options.reserved.contains(&coin.outpoint);
     let wanted: Vec<&Owned> =
