@@ -91,6 +91,10 @@ pub const BLOCK_OVERHEAD_BYTES: usize = HEADER_BYTES + 4 + 128;
 pub const OVERDUE_TRANSACTIONS_MAX: usize = 64;
 /// ... and their bytes.
 pub const OVERDUE_BYTES_MAX: usize = 128 * 1024;
+/// Transactions that are gossiped together ...
+pub const BATCH_TRANSACTIONS_MAX: usize = 512;
+/// ... and their bytes.
+pub const BATCH_BYTES_MAX: usize = 256 * 1024;
 /// Proofs that one member lied which a replica keeps of an epoch.
 pub const EVIDENCE_PER_MEMBER_MAX: usize = 16;
 /// Catch-up requests that a replica has open at once.
@@ -118,6 +122,7 @@ pub const RECEIPT_TEXT_BYTES_MAX: usize = RECEIPT_BYTES_MAX.div_ceil(48) * 65 + 
 const _: () = assert!(TRANSACTION_BYTES_MAX < BLOCK_BYTES_MAX);
 // Any transaction can be handed over.
 const _: () = assert!(TRANSACTION_BYTES_MAX < OVERDUE_BYTES_MAX && OVERDUE_BYTES_MAX + 1024 < MESSAGE_BYTES_MAX);
+const _: () = assert!(TRANSACTION_BYTES_MAX < BATCH_BYTES_MAX && BATCH_BYTES_MAX + 1024 < MESSAGE_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX < ENCODING_BYTES_MAX);
 // An entry of a diff is 85 bytes, and a byte of a block makes at most 85 / 36 of them.

@@ -15,8 +15,8 @@ use crate::ledger::target::Work;
 use crate::ledger::transaction::{OutPoint, Transaction};
 use crate::ledger::units::{Epoch, Height, Incarnation, View};
 use crate::limits::{
-    BLOCKS_PER_MESSAGE_MAX, HEADERS_PER_MESSAGE_MAX, LOCATOR_ENTRIES_MAX, MEMBERS_MAX, OVERDUE_TRANSACTIONS_MAX,
-    WINDOW_DEPTH_MAX,
+    BATCH_TRANSACTIONS_MAX, BLOCKS_PER_MESSAGE_MAX, HEADERS_PER_MESSAGE_MAX, LOCATOR_ENTRIES_MAX, MEMBERS_MAX,
+    OVERDUE_TRANSACTIONS_MAX, WINDOW_DEPTH_MAX,
 };
 use crate::plant::{Plant, armed};
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -358,6 +358,8 @@ pub enum Message {
     GetTransactions(GetTransactions),
     /// Proof of work: answers [`Message::GetTransactions`].
     Transactions(BlockTransactions),
+    /// Transactions to be ordered that came together; gossiped.
+    TransactionBatch(TransactionBatch),
 }
 
 macro_rules! bounded_lists {
@@ -383,6 +385,9 @@ bounded_lists! {
     Headers(Header), "headers" <= HEADERS_PER_MESSAGE_MAX;
     /// At most [`BLOCKS_PER_MESSAGE_MAX`].
     BlockIds(BlockId), "block ids" <= BLOCKS_PER_MESSAGE_MAX;
+    /// At most [`BATCH_TRANSACTIONS_MAX`], each after those it spends from, none of them a change of members; together at most
+    /// [`BATCH_BYTES_MAX`](crate::limits::BATCH_BYTES_MAX) bytes.
+    TransactionBatch(Transaction), "transactions" <= BATCH_TRANSACTIONS_MAX;
     /// At most [`BLOCKS_PER_MESSAGE_MAX`].
     Blocks(Block), "blocks" <= BLOCKS_PER_MESSAGE_MAX;
 }
@@ -419,6 +424,7 @@ impl Message {
             Message::Successions(_) => "successions",
             Message::GetTransactions(_) => "get-transactions",
             Message::Transactions(_) => "transactions",
+            Message::TransactionBatch(_) => "transaction-batch",
         }
     }
 }

@@ -4,26 +4,30 @@
 //! state*; connecting compares these with the real coins. A vote or certificate was checked against the members of the epoch
 //! that it names; which epoch is the present one is the engine's to judge. The verifier knows the members of genesis, and those
 //! of later epochs once it was told ([`Verifier::learn`]).
+//!
+//! Signatures are verified in batches: [`Verifier::messages`] takes as many messages as there are, and blames the right one.
+
+mod signatures;
 
 use crate::ledger::block::{Block, Header};
 use crate::ledger::genesis::{Genesis, ValidatorSet};
 use crate::ledger::hash::{NetworkId, SetHash, TxHash};
-use crate::ledger::key::{SignedItem, verify_batch};
 use crate::ledger::rules::{BlockError, TxError, isolated};
 use crate::ledger::sighash::epoch_change_digest;
 use crate::ledger::target::Target;
 use crate::ledger::transaction::{Body, EpochChange, Transaction, Witness};
 use crate::ledger::units::{Epoch, Height, View};
-use crate::limits::{OVERDUE_BYTES_MAX, VIEW_MAX};
+use crate::limits::{BATCH_BYTES_MAX, OVERDUE_BYTES_MAX, VIEW_MAX};
 use crate::message::checkpoint::{Checkpoint, CheckpointCertificate, Snapshot};
 use crate::message::epoch::{Opening, Succession};
 use crate::message::relay::CompactBlock;
 use crate::message::{
     Ballot, CommitCertificate, Evidence, Message, NewView, Overdue, PrePrepare, PreparedBlock, PreparedCertificate,
-    Seal, ViewChange, Vote, VoteKind, vote_digest,
+    Seal, TransactionBatch, ViewChange, Vote, VoteKind, vote_digest,
 };
 use crate::plant::{Plant, armed};
 use rand_core::CryptoRng;
+use signatures::{Batch, Signatures, Singly, Verdict};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -144,7 +148,7 @@ impl Verifier {
     /// When one of them proves nothing; those before it are known then.
     pub fn follow(&mut self, successions: &[Succession]) -> Result<(), MessageError> {
         for succession in successions {
-            self.check_succession(succession)?;
+            self.check_succession(succession, &mut Singly)?;
             self.learn(succession.opening.set(&self.network));
         }
         Ok(())
@@ -163,7 +167,7 @@ impl Verifier {
     /// # Errors
     /// The first isolated rule that is broken.
     pub fn transaction(&self, transaction: Transaction) -> Result<Verified<Transaction>, TxError> {
-        self.check_transaction(&transaction)?;
+        self.check_transaction(&transaction, &mut Singly)?;
         Ok(Verified(transaction))
     }
 
@@ -172,8 +176,8 @@ impl Verifier {
     /// # Errors
     /// The first isolated rule that is broken.
     pub fn block<R: CryptoRng>(&self, block: Block, known: Known<'_>, rng: R) -> Result<Verified<Block>, BlockError> {
-        self.check_block(&block, known, rng)?;
-        Ok(Verified(block))
+        let verdict = in_batch(vec![block], rng, |block, signatures| self.check_block(block, known, signatures));
+        verdict.into_iter().next().expect("each block has its verdict")
     }
 
     /// Checks a message.
@@ -184,55 +188,82 @@ impl Verifier {
         &self,
         message: Message,
         known: Known<'_>,
-        mut rng: R,
+        rng: R,
     ) -> Result<Verified<Message>, MessageError> {
-        self.check_engine(&message)?;
-        match &message {
+        self.messages(vec![message], known, rng).pop().expect("each message has its verdict")
+    }
+
+    /// Checks messages, their signatures in one batch; a verdict for each, in their order. The verdict on one does not depend on
+    /// the others.
+    pub fn messages<R: CryptoRng>(
+        &self,
+        messages: Vec<Message>,
+        known: Known<'_>,
+        rng: R,
+    ) -> Vec<Result<Verified<Message>, MessageError>> {
+        in_batch(messages, rng, |message, signatures| self.check_message(message, known, signatures))
+    }
+
+    /// Checks transactions that stand alone, their signatures in one batch; a verdict for each, in their order.
+    pub fn transactions<R: CryptoRng>(
+        &self,
+        transactions: Vec<Transaction>,
+        rng: R,
+    ) -> Vec<Result<Verified<Transaction>, TxError>> {
+        in_batch(transactions, rng, |transaction, signatures| self.check_transaction(transaction, signatures))
+    }
+
+    fn check_message(
+        &self,
+        message: &Message,
+        known: Known<'_>,
+        signatures: &mut dyn Signatures,
+    ) -> Result<(), MessageError> {
+        self.check_engine(message)?;
+        match message {
             Message::Transaction(transaction) => {
-                if !known(&transaction.hash()) {
-                    self.check_transaction(transaction)?;
-                }
+                self.check_unknown(std::slice::from_ref(transaction), known, signatures)?;
             }
+            Message::TransactionBatch(batch) => self.check_transaction_batch(batch, known, signatures)?,
             Message::PrePrepare(proposal) => {
                 self.check_proposal(proposal)?;
-                self.check_block(&proposal.block, known, rng)?;
+                self.check_block(&proposal.block, known, signatures)?;
             }
-            Message::Vote(vote) => self.check_vote(vote)?,
+            Message::Vote(vote) => self.check_vote(vote, signatures)?,
             Message::Certified(blocks) => {
                 for certified in &blocks.0 {
                     if certified.certificate.ballot.block != certified.block.id() {
                         return Err(MessageError::Inconsistent("the certificate is for another block"));
                     }
+                    // At once: only what a quorum signed is worth looking through its block.
                     self.check_commit_certificate(&certified.certificate)?;
-                    self.check_block(&certified.block, known, &mut rng)?;
+                    self.check_block(&certified.block, known, signatures)?;
                 }
             }
             Message::CompactBlock(compact) => {
                 self.check_work(&compact.header)?;
-                self.check_compact_block(compact, known)?;
+                self.check_compact_block(compact, known, signatures)?;
             }
-            Message::Transactions(answer) => {
-                let mut unknown = answer.transactions.iter().filter(|transaction| !known(&transaction.hash()));
-                unknown.try_for_each(|transaction| self.check_transaction(transaction))?;
-            }
+            Message::Transactions(answer) => self.check_unknown(&answer.transactions, known, signatures)?,
             Message::Blocks(blocks) => {
                 if self.genesis.pow().is_some() {
                     blocks.0.iter().try_for_each(|block| self.check_work(&block.header))?;
                 }
                 for block in &blocks.0 {
-                    self.check_block(block, known, &mut rng)?;
+                    self.check_block(block, known, signatures)?;
                 }
             }
             Message::Headers(headers) => headers.0.iter().try_for_each(|header| self.check_work(header))?,
-            Message::ViewChange(change) => self.check_view_change(change)?,
-            Message::NewView(new_view) => self.check_new_view(new_view)?,
-            Message::Evidence(evidence) => self.check_evidence(evidence)?,
-            Message::Overdue(overdue) => self.check_overdue(overdue, known)?,
+            Message::ViewChange(change) => self.check_view_change(change, signatures)?,
+            Message::NewView(new_view) => self.check_new_view(new_view, signatures)?,
+            Message::Evidence(evidence) => self.check_evidence_with(evidence, signatures)?,
+            Message::Overdue(overdue) => self.check_overdue(overdue, known, signatures)?,
             Message::Checkpoint(vote) => {
-                self.check_checkpoint(&vote.checkpoint, &Seal { signer: vote.signer, signature: vote.signature })?;
+                let seal = Seal { signer: vote.signer, signature: vote.signature };
+                self.check_checkpoint(&vote.checkpoint, &seal, signatures)?;
             }
-            Message::Checkpointed(certificate) => self.check_checkpoint_certificate(certificate)?,
-            Message::Snapshot(Some(snapshot)) => self.check_snapshot(snapshot)?,
+            Message::Checkpointed(certificate) => self.check_checkpoint_certificate_with(certificate, signatures)?,
+            Message::Snapshot(Some(snapshot)) => self.check_snapshot(snapshot, signatures)?,
             Message::Successions(successions) => self.clone().follow(&successions.0)?,
             // Buckets are judged beside the manifest that was asked for.
             Message::Tip(_)
@@ -246,13 +277,17 @@ impl Verifier {
             | Message::GetSuccessions { .. }
             | Message::Buckets(_) => {}
         }
-        Ok(Verified(message))
+        Ok(())
     }
 
     fn check_engine(&self, message: &Message) -> Result<(), MessageError> {
         let pbft = self.genesis.pbft().is_some();
         let fits = match message {
-            Message::Transaction(_) | Message::Tip(_) | Message::GetBlocks(_) | Message::Blocks(_) => true,
+            Message::Transaction(_)
+            | Message::TransactionBatch(_)
+            | Message::Tip(_)
+            | Message::GetBlocks(_)
+            | Message::Blocks(_) => true,
             Message::PrePrepare(_)
             | Message::Vote(_)
             | Message::GetCertified { .. }
@@ -290,53 +325,79 @@ impl Verifier {
         Err(BlockError::Header(format!("it has not done the work of bits {:08x}", header.bits)))
     }
 
-    fn check_block<R: CryptoRng>(&self, block: &Block, known: Known<'_>, rng: R) -> Result<(), BlockError> {
-        let signatures = isolated::check_block(&self.network, self.genesis.ledger.block_bytes_max, block)?;
-        let mut unknown: Vec<(u32, SignedItem)> = Vec::with_capacity(signatures.len());
+    fn check_block(&self, block: &Block, known: Known<'_>, signatures: &mut dyn Signatures) -> Result<(), BlockError> {
+        let items = isolated::check_block(&self.network, self.genesis.ledger.block_bytes_max, block)?;
         let mut last: Option<(u32, bool)> = None;
-        for (index, item) in signatures {
+        for (index, (input, item)) in items {
             let is_known = match last {
                 Some((same, is_known)) if same == index => is_known,
                 Some(_) | None => known(&block.transactions[index as usize].hash()),
             };
             last = Some((index, is_known));
-            if !is_known {
-                unknown.push((index, item));
+            if !is_known && !signatures.is_valid(&item.key, &item.message, &item.signature) {
+                return Err(BlockError::Transaction { index, error: TxError::BadSignature(input) });
             }
-        }
-        let (indices, items): (Vec<u32>, Vec<SignedItem>) = unknown.into_iter().unzip();
-        if let Some(&bad) = verify_batch(&items, rng).first() {
-            let index = indices[bad];
-            // Once more and singly, to name the input.
-            let error = isolated::verify_transaction(&self.network, &block.transactions[index as usize])
-                .expect_err("a batch and single checks give the same verdict");
-            return Err(BlockError::Transaction { index, error });
         }
         for (index, transaction) in block.transactions.iter().enumerate() {
             let fail = |error| BlockError::Transaction { index: index as u32, error };
-            self.check_epoch_change(transaction).map_err(fail)?;
+            self.check_epoch_change(transaction, signatures).map_err(fail)?;
         }
         Ok(())
     }
 
+    /// Those among these that are not known already.
+    fn check_unknown<'a>(
+        &self,
+        transactions: impl IntoIterator<Item = &'a Transaction>,
+        known: Known<'_>,
+        signatures: &mut dyn Signatures,
+    ) -> Result<(), TxError> {
+        let mut unknown = transactions.into_iter().filter(|transaction| !known(&transaction.hash()));
+        unknown.try_for_each(|transaction| self.check_transaction(transaction, signatures))
+    }
+
+    fn check_transaction_batch(
+        &self,
+        batch: &TransactionBatch,
+        known: Known<'_>,
+        signatures: &mut dyn Signatures,
+    ) -> Result<(), MessageError> {
+        if batch.0.is_empty() || batch.0.iter().map(Transaction::bytes).sum::<usize>() > BATCH_BYTES_MAX {
+            return Err(MessageError::Inconsistent("a batch without transactions, or with too many bytes"));
+        }
+        // They travel alone: whether one can be checked depends on the epochs that are known here.
+        if batch.0.iter().any(|transaction| matches!(transaction.body, Body::Epoch(_))) {
+            return Err(MessageError::Inconsistent("a change of members in a batch"));
+        }
+        Ok(self.check_unknown(&batch.0, known, signatures)?)
+    }
+
     /// Whether it can announce a block, and whether what it has of it is valid but for the coinbase, which is judged in its block.
-    fn check_compact_block(&self, compact: &CompactBlock, known: Known<'_>) -> Result<(), MessageError> {
+    fn check_compact_block(
+        &self,
+        compact: &CompactBlock,
+        known: Known<'_>,
+        signatures: &mut dyn Signatures,
+    ) -> Result<(), MessageError> {
         if !compact.is_well_formed() {
             return Err(MessageError::Inconsistent("places of transactions that no block has"));
         }
         let others = compact.prefilled.iter().filter(|it| it.index > 0).map(|it| &it.transaction);
-        let mut unknown = others.filter(|transaction| !known(&transaction.hash()));
-        Ok(unknown.try_for_each(|transaction| self.check_transaction(transaction))?)
+        Ok(self.check_unknown(others, known, signatures)?)
     }
 
-    fn check_transaction(&self, transaction: &Transaction) -> Result<(), TxError> {
-        isolated::verify_transaction(&self.network, transaction)?;
-        self.check_epoch_change(transaction)
+    fn check_transaction(&self, transaction: &Transaction, signatures: &mut dyn Signatures) -> Result<(), TxError> {
+        for (input, item) in isolated::check_transaction(&self.network, transaction)?.signatures {
+            if !signatures.is_valid(&item.key, &item.message, &item.signature) {
+                return Err(TxError::BadSignature(input));
+            }
+        }
+        self.check_epoch_change(transaction, signatures)
     }
 
     /// The signatures of an epoch change: exactly a quorum of the set that it names, or the member that asks for itself.
     /// Fine for any other transaction.
-    fn check_epoch_change(&self, transaction: &Transaction) -> Result<(), TxError> {
+    fn check_epoch_change(&self, transaction: &Transaction, signatures: &mut dyn Signatures) -> Result<(), TxError> {
         let Body::Epoch(change) = &transaction.body else {
             return Ok(());
         };
@@ -361,14 +422,20 @@ impl Verifier {
             if matches!(change, EpochChange::Readmit { member, .. } if member != key) {
                 return Err(TxError::EpochChange("a re-admission is signed by the member alone"));
             }
-            if !crate::ledger::key::verify(key, &digest, signature) {
+            if !signatures.is_valid(key, &digest, signature) {
                 return Err(TxError::EpochChange("a member's signature is invalid"));
             }
         }
         Ok(())
     }
 
-    fn check_seal(&self, kind: VoteKind, ballot: &Ballot, seal: &Seal) -> Result<(), MessageError> {
+    fn check_seal(
+        &self,
+        kind: VoteKind,
+        ballot: &Ballot,
+        seal: &Seal,
+        signatures: &mut dyn Signatures,
+    ) -> Result<(), MessageError> {
         let set = self.set_of(ballot.epoch)?;
         let key = set.member(seal.signer).ok_or(MessageError::Signer(seal.signer))?;
         let is_primary = seal.signer == set.primary(ballot.view);
@@ -381,19 +448,21 @@ impl Verifier {
             return Err(MessageError::Signer(seal.signer));
         }
         let digest = vote_digest(&self.network, kind, ballot);
-        let valid = crate::ledger::key::verify(key, &digest, &seal.signature);
-        if valid { Ok(()) } else { Err(MessageError::Signature(seal.signer)) }
+        let is_valid = signatures.is_valid(key, &digest, &seal.signature);
+        if is_valid { Ok(()) } else { Err(MessageError::Signature(seal.signer)) }
     }
 
-    fn check_vote(&self, vote: &Vote) -> Result<(), MessageError> {
-        self.check_seal(vote.kind, &vote.ballot, &Seal { signer: vote.signer, signature: vote.signature })
+    fn check_vote(&self, vote: &Vote, signatures: &mut dyn Signatures) -> Result<(), MessageError> {
+        let seal = Seal { signer: vote.signer, signature: vote.signature };
+        self.check_seal(vote.kind, &vote.ballot, &seal, signatures)
     }
 
     fn check_proposal(&self, proposal: &PrePrepare) -> Result<(), MessageError> {
         if proposal.vote.kind != VoteKind::PrePrepare || proposal.vote.ballot.block != proposal.block.id() {
             return Err(MessageError::Inconsistent("the PRE-PREPARE is for another block"));
         }
-        self.check_vote(&proposal.vote)
+        // At once: only what the primary signed is worth looking through its block.
+        self.check_vote(&proposal.vote, &mut Singly)
     }
 
     /// Checks that exactly q members committed one ballot.
@@ -401,10 +470,18 @@ impl Verifier {
     /// # Errors
     /// When the certificate proves nothing.
     pub fn check_commit_certificate(&self, certificate: &CommitCertificate) -> Result<(), MessageError> {
+        self.check_commit_certificate_with(certificate, &mut Singly)
+    }
+
+    fn check_commit_certificate_with(
+        &self,
+        certificate: &CommitCertificate,
+        signatures: &mut dyn Signatures,
+    ) -> Result<(), MessageError> {
         if certificate.commits.len() != self.set_of(certificate.ballot.epoch)?.quorum() {
             return Err(MessageError::Certificate("not exactly q commits"));
         }
-        self.check_seals(VoteKind::Commit, &certificate.ballot, &certificate.commits)
+        self.check_seals(VoteKind::Commit, &certificate.ballot, &certificate.commits, signatures)
     }
 
     /// Checks that the primary proposed a ballot and exactly q − 1 others prepared it.
@@ -412,23 +489,36 @@ impl Verifier {
     /// # Errors
     /// When the certificate proves nothing.
     pub fn check_prepared_certificate(&self, certificate: &PreparedCertificate) -> Result<(), MessageError> {
+        self.check_prepared_certificate_with(certificate, &mut Singly)
+    }
+
+    fn check_prepared_certificate_with(
+        &self,
+        certificate: &PreparedCertificate,
+        signatures: &mut dyn Signatures,
+    ) -> Result<(), MessageError> {
         let quorum = self.set_of(certificate.ballot.epoch)?.quorum();
         if certificate.prepares.len() + 1 != quorum && !armed(Plant::UncountedPrepares) {
             return Err(MessageError::Certificate("not exactly q − 1 prepares"));
         }
-        self.check_seal(VoteKind::PrePrepare, &certificate.ballot, &certificate.pre_prepare)?;
-        self.check_seals(VoteKind::Prepare, &certificate.ballot, &certificate.prepares)
+        self.check_seal(VoteKind::PrePrepare, &certificate.ballot, &certificate.pre_prepare, signatures)?;
+        self.check_seals(VoteKind::Prepare, &certificate.ballot, &certificate.prepares, signatures)
     }
 
     /// Checks that a member signed what can be a checkpoint.
-    fn check_checkpoint(&self, checkpoint: &Checkpoint, seal: &Seal) -> Result<(), MessageError> {
+    fn check_checkpoint(
+        &self,
+        checkpoint: &Checkpoint,
+        seal: &Seal,
+        signatures: &mut dyn Signatures,
+    ) -> Result<(), MessageError> {
         let set = self.set_of(checkpoint.epoch)?;
         let interval = self.genesis.pbft().map_or(1, |params| u64::from(params.checkpoint_interval));
         if checkpoint.height == Height::GENESIS || !checkpoint.height.0.is_multiple_of(interval) {
             return Err(MessageError::Inconsistent("there is no checkpoint at this height"));
         }
         let key = set.member(seal.signer).ok_or(MessageError::Signer(seal.signer))?;
-        let is_valid = crate::ledger::key::verify(key, &checkpoint.digest(&self.network), &seal.signature);
+        let is_valid = signatures.is_valid(key, &checkpoint.digest(&self.network), &seal.signature);
         if is_valid { Ok(()) } else { Err(MessageError::Signature(seal.signer)) }
     }
 
@@ -437,20 +527,29 @@ impl Verifier {
     /// # Errors
     /// When the certificate proves nothing.
     pub fn check_checkpoint_certificate(&self, certificate: &CheckpointCertificate) -> Result<(), MessageError> {
+        self.check_checkpoint_certificate_with(certificate, &mut Singly)
+    }
+
+    fn check_checkpoint_certificate_with(
+        &self,
+        certificate: &CheckpointCertificate,
+        signatures: &mut dyn Signatures,
+    ) -> Result<(), MessageError> {
         if certificate.seals.len() != self.set_of(certificate.checkpoint.epoch)?.quorum() {
             return Err(MessageError::Certificate("not exactly q checkpoint votes"));
         }
         if !certificate.seals.windows(2).all(|pair| pair[0].signer < pair[1].signer) {
             return Err(MessageError::Certificate("signers must be in ascending order, none twice"));
         }
-        certificate.seals.iter().try_for_each(|seal| self.check_checkpoint(&certificate.checkpoint, seal))
+        let mut seals = certificate.seals.iter();
+        seals.try_for_each(|seal| self.check_checkpoint(&certificate.checkpoint, seal, signatures))
     }
 
     /// Checks that a quorum of one epoch sealed with what the next begins.
-    fn check_succession(&self, succession: &Succession) -> Result<(), MessageError> {
+    fn check_succession(&self, succession: &Succession, signatures: &mut dyn Signatures) -> Result<(), MessageError> {
         let Succession { certificate, header, opening } = succession;
         let checkpoint = &certificate.checkpoint;
-        self.check_checkpoint_certificate(certificate)?;
+        self.check_checkpoint_certificate_with(certificate, signatures)?;
         if header.id() != checkpoint.block || checkpoint.epoch.next() != Some(opening.epoch) {
             return Err(MessageError::Inconsistent("header or epoch are not those of the checkpoint"));
         }
@@ -465,7 +564,7 @@ impl Verifier {
     }
 
     /// Checks both certificates of a manifest, and that header and buckets are the ones that they name.
-    fn check_snapshot(&self, snapshot: &Snapshot) -> Result<(), MessageError> {
+    fn check_snapshot(&self, snapshot: &Snapshot, signatures: &mut dyn Signatures) -> Result<(), MessageError> {
         let Checkpoint { incarnation, epoch, height, block, coins, .. } = snapshot.certificate.checkpoint;
         let ballot = &snapshot.commit.ballot;
         let is_of_block = (ballot.epoch, ballot.height, ballot.block) == (epoch, height, block);
@@ -480,20 +579,20 @@ impl Verifier {
             return Err(MessageError::Inconsistent("the next set is of another epoch"));
         }
         self.check_opening(&snapshot.certificate.checkpoint, &snapshot.next)?;
-        self.check_checkpoint_certificate(&snapshot.certificate)?;
-        self.check_commit_certificate(&snapshot.commit)
+        self.check_checkpoint_certificate_with(&snapshot.certificate, signatures)?;
+        self.check_commit_certificate_with(&snapshot.commit, signatures)
     }
 
     /// Checks the signature and every certificate: counted, in ascending heights above the one committed, none of the new
     /// view or a later one, each beside the header that it names.
-    fn check_view_change(&self, change: &ViewChange) -> Result<(), MessageError> {
+    fn check_view_change(&self, change: &ViewChange, signatures: &mut dyn Signatures) -> Result<(), MessageError> {
         let place = (change.incarnation, change.epoch);
         let set = self.set_of(change.epoch)?;
         if change.view == View(0) || change.view.0 > VIEW_MAX {
             return Err(MessageError::Inconsistent("view 0 begins without a VIEW-CHANGE, and none follows the last"));
         }
         let key = set.member(change.signer).ok_or(MessageError::Signer(change.signer))?;
-        if !crate::ledger::key::verify(key, &change.digest(&self.network), &change.signature) {
+        if !signatures.is_valid(key, &change.digest(&self.network), &change.signature) {
             return Err(MessageError::Signature(change.signer));
         }
         let depth = self.genesis.pbft().map_or(0, |params| usize::from(params.depth));
@@ -508,7 +607,7 @@ impl Verifier {
             if ballot.incarnation > change.incarnation || ballot.epoch != change.epoch {
                 return Err(MessageError::Inconsistent("the commit certificate is of another time"));
             }
-            self.check_commit_certificate(certificate)?;
+            self.check_commit_certificate_with(certificate, signatures)?;
             below = ballot.height;
         }
         for PreparedBlock { header, certificate } in &change.prepared {
@@ -519,14 +618,14 @@ impl Verifier {
             if ballot.height <= below || header.id() != ballot.block {
                 return Err(MessageError::Inconsistent("prepared certificates go up, each beside its header"));
             }
-            self.check_prepared_certificate(certificate)?;
+            self.check_prepared_certificate_with(certificate, signatures)?;
             below = ballot.height;
         }
         Ok(())
     }
 
     /// Checks the primary's signature and each of exactly q VIEW-CHANGEs.
-    fn check_new_view(&self, new_view: &NewView) -> Result<(), MessageError> {
+    fn check_new_view(&self, new_view: &NewView, signatures: &mut dyn Signatures) -> Result<(), MessageError> {
         let set = self.set_of(new_view.epoch)?;
         if new_view.signer != set.primary(new_view.view) {
             return Err(MessageError::Signer(new_view.signer));
@@ -546,7 +645,7 @@ impl Verifier {
             if place != (new_view.incarnation, new_view.epoch, new_view.view) {
                 return Err(MessageError::Inconsistent("a VIEW-CHANGE is for another view"));
             }
-            self.check_view_change(change)?;
+            self.check_view_change(change, signatures)?;
         }
         Ok(())
     }
@@ -556,17 +655,26 @@ impl Verifier {
     /// # Errors
     /// When the evidence proves nothing.
     pub fn check_evidence(&self, evidence: &Evidence) -> Result<(), MessageError> {
+        self.check_evidence_with(evidence, &mut Singly)
+    }
+
+    fn check_evidence_with(&self, evidence: &Evidence, signatures: &mut dyn Signatures) -> Result<(), MessageError> {
         let Evidence { first, second } = evidence;
         let same = Ballot { block: first.ballot.block, ..second.ballot } == first.ballot;
         if (first.kind, first.signer) != (second.kind, second.signer) || !same || first.ballot == second.ballot {
             return Err(MessageError::Inconsistent("the two votes do not contradict each other"));
         }
-        self.check_vote(first)?;
-        self.check_vote(second)
+        self.check_vote(first, signatures)?;
+        self.check_vote(second, signatures)
     }
 
     /// Checks the signature before any transaction, so that only members can have transactions checked this way.
-    fn check_overdue(&self, overdue: &Overdue, known: Known<'_>) -> Result<(), MessageError> {
+    fn check_overdue(
+        &self,
+        overdue: &Overdue,
+        known: Known<'_>,
+        signatures: &mut dyn Signatures,
+    ) -> Result<(), MessageError> {
         let set = self.set_of(overdue.epoch)?;
         if overdue.transactions.is_empty() || overdue.signer == set.primary(overdue.view) {
             return Err(MessageError::Inconsistent("nothing is handed over, or by the primary to itself"));
@@ -578,14 +686,42 @@ impl Verifier {
         if !crate::ledger::key::verify(key, &overdue.digest(&self.network), &overdue.signature) {
             return Err(MessageError::Signature(overdue.signer));
         }
-        let mut unknown = overdue.transactions.iter().filter(|transaction| !known(&transaction.hash()));
-        Ok(unknown.try_for_each(|transaction| self.check_transaction(transaction))?)
+        Ok(self.check_unknown(&overdue.transactions, known, signatures)?)
     }
 
-    fn check_seals(&self, kind: VoteKind, ballot: &Ballot, seals: &[Seal]) -> Result<(), MessageError> {
+    fn check_seals(
+        &self,
+        kind: VoteKind,
+        ballot: &Ballot,
+        seals: &[Seal],
+        signatures: &mut dyn Signatures,
+    ) -> Result<(), MessageError> {
         if !seals.windows(2).all(|pair| pair[0].signer < pair[1].signer) {
             return Err(MessageError::Certificate("signers must be in ascending order, none twice"));
         }
-        seals.iter().try_for_each(|seal| self.check_seal(kind, ballot, seal))
+        seals.iter().try_for_each(|seal| self.check_seal(kind, ballot, seal, signatures))
     }
+}
+
+/// Checks values with their signatures in one batch.
+fn in_batch<T, E, R: CryptoRng>(
+    values: Vec<T>,
+    mut rng: R,
+    check: impl Fn(&T, &mut dyn Signatures) -> Result<(), E>,
+) -> Vec<Result<Verified<T>, E>> {
+    let mut batch = Batch::default();
+    let mut ranges = Vec::with_capacity(values.len());
+    let mut results = Vec::with_capacity(values.len());
+    for value in &values {
+        let from = batch.len();
+        results.push(check(value, &mut batch));
+        ranges.push(from..batch.len());
+    }
+    let verdicts = batch.judge(&ranges, &mut rng);
+    let settle = |((value, result), mut verdict): ((T, Result<(), E>), Verdict)| {
+        // The second pass names the error, which comes before the one that the first pass has found.
+        let result = if verdict.is_valid() { result } else { check(&value, &mut verdict) };
+        result.map(|()| Verified(value))
+    };
+    values.into_iter().zip(results).zip(verdicts).map(settle).collect()
 }

@@ -59,7 +59,7 @@ pub struct Metrics {
     pub commit_records: Histogram,
     /// Time that a flush of the state took, seconds.
     pub flush_seconds: Histogram,
-    /// Time that verifying one message took, seconds.
+    /// Time that verifying one batch of messages took, seconds.
     pub verify_seconds: Histogram,
     /// Proof of work: own hashes per second.
     pub hashes_per_second: Gauge<f64, AtomicU64>,
@@ -139,7 +139,11 @@ impl Metrics {
         registry.register("commit_seconds", "Time until a commit was durable", self.commit_seconds.clone());
         registry.register("commit_records", "Records in one commit", self.commit_records.clone());
         registry.register("flush_seconds", "Time that a flush of the state took", self.flush_seconds.clone());
-        registry.register("verify_seconds", "Time that verifying a message took", self.verify_seconds.clone());
+        registry.register(
+            "verify_seconds",
+            "Time that verifying a batch of messages took",
+            self.verify_seconds.clone(),
+        );
         registry.register("hashes_per_second", "Own hash rate", self.hashes_per_second.clone());
         registry.register("stratum_connections", "Connected miners", self.stratum_connections.clone());
         registry.register("stratum_shares", "Shares of miners, by outcome", self.stratum_shares.clone());

@@ -2,9 +2,13 @@
 //!
 //! Gossiped messages are judged here, before the runtime sees them, so that forwarding does not wait for it. What a peer
 //! sends faster than it can be verified is dropped and counted, peer by peer, so that one flood harms nobody else.
+//!
+//! What waits of one peer is verified together, its signatures in one batch: so batches grow with the load, and nothing waits for
+//! a batch to fill. Only transactions to be ordered are overtaken: whatever else a peer says goes first. Users' transactions make
+//! batches of their own.
 
 use crate::limits::{
-    KNOWN_TRANSACTIONS_MAX, PEER_QUEUE_BYTES_MAX, PEER_QUEUE_MESSAGES_MAX, QUEUES_BYTES_MAX, REQUESTS_MAX,
+    KNOWN_TRANSACTIONS_MAX, PEER_QUEUE_BYTES_MAX, PEER_QUEUE_MESSAGES_MAX, QUEUES_BYTES_MAX, USER_TRANSACTIONS_MAX,
 };
 use crate::metrics::{Kind, Metrics};
 use crate::ports::{NetCommand, NetEvent, Origin, Reply, Verdict};
@@ -15,16 +19,19 @@ use bezant_consensus::ledger::hash::TxHash;
 use bezant_consensus::ledger::rules::TxError;
 use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::message::Message;
-use bezant_consensus::verify::{Verified, Verifier};
+use bezant_consensus::verify::{MessageError, Verified, Verifier};
 use libp2p::PeerId;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
-/// Messages of one peer that are verified before another peer's turn.
-const TURN_MESSAGES: usize = 32;
+/// Messages of one peer that are verified together.
+const BATCH_MESSAGES: usize = 32;
+/// Transactions after which a batch takes no further message: some four milliseconds, for which a vote may have to wait.
+const BATCH_TRANSACTIONS: usize = 256;
+/// Batches of one peer that are verified before another peer's turn.
+const TURN_BATCHES: usize = 4;
 
 /// What the runtime hears of the network.
 #[derive(Debug)]
@@ -94,8 +101,7 @@ struct Inner {
     verifier: RwLock<Verifier>,
     known: RwLock<Known>,
     queues: Mutex<Queues>,
-    /// Transactions of users that are being verified.
-    users: AtomicUsize,
+    users: Mutex<Users>,
     out: mpsc::Sender<Arrival>,
     commands: mpsc::Sender<NetCommand>,
     metrics: Arc<Metrics>,
@@ -108,12 +114,52 @@ struct Queues {
     bytes: usize,
 }
 
-/// What waits of one peer. Invariant: it exists only while something waits or a thread works on it.
+/// What waits of one peer, with when each came. Invariant: it exists only while something waits or a thread works on it.
 #[derive(Debug, Default)]
 struct Queue {
-    /// With when each came.
+    /// All but those below.
     events: VecDeque<(Instant, NetEvent)>,
+    /// Messages that carry transactions to be ordered.
+    transactions: VecDeque<(Instant, NetEvent)>,
     bytes: usize,
+}
+
+impl Queue {
+    fn len(&self) -> usize {
+        self.events.len() + self.transactions.len()
+    }
+
+    /// Takes out what is verified next; empty when nothing waits.
+    fn next_batch(&mut self) -> Vec<(Instant, NetEvent)> {
+        if !self.events.is_empty() {
+            return self.events.drain(..self.events.len().min(BATCH_MESSAGES)).collect();
+        }
+        let (mut batch, mut count) = (Vec::new(), 0);
+        while count < BATCH_TRANSACTIONS
+            && let Some((since, event)) = self.transactions.pop_front()
+        {
+            count += transactions_in(&event);
+            batch.push((since, event));
+        }
+        batch
+    }
+}
+
+/// What waits of users.
+#[derive(Debug, Default)]
+struct Users {
+    waiting: VecDeque<Submission>,
+    /// In `waiting`, and being verified.
+    count: usize,
+    /// Whether a thread works on it.
+    is_working: bool,
+}
+
+/// Transactions that a user handed in together.
+#[derive(Debug)]
+struct Submission {
+    transactions: Vec<Transaction>,
+    verified: oneshot::Sender<Vec<Result<Verified<Transaction>, TxError>>>,
 }
 
 /// Hashes of transactions that were verified recently, in two generations, so that forgetting is cheap.
@@ -156,7 +202,7 @@ impl VerifyPool {
             verifier: RwLock::new(verifier),
             known: RwLock::default(),
             queues: Mutex::default(),
-            users: AtomicUsize::new(0),
+            users: Mutex::default(),
             out,
             commands,
             metrics,
@@ -170,7 +216,7 @@ impl VerifyPool {
         let total = queues.bytes;
         let is_new = !queues.by_peer.contains_key(&peer);
         let queue = queues.by_peer.entry(peer).or_default();
-        let is_full = queue.events.len() >= PEER_QUEUE_MESSAGES_MAX
+        let is_full = queue.len() >= PEER_QUEUE_MESSAGES_MAX
             || queue.bytes + bytes > PEER_QUEUE_BYTES_MAX
             || total + bytes > QUEUES_BYTES_MAX;
         if bytes > 0 && is_full {
@@ -178,7 +224,11 @@ impl VerifyPool {
             self.throw_away(event);
             return;
         }
-        queue.events.push_back((Instant::now(), event));
+        // What a peer sent before it went is still worth having.
+        let is_last = matches!(event, NetEvent::Disconnected(_)) && !queue.transactions.is_empty();
+        let goes_behind = is_last || transactions_in(&event) > 0;
+        let place = if goes_behind { &mut queue.transactions } else { &mut queue.events };
+        place.push_back((Instant::now(), event));
         queue.bytes += bytes;
         queues.bytes += bytes;
         drop(queues);
@@ -189,23 +239,59 @@ impl VerifyPool {
 
     /// Verifies a user's transaction; `None` when too many wait already.
     pub async fn transaction(&self, transaction: Transaction) -> Option<Result<Verified<Transaction>, TxError>> {
-        if self.0.users.fetch_add(1, Ordering::Relaxed) >= REQUESTS_MAX {
-            self.0.users.fetch_sub(1, Ordering::Relaxed);
-            return None;
-        }
+        self.transactions(vec![transaction]).await?.pop()
+    }
+
+    /// Verifies a user's transactions, and gives a verdict on each, in their order; `None` when too many wait already.
+    pub async fn transactions(
+        &self,
+        transactions: Vec<Transaction>,
+    ) -> Option<Vec<Result<Verified<Transaction>, TxError>>> {
         let (done, verified) = oneshot::channel();
-        let pool = self.clone();
-        self.0.threads.spawn(move || {
-            let hash = transaction.hash();
-            let result = pool.verifier().transaction(transaction);
-            if result.is_ok() {
-                pool.learn([hash]);
+        {
+            let mut users = self.lock_users();
+            if users.count + transactions.len() > USER_TRANSACTIONS_MAX {
+                return None;
             }
-            pool.0.users.fetch_sub(1, Ordering::Relaxed);
-            // Who asked may have gone.
-            let _ = done.send(result);
-        });
+            users.count += transactions.len();
+            users.waiting.push_back(Submission { transactions, verified: done });
+            if !std::mem::replace(&mut users.is_working, true) {
+                let pool = self.clone();
+                self.0.threads.spawn(move || pool.users_turn());
+            }
+        }
         verified.await.ok()
+    }
+
+    /// Verifies what waits of users, as far as it makes one batch.
+    fn users_turn(&self) {
+        let (mut transactions, mut answers) = (Vec::new(), Vec::new());
+        {
+            let mut users = self.lock_users();
+            while transactions.len() < BATCH_TRANSACTIONS
+                && let Some(submission) = users.waiting.pop_front()
+            {
+                answers.push((submission.transactions.len(), submission.verified));
+                transactions.extend(submission.transactions);
+            }
+        }
+        let count = transactions.len();
+        let began = Instant::now();
+        let mut verdicts = self.verifier().transactions(transactions, rand::rng());
+        self.0.metrics.verify_seconds.observe(began.elapsed().as_secs_f64());
+        self.learn(verdicts.iter().flatten().map(|verified| verified.get().hash()));
+        for (count, verified) in answers {
+            let rest = verdicts.split_off(count);
+            // Who asked may have gone.
+            let _ = verified.send(std::mem::replace(&mut verdicts, rest));
+        }
+        let mut users = self.lock_users();
+        users.count -= count;
+        users.is_working = !users.waiting.is_empty();
+        if users.is_working {
+            let pool = self.clone();
+            self.0.threads.spawn(move || pool.users_turn());
+        }
     }
 
     /// The members of an epoch are known from now on.
@@ -221,6 +307,10 @@ impl VerifyPool {
         self.0.queues.lock().expect("nothing panics while it holds this lock")
     }
 
+    fn lock_users(&self) -> std::sync::MutexGuard<'_, Users> {
+        self.0.users.lock().expect("nothing panics while it holds this lock")
+    }
+
     fn spawn_turn(&self, peer: Peer) {
         let pool = self.clone();
         self.0.threads.spawn(move || pool.turn(peer));
@@ -228,18 +318,19 @@ impl VerifyPool {
 
     /// Works on one peer's queue for a while. Only one thread does so at a time: the one that made the queue, or its successor.
     fn turn(&self, peer: Peer) {
-        for _ in 0..TURN_MESSAGES {
+        for _ in 0..TURN_BATCHES {
             let mut queues = self.lock_queues();
             let queue = queues.by_peer.get_mut(&peer).expect("a queue stays while a thread works on it");
-            let Some((since, event)) = queue.events.pop_front() else {
+            let batch = queue.next_batch();
+            if batch.is_empty() {
                 queues.by_peer.remove(&peer);
                 return;
-            };
-            let bytes = bytes_of(&event);
+            }
+            let bytes = batch.iter().map(|(_, event)| bytes_of(event)).sum::<usize>();
             queue.bytes -= bytes;
             queues.bytes -= bytes;
             drop(queues);
-            if let Some(arrival) = self.work(since, event) {
+            for arrival in self.work(batch) {
                 // Waits while the runtime is behind; fails when it has stopped, and then nothing matters any more.
                 let _ = self.0.out.blocking_send(arrival);
             }
@@ -247,34 +338,63 @@ impl VerifyPool {
         self.spawn_turn(peer);
     }
 
-    fn work(&self, since: Instant, event: NetEvent) -> Option<Arrival> {
-        Some(match event {
-            NetEvent::Connected { peer, peer_id, address, outbound } => {
-                Arrival::Connected { peer, peer_id, address, outbound }
+    /// What comes of events of one peer, in their order.
+    fn work(&self, batch: Vec<(Instant, NetEvent)>) -> Vec<Arrival> {
+        let (mut slips, mut messages) = (Vec::with_capacity(batch.len()), Vec::new());
+        for (since, event) in batch {
+            slips.push(match event {
+                NetEvent::Message { from, message, bytes, origin } => {
+                    let kind = message.name();
+                    messages.push(message);
+                    Slip::Message { from, kind, bytes, since, origin }
+                }
+                NetEvent::Connected { peer, peer_id, address, outbound } => {
+                    Slip::Done(Arrival::Connected { peer, peer_id, address, outbound })
+                }
+                NetEvent::Disconnected(peer) => Slip::Done(Arrival::Disconnected(peer)),
+                NetEvent::Member { peer, member } => Slip::Done(Arrival::Member { peer, member }),
+                NetEvent::Malformed { from, reason } => {
+                    let fault = Fault::Invalid { what: "bytes", reason };
+                    Slip::Done(Arrival::Misbehaved { peer: from, fault })
+                }
+                NetEvent::Unanswered(peer) => Slip::Done(Arrival::Unanswered(peer)),
+                NetEvent::RoundTrip { peer, ms, bytes_out, mesh_topics } => {
+                    Slip::Done(Arrival::RoundTrip { peer, ms, bytes_out, mesh_topics })
+                }
+            });
+        }
+        let mut verdicts = self.verify(messages).into_iter();
+        let arrive = |slip| match slip {
+            Slip::Done(arrival) => Some(arrival),
+            Slip::Message { from, kind, bytes, since, origin } => {
+                let verdict = verdicts.next().expect("each message has its verdict");
+                self.arrive(from, kind, bytes, since, origin, verdict)
             }
-            NetEvent::Disconnected(peer) => Arrival::Disconnected(peer),
-            NetEvent::Member { peer, member } => Arrival::Member { peer, member },
-            NetEvent::Malformed { from, reason } => {
-                Arrival::Misbehaved { peer: from, fault: Fault::Invalid { what: "bytes", reason } }
-            }
-            NetEvent::Unanswered(peer) => Arrival::Unanswered(peer),
-            NetEvent::RoundTrip { peer, ms, bytes_out, mesh_topics } => {
-                Arrival::RoundTrip { peer, ms, bytes_out, mesh_topics }
-            }
-            NetEvent::Message { from, message, bytes, origin } => {
-                return self.verify(since, from, message, bytes, origin);
-            }
-        })
+        };
+        slips.into_iter().filter_map(arrive).collect()
     }
 
-    fn verify(&self, since: Instant, from: Peer, message: Message, bytes: usize, origin: Origin) -> Option<Arrival> {
-        let metrics = &self.0.metrics;
-        let kind = message.name();
-        let began = Instant::now();
+    fn verify(&self, messages: Vec<Message>) -> Vec<Result<Verified<Message>, MessageError>> {
+        if messages.is_empty() {
+            return Vec::new();
+        }
         let known = |hash: &TxHash| self.0.known.read().is_ok_and(|known| known.contains(hash));
-        let result = self.verifier().message(message, &known, rand::rng());
-        metrics.verify_seconds.observe(began.elapsed().as_secs_f64());
-        match result {
+        let began = Instant::now();
+        let verdicts = self.verifier().messages(messages, &known, rand::rng());
+        self.0.metrics.verify_seconds.observe(began.elapsed().as_secs_f64());
+        verdicts
+    }
+
+    fn arrive(
+        &self,
+        from: Peer,
+        kind: &'static str,
+        bytes: usize,
+        since: Instant,
+        origin: Origin,
+        verdict: Result<Verified<Message>, MessageError>,
+    ) -> Option<Arrival> {
+        match verdict {
             Ok(message) => {
                 self.learn_from(message.get());
                 let reply = match origin {
@@ -288,7 +408,7 @@ impl VerifyPool {
                 Some(Arrival::Message { from, message, bytes, since, reply })
             }
             Err(error) => {
-                metrics.messages_refused.get_or_create(&Kind { kind }).inc();
+                self.0.metrics.messages_refused.get_or_create(&Kind { kind }).inc();
                 tracing::debug!(peer = from.0, kind, %error, "refused a message");
                 if let Origin::Gossip(gossip) = origin {
                     let verdict = if error.is_fault() { Verdict::Reject } else { Verdict::Ignore };
@@ -319,6 +439,7 @@ impl VerifyPool {
         let hashes = |block: &Block| block.transactions.iter().skip(1).map(Transaction::hash).collect::<Vec<_>>();
         match message {
             Message::Transaction(transaction) => self.learn([transaction.hash()]),
+            Message::TransactionBatch(batch) => self.learn(batch.0.iter().map(Transaction::hash).collect::<Vec<_>>()),
             Message::PrePrepare(proposal) => self.learn(hashes(&proposal.block)),
             Message::CompactBlock(compact) => {
                 let others = compact.prefilled.iter().filter(|it| it.index > 0);
@@ -355,6 +476,27 @@ impl VerifyPool {
         if let Ok(mut known) = self.0.known.write() {
             hashes.into_iter().for_each(|hash| known.insert(hash));
         }
+    }
+}
+
+/// An event whose verdict is awaited, or that needs none.
+enum Slip {
+    Done(Arrival),
+    Message { from: Peer, kind: &'static str, bytes: usize, since: Instant, origin: Origin },
+}
+
+/// How many transactions to be ordered an event carries.
+fn transactions_in(event: &NetEvent) -> usize {
+    match event {
+        NetEvent::Message { message: Message::Transaction(_), .. } => 1,
+        NetEvent::Message { message: Message::TransactionBatch(batch), .. } => batch.0.len().max(1),
+        NetEvent::Message { .. }
+        | NetEvent::Malformed { .. }
+        | NetEvent::RoundTrip { .. }
+        | NetEvent::Connected { .. }
+        | NetEvent::Disconnected(_)
+        | NetEvent::Member { .. }
+        | NetEvent::Unanswered(_) => 0,
     }
 }
 

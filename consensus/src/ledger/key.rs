@@ -72,7 +72,7 @@ const SMALL_ORDER_Y: [[u8; 32]; 5] = {
 };
 
 /// A signature over a message by a key: what [`verify`] and [`verify_batch`] judge.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedItem {
     /// Who is said to have signed.
     pub key: PublicKey,
@@ -100,24 +100,51 @@ pub fn verify(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
         .is_ok_and(|key| key.verify(&ed25519_zebra::Signature::from_bytes(&signature.0), message).is_ok())
 }
 
-/// Indices of the items that are invalid; empty when all are valid. The verdict on each is that of [`verify`]:
-/// a failed batch falls back to singles, so how items are grouped never matters.
+/// Whether all items are valid: in one batch, which costs a third of [`verify`] for each when there are many.
+/// The verdict is the same, however items are grouped.
 ///
 /// `rng` draws the batch's random coefficients; it decides nothing but the cost.
-pub fn verify_batch<R: rand_core::CryptoRng>(items: &[SignedItem], rng: R) -> Vec<usize> {
-    let singly = |items: &[SignedItem]| -> Vec<usize> {
-        let valid = |item: &SignedItem| verify(&item.key, &item.message, &item.signature);
-        (0..items.len()).filter(|&i| !valid(&items[i])).collect()
-    };
-    if items.len() < 2 || items.iter().any(SignedItem::refused_by_bytes) {
-        return singly(items);
+#[must_use]
+pub fn are_valid<R: rand_core::CryptoRng>(items: &[SignedItem], rng: &mut R) -> bool {
+    if let [item] = items {
+        return verify(&item.key, &item.message, &item.signature);
+    }
+    if items.iter().any(SignedItem::refused_by_bytes) {
+        return false;
     }
     let mut batch = ed25519_zebra::batch::Verifier::new();
     for item in items {
         let key = ed25519_zebra::VerificationKeyBytes::from(item.key.0);
         batch.queue((key, ed25519_zebra::Signature::from_bytes(&item.signature.0), &item.message));
     }
-    if batch.verify(rng).is_ok() { Vec::new() } else { singly(items) }
+    batch.verify(rng).is_ok()
+}
+
+/// Place of the first item that is invalid, found by halving: about twice the cost of [`are_valid`] at most.
+pub fn first_invalid<R: rand_core::CryptoRng>(items: &[SignedItem], rng: &mut R) -> Option<usize> {
+    if are_valid(items, rng) {
+        return None;
+    }
+    let (mut first, mut rest) = (0, items);
+    while rest.len() > 1 {
+        let (left, right) = rest.split_at(rest.len() / 2);
+        if are_valid(left, rng) {
+            (first, rest) = (first + left.len(), right);
+        } else {
+            rest = left;
+        }
+    }
+    Some(first)
+}
+
+/// Places of all items that are invalid, ascending; empty when all are valid.
+pub fn verify_batch<R: rand_core::CryptoRng>(items: &[SignedItem], mut rng: R) -> Vec<usize> {
+    let (mut places, mut from) = (Vec::new(), 0);
+    while let Some(next) = first_invalid(&items[from..], &mut rng) {
+        places.push(from + next);
+        from += next + 1;
+    }
+    places
 }
 
 /// A secret key. Zeroised when dropped, never shown.

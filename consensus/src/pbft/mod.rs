@@ -353,6 +353,7 @@ impl Engine for Pbft {
             Message::GetBuckets { height, first, last, after } => Some(self.buckets_of(*height, *first, *last, *after)),
             Message::GetSuccessions { from } => Some(self.successions_from(*from)),
             Message::Transaction(_)
+            | Message::TransactionBatch(_)
             | Message::PrePrepare(_)
             | Message::Vote(_)
             | Message::Tip(_)
@@ -409,6 +410,7 @@ impl Pbft {
             Message::Successions(successions) => self.on_successions(from, successions.0),
             // Transactions are the mempool's, changes of members come as events of their own; requests are answered by `answer`.
             Message::Transaction(_)
+            | Message::TransactionBatch(_)
             | Message::GetCertified { .. }
             | Message::GetBlocks(_)
             | Message::GetSnapshot { .. }

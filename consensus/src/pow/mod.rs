@@ -214,7 +214,11 @@ impl Pow {
             Message::CompactBlock(compact) => self.on_compact_block(from, &compact),
             Message::Transactions(answer) => self.on_transactions(from, answer),
             // Requests are answered through `answer`, transactions are the mempool's.
-            Message::GetHeaders(_) | Message::GetBlocks(_) | Message::GetTransactions(_) | Message::Transaction(_) => {}
+            Message::GetHeaders(_)
+            | Message::GetBlocks(_)
+            | Message::GetTransactions(_)
+            | Message::Transaction(_)
+            | Message::TransactionBatch(_) => {}
             // The verifier lets no message of the other engine through.
             Message::PrePrepare(_)
             | Message::Vote(_)

@@ -18,6 +18,7 @@ impl Pow {
             Message::GetBlocks(ids) => Some(Message::Blocks(self.blocks(&ids.0))),
             Message::GetTransactions(wanted) => Some(Message::Transactions(self.transactions_at(wanted))),
             Message::Transaction(_)
+            | Message::TransactionBatch(_)
             | Message::PrePrepare(_)
             | Message::Vote(_)
             | Message::Tip(_)

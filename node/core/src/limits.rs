@@ -44,6 +44,8 @@ pub const ESTIMATE_BASE_MIN: u64 = 1_000;
 /// Transactions that did not fit after which a selection gives up looking for smaller ones.
 pub const SELECT_MISSES_MAX: usize = 500;
 
+/// Transactions to be sent to all peers wait so long for others, if some were sent just before.
+pub const RELAY_PAUSE_MS: u64 = 10;
 /// A transaction that was neither included nor sent for this long is sent again.
 pub const REANNOUNCE_AFTER_MS: u64 = 3_000;
 /// Transactions are sent again at most once in this time ...

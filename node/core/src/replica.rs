@@ -31,9 +31,11 @@ use bezant_consensus::message::{Message, TipInfo};
 use bezant_consensus::pbft::Pbft;
 use bezant_consensus::pow::Pow;
 use bezant_consensus::verify::Verified;
+use relay::Relay;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+mod relay;
 #[cfg(test)]
 mod tests;
 
@@ -77,6 +79,8 @@ pub struct Replica {
     conduct: Conduct,
     /// What the engine was told last of what is due.
     oldest_told: Option<Time>,
+    /// Transactions on their way to all peers.
+    relay: Relay,
     /// Transactions are not sent again before.
     announce_from: Time,
     /// What the blocks of the last question hold, so that each is read once.
@@ -171,6 +175,7 @@ impl Replica {
             drift_ms,
             conduct: Conduct::default(),
             oldest_told: None,
+            relay: Relay::default(),
             announce_from: Time(0),
             above: BTreeMap::new(),
             left_out: None,
@@ -209,6 +214,7 @@ impl Replica {
         }
         self.execute(&mut call);
         self.announce_again(&mut call);
+        call.say(self.relay.due(now));
         if cfg!(debug_assertions) && self.mempool.len() <= CHECKED_COUNT_MAX {
             self.mempool.check();
         }
@@ -220,7 +226,8 @@ impl Replica {
     pub fn deadline(&self) -> Option<Time> {
         let announcement = self.mempool.next_announcement().map(|at| at.max(self.announce_from));
         let due = self.mempool.next_due().filter(|due| Some(*due) != self.oldest_told);
-        [self.engine.deadline(), announcement, due, self.mempool.next_expiry()].into_iter().flatten().min()
+        let relay = self.relay.deadline();
+        [self.engine.deadline(), announcement, relay, due, self.mempool.next_expiry()].into_iter().flatten().min()
     }
 
     /// The active chain.
@@ -321,6 +328,10 @@ impl Replica {
                 }
             }
             Message::Transaction(transaction) => self.admit_from(call, from, transaction.clone()),
+            Message::TransactionBatch(_) => {
+                let Message::TransactionBatch(batch) = message.into_inner() else { unreachable!("just seen") };
+                batch.0.into_iter().for_each(|transaction| self.admit_from(call, from, transaction));
+            }
             Message::GetCertified { .. }
             | Message::GetHeaders(_)
             | Message::GetBlocks(_)
@@ -362,8 +373,7 @@ impl Replica {
         let result = self.mempool.admit(next, transaction.clone(), &mut notices);
         call.notice(notices);
         if let Ok(Admitted { known: false, .. }) = result {
-            let message = Message::Transaction(Transaction::clone(&transaction));
-            call.outputs.push(Output::Send { to: To::All, message });
+            call.say(self.relay.add(call.now, transaction));
         }
         call.outputs.push(Output::Submitted { request, result });
     }
@@ -378,8 +388,7 @@ impl Replica {
         // Parents first: who takes none of them alone keeps them until the child has come.
         for (transaction, admitted) in transactions.iter().zip(result.iter().flatten()) {
             if !admitted.known {
-                let message = Message::Transaction(Transaction::clone(transaction));
-                call.outputs.push(Output::Send { to: To::All, message });
+                call.say(self.relay.add(call.now, transaction.clone()));
             }
         }
         call.outputs.push(Output::PackageSubmitted { request, result });
@@ -425,8 +434,7 @@ impl Replica {
             self.announce_from = call.now.plus_ms(REANNOUNCE_INTERVAL_MS);
         }
         for transaction in again {
-            let message = Message::Transaction(Transaction::clone(&transaction));
-            call.outputs.push(Output::Send { to: To::All, message });
+            call.say(self.relay.add(call.now, transaction));
         }
     }
 
@@ -455,7 +463,12 @@ impl Replica {
     fn execute_one(&mut self, call: &mut Call, effect: Effect) {
         match effect {
             Effect::Persist(record) => call.outputs.push(Output::Persist(record)),
-            Effect::Send { to, message } => call.outputs.push(Output::Send { to, message }),
+            Effect::Send { to, message } => {
+                if matches!(message, Message::PrePrepare(_)) {
+                    call.say(self.relay.take(call.now));
+                }
+                call.outputs.push(Output::Send { to, message });
+            }
             Effect::WantPayload(request) => call.questions.push_back(Question::Payload(request)),
             Effect::WantOverdue(request) => call.questions.push_back(Question::Overdue(request)),
             Effect::WantKnown { block, names, wanted } => {
@@ -546,6 +559,11 @@ fn next_block<'a>(engine: &'a dyn Engine, genesis: &'a Genesis, drift_ms: u64, n
 impl Call {
     fn new(now: Time) -> Call {
         Call { now, outputs: Vec::new(), effects: VecDeque::new(), questions: VecDeque::new() }
+    }
+
+    /// To all peers.
+    fn say(&mut self, message: Option<Message>) {
+        self.outputs.extend(message.map(|message| Output::Send { to: To::All, message }));
     }
 
     fn notice(&mut self, notices: Vec<Notice>) {

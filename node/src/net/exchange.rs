@@ -28,6 +28,7 @@ pub(super) fn answer_name(request: &Message) -> &'static str {
         Message::GetBuckets { .. } => "buckets",
         Message::GetSuccessions { .. } => "successions",
         Message::Transaction(_)
+        | Message::TransactionBatch(_)
         | Message::PrePrepare(_)
         | Message::Vote(_)
         | Message::Tip(_)

@@ -155,7 +155,7 @@ impl Driver {
     pub(super) fn decode_gossip(&self, raw: &gossipsub::Message) -> Result<Message, String> {
         let message: Message = decode(&raw.data).map_err(|error| error.to_string())?;
         let topic = match &message {
-            Message::Transaction(_) => &self.names.transactions,
+            Message::Transaction(_) | Message::TransactionBatch(_) => &self.names.transactions,
             Message::CompactBlock(_) => &self.names.blocks,
             Message::PrePrepare(_)
             | Message::Vote(_)

@@ -1,14 +1,14 @@
 //! Every limit of the network layer, in one place. What a peer can fill is bounded by one of these.
 
-use bezant_consensus::limits::{BLOCK_BYTES_MAX, MESSAGE_BYTES_MAX, TRANSACTION_BYTES_MAX};
+use bezant_consensus::limits::{BATCH_BYTES_MAX, BLOCK_BYTES_MAX, MESSAGE_BYTES_MAX};
 use std::time::Duration;
 
 /// Bytes of one frame on a direct stream, of a request and of an answer.
 pub(super) const FRAME_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 /// A frame's buffer grows in steps of this many bytes as they arrive: a length alone allocates nothing.
 pub(super) const FRAME_STEP_BYTES: usize = 64 * 1024;
-/// Bytes of one gossiped transaction, its message tag included.
-pub(super) const GOSSIP_TRANSACTION_BYTES_MAX: usize = TRANSACTION_BYTES_MAX + 16;
+/// Bytes of one gossiped transaction or batch of them, its message tag included.
+pub(super) const GOSSIP_TRANSACTION_BYTES_MAX: usize = BATCH_BYTES_MAX + 16;
 /// Bytes of one gossiped block, its message tag included.
 pub(super) const GOSSIP_BLOCK_BYTES_MAX: usize = BLOCK_BYTES_MAX + 16;
 /// Bytes of one gossiped vote or proposal.

@@ -51,7 +51,7 @@ impl Driver {
     fn send_to_all(&mut self, message: &Message) {
         let frame: Frame = encode(message).into();
         let published = match message {
-            Message::Transaction(_) => {
+            Message::Transaction(_) | Message::TransactionBatch(_) => {
                 let topic = self.names.transactions.clone();
                 self.publish(&topic, message, &frame)
             }

@@ -213,6 +213,7 @@ fn is_answer(message: &Message) -> bool {
         | Message::Successions(_)
         | Message::Buckets(_) => true,
         Message::Transaction(_)
+        | Message::TransactionBatch(_)
         | Message::PrePrepare(_)
         | Message::Vote(_)
         | Message::Tip(_)

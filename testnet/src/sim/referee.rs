@@ -437,6 +437,7 @@ impl Referee {
             | Message::Buckets(_)
             | Message::GetSuccessions { .. }
             | Message::Transaction(_)
+            | Message::TransactionBatch(_)
             | Message::Overdue(_)
             | Message::Tip(_)
             | Message::GetCertified { .. }

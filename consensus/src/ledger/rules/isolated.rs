@@ -199,11 +199,15 @@ fn check_members(members: &[PublicKey]) -> Result<(), TxError> {
 }
 
 /// Checks the form of a block: size, merkle root without repeated pairs, the coinbase's place, and each transaction alone.
-/// Returns the signatures that are left to verify, each with the index of its transaction.
+/// Returns the signatures that are left to verify, each with the index of its transaction and that of its input.
 ///
 /// # Errors
 /// The first rule that is broken; see [`BlockError::is_of_received_body_only`].
-pub fn check_block(network: &NetworkId, bytes_max: u32, block: &Block) -> Result<Vec<(u32, SignedItem)>, BlockError> {
+pub fn check_block(
+    network: &NetworkId,
+    bytes_max: u32,
+    block: &Block,
+) -> Result<Vec<(u32, (u32, SignedItem))>, BlockError> {
     let (actual, allowed) = (block.bytes(), bytes_max as usize);
     let leaves: Vec<_> = block.transactions.iter().map(Transaction::hash).collect();
     let root = merkle::root(&leaves);
@@ -228,7 +232,7 @@ pub fn check_block(network: &NetworkId, bytes_max: u32, block: &Block) -> Result
         }
         let checked =
             check_transaction(network, transaction).map_err(|error| BlockError::Transaction { index, error })?;
-        signatures.extend(checked.signatures.into_iter().map(|(_, item)| (index, item)));
+        signatures.extend(checked.signatures.into_iter().map(|of_input| (index, of_input)));
     }
     Ok(signatures)
 }

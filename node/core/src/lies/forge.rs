@@ -40,6 +40,7 @@ impl Forger {
             Message::Vote(vote) => vote,
             Message::PrePrepare(proposal) => &mut proposal.vote,
             Message::Transaction(_)
+            | Message::TransactionBatch(_)
             | Message::Tip(_)
             | Message::GetCertified { .. }
             | Message::Certified(_)
@@ -101,6 +102,7 @@ impl Forger {
             Message::Checkpoint(vote) => vote.signer == self.me,
             Message::Overdue(overdue) => overdue.signer == self.me,
             Message::Transaction(_)
+            | Message::TransactionBatch(_)
             | Message::Tip(_)
             | Message::GetCertified { .. }
             | Message::Certified(_)

@@ -101,6 +101,7 @@ impl Liar {
             | Message::Snapshot(None)
             | Message::GetBuckets { .. }
             | Message::Transaction(_)
+            | Message::TransactionBatch(_)
             | Message::GetHeaders(_)
             | Message::Headers(_)
             | Message::GetBlocks(_)

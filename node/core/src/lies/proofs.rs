@@ -36,6 +36,7 @@ impl Liar {
             | Message::GetSuccessions { .. }
             | Message::Snapshot(None)
             | Message::Transaction(_)
+            | Message::TransactionBatch(_)
             | Message::PrePrepare(_)
             | Message::Vote(_)
             | Message::Tip(_)

@@ -1,6 +1,8 @@
 use super::{Replica, ReplicaConfig};
 use crate::io::{Admitted, DropReason, Input, Notice, Output};
-use crate::limits::{BAN_SCORE, FORGIVE_POINT_MS, REANNOUNCE_AFTER_MS, REANNOUNCE_INTERVAL_MS, SCORE_INVALID};
+use crate::limits::{
+    BAN_SCORE, FORGIVE_POINT_MS, REANNOUNCE_AFTER_MS, REANNOUNCE_INTERVAL_MS, RELAY_PAUSE_MS, SCORE_INVALID,
+};
 use crate::mempool::MempoolConfig;
 use crate::testing::{GenesisStore, allocation, engine_config, output_of, pbft_genesis, pow_genesis, signed};
 use bezant_consensus::chain::{Base, Chain};
@@ -213,8 +215,18 @@ fn four_members_agree_on_what_was_submitted_to_any() {
     for (n, transaction) in transactions.iter().enumerate() {
         queue.push_back((n % 4, submit(&genesis, n as u64, transaction)));
     }
-    while let Some((at, input)) = queue.pop_front() {
-        for output in replicas[at].handle(NOW, input) {
+    // What was submitted to one replica at once is relayed together, a moment later.
+    let mut now = NOW;
+    loop {
+        let Some((at, input)) = queue.pop_front() else {
+            if now > NOW {
+                break;
+            }
+            now = NOW.plus_ms(RELAY_PAUSE_MS);
+            queue.extend((0..4).map(|at| (at, Input::Wake)));
+            continue;
+        };
+        for output in replicas[at].handle(now, input) {
             let Output::Send { to, message } = output else { continue };
             for peer in (0..4).filter(|peer| *peer != at) {
                 let is_meant = match to {
@@ -271,6 +283,7 @@ fn a_miner_includes_what_waits() {
     let transaction = signed(&genesis, &allocation(&genesis, 0), &[999_000]);
     let heir = signed(&genesis, &output_of(&transaction, 0), &[990_000]);
     for (n, transaction) in [&transaction, &heir].into_iter().enumerate() {
+        now = now.plus_ms(RELAY_PAUSE_MS);
         let outputs = replica.handle(now, submit(&genesis, n as u64, transaction));
         assert_eq!(sent_to_all(&outputs), [transaction.id()]);
     }

@@ -95,7 +95,7 @@ impl Net {
             self.sent += 1;
             let more_ms = match message {
                 // No two replicas see transactions in the same order.
-                Message::Transaction(_) => self.sent * 7_919 % (4 * self.hop_ms),
+                Message::Transaction(_) | Message::TransactionBatch(_) => self.sent * 7_919 % (4 * self.hop_ms),
                 _ => 0,
             };
             let at = at.plus_ms(self.hop_ms + more_ms);
@@ -203,7 +203,8 @@ fn an_honest_primary_stays_under_a_backlog() {
         let begin = (net.now, net.heights()[0]);
         let mut least = usize::MAX;
         net.pay(21 * BLOCK_COUNT);
-        net.pass(4 * hop_ms);
+        // Until the last of them is everywhere.
+        net.pass(6 * hop_ms);
         while net.now.since_ms(begin.0) < 180 * 1_000 {
             let held = net.replicas[1].mempool().len();
             least = least.min(held);
@@ -285,7 +286,7 @@ fn who_could_not_know_stays() {
     let (first, second) = (contested.grains - 1, contested.grains - 2);
     let pair = [first, second].map(|grains| signed(&net.genesis, &contested, &[grains]));
     // The rest of the net knows one of the pair, the primary the other one; and only one backup knows the first at all.
-    for (node, transaction) in [(0, &pair[0]), (1, &pair[1]), (2, &pair[1]), (3, &pair[1]), (3, &unheard)] {
+    for (node, transaction) in [(0, &pair[0]), (1, &pair[1]), (2, &pair[1]), (3, &unheard), (3, &pair[1])] {
         net.replicas[node].handle(net.now, submit(&net.genesis, 0, transaction));
     }
     net.replicas[0].leave_out(Some(Target::Transaction(pair[0].id())));
