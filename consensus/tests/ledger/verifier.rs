@@ -10,12 +10,13 @@ use bezant_consensus::ledger::sighash::epoch_change_digest;
 use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::{Body, EpochChange, MemberList, Transaction, Witness};
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
+use bezant_consensus::limits::BATCH_BYTES_MAX;
 use bezant_consensus::message::checkpoint::{Checkpoint, CheckpointCertificate, CheckpointVote};
 use bezant_consensus::message::epoch::{Opening, Succession, Successions};
 use bezant_consensus::message::relay::CompactBlock;
 use bezant_consensus::message::{
     Ballot, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Message, NewView, Overdue,
-    PrePrepare, PreparedBlock, PreparedCertificate, Seal, ViewChange, Vote, VoteKind,
+    PrePrepare, PreparedBlock, PreparedCertificate, Seal, TransactionBatch, ViewChange, Vote, VoteKind,
 };
 use bezant_consensus::pbft::light::{Proof, ProofError};
 use bezant_consensus::verify::{MessageError, Verifier};
@@ -524,4 +525,100 @@ fn successions_prove_the_members_of_later_epochs() {
     assert!(refused(|it| it.certificate.seals.truncate(2)), "exactly q");
     assert!(refused(|it| it.certificate.seals[1] = it.certificate.seals[0]));
     assert!(refused(|it| it.certificate.checkpoint.coins = CoinCommitment([2; 32])), "signed as a whole");
+}
+
+/// With the signature of its first input replaced by one of another transaction.
+fn forged(mut transaction: Transaction, other: &Transaction) -> Transaction {
+    transaction.witnesses[0] = match (&transaction.witnesses[0], &other.witnesses[0]) {
+        (Witness::Spend(mine), Witness::Spend(theirs)) => {
+            let mut spend = mine.clone();
+            spend.signatures.clone_from(&theirs.signatures);
+            Witness::Spend(spend)
+        }
+        _ => panic!("payments have spends"),
+    };
+    transaction
+}
+
+#[test]
+fn a_batch_of_messages_gives_the_verdict_on_each_alone() {
+    let verifier = pbft();
+    let paid: Vec<Transaction> = (1..40).map(|number| payment(&verifier, number)).collect();
+    let bad = forged(paid[0].clone(), &paid[1]);
+    let batch = |transactions: Vec<Transaction>| Message::TransactionBatch(TransactionBatch(transactions));
+    let ballot = ballot(&empty_block());
+    let good_vote = vote(&verifier, VoteKind::Commit, ballot, 2);
+    let bad_vote = Vote { signer: 3, ..good_vote };
+    let evidence = Evidence { first: good_vote, second: bad_vote };
+    let mut spoilt = paid[3..30].to_vec();
+    spoilt[11] = bad.clone();
+    spoilt[20] = forged(paid[4].clone(), &paid[5]);
+    let messages = vec![
+        Message::Transaction(paid[0].clone()),
+        Message::Vote(good_vote),
+        batch(paid[1..20].to_vec()),
+        Message::Transaction(bad.clone()),
+        Message::Vote(bad_vote),
+        batch(spoilt),
+        Message::Evidence(evidence),
+        whole(&block(vec![coinbase(5, &[]), paid[6].clone(), bad.clone()])),
+        batch(paid[20..].to_vec()),
+    ];
+    let alone: Vec<_> =
+        messages.iter().map(|message| verifier.message(message.clone(), &|_| false, rng()).map(drop)).collect();
+    let expected = [true, true, true, false, false, false, false, false, true];
+    assert_eq!(alone.iter().map(Result::is_ok).collect::<Vec<_>>(), expected);
+    assert_eq!(alone[5], Err(MessageError::Transaction(TxError::BadSignature(0))));
+    assert_eq!(alone[4], Err(MessageError::Signature(3)));
+    // In every order of the batch, and whichever of them stand in it.
+    for shift in 0..messages.len() {
+        let rotate = |place: usize| (place + shift) % messages.len();
+        for count in 1..=messages.len() {
+            let places: Vec<usize> = (0..count).map(rotate).collect();
+            let some = places.iter().map(|place| messages[*place].clone()).collect();
+            let together = verifier.messages(some, &|_| false, rng());
+            let together: Vec<_> = together.into_iter().map(|verdict| verdict.map(drop)).collect();
+            let expected: Vec<_> = places.iter().map(|place| alone[*place].clone()).collect();
+            assert_eq!(together, expected, "from {shift}, {count} of them");
+        }
+    }
+    // What is known by its hash is not looked at again.
+    let hash = bad.hash();
+    let known = |asked: &TxHash| *asked == hash;
+    let verdicts = verifier.messages(vec![Message::Transaction(bad), Message::Vote(bad_vote)], &known, rng());
+    assert!(verdicts[0].is_ok() && verdicts[1].is_err());
+}
+
+#[test]
+fn batches_of_transactions_have_their_limits() {
+    let verifier = pbft();
+    let refused = |transactions: Vec<Transaction>| {
+        match judge(&verifier, Message::TransactionBatch(TransactionBatch(transactions))) {
+            Err(MessageError::Inconsistent(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(refused(Vec::new()).contains("without transactions"));
+    let paid = payment(&verifier, 1);
+    let too_many = BATCH_BYTES_MAX / paid.bytes() + 1;
+    assert!(refused(vec![paid.clone(); too_many]).contains("too many bytes"));
+    let set = verifier.set_of(Epoch(0)).unwrap().hash();
+    let members = MemberList(vec![key(9).public()]);
+    let change = change(&verifier, EpochChange::Members { set, members }, &[0, 1, 2]);
+    assert!(refused(vec![paid, change]).contains("change of members"));
+    let proof_of_work = pow();
+    judge(&proof_of_work, Message::TransactionBatch(TransactionBatch(vec![payment(&proof_of_work, 1)]))).unwrap();
+}
+
+#[test]
+fn transactions_of_users_are_judged_together() {
+    let verifier = pow();
+    let paid: Vec<Transaction> = (1..20).map(|number| payment(&verifier, number)).collect();
+    let mut some = paid.clone();
+    some[7] = forged(paid[7].clone(), &paid[8]);
+    some[9].witnesses.clear();
+    let verdicts = verifier.transactions(some.clone(), rng());
+    for (transaction, verdict) in some.into_iter().zip(verdicts) {
+        assert_eq!(verdict, verifier.transaction(transaction));
+    }
 }
