@@ -6,7 +6,7 @@ use bezant_consensus::limits::MESSAGE_BYTES_MAX;
 pub const NET_COMMANDS_MAX: usize = 4_096;
 /// Events from the network that wait for verification; beyond that the network waits.
 pub const NET_EVENTS_MAX: usize = 1_024;
-/// Verified events that wait for the runtime; beyond that verification waits.
+/// Verified events that wait for the runtime, those with transactions and the others each; beyond that verification waits.
 pub const VERIFIED_EVENTS_MAX: usize = 1_024;
 /// Messages of one peer that wait for verification; beyond that they are dropped and counted.
 pub const PEER_QUEUE_MESSAGES_MAX: usize = 2_048;
@@ -22,6 +22,8 @@ pub const REQUESTS_MAX: usize = 1_024;
 pub const USER_TRANSACTIONS_MAX: usize = 8_192;
 /// Inputs that the runtime takes together, so that their records share one commit.
 pub const INPUTS_PER_ROUND_MAX: usize = 64;
+/// Transactions to be ordered that it takes with them, from when on it takes no more: some milliseconds' work.
+pub const TRANSACTIONS_PER_ROUND: usize = 256;
 /// Chain updates that wait for the writer of the state; beyond that the runtime waits.
 pub const CHAIN_UPDATES_MAX: usize = 1_024;
 /// Events kept for subscribers that come back, and buffered for each.

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::error::NodeError;
 use crate::handle::{NodeHandle, Readers, Shared};
 use crate::keys;
-use crate::limits::{REQUESTS_MAX, SAVE_INTERVAL_MS, VERIFIED_EVENTS_MAX};
+use crate::limits::{REQUESTS_MAX, SAVE_INTERVAL_MS};
 use crate::metrics::Metrics;
 use crate::net::{self, NetSetup};
 use crate::offers;
@@ -201,12 +201,12 @@ impl CoreParts {
     pub(crate) fn start(self) -> Result<Core, NodeError> {
         let thread_error = |error: std::io::Error| NodeError::File { path: self.data_dir.clone(), error };
         let genesis = self.engine.genesis.clone();
-        let (out, arrivals) = mpsc::channel(VERIFIED_EVENTS_MAX);
         let (ask, requests) = mpsc::channel(REQUESTS_MAX);
         let (stop, stopping) = watch::channel(false);
         let Network { peer_id, commands, mut events, .. } = self.network;
         let verifier = Verifier::new(genesis.clone());
-        let pool = VerifyPool::new(verifier, out, commands.clone(), self.metrics.clone()).map_err(thread_error)?;
+        let pool = VerifyPool::new(verifier, commands.clone(), self.metrics.clone());
+        let (pool, arrivals) = pool.map_err(thread_error)?;
         let (board, offers) = offers::channel();
         let pump = pool.clone();
         tokio::spawn(async move {

@@ -9,6 +9,9 @@
 //! Chain updates go to the writer of the state, in order, after their round's commit. It reports how far it is, and that is told
 //! to the replica.
 //!
+//! What peers say of consensus is taken before transactions to be ordered and before what users ask, and a round takes
+//! [`TRANSACTIONS_PER_ROUND`] of them and no more: under load it is those that wait.
+//!
 //! A question ends its round, so that the answer and the number of the next event belong together.
 
 mod answer;
@@ -26,12 +29,12 @@ use crate::clock::Clock;
 use crate::error::NodeError;
 use crate::events::Hub;
 use crate::handle::Request;
-use crate::limits::INPUTS_PER_ROUND_MAX;
+use crate::limits::{INPUTS_PER_ROUND_MAX, TRANSACTIONS_PER_ROUND};
 use crate::metrics::Metrics;
 use crate::pool_file;
 use crate::ports::{NetCommand, Reply};
 use crate::store::{Facts, Flushed, Opened, StateWriter, StoreError};
-use crate::verify_pool::{Arrival, VerifyPool};
+use crate::verify_pool::{Arrival, Arrivals, VerifyPool};
 use bezant_consensus::engine::{Peer, Record};
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::message::Message;
@@ -62,7 +65,7 @@ pub(crate) struct Setup {
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) peer_id: PeerId,
-    pub(crate) arrivals: mpsc::Receiver<Arrival>,
+    pub(crate) arrivals: Arrivals,
     pub(crate) commands: mpsc::Sender<NetCommand>,
     pub(crate) pool: VerifyPool,
     pub(crate) requests: mpsc::Receiver<Request>,
@@ -116,7 +119,15 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
     } else {
         tokio::spawn(pool_file::restore(saved, setup.pool.clone(), setup.restored));
     }
-    let mut inbox = Inbox { arrivals: setup.arrivals, requests: setup.requests, solutions, flushed, stop: setup.stop };
+    let mut inbox = Inbox {
+        arrivals: setup.arrivals,
+        pool: setup.pool.clone(),
+        requests: setup.requests,
+        solutions,
+        flushed,
+        stop: setup.stop,
+        is_users_turn: false,
+    };
     let mut core = Core {
         replica,
         genesis,
@@ -150,11 +161,14 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
 
 /// Where work comes from. Every source but the flush is bounded; the flush is one value.
 struct Inbox {
-    arrivals: mpsc::Receiver<Arrival>,
+    arrivals: Arrivals,
+    pool: VerifyPool,
     requests: mpsc::Receiver<Request>,
     solutions: mpsc::Receiver<Solution>,
     flushed: watch::Receiver<Flushed>,
     stop: watch::Receiver<bool>,
+    /// Whether a user's request goes before transactions of peers the next time.
+    is_users_turn: bool,
 }
 
 /// One thing to do.
@@ -185,30 +199,82 @@ impl Inbox {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        self.is_users_turn = !self.is_users_turn;
+        let (is_users_turn, requests, transactions) =
+            (self.is_users_turn, &mut self.requests, &mut self.arrivals.transactions);
+        let to_order = async {
+            let (request, arrival) = if is_users_turn {
+                tokio::select! { biased; it = requests.recv() => (it, None), it = transactions.recv() => (None, it) }
+            } else {
+                tokio::select! { biased; it = transactions.recv() => (None, it), it = requests.recv() => (it, None) }
+            };
+            match (request, arrival) {
+                (Some(request), _) => Work::Request(request),
+                (None, Some(arrival)) => Work::Arrival(arrival),
+                // The node is stopping, and says so in its own way.
+                (None, None) => std::future::pending().await,
+            }
+        };
+        let work = tokio::select! {
+            biased;
             _ = self.stop.wait_for(|stop| *stop) => Work::Stop,
             changed = self.flushed.changed() => match changed {
                 Ok(()) => Work::Flushed(self.flushed.borrow_and_update().clone()),
                 // The writer is gone without having said why: it panicked.
                 Err(_) => Work::Flushed(Flushed::writer_stopped()),
             },
-            Some(arrival) = self.arrivals.recv() => Work::Arrival(arrival),
-            Some(request) = self.requests.recv() => Work::Request(request),
+            Some(arrival) = self.arrivals.first.recv() => Work::Arrival(arrival),
             Some(solution) = self.solutions.recv() => Work::Solved(solution),
             () = wake => Work::Wake,
             () = room => Work::Room,
+            work = to_order => work,
+        };
+        if matches!(work, Work::Arrival(_)) {
+            self.pool.go_on();
         }
+        work
     }
 
-    /// What is there already.
-    fn next_now(&mut self) -> Option<Work> {
-        if let Ok(arrival) = self.arrivals.try_recv() {
+    /// What is there already; transactions, and what users ask, only `with_transactions`.
+    fn next_now(&mut self, with_transactions: bool) -> Option<Work> {
+        if let Ok(arrival) = self.arrivals.first.try_recv() {
             return Some(Work::Arrival(arrival));
         }
-        if let Ok(request) = self.requests.try_recv() {
+        if let Ok(solution) = self.solutions.try_recv() {
+            return Some(Work::Solved(solution));
+        }
+        if !with_transactions {
+            return None;
+        }
+        self.is_users_turn = !self.is_users_turn;
+        if self.is_users_turn
+            && let Ok(request) = self.requests.try_recv()
+        {
             return Some(Work::Request(request));
         }
-        self.solutions.try_recv().ok().map(Work::Solved)
+        if let Ok(arrival) = self.arrivals.transactions.try_recv() {
+            self.pool.go_on();
+            return Some(Work::Arrival(arrival));
+        }
+        self.requests.try_recv().ok().map(Work::Request)
+    }
+}
+
+impl Work {
+    /// How many transactions to be ordered it brings; 1 for a user's question.
+    fn transactions(&self) -> usize {
+        match self {
+            Work::Arrival(Arrival::Message { message, .. }) => match message.get() {
+                Message::Transaction(_) => 1,
+                Message::TransactionBatch(batch) => batch.0.len(),
+                _ => 0,
+            },
+            Work::Request(Request::SubmitPackage { transactions, .. } | Request::Restore { transactions, .. }) => {
+                transactions.len()
+            }
+            Work::Request(_) => 1,
+            Work::Arrival(_) | Work::Solved(_) | Work::Flushed(_) | Work::Wake | Work::Room | Work::Stop => 0,
+        }
     }
 }
 
@@ -273,7 +339,9 @@ impl Core {
             self.tell_what_is_owed();
             let mut steps = Vec::new();
             let mut records = Vec::new();
+            let mut transactions = 0;
             while let Some(item) = work.take() {
+                transactions += item.transactions();
                 if matches!(item, Work::Stop) {
                     self.execute_round(records, steps)?;
                     return Ok(());
@@ -282,7 +350,7 @@ impl Core {
                 self.hand_out(&mut step, &mut records);
                 let is_over = step.question.is_some() || steps.len() + 1 >= INPUTS_PER_ROUND_MAX;
                 steps.push(step);
-                work = if is_over { None } else { inbox.next_now() };
+                work = if is_over { None } else { inbox.next_now(transactions < TRANSACTIONS_PER_ROUND) };
             }
             self.execute_round(records, steps)?;
         }

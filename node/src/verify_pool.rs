@@ -4,11 +4,15 @@
 //! sends faster than it can be verified is dropped and counted, peer by peer, so that one flood harms nobody else.
 //!
 //! What waits of one peer is verified together, its signatures in one batch: so batches grow with the load, and nothing waits for
-//! a batch to fill. Only transactions to be ordered are overtaken: whatever else a peer says goes first. Users' transactions make
-//! batches of their own.
+//! a batch to fill. Users' transactions make batches of their own.
+//!
+//! Only transactions to be ordered are overtaken: whatever else peers say is verified first, and reaches the runtime by a way of its
+//! own ([`Arrivals`]), so that votes do not wait behind a load. While [`TRANSACTIONS_AHEAD_MAX`] messages with transactions wait for
+//! the runtime, no further ones are verified: then they wait here, and beyond the limits are dropped, where peers can be told apart.
 
 use crate::limits::{
     KNOWN_TRANSACTIONS_MAX, PEER_QUEUE_BYTES_MAX, PEER_QUEUE_MESSAGES_MAX, QUEUES_BYTES_MAX, USER_TRANSACTIONS_MAX,
+    VERIFIED_EVENTS_MAX,
 };
 use crate::metrics::{Kind, Metrics};
 use crate::ports::{NetCommand, NetEvent, Origin, Reply, Verdict};
@@ -30,6 +34,8 @@ use tokio::sync::{mpsc, oneshot};
 const BATCH_MESSAGES: usize = 32;
 /// Transactions after which a batch takes no further message: some four milliseconds, for which a vote may have to wait.
 const BATCH_TRANSACTIONS: usize = 256;
+/// Messages with transactions that wait for the runtime, above which no more are verified.
+const TRANSACTIONS_AHEAD_MAX: usize = 64;
 /// Batches of one peer that are verified before another peer's turn.
 const TURN_BATCHES: usize = 4;
 
@@ -91,6 +97,16 @@ pub enum Arrival {
     },
 }
 
+/// What has been verified, for the runtime to take.
+#[derive(Debug)]
+pub struct Arrivals {
+    /// All but what is in `transactions`.
+    pub first: mpsc::Receiver<Arrival>,
+    /// Messages that carry transactions to be ordered, and what followed them. After each the pool is to be told
+    /// ([`VerifyPool::go_on`]).
+    pub transactions: mpsc::Receiver<Arrival>,
+}
+
 /// The pool. Clones share it.
 #[derive(Clone, Debug)]
 pub struct VerifyPool(Arc<Inner>);
@@ -102,7 +118,8 @@ struct Inner {
     known: RwLock<Known>,
     queues: Mutex<Queues>,
     users: Mutex<Users>,
-    out: mpsc::Sender<Arrival>,
+    first: mpsc::Sender<Arrival>,
+    transactions: mpsc::Sender<Arrival>,
     commands: mpsc::Sender<NetCommand>,
     metrics: Arc<Metrics>,
 }
@@ -110,6 +127,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Queues {
     by_peer: HashMap<Peer, Queue>,
+    /// Peers of which nothing but transactions waits, and for these there was no room.
+    held_up: Vec<Peer>,
     /// Of all queues together.
     bytes: usize,
 }
@@ -117,6 +136,8 @@ struct Queues {
 /// What waits of one peer, with when each came. Invariant: it exists only while something waits or a thread works on it.
 #[derive(Debug, Default)]
 struct Queue {
+    /// Whether a thread works on it, or will. If not, its peer is among those held up.
+    is_working: bool,
     /// All but those below.
     events: VecDeque<(Instant, NetEvent)>,
     /// Messages that carry transactions to be ordered.
@@ -129,20 +150,29 @@ impl Queue {
         self.events.len() + self.transactions.len()
     }
 
-    /// Takes out what is verified next; empty when nothing waits.
-    fn next_batch(&mut self) -> Vec<(Instant, NetEvent)> {
+    /// Takes out what is verified next; empty when nothing waits that there is room for.
+    fn next_batch(&mut self, has_room: bool) -> Batch {
         if !self.events.is_empty() {
-            return self.events.drain(..self.events.len().min(BATCH_MESSAGES)).collect();
+            let events = self.events.drain(..self.events.len().min(BATCH_MESSAGES)).collect();
+            return Batch { events, are_transactions: false };
         }
-        let (mut batch, mut count) = (Vec::new(), 0);
-        while count < BATCH_TRANSACTIONS
+        let (mut events, mut count) = (Vec::new(), 0);
+        while has_room
+            && count < BATCH_TRANSACTIONS
+            && events.len() < BATCH_MESSAGES
             && let Some((since, event)) = self.transactions.pop_front()
         {
             count += transactions_in(&event);
-            batch.push((since, event));
+            events.push((since, event));
         }
-        batch
+        Batch { events, are_transactions: true }
     }
+}
+
+/// What is verified together, with when each came.
+struct Batch {
+    events: Vec<(Instant, NetEvent)>,
+    are_transactions: bool,
 }
 
 /// What waits of users.
@@ -183,30 +213,33 @@ impl Known {
 }
 
 impl VerifyPool {
-    /// A pool with as many threads as the machine has cores.
+    /// A pool with as many threads as the machine has cores, and what comes out of it.
     ///
     /// # Errors
     /// When no threads can be started.
     pub fn new(
         verifier: Verifier,
-        out: mpsc::Sender<Arrival>,
         commands: mpsc::Sender<NetCommand>,
         metrics: Arc<Metrics>,
-    ) -> std::io::Result<VerifyPool> {
+    ) -> std::io::Result<(VerifyPool, Arrivals)> {
+        let (first, first_out) = mpsc::channel(VERIFIED_EVENTS_MAX);
+        let (transactions, transactions_out) = mpsc::channel(VERIFIED_EVENTS_MAX);
         let threads = rayon::ThreadPoolBuilder::new()
             .thread_name(|index| format!("bezant-verify-{index}"))
             .build()
             .map_err(std::io::Error::other)?;
-        Ok(VerifyPool(Arc::new(Inner {
+        let pool = VerifyPool(Arc::new(Inner {
             threads,
             verifier: RwLock::new(verifier),
             known: RwLock::default(),
             queues: Mutex::default(),
             users: Mutex::default(),
-            out,
+            first,
+            transactions,
             commands,
             metrics,
-        })))
+        }));
+        Ok((pool, Arrivals { first: first_out, transactions: transactions_out }))
     }
 
     /// Takes an event of the network; what comes of it reaches the runtime after all that came from the same peer before.
@@ -214,7 +247,6 @@ impl VerifyPool {
         let (peer, bytes) = (peer_of(&event), bytes_of(&event));
         let mut queues = self.lock_queues();
         let total = queues.bytes;
-        let is_new = !queues.by_peer.contains_key(&peer);
         let queue = queues.by_peer.entry(peer).or_default();
         let is_full = queue.len() >= PEER_QUEUE_MESSAGES_MAX
             || queue.bytes + bytes > PEER_QUEUE_BYTES_MAX
@@ -230,11 +262,32 @@ impl VerifyPool {
         let place = if goes_behind { &mut queue.transactions } else { &mut queue.events };
         place.push_back((Instant::now(), event));
         queue.bytes += bytes;
+        let is_idle = !std::mem::replace(&mut queue.is_working, true);
         queues.bytes += bytes;
         drop(queues);
-        if is_new {
+        if is_idle {
             self.spawn_turn(peer);
         }
+    }
+
+    /// The runtime has taken a message with transactions: there may be room for more.
+    pub fn go_on(&self) {
+        if !self.has_room() {
+            return;
+        }
+        let mut queues = self.lock_queues();
+        let mut ready = std::mem::take(&mut queues.held_up);
+        ready.retain(|peer| {
+            queues.by_peer.get_mut(peer).is_some_and(|queue| !std::mem::replace(&mut queue.is_working, true))
+        });
+        drop(queues);
+        ready.into_iter().for_each(|peer| self.spawn_turn(peer));
+    }
+
+    /// Whether the runtime keeps up with transactions.
+    fn has_room(&self) -> bool {
+        let transactions = &self.0.transactions;
+        transactions.max_capacity() - transactions.capacity() < TRANSACTIONS_AHEAD_MAX
     }
 
     /// Verifies a user's transaction; `None` when too many wait already.
@@ -321,18 +374,25 @@ impl VerifyPool {
         for _ in 0..TURN_BATCHES {
             let mut queues = self.lock_queues();
             let queue = queues.by_peer.get_mut(&peer).expect("a queue stays while a thread works on it");
-            let batch = queue.next_batch();
-            if batch.is_empty() {
-                queues.by_peer.remove(&peer);
+            // Asked under the lock: whoever makes room takes it after.
+            let batch = queue.next_batch(self.has_room());
+            if batch.events.is_empty() {
+                if queue.len() == 0 {
+                    queues.by_peer.remove(&peer);
+                } else {
+                    queue.is_working = false;
+                    queues.held_up.push(peer);
+                }
                 return;
             }
-            let bytes = batch.iter().map(|(_, event)| bytes_of(event)).sum::<usize>();
+            let bytes = batch.events.iter().map(|(_, event)| bytes_of(event)).sum::<usize>();
             queue.bytes -= bytes;
             queues.bytes -= bytes;
             drop(queues);
-            for arrival in self.work(batch) {
+            let out = if batch.are_transactions { &self.0.transactions } else { &self.0.first };
+            for arrival in self.work(batch.events) {
                 // Waits while the runtime is behind; fails when it has stopped, and then nothing matters any more.
-                let _ = self.0.out.blocking_send(arrival);
+                let _ = out.blocking_send(arrival);
             }
         }
         self.spawn_turn(peer);

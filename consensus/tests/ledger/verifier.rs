@@ -592,11 +592,12 @@ fn a_batch_of_messages_gives_the_verdict_on_each_alone() {
 #[test]
 fn batches_of_transactions_have_their_limits() {
     let verifier = pbft();
-    let refused = |transactions: Vec<Transaction>| {
-        match judge(&verifier, Message::TransactionBatch(TransactionBatch(transactions))) {
-            Err(MessageError::Inconsistent(why)) => why,
-            other => panic!("{other:?}"),
-        }
+    let refused = |transactions: Vec<Transaction>| match judge(
+        &verifier,
+        Message::TransactionBatch(TransactionBatch(transactions)),
+    ) {
+        Err(MessageError::Inconsistent(why)) => why,
+        other => panic!("{other:?}"),
     };
     assert!(refused(Vec::new()).contains("without transactions"));
     let paid = payment(&verifier, 1);

@@ -414,10 +414,9 @@ fn handle() -> (NodeHandle, mpsc::Receiver<Request>, TempDir) {
     let genesis = Arc::new(genesis(true));
     let metrics = Arc::new(Metrics::new());
     let opened = store::open(&dir.path().join("data"), &genesis, metrics.clone()).unwrap();
-    let (out, _) = mpsc::channel(1);
     let (commands, _) = mpsc::channel(1);
     let (requests, asked) = mpsc::channel(64);
-    let pool = VerifyPool::new(Verifier::new(genesis.clone()), out, commands, metrics.clone()).unwrap();
+    let (pool, _) = VerifyPool::new(Verifier::new(genesis.clone()), commands, metrics.clone()).unwrap();
     let shared = Shared {
         requests,
         pool,
