@@ -22,7 +22,7 @@ use crate::plant::{Plant, armed};
 use borsh::{BorshDeserialize, BorshSerialize};
 use checkpoint::{BucketParts, CheckpointCertificate, CheckpointVote, Snapshot};
 use epoch::Successions;
-use relay::{BlockTransactions, CompactBlock, GetTransactions};
+use relay::{BlockTransactions, CompactBlock, CompactPrePrepare, GetTransactions};
 
 /// What a PBFT vote is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, BorshSerialize, BorshDeserialize)]
@@ -354,12 +354,14 @@ pub enum Message {
     },
     /// PBFT: answers [`Message::GetSuccessions`]; also tells a peer that is behind in epochs.
     Successions(Successions),
-    /// Proof of work: asks for transactions of a block that was announced.
+    /// Asks for transactions of a block that was announced, or proposed by their names.
     GetTransactions(GetTransactions),
-    /// Proof of work: answers [`Message::GetTransactions`].
+    /// Answers [`Message::GetTransactions`].
     Transactions(BlockTransactions),
     /// Transactions to be ordered that came together; gossiped.
     TransactionBatch(TransactionBatch),
+    /// PBFT: the primary's proposal, its transactions named.
+    CompactPrePrepare(CompactPrePrepare),
 }
 
 macro_rules! bounded_lists {
@@ -425,6 +427,7 @@ impl Message {
             Message::GetTransactions(_) => "get-transactions",
             Message::Transactions(_) => "transactions",
             Message::TransactionBatch(_) => "transaction-batch",
+            Message::CompactPrePrepare(_) => "compact-pre-prepare",
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::ledger::units::{Epoch, Height, View};
 use crate::limits::{BATCH_BYTES_MAX, OVERDUE_BYTES_MAX, VIEW_MAX};
 use crate::message::checkpoint::{Checkpoint, CheckpointCertificate, Snapshot};
 use crate::message::epoch::{Opening, Succession};
-use crate::message::relay::CompactBlock;
+use crate::message::relay::{CompactBlock, CompactPrePrepare};
 use crate::message::{
     Ballot, CommitCertificate, Evidence, Message, NewView, Overdue, PrePrepare, PreparedBlock, PreparedCertificate,
     Seal, TransactionBatch, ViewChange, Vote, VoteKind, vote_digest,
@@ -34,6 +34,17 @@ use std::sync::Arc;
 /// A value that stood up to all checks that need no chain state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verified<T>(T);
+
+/// See [`Verified::unpack`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unpacked {
+    /// Transactions to be ordered that came together, in their order.
+    Transactions(Vec<Transaction>),
+    /// A proposal whose transactions are named.
+    Proposal(Verified<CompactPrePrepare>),
+    /// Any other message.
+    Message(Verified<Message>),
+}
 
 impl<T> Verified<T> {
     /// The value.
@@ -50,6 +61,16 @@ impl<T> Verified<T> {
 }
 
 impl Verified<Message> {
+    /// What the message carries, where that is told apart.
+    #[must_use]
+    pub fn unpack(self) -> Unpacked {
+        match self.0 {
+            Message::TransactionBatch(batch) => Unpacked::Transactions(batch.0),
+            Message::CompactPrePrepare(proposal) => Unpacked::Proposal(Verified(proposal)),
+            message => Unpacked::Message(Verified(message)),
+        }
+    }
+
     /// The change of members that the message carries, if it carries one.
     #[must_use]
     pub fn change(&self) -> Option<Verified<Transaction>> {
@@ -59,6 +80,32 @@ impl Verified<Message> {
             }
             _ => None,
         }
+    }
+}
+
+impl Verified<CompactPrePrepare> {
+    /// The proposal as a whole. `transactions` are those that it names, in that order, each verified alone: as the mempool holds
+    /// them, or as [`Message::Transactions`] brought them. `block_bytes_max` is that of the net.
+    ///
+    /// # Errors
+    /// When the block is too large: all else about it that needs no coins was checked before.
+    ///
+    /// # Panics
+    /// In debug builds, when the transactions are others.
+    pub fn complete(
+        self,
+        transactions: impl IntoIterator<Item = Transaction>,
+        block_bytes_max: u32,
+    ) -> Result<Verified<Message>, BlockError> {
+        let CompactPrePrepare { vote, header, coinbase, names } = self.0;
+        let transactions: Vec<Transaction> = std::iter::once(coinbase).chain(transactions).collect();
+        debug_assert!(transactions[1..].iter().map(Transaction::hash).eq(names), "only what is named is put in");
+        let block = Block { header, transactions };
+        let (actual, allowed) = (block.bytes(), block_bytes_max as usize);
+        if actual > allowed {
+            return Err(BlockError::TooLarge { actual, allowed });
+        }
+        Ok(Verified(Message::PrePrepare(PrePrepare { vote, block })))
     }
 }
 
@@ -229,6 +276,7 @@ impl Verifier {
                 self.check_proposal(proposal)?;
                 self.check_block(&proposal.block, known, signatures)?;
             }
+            Message::CompactPrePrepare(proposal) => self.check_compact_proposal(proposal)?,
             Message::Vote(vote) => self.check_vote(vote, signatures)?,
             Message::Certified(blocks) => {
                 for certified in &blocks.0 {
@@ -287,8 +335,11 @@ impl Verifier {
             | Message::TransactionBatch(_)
             | Message::Tip(_)
             | Message::GetBlocks(_)
-            | Message::Blocks(_) => true,
+            | Message::Blocks(_)
+            | Message::GetTransactions(_)
+            | Message::Transactions(_) => true,
             Message::PrePrepare(_)
+            | Message::CompactPrePrepare(_)
             | Message::Vote(_)
             | Message::GetCertified { .. }
             | Message::Certified(_)
@@ -304,11 +355,7 @@ impl Verifier {
             | Message::GetSuccessions { .. }
             | Message::Successions(_)
             | Message::Buckets(_) => pbft,
-            Message::GetHeaders(_)
-            | Message::Headers(_)
-            | Message::CompactBlock(_)
-            | Message::GetTransactions(_)
-            | Message::Transactions(_) => !pbft,
+            Message::GetHeaders(_) | Message::Headers(_) | Message::CompactBlock(_) => !pbft,
         };
         if fits { Ok(()) } else { Err(MessageError::WrongEngine(message.name())) }
     }
@@ -463,6 +510,21 @@ impl Verifier {
         }
         // At once: only what the primary signed is worth looking through its block.
         self.check_vote(&proposal.vote, &mut Singly)
+    }
+
+    /// All of a proposal but the transactions that it names.
+    fn check_compact_proposal(&self, proposal: &CompactPrePrepare) -> Result<(), MessageError> {
+        if proposal.vote.kind != VoteKind::PrePrepare || proposal.vote.ballot.block != proposal.header.id() {
+            return Err(MessageError::Inconsistent("the PRE-PREPARE is for another block"));
+        }
+        // At once: only what the primary signed is worth looking through.
+        self.check_vote(&proposal.vote, &mut Singly)?;
+        isolated::check_coinbase(&proposal.coinbase)?;
+        let (found, expected) = (proposal.root(), proposal.header.merkle_root);
+        if found.mutated || found.root != expected {
+            return Err(BlockError::BodyMismatch { actual: found.root, expected }.into());
+        }
+        Ok(())
     }
 
     /// Checks that exactly q members committed one ballot.

@@ -511,6 +511,7 @@ impl VerifyPool {
             Message::Certified(_)
             | Message::Blocks(_)
             | Message::Vote(_)
+            | Message::CompactPrePrepare(_)
             | Message::Tip(_)
             | Message::GetCertified { .. }
             | Message::GetHeaders(_)

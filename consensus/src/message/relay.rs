@@ -1,5 +1,9 @@
 //! A block in a small message: whoever has its transactions already is told which they are, and in what order.
 //!
+//! Under PBFT a proposal names its transactions by their full hashes ([`CompactPrePrepare`]): they are few against the votes that
+//! follow it, nothing can collide, and the names alone prove the header's merkle root. Under proof of work a block is announced
+//! with short ids ([`CompactBlock`]):
+//!
 //! As in BIP152 the short id of a transaction is 48 bits of a keyed hash of its full hash (witnesses included), and the key comes from
 //! the header and a salt of the sender's: nobody can make two transactions that collide for everybody. Here the hash is keyed
 //! BLAKE3 with the key BLAKE3(80 bytes of the header ‖ salt, 8 bytes little-endian), and the short id its first six bytes. What has no short id stands in
@@ -8,8 +12,10 @@
 use crate::ledger::block::{Block, Header};
 use crate::ledger::codec::limited_decode;
 use crate::ledger::hash::{BlockId, TxHash};
-use crate::ledger::transaction::Transaction;
+use crate::ledger::merkle::{self, Root};
+use crate::ledger::transaction::{Body, Transaction};
 use crate::limits::BLOCK_TRANSACTIONS_MAX;
+use crate::message::{PrePrepare, Vote};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// The name of a transaction within one announcement.
@@ -122,6 +128,51 @@ pub enum Place {
     Named(ShortId),
 }
 
+/// The primary's proposal, for whoever has its transactions.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize)]
+pub struct CompactPrePrepare {
+    /// As in [`PrePrepare::vote`].
+    pub vote: Vote,
+    /// The block's header.
+    pub header: Header,
+    /// Its first transaction, which nobody has.
+    pub coinbase: Transaction,
+    /// The full hashes of all others, in the block's order.
+    pub names: Vec<TxHash>,
+}
+limited_decode!(CompactPrePrepare {
+    vote,
+    header,
+    coinbase,
+    names: "named transactions" <= BLOCK_TRANSACTIONS_MAX - 1,
+});
+
+impl CompactPrePrepare {
+    /// Names what a proposal holds. `None` for a block without transactions, which is none, and for one that changes members: such
+    /// changes wait in no mempool.
+    #[must_use]
+    pub fn of(proposal: &PrePrepare) -> Option<CompactPrePrepare> {
+        let (coinbase, others) = proposal.block.transactions.split_first()?;
+        if others.iter().any(|transaction| matches!(transaction.body, Body::Epoch(_))) {
+            return None;
+        }
+        let names = others.iter().map(Transaction::hash).collect();
+        Some(CompactPrePrepare {
+            vote: proposal.vote,
+            header: proposal.block.header,
+            coinbase: coinbase.clone(),
+            names,
+        })
+    }
+
+    /// The merkle root over what it names.
+    #[must_use]
+    pub fn root(&self) -> Root {
+        let leaves: Vec<TxHash> = std::iter::once(self.coinbase.hash()).chain(self.names.iter().copied()).collect();
+        merkle::root(&leaves)
+    }
+}
+
 /// Asks for transactions of a block that was announced.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize)]
 pub struct GetTransactions {
@@ -141,3 +192,15 @@ pub struct BlockTransactions {
     pub transactions: Vec<Transaction>,
 }
 limited_decode!(BlockTransactions { block, transactions: "transactions" <= BLOCK_TRANSACTIONS_MAX });
+
+impl GetTransactions {
+    /// The answer, from the block if it is here.
+    #[must_use]
+    pub fn answer_from(&self, block: Option<&Block>) -> BlockTransactions {
+        let at = |block: &Block| {
+            self.places.iter().map(|place| block.transactions.get(usize::from(*place)).cloned()).collect()
+        };
+        let transactions: Option<Vec<Transaction>> = block.and_then(at);
+        BlockTransactions { block: self.block, transactions: transactions.unwrap_or_default() }
+    }
+}

@@ -8,6 +8,7 @@ use crate::ledger::codec::encode;
 use crate::ledger::hash::BlockId;
 use crate::ledger::units::Height;
 use crate::limits::{BLOCKS_PER_MESSAGE_MAX, MESSAGE_BYTES_MAX, SLOTS_MAX};
+use crate::message::relay::GetTransactions;
 use crate::message::{Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Message};
 use std::sync::Arc;
 
@@ -50,6 +51,11 @@ impl Pbft {
             blocks.push((*block).clone());
         }
         Message::Blocks(Blocks(blocks))
+    }
+
+    /// Transactions of a block that was proposed by their names.
+    pub(super) fn transactions_of(&self, wanted: &GetTransactions) -> Message {
+        Message::Transactions(wanted.answer_from(self.chain.block(&wanted.block).as_deref()))
     }
 
     fn certified_at(&self, height: Height) -> Option<CertifiedBlock> {

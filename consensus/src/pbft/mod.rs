@@ -349,19 +349,20 @@ impl Engine for Pbft {
         match request {
             Message::GetCertified { from, count } => Some(self.certified_from(*from, *count)),
             Message::GetBlocks(ids) => Some(self.bodies_of(&ids.0)),
+            Message::GetTransactions(wanted) => Some(self.transactions_of(wanted)),
             Message::GetSnapshot { height } => Some(self.snapshot_from(*height)),
             Message::GetBuckets { height, first, last, after } => Some(self.buckets_of(*height, *first, *last, *after)),
             Message::GetSuccessions { from } => Some(self.successions_from(*from)),
             Message::Transaction(_)
             | Message::TransactionBatch(_)
             | Message::PrePrepare(_)
+            | Message::CompactPrePrepare(_)
             | Message::Vote(_)
             | Message::Tip(_)
             | Message::Certified(_)
             | Message::GetHeaders(_)
             | Message::Headers(_)
             | Message::Blocks(_)
-            | Message::GetTransactions(_)
             | Message::Transactions(_)
             | Message::CompactBlock(_)
             | Message::ViewChange(_)
@@ -415,13 +416,12 @@ impl Pbft {
             | Message::GetBlocks(_)
             | Message::GetSnapshot { .. }
             | Message::GetSuccessions { .. }
-            | Message::GetBuckets { .. } => {}
+            | Message::GetBuckets { .. }
+            | Message::GetTransactions(_) => {}
+            // Whoever has a mempool puts a proposal together before it comes here.
+            Message::CompactPrePrepare(_) | Message::Transactions(_) => {}
             // Of the other engine, which the verifier refuses.
-            Message::GetHeaders(_)
-            | Message::Headers(_)
-            | Message::CompactBlock(_)
-            | Message::GetTransactions(_)
-            | Message::Transactions(_) => {}
+            Message::GetHeaders(_) | Message::Headers(_) | Message::CompactBlock(_) => {}
         }
     }
 

@@ -222,6 +222,7 @@ impl Pow {
             // The verifier lets no message of the other engine through.
             Message::PrePrepare(_)
             | Message::Vote(_)
+            | Message::CompactPrePrepare(_)
             | Message::GetCertified { .. }
             | Message::Certified(_)
             | Message::ViewChange(_)

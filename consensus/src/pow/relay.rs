@@ -160,10 +160,6 @@ impl Pow {
     pub(super) fn transactions_at(&self, wanted: &GetTransactions) -> BlockTransactions {
         let held = self.tree.get(&wanted.block).is_some_and(|node| node.status != Status::Header);
         let block = held.then(|| self.body(&wanted.block)).flatten();
-        let at = |block: &Block| {
-            wanted.places.iter().map(|place| block.transactions.get(usize::from(*place)).cloned()).collect()
-        };
-        let transactions: Option<Vec<Transaction>> = block.and_then(|block| at(&block));
-        BlockTransactions { block: wanted.block, transactions: transactions.unwrap_or_default() }
+        wanted.answer_from(block.as_deref())
     }
 }

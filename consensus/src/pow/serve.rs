@@ -21,6 +21,7 @@ impl Pow {
             | Message::TransactionBatch(_)
             | Message::PrePrepare(_)
             | Message::Vote(_)
+            | Message::CompactPrePrepare(_)
             | Message::Tip(_)
             | Message::GetCertified { .. }
             | Message::Certified(_)

@@ -11,4 +11,4 @@ pub mod replica;
 mod testing;
 
 pub use mempool::{Mempool, MempoolConfig};
-pub use replica::{Replica, ReplicaConfig, ReplicaStatus};
+pub use replica::{Replica, ReplicaConfig, ReplicaStatus, compact};

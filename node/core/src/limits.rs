@@ -46,6 +46,14 @@ pub const SELECT_MISSES_MAX: usize = 500;
 
 /// Transactions to be sent to all peers wait so long for others, if some were sent just before.
 pub const RELAY_PAUSE_MS: u64 = 10;
+/// A proposal with more transactions than this names them; with fewer the names would save little, and might come first.
+pub const COMPACT_ABOVE: usize = 16;
+/// What a proposal names and is not here is waited for so long, before it is asked for ...
+pub const FETCH_PAUSE_MS: u64 = 20;
+/// ... and so long before it is asked for again.
+pub const FETCH_AGAIN_MS: u64 = 1_000;
+/// Transactions that the proposals of one member name while something of these is missing: twice what one block holds.
+pub const NAMES_PER_MEMBER_MAX: usize = 2 * bezant_consensus::limits::BLOCK_TRANSACTIONS_MAX;
 /// A transaction that was neither included nor sent for this long is sent again.
 pub const REANNOUNCE_AFTER_MS: u64 = 3_000;
 /// Transactions are sent again at most once in this time ...

@@ -23,18 +23,21 @@ use bezant_consensus::engine::{
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::genesis::{EngineParams, Genesis};
-use bezant_consensus::ledger::hash::BlockId;
+use bezant_consensus::ledger::hash::{BlockId, TxHash};
 use bezant_consensus::ledger::transaction::{Body, Transaction};
 use bezant_consensus::ledger::units::{Height, Time};
-use bezant_consensus::message::relay::{ShortId, ShortIds};
+use bezant_consensus::message::relay::{CompactPrePrepare, ShortId, ShortIds};
 use bezant_consensus::message::{Message, TipInfo};
 use bezant_consensus::pbft::Pbft;
 use bezant_consensus::pow::Pow;
-use bezant_consensus::verify::Verified;
+use bezant_consensus::verify::{Unpacked, Verified};
+pub use proposals::compact;
+use proposals::{Proposals, Ready};
 use relay::Relay;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+mod proposals;
 mod relay;
 #[cfg(test)]
 mod tests;
@@ -81,6 +84,8 @@ pub struct Replica {
     oldest_told: Option<Time>,
     /// Transactions on their way to all peers.
     relay: Relay,
+    /// Proposals whose transactions are not all here.
+    proposals: Proposals,
     /// Transactions are not sent again before.
     announce_from: Time,
     /// What the blocks of the last question hold, so that each is read once.
@@ -176,6 +181,7 @@ impl Replica {
             conduct: Conduct::default(),
             oldest_told: None,
             relay: Relay::default(),
+            proposals: Proposals::default(),
             announce_from: Time(0),
             above: BTreeMap::new(),
             left_out: None,
@@ -215,6 +221,7 @@ impl Replica {
         self.execute(&mut call);
         self.announce_again(&mut call);
         call.say(self.relay.due(now));
+        self.ask_for_missing(&mut call);
         if cfg!(debug_assertions) && self.mempool.len() <= CHECKED_COUNT_MAX {
             self.mempool.check();
         }
@@ -226,8 +233,8 @@ impl Replica {
     pub fn deadline(&self) -> Option<Time> {
         let announcement = self.mempool.next_announcement().map(|at| at.max(self.announce_from));
         let due = self.mempool.next_due().filter(|due| Some(*due) != self.oldest_told);
-        let relay = self.relay.deadline();
-        [self.engine.deadline(), announcement, relay, due, self.mempool.next_expiry()].into_iter().flatten().min()
+        let own = [announcement, self.relay.deadline(), self.proposals.deadline(), due, self.mempool.next_expiry()];
+        own.into_iter().chain([self.engine.deadline()]).flatten().min()
     }
 
     /// The active chain.
@@ -321,6 +328,13 @@ impl Replica {
         if self.conduct.is_banned(from) {
             return;
         }
+        let message = match message.unpack() {
+            Unpacked::Transactions(transactions) => {
+                return transactions.into_iter().for_each(|transaction| self.admit_from(call, from, transaction));
+            }
+            Unpacked::Proposal(proposal) => return self.take_proposal(call, from, proposal, waited_ms),
+            Unpacked::Message(message) => message,
+        };
         match message.get() {
             Message::Transaction(Transaction { body: Body::Epoch(_), .. }) => {
                 if let Some(change) = message.change() {
@@ -328,9 +342,11 @@ impl Replica {
                 }
             }
             Message::Transaction(transaction) => self.admit_from(call, from, transaction.clone()),
-            Message::TransactionBatch(_) => {
-                let Message::TransactionBatch(batch) = message.into_inner() else { unreachable!("just seen") };
-                batch.0.into_iter().for_each(|transaction| self.admit_from(call, from, transaction));
+            Message::TransactionBatch(_) | Message::CompactPrePrepare(_) => unreachable!("unpacked above"),
+            Message::Transactions(answer) if self.genesis.pbft().is_some() => {
+                for ready in self.proposals.answered(answer.clone()) {
+                    self.take_complete(call, ready);
+                }
             }
             Message::GetCertified { .. }
             | Message::GetHeaders(_)
@@ -372,6 +388,7 @@ impl Replica {
         let mut notices = Vec::new();
         let result = self.mempool.admit(next, transaction.clone(), &mut notices);
         call.notice(notices);
+        self.learn(call, &transaction);
         if let Ok(Admitted { known: false, .. }) = result {
             call.say(self.relay.add(call.now, transaction));
         }
@@ -396,9 +413,49 @@ impl Replica {
 
     fn admit_from(&mut self, call: &mut Call, from: Peer, transaction: Transaction) {
         let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);
-        let mut notices = Vec::new();
-        self.mempool.admit_from(next, from, Arc::new(transaction), &mut notices);
+        let (mut notices, transaction) = (Vec::new(), Arc::new(transaction));
+        self.mempool.admit_from(next, from, transaction.clone(), &mut notices);
         call.notice(notices);
+        self.learn(call, &transaction);
+    }
+
+    /// A transaction was verified: proposals may have waited for it, whatever the mempool says of it.
+    fn learn(&mut self, call: &mut Call, transaction: &Arc<Transaction>) {
+        if self.proposals.is_empty() {
+            return;
+        }
+        for ready in self.proposals.learn(&transaction.hash(), transaction) {
+            self.take_complete(call, ready);
+        }
+    }
+
+    fn take_proposal(&mut self, call: &mut Call, from: Peer, proposal: Verified<CompactPrePrepare>, waited_ms: u64) {
+        let since = Time(call.now.0.saturating_sub(waited_ms));
+        let held = |name: &TxHash| self.mempool.get_by_hash(name);
+        if let Some(ready) = self.proposals.came(call.now, since, from, proposal, held) {
+            self.take_complete(call, ready);
+        }
+    }
+
+    fn take_complete(&mut self, call: &mut Call, ready: Ready) {
+        let Ready { from, since, proposal, transactions } = ready;
+        let waited_ms = call.now.since_ms(since);
+        match proposal.complete(transactions, self.genesis.ledger.block_bytes_max) {
+            Ok(message) => self.tell(call, Event::Message { from, message, waited_ms }),
+            // Whoever brought it could not know; the primary gets nowhere with it.
+            Err(_) => {}
+        }
+    }
+
+    /// What proposals lack is asked for when its time has come.
+    fn ask_for_missing(&mut self, call: &mut Call) {
+        if self.proposals.is_empty() {
+            return;
+        }
+        let final_height = self.chain().final_height();
+        for (peer, message) in self.proposals.ask(call.now, final_height) {
+            call.outputs.push(Output::Send { to: To::Peer(peer), message });
+        }
     }
 
     /// A change of members waits with the engine: no fee buys it a place, and no pool of others crowds it out.

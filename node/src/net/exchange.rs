@@ -31,6 +31,7 @@ pub(super) fn answer_name(request: &Message) -> &'static str {
         | Message::TransactionBatch(_)
         | Message::PrePrepare(_)
         | Message::Vote(_)
+        | Message::CompactPrePrepare(_)
         | Message::Tip(_)
         | Message::Certified(_)
         | Message::Headers(_)

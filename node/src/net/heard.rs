@@ -159,6 +159,7 @@ impl Driver {
             Message::CompactBlock(_) => &self.names.blocks,
             Message::PrePrepare(_)
             | Message::Vote(_)
+            | Message::CompactPrePrepare(_)
             | Message::Certified(_)
             | Message::Tip(_)
             | Message::ViewChange(_)

@@ -70,6 +70,7 @@ impl Driver {
             | Message::NewView(_)
             | Message::PrePrepare(_)
             | Message::Vote(_)
+            | Message::CompactPrePrepare(_)
             | Message::GetCertified { .. }
             | Message::Certified(_)
             | Message::GetHeaders(_)

@@ -11,7 +11,9 @@ use bezant_consensus::chain::{ChainUpdate, Link};
 use bezant_consensus::engine::{Instruction, Peer, To};
 use bezant_consensus::ledger::genesis::ValidatorSet;
 use bezant_consensus::message::Message;
+use bezant_node_core::compact;
 use bezant_node_core::io::{Input, Output};
+use bezant_node_core::limits::COMPACT_ABOVE;
 use tokio::sync::mpsc::error::TrySendError;
 
 impl Core {
@@ -75,6 +77,7 @@ impl Core {
     }
 
     pub(super) fn say(&mut self, to: To, message: Message, reply: &mut Option<(Peer, Reply)>) {
+        let message = compact(message, COMPACT_ABOVE);
         let kind = message.name();
         if is_answer(&message) && to_peer(to).is_some() && to_peer(to) == reply.as_ref().map(|(peer, _)| *peer) {
             if let Some((_, reply)) = reply.take() {
@@ -216,6 +219,7 @@ fn is_answer(message: &Message) -> bool {
         | Message::TransactionBatch(_)
         | Message::PrePrepare(_)
         | Message::Vote(_)
+        | Message::CompactPrePrepare(_)
         | Message::Tip(_)
         | Message::GetCertified { .. }
         | Message::GetHeaders(_)

@@ -117,7 +117,7 @@ impl World {
             let disk = disk.lock();
             self.referee.left(node, message, &disk)?;
         }
-        self.transmit(node, to, &Rc::new(Parcel::of(message)));
+        self.transmit(node, to, &self.parcel(message.clone()));
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use bezant_consensus::ledger::hash::sha256;
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::units::{Epoch, Height};
 use bezant_consensus::message::Message;
+use bezant_node_core::compact;
 use bezant_node_core::lies::{Liar, Mode, Target};
 use std::rc::Rc;
 
@@ -172,7 +173,7 @@ impl World {
     pub(crate) fn say(&mut self, node: usize, said: Vec<(To, Message)>) {
         for (to, message) in said {
             self.stats.lies += 1;
-            self.transmit(node, to, &Rc::new(Parcel::of(&message)));
+            self.transmit(node, to, &self.parcel(message));
         }
     }
 
@@ -184,13 +185,18 @@ impl World {
             let said = miner.outgoing(tip, to, message.clone());
             let is_true = matches!(&said[..], [(whom, what)] if *whom == to && what == message);
             self.stats.lies += u64::from(!is_true);
-            return Some(said.into_iter().map(|(to, message)| (0, to, Rc::new(Parcel::of(&message)))).collect());
+            return Some(said.into_iter().map(|(to, message)| (0, to, self.parcel(message))).collect());
         }
         let lying = self.lying.iter_mut().find(|lying| lying.node == node && lying.is_on)?;
         let said = lying.liar.as_mut()?.outgoing(now, to, message.clone());
         let is_true = matches!(&said[..], [(at, whom, what)] if (*at, *whom) == (now, to) && what == message);
         self.stats.lies += u64::from(!is_true);
-        Some(said.into_iter().map(|(at, to, message)| (at.since_ms(now), to, Rc::new(Parcel::of(&message)))).collect())
+        Some(said.into_iter().map(|(at, to, message)| (at.since_ms(now), to, self.parcel(message))).collect())
+    }
+
+    /// A message as it travels.
+    pub(crate) fn parcel(&self, message: Message) -> Rc<Parcel> {
+        Rc::new(Parcel::of(&compact(message, self.whole_max)))
     }
 }
 

@@ -16,7 +16,8 @@ use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::key::PublicKey;
 use bezant_consensus::ledger::units::{Epoch, Height};
 use bezant_consensus::message::checkpoint::{Checkpoint, CheckpointCertificate, CheckpointVote};
-use bezant_consensus::message::{Ballot, CertifiedBlock, Message, NewView, ViewChange, Vote, VoteKind};
+use bezant_consensus::message::relay::CompactPrePrepare;
+use bezant_consensus::message::{Ballot, CertifiedBlock, Message, NewView, PrePrepare, ViewChange, Vote, VoteKind};
 use bezant_node_core::io::{Notice, Output};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -411,11 +412,11 @@ impl Referee {
                 self.vote(vote.signer, vote.kind, &vote.ballot)?;
                 self.durable(node, vote, disk)
             }
-            Message::PrePrepare(proposal) => {
-                let vote = &proposal.vote;
+            Message::PrePrepare(PrePrepare { vote, .. })
+            | Message::CompactPrePrepare(CompactPrePrepare { vote, .. }) => {
                 self.members.speaks(node, vote.ballot.epoch, vote.signer)?;
-                self.vote(proposal.vote.signer, proposal.vote.kind, &proposal.vote.ballot)?;
-                self.durable(node, &proposal.vote, disk)
+                self.vote(vote.signer, vote.kind, &vote.ballot)?;
+                self.durable(node, vote, disk)
             }
             Message::Certified(blocks) => blocks.0.iter().try_for_each(|certified| self.certificate(node, certified)),
             Message::ViewChange(change) => self.view_change(node, change, disk),

@@ -18,6 +18,7 @@ use bezant_consensus::ledger::genesis::{
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::verify::Verifier;
+use bezant_node_core::limits::COMPACT_ABOVE;
 use bezant_node_core::{MempoolConfig, ReplicaConfig};
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub(crate) const VIEW_TIMEOUT_MS_MAX: u32 = 60_000;
 const VIEW_TIMEOUTS_MS: [u32; 4] = [500, 1_000, 2_000, 2_000];
 /// Sets the draw of these apart from all others.
 const VIEW_TIMEOUT_SEED: u64 = 0x7469_6d65;
+/// Sets the draw of whether the transactions of all proposals are named apart from all others.
+const NAMED_SEED: u64 = 0x6e61_6d65;
 /// By how much two clocks differ at most.
 const SKEW_MS_MAX: u64 = 1_500;
 /// Proof of work: how far ahead of a clock a header may be, in one net or another. Clocks differ by no more.
@@ -48,6 +51,8 @@ pub(crate) struct Setup {
     pub(crate) epochs: Option<Plan>,
     /// When the faults end.
     pub(crate) heal_ms: u64,
+    /// Proposals with more transactions than this name them.
+    pub(crate) whole_max: usize,
     /// How long a disk takes to make something durable, at most.
     pub(crate) disk_ms_max: u64,
     /// How long chain updates wait to be flushed, at most.
@@ -81,7 +86,9 @@ pub(crate) fn set_up(options: &SimOptions, seed: u64, dice: &mut Dice) -> Setup 
     // Some seeds have a slow disk, some flush rarely: then a crash forgets much.
     let disk_ms_max = [0, 5, 40][dice.index(3)];
     let flush_ms_max = [200, 2_000, 20_000][dice.index(3)];
-    Setup { genesis, verifier, nodes, network, planned, lying, epochs, heal_ms, disk_ms_max, flush_ms_max }
+    // Blocks are small here: where all are named, members that lack what is named must fetch it.
+    let whole_max = if Dice::new(seed ^ NAMED_SEED).chance(500) { 0 } else { COMPACT_ABOVE };
+    Setup { genesis, verifier, nodes, network, planned, lying, epochs, heal_ms, whole_max, disk_ms_max, flush_ms_max }
 }
 
 fn node(

@@ -83,6 +83,8 @@ pub(crate) struct World {
     pub(crate) healed_ms: Option<u64>,
     /// How long all may take after that.
     liveness_ms: u64,
+    /// Proposals with more transactions than this name them.
+    pub(crate) whole_max: usize,
     pub(crate) disk_ms_max: u64,
     pub(crate) flush_ms_max: u64,
     /// What a scenario does to the net; nothing elsewhere.
@@ -104,8 +106,8 @@ impl World {
 
     /// With an empty agenda.
     pub(crate) fn of(setup: Setup, options: SimOptions, dice: Dice) -> World {
-        let Setup { genesis, verifier, nodes, network, planned, lying, epochs, heal_ms: _, disk_ms_max, flush_ms_max } =
-            setup;
+        let Setup { genesis, verifier, nodes, network, planned, lying, epochs, whole_max, .. } = setup;
+        let (disk_ms_max, flush_ms_max) = (setup.disk_ms_max, setup.flush_ms_max);
         let liars = lying.iter().map(|lying| lying.node).collect();
         let f = genesis.pbft().map_or(0, |_| genesis.validator_set().f());
         let f = epochs.as_ref().map_or(f, Plan::f_most);
@@ -133,6 +135,7 @@ impl World {
             banned: BTreeMap::new(),
             healed_ms: None,
             liveness_ms,
+            whole_max,
             disk_ms_max,
             flush_ms_max,
             stage: Stage::default(),

@@ -237,7 +237,11 @@ pub fn check_block(
     Ok(signatures)
 }
 
-fn check_coinbase(transaction: &Transaction) -> Result<(), BlockError> {
+/// Checks the form of a block's first transaction.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check_coinbase(transaction: &Transaction) -> Result<(), BlockError> {
     let Body::Coinbase(coinbase) = &transaction.body else {
         return Err(BlockError::CoinbasePlace);
     };

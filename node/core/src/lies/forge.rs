@@ -39,6 +39,7 @@ impl Forger {
         let vote = match message {
             Message::Vote(vote) => vote,
             Message::PrePrepare(proposal) => &mut proposal.vote,
+            Message::CompactPrePrepare(proposal) => &mut proposal.vote,
             Message::Transaction(_)
             | Message::TransactionBatch(_)
             | Message::Tip(_)
@@ -97,6 +98,7 @@ impl Forger {
         match message {
             Message::Vote(vote) => vote.signer == self.me,
             Message::PrePrepare(proposal) => proposal.vote.signer == self.me,
+            Message::CompactPrePrepare(proposal) => proposal.vote.signer == self.me,
             Message::ViewChange(change) => change.signer == self.me,
             Message::NewView(new_view) => new_view.signer == self.me,
             Message::Checkpoint(vote) => vote.signer == self.me,

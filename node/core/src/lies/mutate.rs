@@ -102,6 +102,7 @@ impl Liar {
             | Message::GetBuckets { .. }
             | Message::Transaction(_)
             | Message::TransactionBatch(_)
+            | Message::CompactPrePrepare(_)
             | Message::GetHeaders(_)
             | Message::Headers(_)
             | Message::GetBlocks(_)

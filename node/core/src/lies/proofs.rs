@@ -39,6 +39,7 @@ impl Liar {
             | Message::TransactionBatch(_)
             | Message::PrePrepare(_)
             | Message::Vote(_)
+            | Message::CompactPrePrepare(_)
             | Message::Tip(_)
             | Message::GetCertified { .. }
             | Message::GetHeaders(_)

@@ -304,6 +304,12 @@ impl Mempool {
         self.by_hash.contains_key(hash)
     }
 
+    /// The transaction of a full hash, if it is held.
+    pub(crate) fn get_by_hash(&self, hash: &TxHash) -> Option<Arc<Transaction>> {
+        let txid = self.by_hash.get(hash)?;
+        Some(self.entries[txid].transaction.clone())
+    }
+
     /// A transaction held.
     #[must_use]
     pub fn get(&self, txid: &TxId) -> Option<&Entry> {

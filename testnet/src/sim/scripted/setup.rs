@@ -82,6 +82,7 @@ pub(super) fn world(scenario: &Scenario, seed: u64) -> (World, Index) {
         lying: Vec::new(),
         epochs: None,
         heal_ms: 0,
+        whole_max: bezant_node_core::limits::COMPACT_ABOVE,
         disk_ms_max: if is_pow { 0 } else { DISK_MS_MAX },
         flush_ms_max: FLUSH_MS_MAX,
     };
