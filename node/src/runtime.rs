@@ -343,6 +343,16 @@ impl Core {
                 self.submissions.insert(request, reply);
                 self.tell(Input::Submit { request, transaction })
             }
+            Work::Request(Request::SubmitMany { submissions }) => {
+                let mut outputs = Vec::new();
+                for (transaction, reply) in submissions {
+                    self.last_submission += 1;
+                    let request = self.last_submission;
+                    self.submissions.insert(request, reply);
+                    outputs.extend(self.tell(Input::Submit { request, transaction }).outputs);
+                }
+                Step { outputs, ..Step::default() }
+            }
             Work::Request(Request::SubmitPackage { transactions, reply }) => {
                 self.last_submission += 1;
                 let request = self.last_submission;

@@ -208,6 +208,14 @@ impl VerifyPool {
         verified.await.ok()
     }
 
+    /// Verifies users' transactions, each for itself; one result for each, in order, `None` where too many wait already.
+    pub async fn transactions(
+        &self,
+        transactions: Vec<Transaction>,
+    ) -> Vec<Option<Result<Verified<Transaction>, TxError>>> {
+        futures::future::join_all(transactions.into_iter().map(|transaction| self.transaction(transaction))).await
+    }
+
     /// The members of an epoch are known from now on.
     pub(crate) fn learn_members(&self, set: ValidatorSet) {
         self.0.verifier.write().expect("nothing panics while it holds this lock").learn(set);
