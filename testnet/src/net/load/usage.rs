@@ -68,26 +68,43 @@ impl Watched {
     }
 }
 
+/// All that is watched, this process too.
+#[derive(Debug)]
+pub(super) struct Watch {
+    nodes: Vec<Watched>,
+    load: Watched,
+}
+
+impl Watch {
+    /// What was spent before does not count.
+    pub(super) fn begin(pids: Vec<(usize, u32)>) -> Watch {
+        let watched = |(index, pid): (usize, u32)| {
+            let usage = NodeUsage { index, cpu_s: 0.0, resident_peak_bytes: 0 };
+            Watched { pid, began: cpu_s(pid).unwrap_or(0.0), usage }
+        };
+        Watch { nodes: pids.into_iter().map(watched).collect(), load: watched((0, std::process::id())) }
+    }
+
+    pub(super) fn look(&mut self) {
+        self.nodes.iter_mut().chain([&mut self.load]).for_each(Watched::look);
+    }
+
+    pub(super) fn end(mut self) -> Usage {
+        self.look();
+        let nodes = self.nodes.into_iter().map(|node| node.usage).collect();
+        Usage { nodes, load_cpu_s: self.load.usage.cpu_s, ..Usage::default() }
+    }
+}
+
 /// Watches the nodes between two instants.
 pub(super) async fn watch(pids: Vec<(usize, u32)>, start: Instant, end: Instant) -> Usage {
     tokio::time::sleep_until(start).await;
-    let own = std::process::id();
-    let load_began = cpu_s(own).unwrap_or(0.0);
-    let watched = |(index, pid): (usize, u32)| {
-        let usage = NodeUsage { index, cpu_s: 0.0, resident_peak_bytes: 0 };
-        Watched { pid, began: cpu_s(pid).unwrap_or(0.0), usage }
-    };
-    let mut nodes: Vec<Watched> = pids.into_iter().map(watched).collect();
-    loop {
-        nodes.iter_mut().for_each(Watched::look);
-        let now = Instant::now();
-        if now >= end {
-            break;
-        }
-        tokio::time::sleep_until(end.min(now + SAMPLE_INTERVAL)).await;
+    let mut watch = Watch::begin(pids);
+    while Instant::now() < end {
+        watch.look();
+        tokio::time::sleep_until(end.min(Instant::now() + SAMPLE_INTERVAL)).await;
     }
-    let load_cpu_s = cpu_s(own).unwrap_or(0.0) - load_began;
-    Usage { nodes: nodes.into_iter().map(|node| node.usage).collect(), load_cpu_s, ..Usage::default() }
+    watch.end()
 }
 
 /// The processes of these nodes.
