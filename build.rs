@@ -13,4 +13,8 @@ fn main() {
         .map(|text| text.trim().to_owned())
         .unwrap_or_else(|| "unknown".to_owned());
     println!("cargo:rustc-env=BEZANT_COMMIT={commit}");
+    // What measurements have to name: how this program was built, and for which processor.
+    let of_cargo = |name: &str| std::env::var(name).unwrap_or_default();
+    println!("cargo:rustc-env=BEZANT_PROFILE={}", of_cargo("PROFILE"));
+    println!("cargo:rustc-env=BEZANT_TARGET_FEATURES={}", of_cargo("CARGO_CFG_TARGET_FEATURE"));
 }

@@ -1,11 +1,13 @@
 //! The command line: every definition, and no rules. What each command does is in [`crate::commands`].
 
+mod bench;
 mod names;
 mod sim;
 mod testnet;
 pub(crate) mod wallet;
 mod watch;
 
+pub(crate) use bench::{Amount, Bench, Recovery, Suite, Transfers};
 pub(crate) use sim::{Mining, MiningScenario, Sim, SimCommand, Twins};
 pub(crate) use testnet::{
     Byzantine, DeployTarget, Export, ExportDeploy, Faucet, Fault, FaultAdd, FaultClear, Import, Load, Logs, Mine,
@@ -148,6 +150,9 @@ pub(crate) enum Command {
     /// Mine for a node elsewhere, or measure the miner's kernels
     #[command(after_help = MINER_HELP)]
     Miner(Miner),
+    /// Measure nets on this machine, and compare what was measured
+    #[command(after_help = bench::BENCH_HELP)]
+    Bench(Bench),
     /// Say what is wrong with a net, and what to do
     #[command(after_help = "Example:\n  bezant doctor --net default")]
     Doctor(Net),

@@ -93,6 +93,7 @@ fn run(cli: Cli, output: &Output) -> output::Outcome {
         Command::Tui(options) => block_on(commands::watch::tui(options, &cli.global, output)),
         Command::Watch(options) => block_on(commands::watch::watch(&options, &cli.global, output)),
         Command::Trace(command) => block_on(commands::trace::run(command, &cli.global, output)),
+        Command::Bench(options) => block_on(commands::bench::run(options, &cli.global, output)),
         Command::Doctor(net) => block_on(commands::doctor::run(&net, &cli.global, output)),
     }
 }

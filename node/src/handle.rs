@@ -18,8 +18,8 @@ use crate::store::{Barrier, StoreError};
 use crate::verify_pool::VerifyPool;
 use bezant_api::fault::{FaultKind, FaultState, LINK_FAULT_MS_MAX, LINK_FAULTS_MAX, NOTE_BYTES_MAX};
 use bezant_api::types::{
-    EvidenceView, FeeView, GenesisView, MempoolView, NodeStatus, PackageResult, PeerView, RefusalView, SubmitResult,
-    TestView, TestedTx, TipView,
+    EvidenceView, FeeView, GenesisView, MempoolView, NodeStatus, PackageResult, PeerView, RefusalView, Submission,
+    SubmitManyResult, SubmitResult, TestView, TestedTx, TipView,
 };
 use bezant_consensus::engine::{BlockWish, Instruction, InstructionError};
 use bezant_consensus::ledger::amount::Amount;
@@ -137,6 +137,10 @@ pub(crate) enum Request {
     Submit {
         transaction: Verified<Transaction>,
         reply: Answer<Result<Admitted, Refusal>>,
+    },
+    /// Each for itself, in this order.
+    SubmitMany {
+        submissions: Vec<(Verified<Transaction>, Answer<Result<Admitted, Refusal>>)>,
     },
     SubmitPackage {
         transactions: Vec<Verified<Transaction>>,
@@ -284,16 +288,20 @@ impl NodeHandle {
     }
 
     async fn ask<T>(&self, kind: &'static str, question: impl FnOnce(Answer<T>) -> Request) -> Result<T, AskError> {
-        self.0.metrics.requests.get_or_create(&Kind { kind }).inc();
         let (reply, answer) = oneshot::channel();
-        self.0.requests.try_send(question(reply)).map_err(|error| match error {
+        self.send(kind, question(reply))?;
+        answer.await.map_err(|_| AskError::Stopped)
+    }
+
+    fn send(&self, kind: &'static str, request: Request) -> Result<(), AskError> {
+        self.0.metrics.requests.get_or_create(&Kind { kind }).inc();
+        self.0.requests.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 self.0.metrics.requests_busy.inc();
                 AskError::Busy
             }
             mpsc::error::TrySendError::Closed(_) => AskError::Stopped,
-        })?;
-        answer.await.map_err(|_| AskError::Stopped)
+        })
     }
 
     /// The figures, for `/metrics`.
@@ -322,8 +330,46 @@ impl NodeHandle {
         let fee = stated_fee(&transaction);
         let transaction = self.verify(transaction).await?;
         let admitted = self.ask("submit", |reply| Request::Submit { transaction, reply }).await??;
-        let fee = if admitted.known { None } else { fee.map(|grains| grains.to_string()) };
-        Ok(SubmitResult { txid: admitted.txid.to_string(), known: admitted.known, fee })
+        Ok(submit_result(&admitted, fee))
+    }
+
+    /// Hands in many transactions, each judged for itself: `tx_submit_many`. Their order is kept, so one may spend from another
+    /// before it.
+    ///
+    /// # Errors
+    /// Busy or stopping, as a whole; a refusal is an answer.
+    pub async fn submit_many(&self, transactions: Vec<Transaction>) -> Result<SubmitManyResult, AskError> {
+        let fees: Vec<Option<u64>> = transactions.iter().map(stated_fee).collect();
+        let mut submissions = Vec::with_capacity(transactions.len());
+        let mut waiting = Vec::with_capacity(transactions.len());
+        for verified in self.0.pool.transactions(transactions).await.ok_or(AskError::Busy)? {
+            waiting.push(match verified {
+                Ok(transaction) => {
+                    let (reply, answer) = oneshot::channel();
+                    submissions.push((transaction, reply));
+                    Ok(answer)
+                }
+                Err(error) => Err(AskError::Refused(error.into())),
+            });
+        }
+        if !submissions.is_empty() {
+            self.send("submit", Request::SubmitMany { submissions })?;
+        }
+        let mut results = Vec::with_capacity(waiting.len());
+        for (waiting, fee) in waiting.into_iter().zip(fees) {
+            let outcome = match waiting {
+                Ok(answer) => answer.await.map_err(|_| AskError::Stopped)?.map_err(AskError::Refused),
+                Err(error) => Err(error),
+            };
+            results.push(match outcome {
+                Ok(admitted) => Submission::Taken(submit_result(&admitted, fee)),
+                Err(error) => {
+                    let (kind, message) = (error.kind().to_owned(), error.to_string());
+                    Submission::Refused { refusal: RefusalView { kind, message, txid: None } }
+                }
+            });
+        }
+        Ok(SubmitManyResult { results })
     }
 
     /// What submitting would say, without doing it: `tx_check`.
@@ -347,11 +393,8 @@ impl NodeHandle {
         let fees: Vec<Option<u64>> = transactions.iter().map(stated_fee).collect();
         let transactions = self.verify_all(transactions).await??;
         let admitted = self.ask("submit", |reply| Request::SubmitPackage { transactions, reply }).await??;
-        let result = |(admitted, fee): (Admitted, Option<u64>)| {
-            let fee = fee.filter(|_| !admitted.known).map(|grains| grains.to_string());
-            SubmitResult { txid: admitted.txid.to_string(), known: admitted.known, fee }
-        };
-        Ok(PackageResult { transactions: admitted.into_iter().zip(fees).map(result).collect() })
+        let results = admitted.iter().zip(fees).map(|(admitted, fee)| submit_result(admitted, fee));
+        Ok(PackageResult { transactions: results.collect() })
     }
 
     /// What handing in a transaction or a package would do: `tx_test`.
@@ -612,6 +655,11 @@ impl NodeHandle {
         }
         self.ask("dev_time", |reply| Request::DevAdvance { ms, reply }).await
     }
+}
+
+fn submit_result(admitted: &Admitted, fee: Option<u64>) -> SubmitResult {
+    let fee = fee.filter(|_| !admitted.known).map(|grains| grains.to_string());
+    SubmitResult { txid: admitted.txid.to_string(), known: admitted.known, fee }
 }
 
 fn trial_view(trial: &Trial) -> TestView {

@@ -272,6 +272,7 @@ impl Work {
             Work::Request(Request::SubmitPackage { transactions, .. } | Request::Restore { transactions, .. }) => {
                 transactions.len()
             }
+            Work::Request(Request::SubmitMany { submissions }) => submissions.len(),
             Work::Request(_) => 1,
             Work::Arrival(_) | Work::Solved(_) | Work::Flushed(_) | Work::Wake | Work::Room | Work::Stop => 0,
         }
@@ -410,6 +411,16 @@ impl Core {
                 let request = self.last_submission;
                 self.submissions.insert(request, reply);
                 self.tell(Input::Submit { request, transaction })
+            }
+            Work::Request(Request::SubmitMany { submissions }) => {
+                let mut outputs = Vec::new();
+                for (transaction, reply) in submissions {
+                    self.last_submission += 1;
+                    let request = self.last_submission;
+                    self.submissions.insert(request, reply);
+                    outputs.extend(self.tell(Input::Submit { request, transaction }).outputs);
+                }
+                Step { outputs, ..Step::default() }
             }
             Work::Request(Request::SubmitPackage { transactions, reply }) => {
                 self.last_submission += 1;

@@ -142,7 +142,7 @@ pub(crate) enum Testnet {
     Import(Import),
     /// Send signed transfers at a stated rate and measure
     #[command(
-        after_help = "Examples:\n  bezant testnet load --rate 200 --duration 30s\n  bezant testnet load --rate 50 --duration 60s --report load.svg"
+        after_help = "Examples:\n  bezant testnet load --rate 200 --duration 30s\n  bezant testnet load --rate 50 --duration 60s --report load.svg\n  bezant testnet load --rate 5000 --duration 60s --sign-to transfers && bezant testnet load --rate 5000 --from transfers"
     )]
     Load(Load),
     /// The referee over the real nodes
@@ -420,12 +420,18 @@ pub(crate) struct Load {
     /// Transfers per second
     #[arg(long, value_name = "R", env = "BEZANT_RATE")]
     pub(crate) rate: f64,
-    /// For how long
-    #[arg(long, value_name = "DUR", value_parser = duration, env = "BEZANT_DURATION")]
-    pub(crate) duration: Duration,
+    /// For how long [default with --from: until all are sent]
+    #[arg(long, value_name = "DUR", value_parser = duration, env = "BEZANT_DURATION", required_unless_present = "from")]
+    pub(crate) duration: Option<Duration>,
     /// Between how many accounts
     #[arg(long, value_name = "A", default_value_t = 200, env = "BEZANT_ACCOUNTS")]
     pub(crate) accounts: usize,
+    /// Send nothing: fund the accounts and sign the transfers into this file, for --from
+    #[arg(long, value_name = "FILE", env = "BEZANT_SIGN_TO", conflicts_with_all = ["from", "report"])]
+    pub(crate) sign_to: Option<PathBuf>,
+    /// Send the transfers of this file, which can be done once, instead of funding and signing now
+    #[arg(long, value_name = "FILE", env = "BEZANT_LOAD_FROM")]
+    pub(crate) from: Option<PathBuf>,
     /// Write how it went over time, with the faults marked, to this file: .svg for a picture, else JSON
     #[arg(long, value_name = "FILE", env = "BEZANT_REPORT")]
     pub(crate) report: Option<PathBuf>,

@@ -5,6 +5,8 @@ mod report;
 mod rpc;
 mod stratum;
 
+pub(crate) use bench::rates;
+
 use crate::block_on;
 use crate::cli::{Miner, MinerCommand};
 use crate::commands::net;

@@ -1,5 +1,6 @@
 //! One file per command that has no crate of its own, and the command sides of those that have.
 
+pub(crate) mod bench;
 mod campaign;
 pub(crate) mod chain;
 pub(crate) mod dashboard;

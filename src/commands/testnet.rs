@@ -9,6 +9,8 @@ mod pictures;
 mod play;
 mod up;
 
+pub(crate) use up::on_net;
+
 use crate::cli::{
     Byzantine, Global, Load, ModeOrOff, Net, Nodes, Testnet, TestnetTime, Validator, ValidatorChange, Wait,
 };
@@ -261,9 +263,21 @@ fn parse_groups(text: &str) -> Result<Vec<Vec<usize>>, Failure> {
 
 async fn load(options: Load, global: &Global, output: &Output) -> Outcome {
     let manifest = net::running(&options.net, global)?;
-    output.remark("funding accounts and signing ahead …");
-    let wanted = LoadOptions { rate: options.rate, duration: options.duration, accounts: options.accounts };
-    let loaded = load::load(&manifest, wanted).await?;
+    let rate = options.rate;
+    let loaded = if let Some(file) = &options.from {
+        load::load_from(&manifest, rate, options.duration, file).await?
+    } else {
+        output.remark("funding accounts and signing ahead …");
+        let duration = options.duration.ok_or_else(|| Failure::usage("--duration: how long is the load to last?"))?;
+        let wanted = LoadOptions { rate, duration, accounts: options.accounts };
+        if let Some(file) = &options.sign_to {
+            let signed = load::sign_to(&manifest, wanted, file).await?;
+            return output.result(&signed, || {
+                format!("{} transfers signed into {} in {:.1} s", signed.transfers, file.display(), signed.prepared_s)
+            });
+        }
+        load::load(&manifest, wanted).await?
+    };
     if let Some(file) = &options.report {
         let text = if file.extension().is_some_and(|extension| extension == "svg") {
             loaded.to_svg()
@@ -282,11 +296,24 @@ async fn load(options: Load, global: &Global, output: &Output) -> Outcome {
             latency.p99, latency.max,
         );
         text += &format!("prepared  in {:.1} s\n", report.prepared_s);
+        text += &usage_text(&report.usage);
         if report.unfinished > 0 {
             text += &format!("not final when the wait ended: {}\n", report.unfinished);
         }
         report.refused.iter().fold(text, |text, (kind, count)| text + &format!("refused   {count} × {kind}\n"))
     })
+}
+
+/// What a load cost, in three lines at most.
+fn usage_text(usage: &load::Usage) -> String {
+    let (Some(nodes), Some(all)) = (usage.nodes_cpu_s_per_1000, usage.all_cpu_s_per_1000) else {
+        return String::new();
+    };
+    let memory = usage.nodes.iter().map(|node| node.resident_peak_bytes).max().unwrap_or(0) >> 20;
+    format!(
+        "processor {:.1} s in the nodes, {:.1} s in the load; {nodes:.3} s for 1,000 final transfers in the nodes, {all:.3} s in all\nmemory    {memory} MiB resident at most in one node\n",
+        usage.nodes_cpu_s, usage.load_cpu_s
+    )
 }
 
 async fn check(net: &Net, global: &Global, output: &Output) -> Outcome {

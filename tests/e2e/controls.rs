@@ -68,6 +68,36 @@ fn load_tells_how_it_went_with_the_faults_marked() {
 }
 
 #[test]
+fn transfers_signed_ahead_are_sent_once_and_on_their_own_net_alone() {
+    let (net, other) = (Net::up(&["--nodes", "1"]), Net::up(&["--nodes", "1", "--seed", "9"]));
+    let place = tempfile::tempdir().expect("a directory");
+    let file = place.path().join("transfers");
+    let path = file.to_str().expect("text");
+    let signed = net.json(&["testnet", "load", "--rate", "40", "--duration", "1s", "--sign-to", path]);
+    assert_eq!(signed["transfers"], 40, "{signed}");
+    let refused = |net: &Net, arguments: &[&str], status: i32, says: &str| {
+        let ran = net.run(&[&["testnet", "load", "--from", path], arguments].concat());
+        assert_eq!((ran.status, ran.stdout.as_str()), (status, ""), "{ran:?}");
+        assert!(ran.stderr.contains(says), "{ran:?}");
+        assert_eq!(ran.stderr.trim().lines().count(), 1, "one sentence: {ran:?}");
+    };
+    refused(&other, &["--rate", "40"], 3, "signed for the net with id");
+    refused(&net, &["--rate", "41", "--duration", "1s"], 2, "holds 40 transfers");
+    refused(&net, &["--rate", "0"], 2, "--rate");
+    let report = net.json(&["testnet", "load", "--from", path, "--rate", "40"]);
+    assert_eq!(
+        (&report["offered_per_second"], &report["accepted_per_second"]),
+        (&40.0.into(), &40.0.into()),
+        "{report}"
+    );
+    assert_eq!(report["unfinished"], 0, "{report}");
+    let usage = &report["usage"];
+    assert_eq!(usage["nodes"].as_array().map(Vec::len), Some(1), "{report}");
+    assert!(usage["nodes"][0]["resident_peak_bytes"].as_u64() > Some(1 << 20), "{report}");
+    refused(&net, &["--rate", "40"], 3, "was sent before");
+}
+
+#[test]
 fn a_net_is_written_for_other_machines() {
     let net = Net::up(&["--observers", "1"]);
     let listed = &net.json(&["testnet", "list"])[0];

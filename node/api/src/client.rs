@@ -11,11 +11,12 @@ use crate::types::{
     BlockParams, BlockRef, BlockView, CoinView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams,
     DevHashrateParams, DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams,
     FeeView, GenesisView, HeadersParams, HeadersView, HistoryParams, HistoryView, InstructParams, MempoolView,
-    NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams,
-    SubmitResult, TemplateParams, TemplateView, TestView, TipView, TransactionView, TxParams, TxStatus,
+    NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitManyParams,
+    SubmitManyResult, SubmitParams, SubmitResult, TemplateParams, TemplateView, TestView, TipView, TransactionView,
+    TxParams, TxStatus,
 };
 use jsonrpsee::core::client::{ClientT, Error, Subscription, SubscriptionClientT};
-use jsonrpsee::core::params::ObjectParams;
+use jsonrpsee::core::traits::ToRpcParams;
 use jsonrpsee::http_client::{HttpClient, HttpClientBuilder};
 use jsonrpsee::ws_client::{PingConfig, WsClient, WsClientBuilder};
 use serde::Serialize;
@@ -27,11 +28,13 @@ use std::time::Duration;
 
 mod epochs;
 mod headers;
+mod pipe;
 #[cfg(test)]
 mod tests;
 
 pub use epochs::FollowError;
 pub use headers::{Found, HeadersError};
+pub use pipe::Pipe;
 
 /// How long a node may take to answer before the next one is asked.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -128,7 +131,7 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, ClientError>> + Send +
 
 impl Endpoint {
     /// The answer as it came.
-    fn call<'a>(&'a self, method: &'a str, params: ObjectParams, limit: Duration) -> Boxed<'a, Box<RawValue>> {
+    fn call<'a>(&'a self, method: &'a str, params: Named, limit: Duration) -> Boxed<'a, Box<RawValue>> {
         Box::pin(async move {
             let answer = tokio::time::timeout(limit, self.http.request(method, params)).await;
             answer.unwrap_or(Err(Error::RequestTimeout)).map_err(|error| ClientError::of(&self.url, error))
@@ -272,33 +275,41 @@ fn together(reasons: &[(&str, String)]) -> String {
     groups.iter().map(said).collect::<Vec<_>>().join("; ")
 }
 
-/// An object of named parameters; a struct without fields becomes an empty one.
-fn named<P: Serialize>(params: &P) -> Result<ObjectParams, ClientError> {
-    let value = serde_json::to_value(params).map_err(|error| ClientError::Other(error.to_string()))?;
-    let mut object = ObjectParams::new();
-    for (name, value) in value.as_object().into_iter().flatten() {
-        object.insert(name, value).map_err(|error| ClientError::Other(error.to_string()))?;
+/// Named parameters as they are sent.
+struct Named(Box<RawValue>);
+
+impl ToRpcParams for Named {
+    fn to_rpc_params(self) -> Result<Option<Box<RawValue>>, serde_json::Error> {
+        Ok(Some(self.0))
     }
-    Ok(object)
+}
+
+/// An object of named parameters, written once; a struct without fields becomes an empty one.
+fn named<P: Serialize>(params: &P) -> Result<Named, ClientError> {
+    serde_json::value::to_raw_value(params).map(Named).map_err(|error| ClientError::Other(error.to_string()))
 }
 
 fn subscribe(url: &str, from: Option<u64>) -> Boxed<'_, Events> {
     Box::pin(subscribed(url, from))
 }
 
-async fn subscribed(url: &str, from: Option<u64>) -> Result<Events, ClientError> {
-    let failed = |error| ClientError::of(url, error);
+/// A WebSocket connection that is noticed to be gone.
+async fn connect(url: &str) -> Result<WsClient, ClientError> {
     let ws_url = url.replacen("http", "ws", 1);
     let ping = PingConfig::new().ping_interval(PING_INTERVAL).inactive_limit(PING_INTERVAL * 2).max_failures(1);
-    let client = WsClientBuilder::default()
+    let building = WsClientBuilder::default()
         .request_timeout(REQUEST_TIMEOUT)
         .connection_timeout(CONNECT_TIMEOUT)
         .max_response_size(RESPONSE_BYTES_MAX)
         .max_buffer_capacity_per_subscription(EVENTS_BUFFERED_MAX)
         .enable_ws_ping(ping)
-        .build(&ws_url)
-        .await
-        .map_err(failed)?;
+        .build(&ws_url);
+    building.await.map_err(|error| ClientError::of(url, error))
+}
+
+async fn subscribed(url: &str, from: Option<u64>) -> Result<Events, ClientError> {
+    let failed = |error| ClientError::of(url, error);
+    let client = connect(url).await?;
     let params = named(&EventsParams { from })?;
     let stream = client.subscribe("events_subscribe", params, "events_unsubscribe").await.map_err(failed)?;
     Ok(Events { url: url.to_owned(), stream, _client: client })
@@ -489,6 +500,14 @@ impl Client {
     /// As [`Client::request`]; [`ClientError::Refused`] when the node does not take it.
     pub async fn submit(&self, transaction: String) -> Result<SubmitResult, ClientError> {
         self.request("tx_submit", &SubmitParams { transaction }).await
+    }
+
+    /// `tx_submit_many`: up to [`crate::types::SUBMIT_MANY_MAX`] transactions; a refusal of one is an answer, not an error.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn submit_many(&self, transactions: Vec<String>) -> Result<SubmitManyResult, ClientError> {
+        self.request("tx_submit_many", &SubmitManyParams { transactions }).await
     }
 
     /// `tx_check`: what `tx_submit` would say, changing nothing.

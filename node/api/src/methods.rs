@@ -20,8 +20,9 @@ use crate::types::{
     BlockParams, BlockView, CoinsParams, CoinsView, CommitmentView, DevByzantineParams, DevHashrateParams,
     DevMineParams, DevTimeParams, EpochsParams, EpochsView, EventsParams, EvidenceView, FeeParams, FeeView,
     GenesisView, HeaderView, HeadersParams, HeadersView, HistoryParams, HistoryView, InstructParams, MempoolView,
-    NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitParams,
-    SubmitResult, TemplateParams, TemplateView, TestView, TipView, TokenParams, TransactionView, TxParams, TxStatus,
+    NodeStatus, PackageParams, PackageResult, PeerView, ProofView, SolutionParams, SolutionView, SubmitManyParams,
+    SubmitManyResult, SubmitParams, SubmitResult, TemplateParams, TemplateView, TestView, TipView, TokenParams,
+    TransactionView, TxParams, TxStatus,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -122,6 +123,8 @@ methods! {
     Open tx_check(SubmitParams: transaction) -> SubmitResult, "What handing in a transaction would say.";
     Open tx_submit_package(PackageParams: transactions) -> PackageResult,
         "Hands in a signed transaction with those it spends from, all or none.";
+    Open tx_submit_many(SubmitManyParams: transactions) -> SubmitManyResult,
+        "Hands in signed transactions, each judged for itself.";
     Open tx_test(PackageParams: transactions) -> TestView,
         "What handing in a transaction or a package would do, refusals included.";
     Open tx_status(TxParams: txid) -> TxStatus, "Where a transaction is.";

@@ -393,6 +393,36 @@ pub struct PackageResult {
     pub transactions: Vec<SubmitResult>,
 }
 
+/// Transactions that one `tx_submit_many` takes.
+pub const SUBMIT_MANY_MAX: usize = 256;
+
+/// Parameters of `tx_submit_many`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SubmitManyParams {
+    /// Borsh encodings of whole transactions, hex; at most [`SUBMIT_MANY_MAX`], one that spends from another behind it.
+    pub transactions: Vec<String>,
+}
+
+/// `tx_submit_many`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SubmitManyResult {
+    /// One for each transaction given, in their order.
+    pub results: Vec<Submission>,
+}
+
+/// What became of one of many transactions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Submission {
+    /// It was taken, or known.
+    Taken(SubmitResult),
+    /// It was refused, with a reason, or `busy`: the others are not concerned.
+    Refused {
+        /// Why.
+        refusal: RefusalView,
+    },
+}
+
 /// `tx_test`: what handing in would do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TestView {

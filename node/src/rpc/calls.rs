@@ -11,8 +11,8 @@ use bezant_api::fault::{DevLinksParams, DevNoteParams, LinkFaultParams};
 use bezant_api::methods::{Access, Done, METHODS, Method, NoParams, ParamError, open_rpc};
 use bezant_api::types::{
     BlockParams, BlockRef, BlockView, CoinsParams, DevByzantineParams, DevHashrateParams, DevMineParams, DevTimeParams,
-    EpochsParams, FeeParams, HeaderView, HeadersParams, HistoryParams, InstructParams, PackageParams, SolutionParams,
-    SubmitParams, TemplateParams, TokenParams, TxParams,
+    EpochsParams, FeeParams, HeaderView, HeadersParams, HistoryParams, InstructParams, PackageParams, SUBMIT_MANY_MAX,
+    SolutionParams, SubmitManyParams, SubmitParams, TemplateParams, TokenParams, TxParams,
 };
 use bezant_consensus::engine::Instruction;
 use bezant_consensus::ledger::codec::decode;
@@ -138,6 +138,9 @@ fn add(module: &mut RpcModule<Shared>, method: &'static Method) -> Result<(), Re
         }),
         "tx_submit_package" => register(module, method, |s, m, p: PackageParams| async move {
             s.handle.submit_package(package(&p.transactions)?).await.told(m)
+        }),
+        "tx_submit_many" => register(module, method, |s, m, p: SubmitManyParams| async move {
+            s.handle.submit_many(transactions(&p.transactions, SUBMIT_MANY_MAX)?).await.told(m)
         }),
         "tx_test" => register(module, method, |s, m, p: PackageParams| async move {
             s.handle.test(package(&p.transactions)?).await.told(m)
@@ -331,8 +334,12 @@ fn mine_order(shared: &Shared, params: &DevMineParams) -> Outcome<MineOrder> {
 }
 
 fn package(texts: &[String]) -> Outcome<Vec<Transaction>> {
-    if texts.is_empty() || texts.len() > PACKAGE_COUNT_MAX {
-        let problem = format!("{} transactions, 1 to {PACKAGE_COUNT_MAX} are expected", texts.len());
+    transactions(texts, PACKAGE_COUNT_MAX)
+}
+
+fn transactions(texts: &[String], count_max: usize) -> Outcome<Vec<Transaction>> {
+    if texts.is_empty() || texts.len() > count_max {
+        let problem = format!("{} transactions, 1 to {count_max} are expected", texts.len());
         return Err(wrong("transactions", problem));
     }
     texts.iter().map(|text| transaction_of("transactions", text)).collect()

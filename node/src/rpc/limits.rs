@@ -19,5 +19,8 @@ pub(super) const DEV_MINE_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long open connections may take to end when the server stops.
 pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
+// Many transfers of one input and two outputs, some 600 digits each.
+const _: () = assert!(REQUEST_BYTES_MAX as usize > bezant_api::types::SUBMIT_MANY_MAX * 1_024);
+const _: () = assert!(bezant_api::types::SUBMIT_MANY_MAX <= crate::limits::REQUESTS_MAX);
 const _: () = assert!(REQUEST_BYTES_MAX as usize > 2 * bezant_consensus::limits::TRANSACTION_BYTES_MAX + 1024);
 const _: () = assert!(RESPONSE_BYTES_MAX as usize > 2 * bezant_consensus::limits::MESSAGE_BYTES_MAX + 1024);

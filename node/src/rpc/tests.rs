@@ -14,7 +14,9 @@ use bezant_api::config::{
 use bezant_api::event::EventKind;
 use bezant_api::genesis::{ledger_defaults, pbft_defaults, to_toml};
 use bezant_api::methods::{Access, METHODS};
-use bezant_api::types::{BlockRef, DevByzantineParams, DevMineParams, EngineName, NodeStatus, TxState};
+use bezant_api::types::{
+    BlockRef, DevByzantineParams, DevMineParams, EngineName, NodeStatus, SUBMIT_MANY_MAX, Submission, TxState,
+};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis};
 use bezant_consensus::ledger::hash::LockHash;
@@ -189,15 +191,25 @@ async fn every_method_answers_as_its_type_says() {
     let Err(ClientError::Refused { kind, .. }) = client.submit(transaction.hex.clone()).await else { panic!() };
     let Err(ClientError::Refused { kind: same, .. }) = client.check(transaction.hex.clone()).await else { panic!() };
     assert_eq!(kind, same);
-    let package = vec![transaction.hex];
+    let package = vec![transaction.hex.clone()];
     let Err(ClientError::Refused { kind: same, .. }) = client.submit_package(package.clone()).await else { panic!() };
     assert_eq!(kind, same);
     let error = call(running.address, "tx_submit_package", json!([package.clone()])).await.unwrap_err();
     assert_eq!((&error["data"]["kind"], &error["data"]["txid"]), (&json!(kind), &json!(txid)));
     let tested = client.test(package).await.unwrap();
-    assert_eq!(tested.refusal.map(|refusal| (refusal.kind, refusal.txid)), Some((kind, Some(txid.clone()))));
+    assert_eq!(tested.refusal.map(|refusal| (refusal.kind, refusal.txid)), Some((kind.clone(), Some(txid.clone()))));
     let many = call(running.address, "tx_test", json!([vec!["00"; 26]])).await.unwrap_err();
     assert_eq!(many["data"]["field"], "transactions");
+    let submitted = client.submit_many(vec![transaction.hex.clone(); 2]).await.unwrap().results;
+    assert_eq!(submitted.len(), 2);
+    for result in submitted {
+        let Submission::Refused { refusal } = result else { panic!("{result:?}") };
+        assert_eq!((refusal.kind, refusal.txid), (kind.clone(), None));
+    }
+    for wrong in [vec![], vec!["00".to_owned(); SUBMIT_MANY_MAX + 1], vec![transaction.hex.clone(), "xy".to_owned()]] {
+        let error = call(running.address, "tx_submit_many", json!([wrong])).await.unwrap_err();
+        assert_eq!((&error["code"], &error["data"]["field"]), (&json!(-32602), &json!("transactions")));
+    }
     let estimate = client.fee_estimate(1).await.unwrap();
     assert_eq!((estimate.fee_rate, estimate.backlog), (genesis(true).ledger.relay_fee_rate_min, 0));
     assert_eq!(call(running.address, "dev_links", json!(["secret", []])).await, Ok(json!({})));

@@ -24,7 +24,10 @@ impl Core {
     /// Whoever asked may have gone, so failures to answer are ignored.
     pub(super) fn answer(&mut self, question: Request) -> Result<(), NodeError> {
         match question {
-            Request::Submit { .. } | Request::SubmitPackage { .. } | Request::Restore { .. } => {
+            Request::Submit { .. }
+            | Request::SubmitMany { .. }
+            | Request::SubmitPackage { .. }
+            | Request::Restore { .. } => {
                 unreachable!("submissions are inputs, not questions")
             }
             Request::Test { transactions, reply } => {

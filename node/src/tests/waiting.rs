@@ -4,7 +4,7 @@ use super::LIMIT;
 use super::{Alone, START, genesis, key, lock_of, spend, until};
 use crate::handle::{AskError, MineOrder};
 use crate::pool_file::{self, POOL_FILE};
-use bezant_api::types::{EngineName, TxState};
+use bezant_api::types::{EngineName, Submission, TxState};
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 
@@ -77,6 +77,36 @@ async fn a_package_and_a_replacement_do_what_trying_them_said() {
     let estimate = node.handle.fee_estimate(None).await.expect("answers");
     assert_eq!((estimate.fee_rate, estimate.blocks), (genesis.ledger.relay_fee_rate_min, 6));
     assert!(matches!(node.handle.fee_estimate(Some(0)).await, Err(AskError::Invalid(_))));
+    node.stop().await.expect("stops in order");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_handed_in_at_once_each_is_judged_for_itself() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let genesis = genesis(EngineName::Pow, 3);
+    let node = Alone::start(dir.path(), &genesis).expect("starts");
+    let (parent, single) = (bid(&genesis, 0, 10_000), bid(&genesis, 1, 10_000));
+    let child = heir(&genesis, &parent, 0, 50_000);
+    let mut forged = bid(&genesis, 2, 20_000);
+    forged.witnesses = single.witnesses.clone();
+    let (poor, same) = (bid(&genesis, 2, 0), single.clone());
+    let many = vec![parent.clone(), forged, child.clone(), single.clone(), poor, same];
+    let results = node.handle.submit_many(many).await.expect("answers").results;
+    let said = results.iter().map(|result| match result {
+        Submission::Taken(taken) => (taken.txid.clone(), taken.fee.clone().unwrap_or_else(|| "known".to_owned())),
+        Submission::Refused { refusal } => (String::new(), refusal.kind.clone()),
+    });
+    let [parent_id, child_id, single_id] = [&parent, &child, &single].map(|it| it.id().to_string());
+    let wanted = [
+        (parent_id.as_str(), "10000"),
+        ("", "tx-bad-signature"),
+        (&child_id, "50000"),
+        (&single_id, "10000"),
+        ("", "mempool-fee-too-low"),
+        (&single_id, "known"),
+    ];
+    assert_eq!(said.collect::<Vec<_>>(), wanted.map(|(txid, what)| (txid.to_owned(), what.to_owned())));
+    assert_eq!(waiting(&node).await, ids(&[&parent, &child, &single]));
     node.stop().await.expect("stops in order");
 }
 

@@ -9,10 +9,7 @@ pub(super) fn run(threads: usize, duration: Duration, output: &Output) -> Outcom
     for kernel in Kernel::failed() {
         output.remark(&format!("the kernel {} failed its self-test and is not used", kernel.name()));
     }
-    let mut rates = bezant_miner::bench(1, duration);
-    if threads > 1 {
-        rates.extend(bezant_miner::bench(threads, duration));
-    }
+    let rates = rates(threads, duration);
     let best = Kernel::best();
     let kernel = |rate: &KernelRate| {
         let hashes = rate.hashes_per_second as u64;
@@ -28,6 +25,15 @@ pub(super) fn run(threads: usize, duration: Duration, output: &Output) -> Outcom
         };
         table(&["kernel", "threads", "rate", "naive on one thread", ""], rates.iter().map(row))
     })
+}
+
+/// Every kernel on one thread, and on several if that is wanted.
+pub(crate) fn rates(threads: usize, duration: Duration) -> Vec<KernelRate> {
+    let mut rates = bezant_miner::bench(1, duration);
+    if threads > 1 {
+        rates.extend(bezant_miner::bench(threads, duration));
+    }
+    rates
 }
 
 /// How many times as fast as the yardstick on one thread.

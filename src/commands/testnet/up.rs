@@ -55,7 +55,7 @@ pub(super) async fn up(options: Up, global: &Global, output: &Output) -> Outcome
 /// Starts a net in this process, does something with it, and stops it. `None` when that was interrupted.
 ///
 /// What went wrong with the net itself counts less than what went wrong with what was done.
-pub(super) async fn on_net<T>(
+pub(crate) async fn on_net<T>(
     wanted: &UpOptions,
     output: &Output,
     deed: impl AsyncFnOnce(&Manifest) -> Result<T, Failure>,

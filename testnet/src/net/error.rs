@@ -42,6 +42,14 @@ pub enum NetError {
         /// Why.
         reason: String,
     },
+    /// What was to be sent holds no transfers for this net.
+    #[error("{file} is not sent: {reason}")]
+    BadTransfers {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// There is no snapshot of that name.
     #[error("net {net} has no snapshot \"{name}\"; `bezant testnet snapshot --list --net {net}` shows those it has")]
     NoSnapshot {
@@ -114,6 +122,7 @@ impl NetError {
             NetError::OtherOptions { .. } => "net-other-options",
             NetError::ForeignDirectory(_) => "net-foreign-directory",
             NetError::BadArchive { .. } => "bad-archive",
+            NetError::BadTransfers { .. } => "bad-transfers",
             NetError::NoSnapshot { .. } => "no-snapshot",
             NetError::NotRunning(_) => "net-not-running",
             NetError::NodeStart { .. } => "node-start",
@@ -131,7 +140,7 @@ impl NetError {
     pub fn exit_status(&self) -> u8 {
         match self {
             NetError::Usage(_) | NetError::NoSnapshot { .. } => 2,
-            NetError::BadArchive { .. } => 3,
+            NetError::BadArchive { .. } | NetError::BadTransfers { .. } => 3,
             NetError::TimedOut(_) => 5,
             NetError::NotRunning(_) | NetError::Unreachable(_) => 6,
             _ => 1,

@@ -39,6 +39,7 @@ fn positional_and_named_parameters_mean_the_same() {
     both_ways::<HeadersParams>("chain_headers", json!([7, 2]));
     both_ways::<TxParams>("tx_status", json!(["ab"]));
     both_ways::<SubmitParams>("tx_submit", json!(["00"]));
+    both_ways::<SubmitManyParams>("tx_submit_many", json!([["00", "01"]]));
     both_ways::<CoinsParams>("coins_list", json!([["ab"], 5, "ab:0"]));
     both_ways::<CoinsParams>("coins_list", json!([["ab"]]));
     both_ways::<HistoryParams>("history_list", json!([["ab"], 3, null, 2]));

@@ -1,19 +1,31 @@
 //! `testnet load`: open-loop signed transfers at a stated rate.
 //!
 //! Accounts of its own are funded first, with one confirmed coin for each transfer, and as many transfers are signed
-//! ahead as [`AHEAD_MAX`] says; the rest is signed while they are sent. Neither counts in the duration. Each transfer has a
-//! time at which it is due to be sent, whatever became of those before it, and its latency runs from that time (so a stall is not
-//! hidden by the sender waiting for it) to its being final at the node submitted to. Of each transfer no more is kept than is
-//! needed until it is final, so a run needs no more memory the longer it is.
+//! ahead as [`AHEAD_MAX`] says; the rest is signed while they are sent, or all are signed into a file and sent from there. Neither counts in
+//! the duration. Each transfer has a time at which it is due to be sent, whatever became of those before it, and its latency runs from that
+//! time (so a stall is not hidden by the sender waiting for it) to its being final at the node submitted to. Of each transfer no more is kept
+//! than is needed until it is final, so a run needs no more memory the longer it is.
+//!
+//! Nodes and load share a machine, so the load is to be cheap: transfers go out many in one request, each final block is read from one
+//! node, and what both sides cost is part of the report.
 
+mod book;
+mod file;
+mod follow;
 mod fund;
+mod idle;
 mod picture;
+mod prepared;
 mod run;
 mod series;
 mod sign;
+mod usage;
 
+pub use idle::one_by_one;
+pub use prepared::{Admitted, Prepared, prepare};
 pub use series::{Bucket, Mark, Series};
 pub use sign::AHEAD_MAX;
+pub use usage::{NodeUsage, Usage, cpu_s, resident_bytes};
 
 use crate::net::error::NetError;
 use bezant_api::client::Client;
@@ -21,7 +33,9 @@ use bezant_api::manifest::Manifest;
 use bezant_consensus::ledger::hash::{NetworkId, tagged};
 use bezant_consensus::ledger::key::SigningKey;
 use serde::Serialize;
+use sign::{Ready, Transfers};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -59,6 +73,8 @@ pub struct LoadReport {
     pub prepared_s: f64,
     /// Transfers taken that were not final when the run gave up waiting.
     pub unfinished: u64,
+    /// What the window cost.
+    pub usage: Usage,
 }
 
 /// Quantiles in milliseconds; 0 when nothing became final.
@@ -93,29 +109,98 @@ impl Loaded {
     }
 }
 
+/// Transfers that were signed into a file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SignedTo {
+    /// The file.
+    pub file: PathBuf,
+    /// How many.
+    pub transfers: u64,
+    /// Seconds spent on funding and signing.
+    pub prepared_s: f64,
+}
+
 /// Runs a load on a running net.
 ///
 /// # Errors
 /// When the options are out of range, no node answers, or funding fails.
 pub async fn load(manifest: &Manifest, options: LoadOptions) -> Result<Loaded, NetError> {
-    let wanted = options.rate * options.duration.as_secs_f64();
+    prepare(manifest, options).await?.run(options.rate, options.duration).await
+}
+
+/// Funds accounts as [`load`] does, and signs as many transfers as it would send into a file, for [`load_from`].
+///
+/// # Errors
+/// As [`load`], and when the file cannot be written.
+pub async fn sign_to(manifest: &Manifest, options: LoadOptions, file: &Path) -> Result<SignedTo, NetError> {
+    let started = Instant::now();
+    let nodes = reachable(manifest).await?;
+    let network = network(manifest)?;
+    let transfers = funded(manifest, &nodes, options).await?;
+    let transfers = file::write(file, network, transfers).await?;
+    Ok(SignedTo { file: file.to_owned(), transfers, prepared_s: started.elapsed().as_secs_f64() })
+}
+
+/// Runs a load of transfers from a file of [`sign_to`], at `rate` a second: for `duration`, or all of them. They can be sent once.
+///
+/// # Errors
+/// When the file is none, is damaged, is of another net, was sent before, or holds too few; when no node answers.
+pub async fn load_from(
+    manifest: &Manifest,
+    rate: f64,
+    duration: Option<Duration>,
+    file: &Path,
+) -> Result<Loaded, NetError> {
+    let (mut prepared, duration) = prepared::open(manifest, rate, duration, file).await?;
+    prepared.run(rate, duration).await
+}
+
+/// Sending a file twice would measure refusals.
+async fn is_unsent(client: &Client, file: &Path, first: &Ready) -> Result<(), NetError> {
+    let tested = client.test(vec![hex::encode(&first.bytes)]).await;
+    let tested = tested.map_err(|error| NetError::Refused(format!("{}: {error}", file.display())))?;
+    let why = match tested.refusal {
+        Some(refusal) => refusal.message,
+        None if tested.transactions.iter().any(|it| it.known) => "the net has it already".to_owned(),
+        None => return Ok(()),
+    };
+    let reason = format!(
+        "its first transfer cannot be sent ({why}): it was sent before, or the net was made anew; sign others with --sign-to"
+    );
+    Err(NetError::BadTransfers { file: file.to_owned(), reason })
+}
+
+/// How many transfers that is.
+fn wanted(rate: f64, duration: Duration) -> Result<u64, NetError> {
+    let wanted = rate * duration.as_secs_f64();
     // Neither a number that is none nor one that is infinite passes.
     if !(wanted >= 1.0 && wanted <= TRANSFERS_MAX as f64) {
         let text = format!("--rate × --duration: 1 to {TRANSFERS_MAX} transfers are possible in one run, not {wanted}");
         return Err(NetError::Usage(text));
     }
+    Ok(count_of(rate, duration))
+}
+
+/// Transfers due within a run. The length of one that is to send all of a file is rounded to nanoseconds.
+fn count_of(rate: f64, duration: Duration) -> u64 {
+    (rate * duration.as_secs_f64() + 1e-3) as u64
+}
+
+fn network(manifest: &Manifest) -> Result<NetworkId, NetError> {
+    manifest.network_id.parse().map_err(|error| NetError::Usage(format!("run.json: network_id: {error}")))
+}
+
+/// Funds accounts and begins to sign.
+async fn funded(manifest: &Manifest, nodes: &[Node], options: LoadOptions) -> Result<Transfers, NetError> {
+    let wanted = wanted(options.rate, options.duration)?;
     if !(1..=ACCOUNTS_MAX).contains(&options.accounts) {
         return Err(NetError::Usage(format!("--accounts: 1 to {ACCOUNTS_MAX} are possible")));
     }
-    let started = Instant::now();
-    let network = manifest.network_id.parse::<NetworkId>();
-    let network = network.map_err(|error| NetError::Usage(format!("run.json: network_id: {error}")))?;
-    let clients = reachable(manifest).await?;
+    let network = network(manifest)?;
     let accounts = Arc::new(accounts(manifest.seed, options.accounts));
-    let coins = fund::fund(manifest, &network, &clients[0].client, &accounts, wanted as usize).await?;
-    let signed = sign::Signed::begin(network, accounts, coins, AHEAD_MAX).await;
-    let prepared_s = started.elapsed().as_secs_f64();
-    run::run(clients, signed, options, wanted as u64, prepared_s).await
+    let count = usize::try_from(wanted).expect("it is below TRANSFERS_MAX");
+    let coins = fund::fund(manifest, &network, &nodes[0].client, &accounts, count).await?;
+    Ok(Transfers::sign(network, accounts, coins, AHEAD_MAX).await)
 }
 
 /// A node that transfers are submitted to.
@@ -123,14 +208,17 @@ pub async fn load(manifest: &Manifest, options: LoadOptions) -> Result<Loaded, N
 struct Node {
     index: usize,
     client: Arc<Client>,
+    /// Its final height when it was asked.
+    final_height: u64,
 }
 
 async fn reachable(manifest: &Manifest) -> Result<Vec<Node>, NetError> {
     let mut nodes = Vec::new();
     for node in manifest.nodes.iter().filter(|node| !node.paused) {
-        if crate::net::client::node_status(node).await.is_some() {
+        if let Some(status) = crate::net::client::node_status(node).await {
             let client = Client::of_one(&node.rpc).ok().map(Arc::new);
-            nodes.extend(client.map(|client| Node { index: node.index, client }));
+            let index = node.index;
+            nodes.extend(client.map(|client| Node { index, client, final_height: status.final_height }));
         }
     }
     if nodes.is_empty() { Err(NetError::Unreachable(manifest.net.clone())) } else { Ok(nodes) }

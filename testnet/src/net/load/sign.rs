@@ -1,6 +1,7 @@
-//! Signing ahead, as a stream: at most so many transfers are signed and not yet sent.
+//! Transfers one after another: signed ahead as they are wanted, at most so many signed and not yet sent.
 
 use super::fund::{COIN_GRAINS, Coins, FEE_GRAINS, Funded, grains};
+use crate::net::error::NetError;
 use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::hash::{NetworkId, TxId};
 use bezant_consensus::ledger::key::SigningKey;
@@ -11,29 +12,44 @@ use rayon::prelude::*;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-/// Transfers that are signed and not yet sent, at most; about 600 bytes each.
+/// Transfers that are signed and not yet sent, at most; about 350 bytes each.
 pub const AHEAD_MAX: usize = 50_000;
-/// Transfers that are signed at once.
-const CHUNK: usize = 1_000;
+/// Transfers that are signed, or read, at once.
+pub(super) const CHUNK: usize = 1_000;
 
-/// A transfer that is ready to be sent: its id and its encoding in hex.
-pub(super) type Ready = (TxId, String);
+/// The first eight bytes of a transaction's id: enough to tell a run's transfers apart.
+pub(super) type ShortId = u64;
 
-/// Transfers as they are signed.
+pub(super) fn short(id: &TxId) -> ShortId {
+    ShortId::from_le_bytes(*id.0.first_chunk().expect("an id has 32 bytes"))
+}
+
+/// A transfer that is ready to be sent: its id and its encoding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ready {
+    pub(super) id: ShortId,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Transfers as they come: from the signer, or out of a file.
 #[derive(Debug)]
-pub(super) struct Signed {
-    chunks: mpsc::Receiver<Vec<Ready>>,
+pub(super) struct Transfers {
+    chunks: mpsc::Receiver<Result<Vec<Ready>, NetError>>,
     now: std::vec::IntoIter<Ready>,
 }
 
-impl Signed {
+impl Transfers {
+    pub(super) fn of(chunks: mpsc::Receiver<Result<Vec<Ready>, NetError>>) -> Transfers {
+        Transfers { chunks, now: Vec::new().into_iter() }
+    }
+
     /// Begins to sign on a thread of its own, and returns once `ahead_max` transfers are signed, or all. A chunk more is in work.
-    pub(super) async fn begin(
+    pub(super) async fn sign(
         network: NetworkId,
         accounts: Arc<Vec<SigningKey>>,
         coins: Coins,
         ahead_max: usize,
-    ) -> Signed {
+    ) -> Transfers {
         let (sender, chunks) = mpsc::channel(ahead_max / CHUNK);
         let (full, filled) = oneshot::channel::<()>();
         tokio::task::spawn_blocking(move || {
@@ -46,7 +62,7 @@ impl Signed {
                     full = None;
                 }
                 // Whoever wanted them may have given up.
-                if sender.blocking_send(ready).is_err() {
+                if sender.blocking_send(Ok(ready)).is_err() {
                     return;
                 }
             }
@@ -54,7 +70,7 @@ impl Signed {
         });
         // Told by the end of the sender.
         let _ = filled.await;
-        Signed { chunks, now: Vec::new().into_iter() }
+        Transfers::of(chunks)
     }
 
     /// How many chunks wait.
@@ -64,12 +80,15 @@ impl Signed {
     }
 
     /// The next one.
-    pub(super) async fn next(&mut self) -> Option<Ready> {
+    pub(super) async fn next(&mut self) -> Result<Option<Ready>, NetError> {
         loop {
             if let Some(ready) = self.now.next() {
-                return Some(ready);
+                return Ok(Some(ready));
             }
-            self.now = self.chunks.recv().await?.into_iter();
+            match self.chunks.recv().await {
+                Some(chunk) => self.now = chunk?.into_iter(),
+                None => return Ok(None),
+            }
         }
     }
 }
@@ -84,5 +103,5 @@ fn one(network: &NetworkId, accounts: &[SigningKey], coin: Funded) -> Ready {
     ];
     let coin = KeyCoin { outpoint: coin.outpoint, amount: grains(COIN_GRAINS), key: &accounts[coin.account] };
     let transaction: Transaction = transfer(network, &[coin], outputs);
-    (transaction.id(), hex::encode(encode(&transaction)))
+    Ready { id: short(&transaction.id()), bytes: encode(&transaction) }
 }

@@ -1,0 +1,158 @@
+//! `bezant bench`: the project's own measurements. Each suite gives a [`SuiteResult`]; this is what is common to them.
+
+mod admission;
+mod compare;
+mod figures;
+mod newcomer;
+mod nodes;
+#[cfg(test)]
+mod tests;
+mod transfers;
+
+use crate::cli::{Bench, Engine, Global, Suite};
+use crate::commands::dashboard::await_first_block;
+use crate::commands::testnet::on_net;
+use crate::commands::{miner, net};
+use crate::output::{Failure, Outcome, Output, table};
+use bezant_api::manifest::Manifest;
+use bezant_api::types::EngineName;
+use bezant_testnet::net::client;
+use bezant_testnet::net::spec::UpOptions;
+use bezant_testnet::net::supervisor::RestartPolicy;
+use clap::Parser;
+use figures::{Build, Document, FORMAT, Machine, SuiteResult};
+use serde_json::json;
+
+/// The net of a bench, beside those of people.
+const NET: &str = "bench";
+/// What every net of processes on this machine does.
+const WHOLE: [&str; 4] = [
+    "every node checks every signature",
+    "votes and blocks are synced to the disk",
+    "links between nodes are encrypted",
+    "nodes and load share the processor",
+];
+
+/// Those that run when none is named.
+const ALL: [&str; 8] = ["transfers", "overload", "admission", "start", "recovery", "sync", "snapshot", "kernels"];
+
+pub(crate) async fn run(options: Bench, global: &Global, output: &Output) -> Outcome {
+    let suites = match options.suite {
+        Some(Suite::Compare { before, after }) => return compare::run(&before, &after, output),
+        Some(suite) => vec![suite],
+        None => ALL.iter().map(|name| with_defaults(name)).collect(),
+    };
+    let (machine, build) = (Machine::this(), Build::this());
+    let mut results = Vec::new();
+    for suite in suites {
+        results.push(measure(suite, global, output).await?);
+    }
+    let document = Document { format: FORMAT, machine, build, suites: results };
+    output.result(&document, || text(&document))
+}
+
+/// A suite as the command line would have it without options.
+fn with_defaults(name: &str) -> Suite {
+    let parsed = crate::cli::Cli::parse_from(["bezant", "bench", name]);
+    match parsed.command {
+        crate::cli::Command::Bench(Bench { suite: Some(suite) }) => suite,
+        other => unreachable!("that is a suite: {other:?}"),
+    }
+}
+
+async fn measure(suite: Suite, global: &Global, output: &Output) -> Result<SuiteResult, Failure> {
+    match suite {
+        Suite::Transfers(options) => transfers::run(&options, global, output).await,
+        Suite::Overload(options) => transfers::overload(&options, global, output).await,
+        Suite::Admission(options) => admission::run(&options, global, output).await,
+        Suite::Start(options) => nodes::start(&options, global, output).await,
+        Suite::Recovery(options) => nodes::recovery(&options, global, output).await,
+        Suite::Sync(options) => newcomer::run("sync", EngineName::Pow, &options, global, output).await,
+        Suite::Snapshot(options) => newcomer::run("snapshot", EngineName::Pbft, &options, global, output).await,
+        Suite::Kernels(options) => Ok(kernels(options.threads, options.duration, output)),
+        Suite::Compare { .. } => unreachable!("it is no measurement"),
+    }
+}
+
+fn kernels(threads: usize, duration: std::time::Duration, output: &Output) -> SuiteResult {
+    output.remark("kernels: measuring …");
+    let options = json!({ "threads": threads, "duration_ms": duration.as_millis() });
+    let mut result =
+        SuiteResult::new("kernels", options, &["headers hashed with one nonce after another, nothing else"]);
+    for rate in miner::rates(threads, duration) {
+        let name = format!("{}_{}_threads", rate.kernel.name(), rate.threads);
+        result.add(&name, rate.hashes_per_second / 1e6, "MH/s");
+    }
+    result
+}
+
+fn engine_name(engine: Engine) -> EngineName {
+    match engine {
+        Engine::Pbft => EngineName::Pbft,
+        Engine::Pow => EngineName::Pow,
+    }
+}
+
+/// What a bench wants of its net.
+struct Wanted {
+    engine: EngineName,
+    nodes: usize,
+    observers: usize,
+}
+
+/// Makes a net, does something with it, stops it and deletes it, whatever came of it.
+async fn on_own_net<T>(
+    wanted: Wanted,
+    global: &Global,
+    output: &Output,
+    deed: impl AsyncFnOnce(&Manifest) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let dir = net::home(global)?.create_net(NET, None)?;
+    let is_pow = wanted.engine == EngineName::Pow;
+    let options = UpOptions {
+        net: NET.to_owned(),
+        dir: dir.clone(),
+        engine: Some(wanted.engine),
+        nodes: Some(wanted.nodes),
+        observers: Some(wanted.observers),
+        block_time_ms: is_pow.then_some(1_000),
+        seed: None,
+        base_port: None,
+        stratum: false,
+        fresh: true,
+        restart: RestartPolicy::default(),
+        isolate: false,
+        staging: Default::default(),
+    };
+    let done = on_net(&options, output, async |manifest| {
+        await_first_block(manifest).await?;
+        tokio::select! {
+            done = deed(manifest) => done,
+            () = net::stopped(manifest) => Err(Failure::failed("stopped", "the net was stopped by somebody else")),
+        }
+    });
+    let done = done.await;
+    let is_ours = !matches!(&done, Err(failure) if failure.kind == "net-running" || failure.kind == "net-busy");
+    if is_ours {
+        client::down(NET, &dir, true).await?;
+        // What is left is the empty directory, and nobody needs it.
+        let _ = std::fs::remove_dir(&dir);
+    }
+    done?.ok_or_else(|| Failure::failed("interrupted", "interrupted; nothing was measured"))?
+}
+
+fn text(document: &Document) -> String {
+    let Machine { cpu, cores, system, load_before, .. } = &document.machine;
+    let Build { version, commit, profile, target_features } = &document.build;
+    let mut text = format!("machine   {cpu}, {cores} cores, {system}\n");
+    if let Some(load) = load_before {
+        text += &format!("load      {load} before the run\n");
+    }
+    text += &format!("build     {version} ({commit}), {profile}, {}\n", target_features.join(" "));
+    for suite in &document.suites {
+        text += &format!("\n{}  {}\nincluded  {}\n", suite.suite, suite.options, suite.includes.join("; "));
+        let row = |it: &figures::Figure| vec![it.name.clone(), it.value.to_string(), it.unit.clone()];
+        text += &(table(&["figure", "value", "unit"], suite.figures.iter().map(row)) + "\n");
+    }
+    text
+}
