@@ -226,7 +226,7 @@ impl CoreParts {
             metrics: self.metrics.clone(),
         };
         let setup = Setup {
-            config: ReplicaConfig { engine: self.engine, mempool: MempoolConfig::default() },
+            config: ReplicaConfig { mempool: mempool_config(&self.engine), engine: self.engine },
             opened: self.opened,
             clock: self.clock,
             metrics: self.metrics,
@@ -245,6 +245,11 @@ impl CoreParts {
         let ended = runtime::spawn(setup).map_err(thread_error)?;
         Ok(Core { handle: NodeHandle::new(shared), stop, ended })
     }
+}
+
+fn mempool_config(engine: &EngineConfig) -> MempoolConfig {
+    let seed = u64::from_le_bytes(std::array::from_fn(|at| engine.salt[at]));
+    MempoolConfig { seed, ..MempoolConfig::default() }
 }
 
 pub(crate) fn read_genesis(path: &Path) -> Result<(String, Arc<Genesis>), NodeError> {

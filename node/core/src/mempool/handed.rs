@@ -129,7 +129,7 @@ impl Mempool {
 
     pub(super) fn check_shares(&self) {
         let mut shares = Shares::default();
-        for entry in self.entries.values() {
+        for entry in self.held() {
             shares.insert(entry);
             if entry.handed_by.is_some() {
                 let preferred = |parent: &TxId| self.entries[parent].handed_by.is_some();

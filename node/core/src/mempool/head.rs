@@ -166,12 +166,12 @@ impl Mempool {
     }
 
     pub(super) fn check_head(&self) {
-        let held: Vec<&Entry> = self.entries.values().filter(|entry| self.head.holds(entry.arrival)).collect();
+        let held: Vec<&Entry> = self.held().filter(|entry| self.head.holds(entry.arrival)).collect();
         assert_eq!(self.head.bytes, held.iter().map(|entry| entry.bytes).sum::<usize>());
         assert_eq!(self.head.by_due.len(), held.len());
         assert!(!self.head.is_too_full(), "the head fits one block");
         assert!(self.head.last.is_none_or(|last| self.by_arrival.contains_key(&last)), "it ends at an entry");
-        for entry in self.entries.values() {
+        for entry in self.held() {
             assert_eq!(entry.due.is_some(), self.head.holds(entry.arrival), "the head has clocks, the rest has none");
             assert!(entry.due.is_none_or(|due| due >= entry.ready && self.head.by_due.contains(&(due, entry.arrival))));
         }

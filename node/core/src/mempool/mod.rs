@@ -50,6 +50,7 @@ use crate::limits::{
     CLUSTER_ORDERED_MAX, MEMPOOL_BYTES_MAX_DEFAULT, MEMPOOL_CHAIN_MAX_DEFAULT, MEMPOOL_COUNT_MAX_DEFAULT,
     MEMPOOL_EXPIRY_MS_DEFAULT, REANNOUNCE_AFTER_MS,
 };
+use crate::lookup::Lookup;
 use bezant_consensus::engine::Peer;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::LedgerParams;
@@ -74,6 +75,8 @@ pub struct MempoolConfig {
     pub expiry_ms: u64,
     /// Unconfirmed transactions that may depend on each other, directly or not; 1 to [`CLUSTER_ORDERED_MAX`]. Default 25.
     pub chain_max: usize,
+    /// Random, and known to nobody else, so that nobody can make looking up slow; nothing else depends on it. Default 0.
+    pub seed: u64,
 }
 
 impl Default for MempoolConfig {
@@ -84,6 +87,7 @@ impl Default for MempoolConfig {
             fee_rate_min: None,
             expiry_ms: MEMPOOL_EXPIRY_MS_DEFAULT,
             chain_max: MEMPOOL_CHAIN_MAX_DEFAULT,
+            seed: 0,
         }
     }
 }
@@ -180,15 +184,15 @@ struct ChunkKey {
 pub struct Mempool {
     config: MempoolConfig,
     order: Order,
-    entries: BTreeMap<TxId, Entry>,
+    entries: Lookup<TxId, Entry>,
     bytes: usize,
     // Invariant: each of these indices holds every entry once, and nothing else.
-    by_hash: BTreeMap<TxHash, TxId>,
+    by_hash: Lookup<TxHash, TxId>,
     by_arrival: BTreeMap<i64, TxId>,
     by_ready: BTreeSet<(Time, i64)>,
     by_announced: BTreeSet<(Time, i64)>,
     /// Invariant: every input of every entry, once.
-    spenders: BTreeMap<OutPoint, TxId>,
+    spenders: Lookup<OutPoint, TxId>,
     /// Invariant: every output of every entry, by its lock.
     by_lock: BTreeSet<(LockHash, OutPoint)>,
     /// Invariant: the entries that open at a height above 0, and those that open at a time above 0.
@@ -227,16 +231,17 @@ pub struct Mempool {
 impl Mempool {
     /// Filled into blocks of `params` in this order.
     pub(crate) fn new(config: MempoolConfig, order: Order, params: &LedgerParams) -> Mempool {
+        let seed = config.seed;
         Mempool {
             config,
             order,
-            entries: BTreeMap::new(),
+            entries: Lookup::new(seed),
             bytes: 0,
-            by_hash: BTreeMap::new(),
+            by_hash: Lookup::new(seed),
             by_arrival: BTreeMap::new(),
             by_ready: BTreeSet::new(),
             by_announced: BTreeSet::new(),
-            spenders: BTreeMap::new(),
+            spenders: Lookup::new(seed),
             by_lock: BTreeSet::new(),
             by_height: BTreeSet::new(),
             by_time: BTreeSet::new(),
@@ -538,6 +543,11 @@ impl Mempool {
     /// Puts the clusters of all loose entries in order.
     fn recluster(&mut self) {
         while let Some(seed) = self.loose.first().copied() {
+            let entry = &self.entries[&seed];
+            if entry.parents.is_empty() && entry.children.is_empty() {
+                self.order_alone(seed);
+                continue;
+            }
             let mut members: Vec<(i64, TxId)> = self
                 .connected_with([seed], &BTreeSet::new(), usize::MAX)
                 .into_iter()
@@ -547,6 +557,18 @@ impl Mempool {
             self.last_cluster += 1;
             self.order_cluster(self.last_cluster, &members);
         }
+    }
+
+    /// As [`Mempool::order_cluster`] does it, for most transactions.
+    fn order_alone(&mut self, txid: TxId) {
+        self.last_cluster += 1;
+        self.loose.remove(&txid);
+        let entry = self.entries.get_mut(&txid).expect("what is loose is an entry");
+        entry.cluster = self.last_cluster;
+        let (rate, arrival, cluster) = (entry.rate(), Reverse(entry.arrival), self.last_cluster);
+        let key = ChunkKey { rate, arrival, cluster, index: Reverse(0) };
+        self.by_rate.insert(key, vec![txid]);
+        self.clusters.insert(cluster, vec![key]);
     }
 
     fn order_cluster(&mut self, cluster: u64, members: &[(i64, TxId)]) {
@@ -568,6 +590,10 @@ impl Mempool {
         self.clusters.insert(cluster, keys);
     }
 
+    fn held(&self) -> impl Iterator<Item = &Entry> {
+        self.iter().map(|(_, entry)| entry)
+    }
+
     /// Checks what the fields promise; for tests and simulations.
     ///
     /// # Panics
@@ -575,7 +601,7 @@ impl Mempool {
     pub fn check(&self) {
         let count = self.entries.len();
         assert!(self.loose.is_empty(), "all clusters are in order between calls");
-        assert_eq!(self.bytes, self.entries.values().map(|entry| entry.bytes).sum::<usize>());
+        assert_eq!(self.bytes, self.held().map(|entry| entry.bytes).sum::<usize>());
         assert_eq!(
             [count; 4],
             [self.by_hash.len(), self.by_arrival.len(), self.by_ready.len(), self.by_announced.len()]
@@ -583,16 +609,16 @@ impl Mempool {
         assert_eq!(count, self.by_rate.values().map(Vec::len).sum::<usize>());
         assert_eq!(
             self.spenders.len(),
-            self.entries.values().map(|entry| entry.transaction.inputs().len()).sum::<usize>()
+            self.held().map(|entry| entry.transaction.inputs().len()).sum::<usize>()
         );
         assert_eq!(
             self.by_lock.len(),
-            self.entries.values().map(|entry| entry.transaction.outputs().len()).sum::<usize>()
+            self.held().map(|entry| entry.transaction.outputs().len()).sum::<usize>()
         );
-        let opening = |is_indexed: fn(&Entry) -> bool| self.entries.values().filter(|entry| is_indexed(entry)).count();
+        let opening = |is_indexed: fn(&Entry) -> bool| self.held().filter(|entry| is_indexed(entry)).count();
         assert_eq!(self.by_height.len(), opening(|entry| entry.opens.height > Height::GENESIS));
         assert_eq!(self.by_time.len(), opening(|entry| entry.opens.time > 0));
-        for (txid, entry) in &self.entries {
+        for (txid, entry) in self.iter() {
             assert!(
                 entry.opens.height == Height::GENESIS || self.by_height.contains(&(entry.opens.height, entry.arrival))
             );

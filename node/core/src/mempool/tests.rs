@@ -119,7 +119,7 @@ impl World {
         pool.note(next.params, &update, notices);
         pool.reconcile(next, notices);
         // Only some were judged again; all must be as if they had been.
-        for entry in pool.entries.values() {
+        for entry in pool.held() {
             let judged = pool.judge(next, &entry.transaction).expect("what stays is valid");
             assert_eq!(judged.opens, entry.opens);
         }
