@@ -90,7 +90,7 @@ fn sorted(mut nodes: Vec<usize>) -> Vec<usize> {
 }
 
 /// The reasons for which a view is left, as `docs/spec/events.md` has them.
-const REASONS: [&str; 8] = [
+const REASONS: [&str; 9] = [
     "no progress",
     "unfair",
     "slow",
