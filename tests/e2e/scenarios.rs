@@ -10,7 +10,7 @@ const PACE: &str = "3";
 #[track_caller]
 fn play(net: &Net, scenario: &str, options: &[&str]) -> Ran {
     let arguments = [&["testnet", "up", "--scenario", scenario, "--pace", PACE], options].concat();
-    finish(net.command(&arguments).spawn().expect("the program starts"), LIMIT * 4)
+    finish(net.command(&arguments).spawn().expect("the program starts"), LIMIT * 8)
 }
 
 /// The lines of a play, as JSON.

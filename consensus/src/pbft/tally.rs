@@ -31,6 +31,8 @@ pub(super) struct Tally {
     counts: BTreeMap<(View, VoteKind, BlockId), usize>,
     /// Contradictions that were reported.
     reported: BTreeSet<(View, VoteKind, u16)>,
+    /// The last COMMIT of each signer in a view that was left. It counts no more, but may show that its signer lied.
+    left: BTreeMap<u16, Vote>,
 }
 
 /// Under which kind a vote is counted.
@@ -53,6 +55,12 @@ impl Tally {
         let count = self.counts.entry((vote.ballot.view, counted_as(vote.kind), vote.ballot.block)).or_insert(0);
         *count += 1;
         Counted::New(*count)
+    }
+
+    /// The COMMIT of a signer in a view, whether it counts or its view was left.
+    pub(super) fn commit(&self, view: View, signer: u16) -> Option<&Vote> {
+        let left = || self.left.get(&signer).filter(|vote| vote.ballot.view == view);
+        self.vote(view, VoteKind::Commit, signer).or_else(left)
     }
 
     /// Whether a vote of this view counts here.
@@ -113,11 +121,14 @@ impl Tally {
         Some(CommitCertificate { ballot, commits: commits.collect() })
     }
 
-    /// Drops what was voted in earlier views.
+    /// Drops what was voted in earlier views, but for one COMMIT of each signer.
     pub(super) fn forget_before(&mut self, view: View) {
         if armed(Plant::MixViews) {
             return;
         }
+        // Ascending by view: the last one stays.
+        let left = self.votes.values().filter(|vote| vote.kind == VoteKind::Commit && vote.ballot.view < view);
+        self.left.extend(left.map(|vote| (vote.signer, *vote)));
         self.votes.retain(|(of, _, _), _| *of >= view);
         self.counts.retain(|(of, _, _), _| *of >= view);
         self.reported.retain(|(of, _, _)| *of >= view);

@@ -144,7 +144,10 @@ impl Pbft {
     pub(super) fn count(&mut self, from: Peer, vote: Vote) {
         let counted = self.slots.entry(vote.ballot.height).or_default().tally.add(vote);
         match counted {
-            Counted::New(votes) => self.trace_vote(&vote, votes),
+            Counted::New(votes) => {
+                self.trace_vote(&vote, votes);
+                self.confront_vote(vote);
+            }
             Counted::Known => {}
             Counted::Contradicts(first) => self.report(from, first, vote),
         }
@@ -162,7 +165,10 @@ impl Pbft {
         let may_count = |tally: &&mut Tally| view == self.view || tally.is_of_view(view);
         let counted = self.over.get_mut(&height).filter(may_count).map(|tally| tally.add(vote));
         match counted {
-            Some(Counted::New(votes)) => self.trace_vote(&vote, votes),
+            Some(Counted::New(votes)) => {
+                self.trace_vote(&vote, votes);
+                self.confront_vote(vote);
+            }
             Some(Counted::Contradicts(first)) => self.report(from, first, vote),
             Some(Counted::Known) | None => self.help(from, height),
         }

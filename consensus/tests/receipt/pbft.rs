@@ -2,13 +2,14 @@
 
 use crate::common::*;
 use crate::made::{Pbft, certified, payment, payments};
+use bezant_consensus::incarnations::Incarnations;
 use bezant_consensus::ledger::genesis::Genesis;
 use bezant_consensus::ledger::sighash::epoch_change_digest;
 use bezant_consensus::ledger::transaction::{Body, Coinbase, EpochChange, MemberList, Transaction, Witness};
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
 use bezant_consensus::message::Ballot;
 use bezant_consensus::message::epoch::Succession;
-use bezant_consensus::receipt::{Certainty, Demands, Receipt, ReceiptError, Verdict};
+use bezant_consensus::receipt::{Certainty, Demands, Receipt, ReceiptError, SetBacks, Verdict};
 
 const THREE: [(u16, u8); 3] = [(0, 1), (2, 3), (3, 4)];
 
@@ -255,4 +256,16 @@ fn a_change_of_members_has_a_receipt_too() {
     assert_eq!(verify(&pbft, &receipt).expect("by three members").fee, None);
     let (pbft, receipt) = with(&THREE[..2]);
     refused(&pbft, &receipt, "receipt-transaction");
+}
+
+#[test]
+fn what_the_net_has_decided_anew_since_is_undone() {
+    let pbft = Pbft::new();
+    let set_back_to = |height: u64| {
+        let incarnations = Incarnations::default().set_back(Incarnation(1), Height(height));
+        SetBacks { incarnations: incarnations.expect("the first"), ..SetBacks::default() }
+    };
+    assert_eq!(pbft.good().check_set_backs(&SetBacks::default()), Ok(()));
+    assert_eq!(pbft.good().check_set_backs(&set_back_to(5)), Ok(()), "it is about height 5");
+    assert!(matches!(pbft.good().check_set_backs(&set_back_to(4)), Err(ReceiptError::Undone(_))));
 }

@@ -214,6 +214,132 @@ fn why_it_is_stuck_names_whose_votes_are_missing_and_when_the_timer_ends() {
     assert!(text.contains("Nothing is stuck") || text.contains("No block for"), "{text}");
 }
 
+/// What the first node of a recording waits for, after a change of what is known of it.
+fn why_after(recording: &str, change: impl Fn(&mut Model)) -> (String, Tone) {
+    let mut model = history(recording).model().clone();
+    change(&mut model);
+    why(&model, 0)
+}
+
+fn status(model: &mut Model) -> &mut bezant_api::types::NodeStatus {
+    model.nodes[0].status.as_mut().expect("it answered")
+}
+
+fn pbft(model: &mut Model) -> &mut bezant_api::types::PbftView {
+    status(model).pbft.as_mut().expect("a net of PBFT")
+}
+
+#[test]
+fn every_reason_to_be_stuck_under_pbft_has_its_sentence() {
+    let says = |text: &str, tone: Tone, change: fn(&mut Model)| {
+        let (said, its_tone) = why_after(PBFT, |model| {
+            for node in &mut model.nodes {
+                node.up = true;
+            }
+            model.nodes[0].consensus.active = true;
+            model.nodes[0].consensus.view = 0;
+            (model.nodes[0].height, model.nodes[0].mempool) = (50, 0);
+            change(model);
+        });
+        assert!(said.contains(text), "{text}: {said}");
+        assert_eq!(its_tone, tone, "{said}");
+    };
+    says("does not answer, so nothing is known", Tone::Bad, |model| model.nodes[0].up = false);
+    says("waiting for the first answer", Tone::Plain, |model| model.nodes[0].status = None);
+    says("Nothing waits", Tone::Good, |_| {});
+    says("7 transactions wait; the primary", Tone::Plain, |model| {
+        model.nodes[0].mempool = 7;
+        pbft(model).deadline_ms = None;
+    });
+    says("s more, then asks for another primary", Tone::Warn, |model| {
+        model.nodes[0].mempool = 7;
+        let offset = status(model).clock_offset_ms;
+        pbft(model).deadline_ms = Some((model.now_ms + 900).saturating_add_signed(offset));
+    });
+    says("Its patience is over", Tone::Warn, |model| {
+        model.nodes[0].mempool = 7;
+        let offset = status(model).clock_offset_ms;
+        pbft(model).deadline_ms = Some((model.now_ms - 1).saturating_add_signed(offset));
+    });
+    says("3 members want view 9; its primary", Tone::Warn, |model| {
+        let consensus = &mut model.nodes[0].consensus;
+        (consensus.active, consensus.view) = (false, 9);
+        consensus.wanted.insert(9, (0..3).map(|member| (member, 1)).collect());
+    });
+    says("has left its view for view 9; 1 of 3 members want it. Not yet: node0, node1, node3", Tone::Warn, |model| {
+        let consensus = &mut model.nodes[0].consensus;
+        (consensus.active, consensus.view) = (false, 9);
+        consensus.wanted.insert(9, [(2, 1)].into());
+    });
+    let voted = |model: &mut Model, kind: &str, signers: &[u16]| {
+        signers.iter().for_each(|signer| tell(model, 9_000, 0, vote(kind, *signer, 60)));
+    };
+    says("Height 60 has 2 of 3 prepares. Missing: node1, node3", Tone::Warn, |model| {
+        tell(model, 9_000, 0, vote("pre-prepare", 0, 60));
+        tell(model, 9_000, 0, vote("prepare", 2, 60));
+    });
+    let (said, tone) = why_after(PBFT, |model| {
+        model.nodes.iter_mut().for_each(|node| node.up = true);
+        (model.nodes[0].consensus.active, model.nodes[0].consensus.view, model.nodes[0].height) = (true, 0, 50);
+        voted(model, "pre-prepare", &[0]);
+        voted(model, "prepare", &[1, 2]);
+        voted(model, "commit", &[0, 2]);
+    });
+    assert!(said.contains("Height 60 is prepared and has 2 of 3 commits. Missing: node1, node3"), "{said}");
+    assert_eq!(tone, Tone::Warn);
+}
+
+#[test]
+fn every_reason_to_be_stuck_under_proof_of_work_has_its_sentence() {
+    let pow = |model: &mut Model| {
+        let best = model.height();
+        for node in &mut model.nodes {
+            (node.up, node.height) = (true, best);
+            if let Some(pow) = node.status.as_mut().and_then(|status| status.pow.as_mut()) {
+                (pow.refused, pow.spacing_s, pow.hashes_per_second) = (None, 2, 100);
+            }
+        }
+        model.blocks.front_mut().expect("there are blocks").seen_ms = model.now_ms;
+    };
+    let says = |text: &str, tone: Tone, change: fn(&mut Model)| {
+        let (said, its_tone) = why_after(POW, |model| {
+            pow(model);
+            change(model);
+        });
+        assert!(said.contains(text), "{text}: {said}");
+        assert_eq!(its_tone, tone, "{said}");
+    };
+    says("Nothing is stuck", Tone::Good, |_| {});
+    says("2 blocks behind the best chain", Tone::Warn, |model| model.nodes[0].height -= 2);
+    says("Nobody mines", Tone::Warn, |model| {
+        for node in &mut model.nodes {
+            let pow = node.status.as_mut().and_then(|status| status.pow.as_mut());
+            pow.expect("a net of proof of work").hashes_per_second = 0;
+        }
+    });
+    says("No block for 11 s, wanted is one in 2 s", Tone::Warn, |model| model.now_ms += 11_000);
+    says("Nothing is stuck", Tone::Good, |model| model.now_ms += 10_000);
+    says("too deep to follow by itself", Tone::Bad, |model| {
+        let branch =
+            bezant_api::types::RefusedBranchView { id: "aa".to_owned(), height: 9, work: "1".to_owned(), fork: 3 };
+        status(model).pow.as_mut().expect("a net of proof of work").refused = Some(branch);
+    });
+}
+
+#[test]
+fn the_gravest_reason_is_shown_and_not_of_who_is_down() {
+    let mut model = history(PBFT).model().clone();
+    for node in &mut model.nodes {
+        node.up = true;
+        (node.consensus.active, node.mempool, node.height) = (true, 0, 90);
+    }
+    assert_eq!(most_stuck(&model, 1), 1, "nobody waits");
+    (model.nodes[2].consensus.active, model.nodes[2].consensus.view) = (false, 9);
+    assert_eq!(most_stuck(&model, 1), 2);
+    model.nodes[0].up = false;
+    assert_eq!(most_stuck(&model, 1), 2);
+}
+
 #[test]
 fn going_back_and_forth_shows_what_was_shown() {
     for recording in [PBFT, POW] {

@@ -25,7 +25,7 @@ fn engine(world: &mut World, index: usize) -> &mut Pbft {
 }
 
 /// The NEW-VIEW of a view in which nobody was prepared on anything.
-fn empty_view(world: &World, view: u64) -> Message {
+pub(super) fn empty_view(world: &World, view: u64) -> Message {
     world.new_view(view, (1..4).map(|signer| world.change(signer, view, None, vec![])).collect())
 }
 

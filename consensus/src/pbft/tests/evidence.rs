@@ -1,11 +1,12 @@
 //! Two votes of one member that contradict each other: who sees them, who is told, and what they cost.
 
 use super::cluster::World;
+use super::edges::empty_view;
 use super::views::{chain, leaves, net, rival};
 use crate::engine::Record;
 use crate::ledger::block::Block;
 use crate::message::VoteKind;
-use crate::message::{Evidence, Message};
+use crate::message::{CertifiedBlocks, Evidence, Message};
 use VoteKind::{Commit, Prepare};
 
 #[test]
@@ -29,6 +30,68 @@ fn f34_two_proposals_cost_the_primary_its_view_everywhere() {
     world.start(2);
     assert_eq!(world.status(2).evidence.len(), 1, "kept over a crash");
     assert!(evidence_names(&world, 0));
+}
+
+/// Node 0, the primary, has shown one block to nodes 1 and 2, which certified it with its help, and another one to node 3.
+fn halves() -> (World, Message, Message) {
+    let mut world = net();
+    world.kill(0);
+    let a = chain(&world, 1).remove(0);
+    let b = rival(&world, &a);
+    let commit = world.vote(Commit, 0, world.ballot_in(0, 1, b.id()));
+    let certified = Message::Certified(CertifiedBlocks(vec![world.certified(1, &a, &[0, 1, 2])]));
+    (world, Message::Vote(commit), certified)
+}
+
+fn costs_the_view(mut world: World, left: &[(u64, &str)]) {
+    let evidence = world.status(3).evidence;
+    assert!(matches!(evidence[..], [Evidence { first, .. }] if first.signer == 0), "{evidence:?}");
+    assert_eq!(leaves(&world, 3), left);
+    world.run();
+    for index in 1..4 {
+        assert_eq!(world.view(index), 1);
+        assert_eq!(world.status(index).evidence.len(), 1, "everyone is told");
+    }
+    assert!(evidence_names(&world, 0));
+}
+
+#[test]
+fn f34_a_commit_for_another_block_than_one_has_sealed_is_evidence() {
+    let (mut world, commit, certified) = halves();
+    world.inject(0, 3, commit);
+    world.inject(1, 3, certified);
+    costs_the_view(world, &[(1, "two commits")]);
+}
+
+#[test]
+fn f34_a_commit_that_comes_after_the_certificate_is_evidence_as_well() {
+    let (mut world, commit, certified) = halves();
+    world.inject(1, 3, certified);
+    world.inject(0, 3, commit);
+    costs_the_view(world, &[(1, "two commits")]);
+}
+
+#[test]
+fn f34_a_commit_of_a_view_that_was_left_is_still_evidence() {
+    let (mut world, commit, certified) = halves();
+    world.inject(0, 3, commit);
+    let begins = empty_view(&world, 1);
+    world.inject(1, 3, begins);
+    assert_eq!((world.view(3), world.status(3).is_active), (1, true));
+    world.inject(1, 3, certified);
+    costs_the_view(world, &[]);
+}
+
+#[test]
+fn f34_two_commits_of_a_backup_are_evidence_and_cost_no_view() {
+    let (mut world, _, certified) = halves();
+    let b = rival(&world, &chain(&world, 1)[0]);
+    let commit = world.vote(Commit, 2, world.ballot_in(0, 1, b.id()));
+    world.inject(2, 3, Message::Vote(commit));
+    world.inject(1, 3, certified);
+    assert_eq!(world.status(3).evidence.iter().map(|it| it.first.signer).collect::<Vec<_>>(), [2]);
+    world.run();
+    assert_eq!((1..4).map(|index| world.view(index)).collect::<Vec<_>>(), [0; 3]);
 }
 
 fn evidence_names(world: &World, liar: u16) -> bool {
@@ -63,7 +126,7 @@ fn f34_two_certificates_of_one_view_name_everyone_who_sealed_both() {
     let mut world = net();
     let a = chain(&world, 1).remove(0);
     let b = rival(&world, &a);
-    let answer = Message::Certified(crate::message::CertifiedBlocks(vec![world.certified(1, &a, &[0, 1, 3])]));
+    let answer = Message::Certified(CertifiedBlocks(vec![world.certified(1, &a, &[0, 1, 3])]));
     world.inject(0, 2, answer);
     world.submit(0);
     world.lose_all();

@@ -338,6 +338,21 @@ fn a_manifest_is_taken_when_it_is_of_use_and_was_asked_for() {
 }
 
 #[test]
+fn a_manifest_whose_block_counts_in_another_incarnation_is_of_no_use() {
+    for (incarnation, is_taken) in [(0, true), (1, false)] {
+        let mut world = at(5, 3);
+        let mut snapshot = manifest(&world, checkpoint(0, 0, 9));
+        snapshot.commit.ballot.incarnation = Incarnation(incarnation);
+        world.meet(0, &[(1, 9, 12)]);
+        let engine = engine(&mut world);
+        engine.transfer = Transfer { far: Some((Height(5), engine.now)), ..Transfer::default() };
+        engine.peers.asked(engine.now, Peer(1), Ask::Snapshot);
+        engine.on_snapshot(Peer(1), Some(Box::new(snapshot)));
+        assert_eq!(engine.transfer.fetch.is_some(), is_taken, "incarnation {incarnation}");
+    }
+}
+
+#[test]
 fn a_manifest_that_was_not_asked_for_or_comes_too_late_changes_nothing() {
     let mut world = at(5, 3);
     let snapshot = Box::new(manifest(&world, checkpoint(0, 0, 9)));

@@ -1,5 +1,8 @@
+use super::set_back::UNDONE_MAX;
 use super::take::Moment;
-use super::{NetSpec, Picture, SNAPSHOTS_DIR, install, list, path, remove, take};
+use super::{
+    NetSpec, PICTURE_FILE, Picture, SNAPSHOTS_DIR, SNAPSHOTS_MAX, check_free, install, list, path, remove, take,
+};
 use crate::net::spec::{NodeSpec, SetBackSpec};
 use crate::net::supervisor::stood_still_at;
 use bezant_api::types::EngineName;
@@ -151,4 +154,33 @@ fn going_back_forgets_what_went_and_numbers_go_on() {
     assert_eq!(list(&spec), [(2, 10), (3, 20)]);
     spec.go_back(4, 5, Vec::new(), &[]);
     assert_eq!((list(&spec), spec.incarnation), (vec![(4, 5)], 4));
+}
+
+#[test]
+fn a_snapshot_takes_no_others_place_unasked_and_there_are_only_so_many() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let make = |name: &str| std::fs::create_dir_all(dir.path().join(SNAPSHOTS_DIR).join(name)).expect("a directory");
+    make("a");
+    check_free(dir.path(), "b", false).expect("there is none of that name");
+    assert!(check_free(dir.path(), "a", false).expect_err("there is one").to_string().contains("--force"));
+    (1..SNAPSHOTS_MAX).for_each(|number| make(&format!("s{number}")));
+    assert!(check_free(dir.path(), "b", false).expect_err("too many").to_string().contains("--remove"));
+    check_free(dir.path(), "a", true).expect("that makes no more of them");
+}
+
+#[test]
+fn a_picture_of_a_later_format_is_refused() {
+    let (_dir, picture) = net_and_picture();
+    let path = picture.join(PICTURE_FILE);
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    std::fs::write(&path, text.replace("\"version\": 1", "\"version\": 2")).expect("it can be written");
+    assert!(Picture::read(&picture).expect_err("it is not known").to_string().contains("version 2"));
+}
+
+#[test]
+fn what_is_remembered_as_undone_is_bounded() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut spec = write_net(dir.path(), "old");
+    spec.go_back(1, 10, (0..=UNDONE_MAX).map(|number| number.to_string()).collect(), &[]);
+    assert_eq!(spec.set_backs[0].undone.len(), UNDONE_MAX);
 }

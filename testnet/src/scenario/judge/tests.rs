@@ -92,7 +92,7 @@ type Row = (&'static str, &'static str, bool, fn(&mut [NodeView]));
 
 #[test]
 fn each_thing_that_can_be_expected() {
-    let rows: [Row; 18] = [
+    let rows: [Row; 24] = [
         ("pbft", "view_min = 1", false, |nodes| nodes.iter_mut().for_each(|node| node.view = 1)),
         ("pbft", "view_max = 0", true, |nodes| nodes[1].view = 1),
         ("pbft", "epoch_min = 1", false, |nodes| nodes.iter_mut().for_each(|node| node.epoch = 1)),
@@ -114,7 +114,13 @@ fn each_thing_that_can_be_expected() {
         ("pow", "refused = true", false, |nodes| nodes[1].refused = true),
         ("pbft", "evidence = [2]", false, |nodes| nodes[0].evidence = BTreeSet::from([2])),
         ("pbft", "left = \"slow\"", false, |nodes| nodes[0].left = BTreeSet::from(["slow".to_owned()])),
+        ("pbft", "evidence = []", true, |nodes| nodes[0].evidence = BTreeSet::from([2])),
         ("pbft", "voters = [0, 1, 2]", true, |nodes| nodes[0].votes = false),
+        ("pbft", "voters = [0, 1, 2]", true, |nodes| nodes[0].up = false),
+        ("pbft", "up = [0, 1]", true, |nodes| nodes[1].up = false),
+        ("pbft", "down = [1]", false, |nodes| nodes[1].up = false),
+        ("pow", "refused = false", true, |nodes| nodes[1].refused = true),
+        ("pow", "finality_broken = true", false, |nodes| nodes[1].book.finality_broken = true),
     ];
     for (engine, expect, holds, change) in rows {
         let plain = judged(engine, &format!("at = \"2s\"\n{expect}"), &[net(2_000, |_| {})]);
@@ -181,4 +187,46 @@ fn a_share_is_of_the_blocks_of_each_chain() {
         let expect = "at = \"2s\"\nshare_min = { node = 0, share = \"50%\" }";
         assert_eq!(judged("pow", expect, &[with(own)]), Some((holds, 2_000)));
     }
+}
+
+#[test]
+fn what_was_seen_once_stays_seen_of_who_is_down_but_not_of_who_lies() {
+    let of = |change: fn(&mut NodeView)| net(2_000, |nodes| change(&mut nodes[1]));
+    for expect in ["reorg_min = 2", "finality_broken = true"] {
+        let (reorg, liar): (fn(&mut NodeView), fn(&mut NodeView)) = (
+            |node| (node.up, node.book.reorg_depth, node.book.finality_broken) = (false, 2, true),
+            |node| (node.is_tainted, node.book.reorg_depth, node.book.finality_broken) = (true, 2, true),
+        );
+        assert_eq!(judged("pow", &format!("at = \"2s\"\n{expect}"), &[of(reorg)]), Some((true, 2_000)), "{expect}");
+        assert_eq!(judged("pow", &format!("at = \"2s\"\n{expect}"), &[of(liar)]), Some((false, 2_000)), "{expect}");
+    }
+    let left = of(|node| (node.up, node.left) = (false, BTreeSet::from(["slow".to_owned()])));
+    assert_eq!(judged("pbft", "at = \"2s\"\nleft = \"slow\"", &[left]), Some((true, 2_000)));
+    let refuses = of(|node| (node.up, node.refused) = (false, true));
+    assert_eq!(judged("pow", "at = \"2s\"\nrefused = true", &[refuses]), Some((false, 2_000)), "that is about now");
+}
+
+#[test]
+fn who_goes_down_meanwhile_is_not_asked_whether_it_grew() {
+    let at = |at_ms: u64, up: [bool; 3], height: u64| {
+        net(at_ms, |nodes| {
+            for (node, up) in nodes.iter_mut().zip(up) {
+                (node.up, node.final_height) = (up, if up { height } else { 1 });
+            }
+        })
+    };
+    let grows = "from = \"1s\"\nuntil = \"4s\"\ngrows = \"final\"";
+    let all = [true, true, true];
+    let one_less = [at(1_000, all, 1), at(2_000, [true, true, false], 2)];
+    assert_eq!(judged("pbft", grows, &one_less), Some((true, 2_000)));
+    let nobody = [at(1_000, all, 1), at(4_000, [false; 3], 2)];
+    assert_eq!(judged("pbft", grows, &nobody), Some((false, 4_000)));
+}
+
+#[test]
+fn under_pbft_one_block_apart_is_together() {
+    let apart = |blocks: u64| net(2_000, |nodes| nodes[0].final_height -= blocks);
+    assert_eq!(judged("pbft", "at = \"2s\"\nsynced = true", &[apart(1)]), Some((true, 2_000)));
+    assert_eq!(judged("pbft", "at = \"2s\"\nsynced = false", &[apart(1)]), Some((false, 2_000)));
+    assert_eq!(judged("pbft", "at = \"2s\"\nsynced = false", &[apart(2)]), Some((true, 2_000)));
 }

@@ -101,3 +101,62 @@ fn limits_hold_before_anything_is_written() {
     let bytes = bytes.into_inner().and_then(GzEncoder::finish).expect("writing to memory");
     assert!(refused(&bytes).contains("more than"), "a claimed size");
 }
+
+/// A dev net of two members, as it would be unpacked.
+fn unpacked_net() -> (tempfile::TempDir, NetSpec) {
+    let made = tempfile::tempdir().expect("a directory");
+    let dir = made.path().to_owned();
+    let options = spec::UpOptions { net: "n".to_owned(), dir, nodes: Some(2), ..Default::default() };
+    let spec = spec::open_or_create(&options, &mut PortClaims::default()).expect("it is made");
+    (made, spec)
+}
+
+fn rewrite_genesis(dir: &Path, from: &str, to: &str) {
+    let path = dir.join(GENESIS_FILE);
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    assert!(text.contains(from), "{text}");
+    std::fs::write(path, text.replace(from, to)).expect("it can be written");
+}
+
+/// One thing that is wrong with a net, and what is said of it.
+type Wrong = (&'static str, fn(&mut NetSpec, &Path));
+
+#[test]
+fn only_one_whole_dev_net_is_taken() {
+    let (made, spec) = unpacked_net();
+    assert_eq!(check(&spec, made.path()), Ok(()));
+    let set_back = |incarnation: u32, height: u64, undone: usize| spec::SetBackSpec {
+        incarnation,
+        height,
+        undone: vec![String::new(); undone],
+    };
+    let wrong: [Wrong; 18] = [
+        ("of version 2", |spec, _| spec.version = 2),
+        ("names 0 nodes", |spec, _| spec.nodes = 0),
+        ("1 to 64 are possible", |spec, _| spec.nodes = usize::MAX),
+        ("1 to 64 are possible", |spec, _| spec.observers = usize::MAX),
+        ("1 to 64 are possible", |spec, _| spec.observers = NODES_MAX - 1),
+        ("does not name each node once", |spec, _| spec.members.truncate(1)),
+        ("it has no genesis.toml", |_, dir| std::fs::remove_file(dir.join(GENESIS_FILE)).expect("it is there")),
+        ("its genesis.toml: ", |_, dir| std::fs::write(dir.join(GENESIS_FILE), "x").expect("it can be written")),
+        ("not one of a dev net", |_, dir| rewrite_genesis(dir, "dev = true", "dev = false")),
+        ("another engine", |spec, _| spec.engine = bezant_api::types::EngineName::Pow),
+        ("the data of other nodes", |_, dir| std::fs::remove_dir_all(dir.join("node1/data")).expect("it is there")),
+        ("the data of other nodes", |_, dir| std::fs::create_dir_all(dir.join("node2/data")).expect("it is made")),
+        ("no key of node1", |_, dir| std::fs::remove_file(dir.join("node1/validator.key")).expect("it is there")),
+        ("no key of node0, or one", |spec, _| spec.members[0].validator = None),
+        ("out of order, at number 0", |spec, _| spec.set_backs.swap(0, 1)),
+        ("out of order, at number 0", |spec, _| spec.set_backs[1].height = 5),
+        ("nobody can have done", |spec, _| spec.incarnation = 1),
+        ("nobody can have done", |spec, _| spec.set_backs[0].undone.resize(set_back::UNDONE_MAX + 1, String::new())),
+    ];
+    for (said, change) in wrong {
+        let (made, mut spec) = unpacked_net();
+        spec.incarnation = 2;
+        spec.set_backs = vec![set_back(1, 5, set_back::UNDONE_MAX), set_back(2, 9, 0)];
+        assert_eq!(check(&spec, made.path()), Ok(()));
+        change(&mut spec, made.path());
+        let error = check(&spec, made.path()).expect_err(said);
+        assert!(error.contains(said), "{said}: {error}");
+    }
+}
