@@ -156,13 +156,10 @@ impl Mempool {
     ) -> Result<Vec<Admitted>, Refused> {
         // Most of what gossip brings is known; then nothing else is looked at.
         let plan = self.plan(next, transactions)?;
-        let known = plan.known.clone();
+        let admitted = |txid: &TxId| Admitted { txid: *txid, known: plan.known.contains(txid) };
+        let admitted = plan.given.iter().map(admitted).collect();
         self.execute(next, plan, notices);
-        let admitted = |transaction: &Arc<Transaction>| {
-            let txid = transaction.id();
-            Admitted { txid, known: known.contains(&txid) }
-        };
-        Ok(transactions.iter().map(admitted).collect())
+        Ok(admitted)
     }
 
     fn execute(&mut self, next: Next<'_>, plan: Plan, notices: &mut Vec<Notice>) {

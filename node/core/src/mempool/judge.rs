@@ -71,7 +71,7 @@ impl Coins for PoolCoins<'_> {
 impl Mempool {
     /// The rules of the ledger in the next block's place, and that nobody here spends the same coin.
     pub(super) fn judge(&self, next: Next<'_>, transaction: &Transaction) -> Result<Judged, Refusal> {
-        let judged = self.judge_beside(next, &[], transaction)?;
+        let judged = self.judge_beside(next, &[], transaction.id(), transaction)?;
         for outpoint in transaction.inputs() {
             if let Some(by) = self.spender(outpoint).filter(|by| *by != judged.txid) {
                 return Err(Refusal::Conflict { outpoint: *outpoint, by });
@@ -80,11 +80,12 @@ impl Mempool {
         Ok(judged)
     }
 
-    /// The rules of the ledger alone, with those that come before it.
+    /// The rules of the ledger alone for the transaction of this id, with those that come before it.
     pub(super) fn judge_beside(
         &self,
         next: Next<'_>,
         coming: &[New],
+        txid: TxId,
         transaction: &Transaction,
     ) -> Result<Judged, TxError> {
         if matches!(transaction.body, Body::Epoch(_)) {
@@ -109,7 +110,7 @@ impl Mempool {
                 ready = ready.max(its);
             }
         }
-        Ok(Judged { txid: transaction.id(), bytes, fee, opens, ready, parents })
+        Ok(Judged { txid, bytes, fee, opens, ready, parents })
     }
 
     /// The same locks as in [`context::check_transaction`], as the first place that passes. A coin made here counts for

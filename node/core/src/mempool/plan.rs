@@ -22,6 +22,8 @@ use std::sync::Arc;
 pub(super) struct Plan {
     /// What comes in, parents first.
     pub(super) new: Vec<New>,
+    /// The ids of all that was given, in its order.
+    pub(super) given: Vec<TxId>,
     /// Ids that are here, or were in a block already.
     pub(super) known: BTreeSet<TxId>,
     /// Who spends a coin of what is new, and which of the new ones spends it instead.
@@ -72,11 +74,12 @@ impl Mempool {
         let mut plan = Plan::default();
         for transaction in transactions {
             let txid = transaction.id();
+            plan.given.push(txid);
             if self.knows(&txid) {
                 plan.known.insert(txid);
                 continue;
             }
-            match self.judge_beside(next, &plan.new, transaction) {
+            match self.judge_beside(next, &plan.new, txid, transaction) {
                 Ok(judged) => plan.new.push(New { transaction: transaction.clone(), judged }),
                 Err(TxError::MissingCoin(_)) if is_included(next.coins, transaction) => {
                     plan.known.insert(txid);
