@@ -278,6 +278,11 @@ fn every_reason_to_be_stuck_under_pbft_has_its_sentence() {
         (consensus.active, consensus.view) = (false, 9);
         consensus.wanted.insert(9, [(2, 1)].into());
     });
+    says("Nothing waits", Tone::Good, |model| {
+        // Another node showed it that block already.
+        model.nodes[0].height = 60;
+        tell(model, 9_000, 0, vote("pre-prepare", 0, 60));
+    });
     let voted = |model: &mut Model, kind: &str, signers: &[u16]| {
         signers.iter().for_each(|signer| tell(model, 9_000, 0, vote(kind, *signer, 60)));
     };
