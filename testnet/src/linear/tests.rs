@@ -98,3 +98,9 @@ proptest! {
         prop_assert_eq!(check(&history).is_ok(), is_linearizable(&history));
     }
 }
+
+#[test]
+#[should_panic(expected = "each value is added once")]
+fn a_value_that_is_added_twice_is_no_history() {
+    let _ = check(&[add(1, 0, 1), add(1, 2, 3)]);
+}

@@ -258,8 +258,15 @@ fn every_reason_to_be_stuck_under_pbft_has_its_sentence() {
     });
     says("Its patience is over", Tone::Warn, |model| {
         model.nodes[0].mempool = 7;
-        let offset = status(model).clock_offset_ms;
-        pbft(model).deadline_ms = Some((model.now_ms - 1).saturating_add_signed(offset));
+        // The deadline is on the net's clock.
+        status(model).clock_offset_ms = 5_000;
+        pbft(model).deadline_ms = Some(model.now_ms + 4_999);
+    });
+    says("Nothing waits", Tone::Good, |model| {
+        (model.nodes[2].up, model.nodes[3].up) = (false, false);
+        // One that only follows is no vote less.
+        let observer = model.nodes[3].status.as_mut().and_then(|status| status.pbft.as_mut());
+        observer.expect("a net of PBFT").me = None;
     });
     says("3 members want view 9; its primary", Tone::Warn, |model| {
         let consensus = &mut model.nodes[0].consensus;
@@ -270,6 +277,11 @@ fn every_reason_to_be_stuck_under_pbft_has_its_sentence() {
         let consensus = &mut model.nodes[0].consensus;
         (consensus.active, consensus.view) = (false, 9);
         consensus.wanted.insert(9, [(2, 1)].into());
+    });
+    says("Nothing waits", Tone::Good, |model| {
+        // Another node showed it that block already.
+        model.nodes[0].height = 60;
+        tell(model, 9_000, 0, vote("pre-prepare", 0, 60));
     });
     let voted = |model: &mut Model, kind: &str, signers: &[u16]| {
         signers.iter().for_each(|signer| tell(model, 9_000, 0, vote(kind, *signer, 60)));

@@ -230,3 +230,15 @@ fn under_pbft_one_block_apart_is_together() {
     assert_eq!(judged("pbft", "at = \"2s\"\nsynced = false", &[apart(1)]), Some((false, 2_000)));
     assert_eq!(judged("pbft", "at = \"2s\"\nsynced = false", &[apart(2)]), Some((true, 2_000)));
 }
+
+#[test]
+fn of_nothing_no_share_is_enough_and_nobody_is_in_step() {
+    let share = "at = \"2s\"\nshare_min = { node = 0, share = \"1%\" }";
+    assert_eq!(judged("pow", share, &[net(2_000, |_| {})]), Some((false, 2_000)), "a chain without blocks");
+    let nobody = net(2_000, |nodes| nodes.iter_mut().for_each(|node| node.up = false));
+    assert_eq!(judged("pbft", "at = \"2s\"\nsynced = true", &[nobody]), Some((false, 2_000)));
+    let load = FILE.replace("rate = 1", "rate = 1\n    from = \"5s\"").replace("ENGINE", "pbft");
+    let scenario = Scenario::parse("test", &(load + "at = \"2s\"\ntransfers_min = \"1%\"")).expect("it makes sense");
+    let judgements = Judge::new(&scenario).look(&net(2_000, |_| {}));
+    assert!(matches!(&judgements[..], [judgement] if !judgement.passed), "none is due: {judgements:?}");
+}

@@ -130,10 +130,10 @@ fn only_one_whole_dev_net_is_taken() {
         height,
         undone: vec![String::new(); undone],
     };
-    let wrong: [Wrong; 18] = [
+    let wrong: [Wrong; 19] = [
         ("of version 2", |spec, _| spec.version = 2),
         ("names 0 nodes", |spec, _| spec.nodes = 0),
-        ("1 to 64 are possible", |spec, _| spec.nodes = usize::MAX),
+        ("1 to 64 are possible", |spec, _| (spec.nodes, spec.observers) = (usize::MAX, 1)),
         ("1 to 64 are possible", |spec, _| spec.observers = usize::MAX),
         ("1 to 64 are possible", |spec, _| spec.observers = NODES_MAX - 1),
         ("does not name each node once", |spec, _| spec.members.truncate(1)),
@@ -147,6 +147,7 @@ fn only_one_whole_dev_net_is_taken() {
         ("no key of node0, or one", |spec, _| spec.members[0].validator = None),
         ("out of order, at number 0", |spec, _| spec.set_backs.swap(0, 1)),
         ("out of order, at number 0", |spec, _| spec.set_backs[1].height = 5),
+        ("out of order, at number 0", |spec, _| spec.set_backs[1].incarnation = 1),
         ("nobody can have done", |spec, _| spec.incarnation = 1),
         ("nobody can have done", |spec, _| spec.set_backs[0].undone.resize(set_back::UNDONE_MAX + 1, String::new())),
     ];
