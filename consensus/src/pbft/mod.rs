@@ -44,7 +44,8 @@
 //! # When a block is proposed
 //! When a transaction waits; when the block time ran out; when a dev net asks for a block; and at once on a dev net without a
 //! block 1. Of these only the last three propose an empty block. A payload that comes back empty stops the asking until
-//! something changes. Up to `depth` heights are in flight.
+//! something changes. Up to `depth` heights are in flight. After a block of several transactions the primary gathers for
+//! [`SPACING_MS`] what the next will hold: under load a height costs as much as many transactions do.
 //!
 //! # Catching up
 //! Peers claim their final height; a replica that stays behind for [`LAG_GRACE_MS`], or is behind by more than the window,
@@ -119,6 +120,7 @@ use checkpoint::Checkpoints;
 use choose::Choice;
 use epoch::Epochs;
 pub use epoch::change_of_members;
+pub use propose::{SPACED_FROM, SPACING_MS};
 use evidence::Proofs;
 use fairness::Fairness;
 use future::Future;
@@ -289,6 +291,7 @@ impl Engine for Pbft {
         let all = [Some(tip), lag, self.peers.deadline(self.now), block_due].into_iter().flatten();
         let view = self.timer.deadline().filter(|_| self.me.is_some());
         let all = all
+            .chain(self.gathered_at())
             .chain(self.checkpoints_at())
             .chain(self.changes_at())
             .chain(view)

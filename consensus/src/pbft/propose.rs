@@ -19,6 +19,11 @@ use std::sync::Arc;
 /// So many transactions that turn out to be invalid are left out one by one; then the payload is given up.
 const BAD_TRANSACTIONS_MAX: usize = 16;
 
+/// After a block with [`SPACED_FROM`] transactions or more the primary gathers for so long before it proposes the next.
+pub const SPACING_MS: u64 = 25;
+/// See [`SPACING_MS`]; with fewer, a block each is no burden.
+pub const SPACED_FROM: usize = 4;
+
 /// An open request for a payload.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
@@ -41,6 +46,8 @@ pub(super) struct Proposer {
     tickets: u64,
     /// When a block was last proposed or connected; `None` before the first event.
     block_at: Option<Time>,
+    /// Until then transactions are gathered.
+    gathers_until: Time,
 }
 
 impl Proposer {
@@ -63,6 +70,14 @@ impl Proposer {
     pub(super) fn on_pending(&mut self, oldest: Option<Time>) {
         self.pending = oldest;
         self.idle = false;
+    }
+
+    /// A block of so many transactions, the coinbase apart, is proposed.
+    pub(super) fn proposed(&mut self, now: Time, count: usize) {
+        self.block_at = Some(now);
+        if count >= SPACED_FROM {
+            self.gathers_until = now.plus_ms(SPACING_MS);
+        }
     }
 
     /// The chain has moved.
@@ -89,7 +104,8 @@ impl Pbft {
         let Some((height, ground)) = self.next_proposal() else {
             return;
         };
-        let is_wanted = self.proposer.pending.is_some() && !self.proposer.idle;
+        let is_gathered = self.proposer.gathers_until <= self.now;
+        let is_wanted = self.proposer.pending.is_some() && !self.proposer.idle && is_gathered;
         let is_filler = self.last_height_on(&ground).is_some();
         let changes = self.changes_for(&ground, self.payload_bytes_max());
         if !is_wanted && !is_filler && changes.is_empty() && !self.wants_empty(height) {
@@ -196,6 +212,11 @@ impl Pbft {
         self.proposer.blocks_due > 0 || is_first_of_dev_net || is_due
     }
 
+    /// When the primary has gathered for long enough what waits.
+    pub(super) fn gathered_at(&self) -> Option<Time> {
+        self.proposer.pending.filter(|_| self.is_primary()).map(|_| self.proposer.gathers_until)
+    }
+
     /// When the primary's block time runs out.
     pub(super) fn block_due_at(&self) -> Option<Time> {
         self.block_wanted_at().filter(|_| self.is_primary() && self.is_active())
@@ -232,7 +253,7 @@ impl Pbft {
 
     fn pre_prepare(&mut self, height: Height, block: Block, diff: Diff) {
         self.proposer.blocks_due = self.proposer.blocks_due.saturating_sub(1);
-        self.proposer.block_at = Some(self.now);
+        self.proposer.proposed(self.now, block.transactions.len() - 1);
         let body = Body::new(Arc::new(block), false);
         let id = body.id;
         let slot = self.slots.entry(height).or_default();

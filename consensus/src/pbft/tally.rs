@@ -63,6 +63,11 @@ impl Tally {
         self.vote(view, VoteKind::Commit, signer).or_else(left)
     }
 
+    /// Whether it holds COMMITs of views that were left.
+    pub(super) fn remembers(&self) -> bool {
+        !self.left.is_empty()
+    }
+
     /// Whether a vote of this view counts here.
     pub(super) fn is_of_view(&self, view: View) -> bool {
         self.counts.keys().any(|(of, _, _)| *of == view)

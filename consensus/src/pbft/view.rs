@@ -339,7 +339,8 @@ impl Pbft {
             self.slots.entry(height).or_default().body = body;
         }
         self.slots.retain(|_, slot| {
-            slot.body.is_some() || slot.prepared.is_some() || slot.committed.is_some() || armed(Plant::MixViews)
+            let is_of_use = slot.body.is_some() || slot.prepared.is_some() || slot.committed.is_some();
+            is_of_use || slot.tally.remembers() || armed(Plant::MixViews)
         });
     }
 

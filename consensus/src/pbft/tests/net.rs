@@ -4,6 +4,7 @@ use super::cluster::{COINS, Cut, Setup, World};
 use crate::engine::{Engine, Event, Phase, Record, Status, Trace};
 use crate::ledger::units::Height;
 use crate::message::VoteKind;
+use crate::pbft::SPACING_MS;
 
 #[test]
 fn every_size_of_net_commits() {
@@ -109,6 +110,9 @@ fn any_order_of_messages_commits_the_same() {
             world.submit(index);
         }
         world.run_shuffled(seed + 1000);
+        // After a block of several the primary gathers for a moment.
+        world.pass(SPACING_MS + 1);
+        world.run_shuffled(seed + 2000);
         // Nothing was lost, so nothing needs to be sent again.
         let height = world.height(0);
         assert!(height >= 1, "seed {seed}");

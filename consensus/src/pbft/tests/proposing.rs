@@ -2,11 +2,11 @@
 
 use super::cluster::{Setup, World};
 use super::epochs::{change, setup};
-use crate::engine::{Effect, PayloadRequest};
+use crate::engine::{Effect, Engine, PayloadRequest};
 use crate::ledger::block::Block;
 use crate::ledger::units::{Height, Time, View};
 use crate::message::{CommitCertificate, VoteKind};
-use crate::pbft::Pbft;
+use crate::pbft::{Pbft, SPACED_FROM, SPACING_MS};
 use crate::pbft::slot::{Body, Slot};
 use std::sync::Arc;
 
@@ -187,4 +187,21 @@ fn the_next_height_is_the_lowest_without_a_certificate_and_without_an_own_propos
     assert_eq!(engine.next_height(), Some(Height(2)), "nothing was proposed in this view");
     engine.views.own = Some(left);
     assert_eq!(engine.next_height(), None, "it has left the view");
+}
+
+#[test]
+fn after_a_block_of_several_the_primary_gathers() {
+    for (count, gathers) in [(SPACED_FROM - 1, false), (SPACED_FROM, true)] {
+        let mut world = net_at(1, Setup::of(4));
+        let engine = engine(&mut world, 0);
+        let start = engine.now;
+        engine.proposer.proposed(start, count);
+        engine.proposer.on_pending(Some(start));
+        assert_eq!(asked(engine).is_empty(), gathers, "{count}");
+        let due = start.plus_ms(SPACING_MS);
+        assert_eq!(engine.gathered_at() == Some(due), gathers, "{count}");
+        assert_eq!(engine.deadline().is_some_and(|at| at <= due), gathers, "{count}: it wakes by itself");
+        engine.now = due;
+        assert_eq!(asked(engine).len(), usize::from(gathers), "{count}");
+    }
 }

@@ -20,6 +20,7 @@ use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::ledger::units::{Epoch, Height, Time, View};
 use bezant_consensus::message::relay::CompactBlock;
 use bezant_consensus::message::{Message, TipInfo};
+use bezant_consensus::pbft::SPACING_MS;
 use bezant_consensus::verify::{Verified, Verifier};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -215,14 +216,14 @@ fn four_members_agree_on_what_was_submitted_to_any() {
     for (n, transaction) in transactions.iter().enumerate() {
         queue.push_back((n % 4, submit(&genesis, n as u64, transaction)));
     }
-    // What was submitted to one replica at once is relayed together, a moment later.
+    // What was submitted to one replica at once is relayed together, a moment later, and gathered for the next block.
     let mut now = NOW;
     loop {
         let Some((at, input)) = queue.pop_front() else {
             if now > NOW {
                 break;
             }
-            now = NOW.plus_ms(RELAY_PAUSE_MS);
+            now = NOW.plus_ms(RELAY_PAUSE_MS.max(SPACING_MS));
             queue.extend((0..4).map(|at| (at, Input::Wake)));
             continue;
         };
