@@ -486,7 +486,7 @@ pub enum Trace {
         to: View,
         /// Its primary.
         primary: u16,
-        /// Why: `no progress`, `unfair`, `slow`, `invalid block`, `unchosen block`, `two proposals`, `no new view`,
+        /// Why: `no progress`, `unfair`, `slow`, `invalid block`, `unchosen block`, `two proposals`, `two votes`, `no new view`,
         /// `joined`, or `start` for a node that stopped while it waited.
         reason: &'static str,
         /// The transaction or the figures on which that rests, in words; empty when there are none.

@@ -1,8 +1,12 @@
 //! Proofs that a member lied: two votes of one kind, epoch, view and height for different blocks, both signed.
 //!
-//! Kept across restarts, told to every node once, and shown. Whoever sees that the present primary proposed two blocks leaves
-//! its view; since everyone is told, everyone does. A liar can make as much evidence against itself as it likes, so only the
-//! first [`EVIDENCE_PER_MEMBER_MAX`] of each member are kept and passed on.
+//! Kept across restarts, told to every node once, and shown. Whoever sees that the present primary proposed two blocks of its view, or
+//! committed on two, leaves that view; since everyone is told, everyone does. A liar can make as much evidence against itself as it
+//! likes, so only the first [`EVIDENCE_PER_MEMBER_MAX`] of each member are kept and passed on.
+//!
+//! Votes go from member to member and are passed on by nobody, so a liar that tells two stories apart is not seen by comparing
+//! votes alone. But one of its stories can win only with its own COMMIT, which is then part of the certificate; and whoever was
+//! told the other story holds its COMMIT for that. [`Pbft::confront`] lays the two beside each other.
 
 use super::Pbft;
 use crate::engine::{Effect, Fault, Peer, Record, To, Trace};
@@ -48,27 +52,32 @@ impl Pbft {
         self.on_evidence(Evidence { first, second });
     }
 
-    /// A commit certificate that somebody brought. Where another block of its view is certified here at its height, more than
-    /// f members lied, and whoever sealed both is one of them.
+    /// A commit certificate that somebody brought. Whoever sealed it and is held here with a COMMIT for another block of its view
+    /// and height lied: be it one that was counted here, or one of another certificate. Of two certificates more than f members lied.
     pub(super) fn confront(&mut self, certificate: &CommitCertificate) {
         let ballot = certificate.ballot;
-        let is_rival = |held: &CommitCertificate| {
-            held.ballot != ballot && held.ballot == Ballot { block: held.ballot.block, ..ballot }
-        };
-        let Some(held) = self.certificate_at(ballot.height).filter(is_rival) else {
-            return;
-        };
-        let vote = |ballot, seal: &Seal| Vote {
-            kind: VoteKind::Commit,
-            ballot,
-            signer: seal.signer,
-            signature: seal.signature,
-        };
+        let is_rival = |held: Ballot| held != ballot && held == Ballot { block: held.block, ..ballot };
+        let rival = self.certificate_at(ballot.height).filter(|held| is_rival(held.ballot));
         for seal in &certificate.commits {
-            if let Some(other) = held.commits.iter().find(|other| other.signer == seal.signer) {
-                self.on_evidence(Evidence { first: vote(held.ballot, other), second: vote(ballot, seal) });
+            let vote = |ballot, seal: &Seal| Vote {
+                kind: VoteKind::Commit,
+                ballot,
+                signer: seal.signer,
+                signature: seal.signature,
+            };
+            let sealed = rival.iter().flat_map(|held| held.commits.iter().map(|other| vote(held.ballot, other)));
+            let sealed = sealed.filter(|other| other.signer == seal.signer);
+            let firsts: Vec<Vote> = sealed.chain(self.counted_commit(&ballot, seal.signer).copied()).collect();
+            for first in firsts.into_iter().filter(|first| is_rival(first.ballot)) {
+                self.on_evidence(Evidence { first, second: vote(ballot, seal) });
             }
         }
+    }
+
+    /// The COMMIT of a member that was counted at the place of a ballot.
+    fn counted_commit(&self, ballot: &Ballot, signer: u16) -> Option<&Vote> {
+        let in_flight = self.slots.get(&ballot.height).map(|slot| &slot.tally);
+        in_flight.or(self.over.get(&ballot.height))?.vote(ballot.view, VoteKind::Commit, signer)
     }
 
     /// Evidence, made here or verified.
@@ -85,8 +94,9 @@ impl Pbft {
             }
             self.emit(Effect::Send { to: To::All, message: Message::Evidence(evidence) });
         }
-        if second.kind == VoteKind::PrePrepare && ballot.epoch == self.set.epoch {
-            self.suspect(ballot.view, "two proposals", format!("at height {}", ballot.height));
+        if ballot.epoch == self.set.epoch && second.signer == self.set.primary(ballot.view) {
+            let reason = if second.kind == VoteKind::PrePrepare { "two proposals" } else { "two votes" };
+            self.suspect(ballot.view, reason, format!("at height {}", ballot.height));
         }
     }
 }

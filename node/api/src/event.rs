@@ -73,7 +73,7 @@ pub enum EventKind {
         to: u64,
         /// Its primary.
         primary: u16,
-        /// Why: `no progress`, `unfair`, `slow`, `invalid block`, `unchosen block`, `two proposals`, `no new view`,
+        /// Why: `no progress`, `unfair`, `slow`, `invalid block`, `unchosen block`, `two proposals`, `two votes`, `no new view`,
         /// `joined`, or `start` for a node that stopped while it waited.
         reason: String,
         /// The transaction, block or figures on which that rests, in words; empty when there are none.

@@ -73,6 +73,40 @@ fn f34_two_certificates_of_one_view_name_everyone_who_sealed_both() {
     assert_eq!(named, [1, 3]);
 }
 
+/// Replica 1 is told of `a` and the liar's COMMIT for it; then a certificate for `b` comes that the liar sealed.
+fn told_apart(liar: usize) -> World {
+    let mut world = net();
+    world.kill(0);
+    let a = chain(&world, 1).remove(0);
+    let b = rival(&world, &a);
+    world.inject(0, 1, world.proposal_in(0, 1, &a));
+    world.inject(liar, 1, Message::Vote(world.vote(Commit, liar, world.ballot_in(0, 1, a.id()))));
+    let certified = world.certified(1, &b, &[0, 2, 3]);
+    world.inject(2, 1, Message::Certified(crate::message::CertifiedBlocks(vec![certified])));
+    world
+}
+
+#[test]
+fn f34_a_liar_that_tells_two_stories_apart_is_named_by_the_certificate_that_it_sealed() {
+    let mut world = told_apart(0);
+    assert_eq!(leaves(&world, 1), [(1, "two votes")], "it led that view");
+    world.run();
+    for index in 1..4 {
+        assert_eq!(world.view(index), 1, "everyone is told, and leaves");
+        let evidence = world.status(index).evidence;
+        assert!(matches!(evidence[..], [Evidence { first, .. }] if first.signer == 0), "{evidence:?}");
+    }
+    assert!(evidence_names(&world, 0));
+}
+
+#[test]
+fn f34_a_backup_that_lies_costs_no_view() {
+    let world = told_apart(3);
+    assert_eq!(world.status(1).evidence.len(), 1);
+    assert!(evidence_names(&world, 3));
+    assert_eq!(leaves(&world, 1), []);
+}
+
 #[test]
 fn f34_a_liar_makes_only_so_much_evidence_against_itself() {
     let mut world = net();
