@@ -263,7 +263,10 @@ async fn load(options: Load, global: &Global, output: &Output) -> Outcome {
     let manifest = net::running(&options.net, global)?;
     output.remark("funding accounts and signing ahead …");
     let wanted = LoadOptions { rate: options.rate, duration: options.duration, accounts: options.accounts };
-    let loaded = load::load(&manifest, wanted).await?;
+    let bar = load_bar(output);
+    let loaded = load::load(&manifest, wanted, &|progress| show_load(&bar, progress)).await;
+    bar.finish_and_clear();
+    let loaded = loaded?;
     if let Some(file) = &options.report {
         let text = if file.extension().is_some_and(|extension| extension == "svg") {
             loaded.to_svg()
@@ -287,6 +290,25 @@ async fn load(options: Load, global: &Global, output: &Output) -> Outcome {
         }
         report.refused.iter().fold(text, |text, (kind, count)| text + &format!("refused   {count} × {kind}\n"))
     })
+}
+
+/// Drawn where somebody looks on.
+fn load_bar(output: &Output) -> indicatif::ProgressBar {
+    let bar = indicatif::ProgressBar::new(1);
+    let style = indicatif::ProgressStyle::default_bar().template("{wide_bar} {msg}").expect("it is valid");
+    bar.set_style(style);
+    if !output.shows_progress() {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    }
+    bar
+}
+
+fn show_load(bar: &indicatif::ProgressBar, progress: load::Progress) {
+    let load::Progress { wanted, due, waiting, refused } = progress;
+    bar.set_length(wanted);
+    bar.set_position(due);
+    let state = if due == wanted { "all sent" } else { "sent" };
+    bar.set_message(format!("{due}/{wanted} {state}, {waiting} not final yet, {refused} refused"));
 }
 
 async fn check(net: &Net, global: &Global, output: &Output) -> Outcome {

@@ -32,10 +32,14 @@ fn sign(place: &Place) -> char {
 fn row(scene: Scene<'_>, txid: &str, life: &Life) -> Line<'static> {
     let followed = scene.ui.followed.as_deref() == Some(txid);
     let signs: String = life.places.iter().map(|place| format!("{} ", sign(place))).collect();
-    let all_final = life.places.iter().all(|place| matches!(place, Place::Final { .. }));
+    let finals = life.places.iter().filter(|place| matches!(place, Place::Final { .. })).count();
+    let all_final = finals == life.places.len();
     let dropped = life.places.iter().any(|place| matches!(place, Place::Dropped { .. }));
     let (word, tone) = match (life.height(), all_final, dropped) {
         (Some(height), true, _) => (format!("final everywhere, block {height}"), Tone::Good),
+        (Some(height), false, _) if finals > 0 => {
+            (format!("final on {finals} of {}, block {height}", life.places.len()), Tone::Plain)
+        }
         (Some(height), false, _) => (format!("in block {height}"), Tone::Plain),
         (None, _, true) => ("dropped".to_owned(), Tone::Bad),
         (None, _, false) => ("waits".to_owned(), Tone::Warn),

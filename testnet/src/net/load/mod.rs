@@ -42,6 +42,25 @@ pub struct LoadOptions {
     pub accounts: usize,
 }
 
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Transfers of the whole run.
+    pub wanted: u64,
+    /// Of those, how many were due by now; 0 while accounts are funded.
+    pub due: u64,
+    /// Taken or on their way, and not final yet.
+    pub waiting: u64,
+    /// Refused.
+    pub refused: u64,
+}
+
+/// Who is told, at most once in [`PROGRESS_INTERVAL`].
+pub type Told<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// Between two words of how far a run is.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LoadReport {
@@ -93,11 +112,11 @@ impl Loaded {
     }
 }
 
-/// Runs a load on a running net.
+/// Runs a load on a running net, and tells how far it is.
 ///
 /// # Errors
 /// When the options are out of range, no node answers, or funding fails.
-pub async fn load(manifest: &Manifest, options: LoadOptions) -> Result<Loaded, NetError> {
+pub async fn load(manifest: &Manifest, options: LoadOptions, told: Told<'_>) -> Result<Loaded, NetError> {
     let wanted = options.rate * options.duration.as_secs_f64();
     // Neither a number that is none nor one that is infinite passes.
     if !(wanted >= 1.0 && wanted <= TRANSFERS_MAX as f64) {
@@ -115,7 +134,7 @@ pub async fn load(manifest: &Manifest, options: LoadOptions) -> Result<Loaded, N
     let coins = fund::fund(manifest, &network, &clients[0].client, &accounts, wanted as usize).await?;
     let signed = sign::Signed::begin(network, accounts, coins, AHEAD_MAX).await;
     let prepared_s = started.elapsed().as_secs_f64();
-    run::run(clients, signed, options, wanted as u64, prepared_s).await
+    run::run(clients, signed, options, run::Preparation { offered: wanted as u64, prepared_s }, told).await
 }
 
 /// A node that transfers are submitted to.

@@ -2,7 +2,7 @@
 
 use super::series::{Recorder, record};
 use super::sign::Signed;
-use super::{Latency, LoadOptions, LoadReport, Loaded, Node};
+use super::{Latency, LoadOptions, LoadReport, Loaded, Node, PROGRESS_INTERVAL, Progress, Told};
 use crate::net::error::NetError;
 use bezant_api::client::{Client, ClientError};
 use bezant_api::event::{Event, EventKind};
@@ -51,17 +51,31 @@ impl Shared {
         *held(&self.refused).entry(kind.to_owned()).or_default() += 1;
     }
 
+    fn progress(&self, wanted: u64, due: u64) -> Progress {
+        let waiting = self.books.iter().map(|book| held(book).waiting.len() as u64).sum();
+        Progress { wanted, due, waiting, refused: held(&self.refused).values().sum() }
+    }
+
     fn mark(&self, node: usize, state: FaultState, kind: FaultKind, what: String) {
         held(&self.recorder).mark(self.start.elapsed(), node, state, kind, what);
     }
+}
+
+/// What is known before the first transfer is due.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Preparation {
+    /// Transfers of the run.
+    pub(super) offered: u64,
+    /// As in [`LoadReport::prepared_s`].
+    pub(super) prepared_s: f64,
 }
 
 pub(super) async fn run(
     nodes: Vec<Node>,
     mut signed: Signed,
     options: LoadOptions,
-    offered: u64,
-    prepared_s: f64,
+    Preparation { offered, prepared_s }: Preparation,
+    told: Told<'_>,
 ) -> Result<Loaded, NetError> {
     let start = Instant::now() + Duration::from_millis(50);
     let book =
@@ -77,11 +91,16 @@ pub(super) async fn run(
     let followers: Vec<_> = nodes.iter().enumerate().map(follow).collect();
     let slots: Vec<Arc<Semaphore>> = nodes.iter().map(|_| Arc::new(Semaphore::new(OUTSTANDING_MAX))).collect();
     let mut sending = tokio::task::JoinSet::new();
-    let mut position = 0_u64;
+    let (mut position, mut told_at) = (0_u64, Instant::now());
     while let Some((txid, transaction)) = signed.next().await {
         let place = usize::try_from(position % nodes.len() as u64).expect("it is below the number of nodes");
         let after = Duration::from_secs_f64(position as f64 / options.rate);
         position += 1;
+        while told_at + PROGRESS_INTERVAL < start + after {
+            tokio::time::sleep_until(told_at + PROGRESS_INTERVAL).await;
+            told(shared.progress(offered, position));
+            told_at = Instant::now();
+        }
         tokio::time::sleep_until(start + after).await;
         held(&shared.recorder).due(after);
         while sending.try_join_next().is_some() {}
@@ -101,7 +120,11 @@ pub(super) async fn run(
         });
     }
     while sending.join_next().await.is_some() {}
-    let all_final = async || shared.books.iter().all(|book| held(book).waiting.is_empty());
+    let all_final = async || {
+        let progress = shared.progress(offered, position);
+        told(progress);
+        progress.waiting == 0
+    };
     crate::net::client::until(DRAIN_TIMEOUT, all_final).await;
     for follower in &followers {
         follower.abort();

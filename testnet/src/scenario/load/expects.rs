@@ -90,8 +90,17 @@ fn sorted(mut nodes: Vec<usize>) -> Vec<usize> {
 }
 
 /// The reasons for which a view is left, as `docs/spec/events.md` has them.
-const REASONS: [&str; 9] =
-    ["no progress", "unfair", "slow", "invalid block", "unchosen block", "two proposals", "two votes", "no new view", "joined"];
+const REASONS: [&str; 9] = [
+    "no progress",
+    "unfair",
+    "slow",
+    "invalid block",
+    "unchosen block",
+    "two proposals",
+    "two votes",
+    "no new view",
+    "joined",
+];
 
 fn known_reason(reason: String) -> Result<String> {
     if REASONS.contains(&reason.as_str()) {
