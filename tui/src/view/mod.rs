@@ -139,7 +139,7 @@ fn title(scene: Scene<'_>) -> Line<'static> {
     };
     let mut spans = vec![
         Span::styled(" bezant ", look.title()),
-        Span::raw(format!(" {} · {engine} · {leader}{}/{} up · ", model.title, model.up(), model.nodes.len())),
+        Span::raw(format!(" {} · {engine} · {leader}{}/{} nodes up · ", model.title, model.up(), model.nodes.len())),
         Span::styled(format!("final {final_height}"), look.good()),
     ];
     let history = &scene.histories[scene.ui.net];
