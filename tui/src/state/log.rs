@@ -46,7 +46,7 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
         }
         EventKind::Leave { from, to, primary, reason, detail } => {
             let why = if detail.is_empty() { reason.clone() } else { format!("{reason}: {detail}") };
-            (format!("left view {from} for view {to} with primary {primary} ({why})"), Tone::Warn)
+            (format!("left view {from} ({why}) for view {to} with primary {primary}"), Tone::Warn)
         }
         EventKind::HandOver { primary, count, txid, waited_ms } => {
             let what = if *count == 1 { "transaction".to_owned() } else { format!("{count} transactions, first") };
@@ -126,13 +126,13 @@ fn with_short_ids(text: &str) -> String {
     parts.concat()
 }
 
-/// What is done to the links of a node, and towards whom.
+/// What is done to what a node hears, and from whom.
 pub(crate) fn link_fault(what: &str, from: &[String]) -> String {
     let peers: Vec<String> = from.iter().map(|peer_id| format!("…{}", tail(peer_id))).collect();
     match peers.len() {
         0 => what.to_owned(),
-        1..=PEERS_NAMED_MAX => format!("{what}, hearing {}", peers.join(" ")),
-        many => format!("{what}, hearing {many} peers"),
+        1..=PEERS_NAMED_MAX => format!("{what} (from {})", peers.join(" ")),
+        many => format!("{what} (from {many} peers)"),
     }
 }
 

@@ -33,7 +33,8 @@ fn sides(model: &Model) -> Vec<Side> {
     };
     let are_linked = |one: usize, other: usize| {
         let (one, other) = (&model.nodes[one], &model.nodes[other]);
-        hears(one, other) || hears(other, one)
+        // One that is paused tells of connections that the other has given up.
+        hears(one, other) && hears(other, one)
     };
     let mut sides = Vec::new();
     while let Some(first) = left.pop_first() {

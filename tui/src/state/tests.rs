@@ -75,7 +75,7 @@ fn linked(links: &[&[usize]]) -> Model {
 
 #[test]
 fn a_cut_says_which_side_goes_on_and_why() {
-    let whole: &[&[usize]] = &[&[1], &[0, 2], &[3], &[2]];
+    let whole: &[&[usize]] = &[&[1], &[0, 2], &[1, 3], &[2]];
     let mut model = linked(whole);
     model.now_ms += 5_000;
     assert_eq!(cut(&model), None, "who is reached by way of another is no side of its own");
@@ -132,10 +132,10 @@ fn sentences_name_nodes_and_cut_ids() {
         what: "cut".to_owned(),
     };
     tell(&mut model, 1, 0, fault);
-    assert_eq!(line(&model), "fault 1 begins: cut, hearing node2");
+    assert_eq!(line(&model), "fault 1 begins: cut (from node2)");
     assert_eq!(
         model.timeline.acting_on(0).map(|what| model.with_names(what.clone())).next().as_deref(),
-        Some("cut, hearing node2")
+        Some("cut (from node2)")
     );
 }
 

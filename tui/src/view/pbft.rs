@@ -10,7 +10,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 /// Columns for the name of a lane, and for its words at the end.
 const NAME: usize = 11;
-const WORDS: usize = 37;
+const WORDS: usize = 39;
 
 /// What the panels are drawn from: how a replica sees the votes, and the round that is looked at.
 #[derive(Clone, Copy)]
@@ -305,5 +305,5 @@ fn draw_views(frame: &mut Frame<'_>, seen: Seen<'_>, area: Rect) {
         lines.push(Line::raw(format!("view {view}: {primary} leads, and was never replaced while we look")));
     }
     let block = widgets::panel("why views changed, newest first");
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }).block(block), area);
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), area);
 }
