@@ -478,7 +478,9 @@ fn the_dashboard_knows_every_way_to_lie() {
     let home = home();
     let help = stdout(&bezant(home.path(), &["testnet", "byzantine", "--help"], &[]));
     let modes = help.split("Modes:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a list of modes");
-    let named = modes.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    // Lines that go on where another had no more room have one column only.
+    let rows = modes.lines().filter_map(|line| line.strip_prefix("  ")).filter(|row| row.contains("  "));
+    let named = rows.filter_map(|row| row.split_whitespace().next());
     let mut named: Vec<&str> = named.filter(|mode| !["off", "censor"].contains(mode)).collect();
     let mut offered: Vec<&str> = bezant_tui::LIES.iter().map(|lie| lie.mode).collect();
     named.sort_unstable();

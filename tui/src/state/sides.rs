@@ -42,7 +42,7 @@ fn sides(model: &Model) -> Vec<Side> {
         let mut next = 0;
         while let Some(from) = nodes.get(next).copied() {
             let reached: Vec<usize> = left.iter().copied().filter(|to| are_linked(from, *to)).collect();
-            reached.iter().for_each(|to| drop(left.remove(to)));
+            left.retain(|node| !reached.contains(node));
             nodes.extend(reached);
             next += 1;
         }

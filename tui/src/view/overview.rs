@@ -70,8 +70,8 @@ pub(super) fn state(scene: Scene<'_>, node: &Node) -> Span<'static> {
 pub(super) fn role(node: &Node) -> &'static str {
     match node.status.as_ref().and_then(|status| status.pbft.as_ref()) {
         Some(pbft) if pbft.me.is_none() || pbft.is_mute => "◌",
-        // While it only wants to lead it does not.
-        Some(pbft) if pbft.me == Some(node.consensus.primary) && node.consensus.active => "★",
+        // Who is down leads nobody, nor does who only wants to.
+        Some(pbft) if pbft.me == Some(node.consensus.primary) && node.consensus.active && node.up => "★",
         Some(_) | None => " ",
     }
 }
