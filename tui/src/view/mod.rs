@@ -31,7 +31,8 @@ const HEIGHT_MIN: u16 = 20;
 /// From this width on panels stand beside each other.
 pub(super) const WIDE: u16 = 110;
 
-/// Lines of the panel that says why it is stuck, at most.
+/// Lines of the panel that says why it is stuck, at least and at most.
+const WHY_HEIGHT_MIN: u16 = 4;
 const WHY_HEIGHT_MAX: u16 = 8;
 
 /// Where things are on the screen, for the mouse and the cursor.
@@ -152,7 +153,7 @@ fn title(scene: Scene<'_>) -> Line<'static> {
         spans.push(Span::styled(format!(" · ‖ PAUSED at event {at} of {end}"), look.warn()));
     }
     if scene.ui.armed {
-        spans.push(Span::styled(" ⚠ ARMED ", look.bad()));
+        spans.push(Span::styled(" ⚠ ARMED", look.bad()));
     }
     // What a narrow screen has no room for.
     spans.push(Span::raw(format!(" · {} in pool · {:.1} tx/s", model.mempool(), model.rate())));
@@ -182,20 +183,19 @@ pub(super) fn draw_why(frame: &mut Frame<'_>, scene: Scene<'_>, observer: usize,
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }).block(block), area);
 }
 
-/// A cut concerns all nodes; what one of them waits for comes after it.
+/// A cut concerns all nodes; what one of them waits for, if it does, comes after it.
 fn reasons(scene: Scene<'_>, observer: usize) -> Vec<(String, Tone)> {
-    cut(scene.model).into_iter().chain([why(scene.model, observer)]).collect()
+    let (cut, why) = (cut(scene.model), why(scene.model, observer));
+    let is_needless = cut.is_some() && why.1 == Tone::Good;
+    cut.into_iter().chain((!is_needless).then_some(why)).collect()
 }
 
 /// How high that panel is: two lines of text, more where the net is cut.
 pub(super) fn why_height(scene: Scene<'_>, observer: usize, width: u16) -> u16 {
     let reasons = reasons(scene, observer);
-    if reasons.len() < 2 {
-        return 4;
-    }
     let room = usize::from(width.saturating_sub(2)).max(1);
     let lines: usize = reasons.iter().map(|(text, _)| widgets::lines_of(text, room)).sum();
-    u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(2).min(WHY_HEIGHT_MAX)
+    u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(2).clamp(WHY_HEIGHT_MIN, WHY_HEIGHT_MAX)
 }
 
 /// Whom to ask why it is stuck, on screens that show all nodes.

@@ -141,7 +141,7 @@ pub fn list(dir: &Path) -> Result<Vec<SnapshotInfo>, NetError> {
         let entry = entry.map_err(NetError::io(&path))?;
         let entry_name = entry.file_name().to_string_lossy().into_owned();
         let replaced = entry_name.strip_prefix(REPLACED).filter(|name| !path.join(name).exists());
-        let name = replaced.or(Some(&entry_name).map(String::as_str).filter(|name| !name.starts_with('.')));
+        let name = replaced.or(Some(entry_name.as_str()).filter(|name| !name.starts_with('.')));
         if let Some(name) = name.filter(|_| entry.path().is_dir()) {
             found.push(Picture::read(&entry.path())?.info(name));
         }

@@ -137,7 +137,7 @@ fn a_snapshot_that_is_taken_anew_is_never_away() {
         take::named(dir.path(), &spec, "a", Moment { made_ms: 3, height: None }).expect("it is taken anew");
         assert_eq!(made_ms(), [3]);
         remove("n", dir.path(), "a").expect("it is there");
-        assert_eq!(made_ms(), []);
+        assert!(made_ms().is_empty());
     }
 }
 
