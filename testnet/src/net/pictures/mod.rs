@@ -13,7 +13,7 @@
 //!   is the renaming of its copy to `next`: before that the old net is there, and from then on the new one, for every command that
 //!   takes the net's lock first moves what is in `next` to its place ([`install::finish`]), as often as it is interrupted.
 //! - **Taken anew.** The old one steps aside, the new one takes its name, the old one goes. Between the two the old one is found under
-//!   its other name; who takes the lock next brings it back ([`install::settle`]).
+//!   its other name; who takes the lock next brings it back (`install::settle`).
 //! - **Not in a picture:** logs, other snapshots, and what was done to the running net (faults, lies, nodes that are down), which
 //!   stays as it is.
 //! - **Going back raises the incarnation** ([`set_back`]).
