@@ -472,6 +472,22 @@ fn every_command_has_an_example_and_every_flag_with_a_value_its_variable() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
+/// The dashboard offers what the command takes, but for what needs more than a name.
+#[test]
+fn the_dashboard_knows_every_way_to_lie() {
+    let home = home();
+    let help = stdout(&bezant(home.path(), &["testnet", "byzantine", "--help"], &[]));
+    let modes = help.split("Modes:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a list of modes");
+    // Lines that go on where another had no more room have one column only.
+    let rows = modes.lines().filter_map(|line| line.strip_prefix("  ")).filter(|row| row.contains("  "));
+    let named = rows.filter_map(|row| row.split_whitespace().next());
+    let mut named: Vec<&str> = named.filter(|mode| !["off", "censor"].contains(mode)).collect();
+    let mut offered: Vec<&str> = bezant_tui::LIES.iter().map(|lie| lie.mode).collect();
+    named.sort_unstable();
+    offered.sort_unstable();
+    assert_eq!(offered, named);
+}
+
 #[test]
 fn nobody_reading_any_more_is_no_crash() {
     let home = home();

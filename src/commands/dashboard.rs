@@ -70,17 +70,16 @@ impl Orders {
         if let Err(error) = await_first_block(manifest).await {
             return Notice { text: format!("no transfer: {error}"), txid: None };
         }
-        match wallet::transfer_once(&self.global, &manifest.net).await {
-            Ok(text) => Notice { txid: named(&text), text },
+        let begun = async |txid: String| {
+            let short = txid.get(..8).unwrap_or_default();
+            let text = format!("1 BZT from alice to bob is on its way (transaction {short}…); screen 5 follows it");
+            let _ = self.notices.send(Notice { text, txid: Some(txid) }).await;
+        };
+        match wallet::transfer_once(&self.global, &manifest.net, begun).await {
+            Ok(text) => Notice { text, txid: None },
             Err(failure) => Notice { text: format!("the transfer failed: {}", failure.message), txid: None },
         }
     }
-}
-
-/// The first digits of the transaction that the sentence about a transfer names.
-fn named(sentence: &str) -> Option<String> {
-    let (_, rest) = sentence.split_once("(transaction ")?;
-    rest.split_once('…').map(|(digits, _)| digits.to_owned())
 }
 
 /// What the supervisor is asked for; nothing for a transfer.

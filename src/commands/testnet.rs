@@ -264,8 +264,10 @@ fn parse_groups(text: &str) -> Result<Vec<Vec<usize>>, Failure> {
 async fn load(options: Load, global: &Global, output: &Output) -> Outcome {
     let manifest = net::running(&options.net, global)?;
     let rate = options.rate;
+    let bar = load_bar(output);
+    let told = |bar: indicatif::ProgressBar| -> load::Told { Box::new(move |progress| show_load(&bar, progress)) };
     let loaded = if let Some(file) = &options.from {
-        load::load_from(&manifest, rate, options.duration, file).await?
+        load::load_from(&manifest, rate, options.duration, file, told(bar.clone())).await
     } else {
         output.remark("funding accounts and signing ahead …");
         let duration = options.duration.ok_or_else(|| Failure::usage("--duration: how long is the load to last?"))?;
@@ -276,8 +278,10 @@ async fn load(options: Load, global: &Global, output: &Output) -> Outcome {
                 format!("{} transfers signed into {} in {:.1} s", signed.transfers, file.display(), signed.prepared_s)
             });
         }
-        load::load(&manifest, wanted).await?
+        load::load(&manifest, wanted, told(bar.clone())).await
     };
+    bar.finish_and_clear();
+    let loaded = loaded?;
     if let Some(file) = &options.report {
         let text = if file.extension().is_some_and(|extension| extension == "svg") {
             loaded.to_svg()
@@ -302,6 +306,25 @@ async fn load(options: Load, global: &Global, output: &Output) -> Outcome {
         }
         report.refused.iter().fold(text, |text, (kind, count)| text + &format!("refused   {count} × {kind}\n"))
     })
+}
+
+/// Drawn where somebody looks on.
+fn load_bar(output: &Output) -> indicatif::ProgressBar {
+    let bar = indicatif::ProgressBar::new(1);
+    let style = indicatif::ProgressStyle::default_bar().template("{wide_bar} {msg}").expect("it is valid");
+    bar.set_style(style);
+    if !output.shows_progress() {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    }
+    bar
+}
+
+fn show_load(bar: &indicatif::ProgressBar, progress: load::Progress) {
+    let load::Progress { wanted, due, waiting, refused } = progress;
+    bar.set_length(wanted);
+    bar.set_position(due);
+    let state = if due == wanted { "all sent" } else { "sent" };
+    bar.set_message(format!("{due}/{wanted} {state}, {waiting} not final yet, {refused} refused"));
 }
 
 /// What a load cost, in three lines at most.

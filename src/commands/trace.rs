@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// How often what was recorded is handed to the system, so that little is lost when the recorder is killed.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Entries of a recording that is looked at in the dashboard: about 1 GB of memory, and 5 s until the first frame.
+const REPLAY_ENTRIES_MAX: usize = 2_000_000;
+
 pub(crate) async fn run(command: Trace, global: &Global, output: &Output) -> Outcome {
     match command {
         Trace::Record { net, lasts, out } => {
@@ -107,12 +110,23 @@ fn unreadable(file: &Path, error: &TraceError) -> Failure {
     Failure::new(1, "trace", format!("{}: {error}", file.display()))
 }
 
-/// All of a recording.
+/// All of a recording, which is kept in memory while it is looked at: one goes back and forth in it.
 pub(crate) fn read(file: &Path) -> Result<(TraceHeader, Vec<Entry>), Failure> {
     let reader = open(file)?;
     let header = reader.header().clone();
-    let entries: Result<Vec<Entry>, TraceError> = reader.collect();
-    Ok((header, entries.map_err(|error| unreadable(file, &error))?))
+    let mut entries = Vec::new();
+    for entry in reader {
+        if entries.len() == REPLAY_ENTRIES_MAX {
+            let text = format!(
+                "{} has more than {REPLAY_ENTRIES_MAX} entries, which are all that the dashboard shows of one; record a shorter time, \
+                 or look at it with `bezant trace show`",
+                file.display()
+            );
+            return Err(Failure::new(1, "trace", text));
+        }
+        entries.push(entry.map_err(|error| unreadable(file, &error))?);
+    }
+    Ok((header, entries))
 }
 
 /// A recording as lines.

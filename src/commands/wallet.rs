@@ -66,8 +66,13 @@ pub(crate) async fn run(command: Wallet, global: &Global, output: &Output) -> Ou
     }
 }
 
-/// One transfer of 1 BZT from alice to bob, followed until it is final: what the dashboard's key sends. A sentence about it.
-pub(crate) async fn transfer_once(global: &Global, net: &str) -> Result<String, Failure> {
+/// One transfer of 1 BZT from alice to bob, followed until it is final: what the dashboard's key sends. A sentence about it. `begun`
+/// learns the transaction's id before it is handed over.
+pub(crate) async fn transfer_once(
+    global: &Global,
+    net: &str,
+    begun: impl AsyncFnOnce(String),
+) -> Result<String, Failure> {
     let session = open(global, net, None, None).await?;
     let alice = session.wallet("alice")?;
     let unlocked = alice.wallet.unlock(None)?;
@@ -75,7 +80,9 @@ pub(crate) async fn transfer_once(global: &Global, net: &str) -> Result<String, 
     let pays = vec![("bob".to_owned(), sum)];
     let plan = send::plan(&session, &alice, &unlocked, &SendOptions::default(), &pays).await?;
     let follow = FollowOptions { wait: Wait::Final, confirmations: None, timeout: TRANSFER_TIMEOUT };
-    let sent = follow::submit(session.client()?, &plan.attempt(), follow).await?;
+    let attempt = plan.attempt();
+    begun(attempt.transaction.id().to_string()).await;
+    let sent = follow::submit(session.client()?, &attempt, follow).await?;
     let height = sent.height.map_or_else(String::new, |height| format!(" at height {height}"));
     let txid = sent.txid.get(..8).unwrap_or_default();
     Ok(format!("1 BZT from alice to bob is final{height} after {} ms (transaction {txid}…)", sent.elapsed_ms))

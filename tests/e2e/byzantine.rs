@@ -1,6 +1,7 @@
 //! Members that lie on demand: accepted, shown, told, ended, and borne by the others.
 
 use crate::net::{LIMIT, Net, text, until};
+use crate::view::primary;
 use bezant_api::event::EventKind;
 use bezant_api::fault::{FaultKind, FaultState};
 
@@ -59,7 +60,7 @@ fn faults(net: &Net, node: usize) -> Vec<String> {
 }
 
 #[test]
-fn a_primary_that_tells_two_stories_is_borne() {
+fn a_primary_that_tells_two_stories_is_proved_a_liar_and_replaced() {
     let net = Net::up(&[]);
     net.json(&["testnet", "byzantine", "0", "equivocate"]);
     for _ in 0..3 {
@@ -68,6 +69,14 @@ fn a_primary_that_tells_two_stories_is_borne() {
     let height = net.final_height(1);
     until("both halves go on with one story", LIMIT, || {
         (1..4).all(|node| net.final_height(node) >= height).then_some(())
+    });
+    until("everyone has the proof, and another leads", LIMIT, || {
+        let told = |node: usize| {
+            let (view, _) = primary(&net, node);
+            let evidence = net.block_on(net.client(node).evidence()).expect("the node answers");
+            view > 0 && evidence.iter().any(|proof| proof.signer == 0)
+        };
+        (1..4).all(told).then_some(())
     });
     net.check();
 }

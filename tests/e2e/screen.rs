@@ -167,9 +167,10 @@ fn from_the_screen_alone_the_primary_is_made_to_lie_and_seen_to_be_replaced() {
     // On a slow machine others may have led before.
     let leads = |node: &usize| terminal.text().contains(&format!("★node{node}"));
     let primary = until("somebody leads", LIMIT, || (0..4).find(leads));
+    terminal.shows("leads view");
     terminal.press("t");
     terminal.shows("1 BZT from alice to bob is final at height 2");
-    // The transfer is followed from then on.
+    assert!(terminal.was_shown("is on its way"), "it is followed before it is final");
     terminal.press("5");
     terminal.shows("final everywhere, block 2");
     terminal.press("2");
@@ -191,7 +192,12 @@ fn from_the_screen_alone_the_primary_is_made_to_lie_and_seen_to_be_replaced() {
     terminal.press("B");
     terminal.shows("fault is over: byzantine: bad-digest");
     terminal.press("2");
-    terminal.shows("begins, node");
+    terminal.shows("why views changed");
+    terminal.shows("blames node");
+    terminal.press(":cut 0,1/2,3\r");
+    terminal.shows("The net is cut: node0 node1 | node2 node3. No side has 3 of the 4 members");
+    terminal.press(":heal\r");
+    until("the cut is told of no more", LIMIT, || (!terminal.text().contains("The net is cut")).then_some(()));
     terminal.press(":kill 3\r");
     terminal.press("1");
     terminal.shows("3/4 nodes up");

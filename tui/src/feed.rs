@@ -2,8 +2,8 @@
 //! itself when the node has gone. A gap in a stream arrives as a gap and is followed by a snapshot.
 //!
 //! Events tell that something changed. What none of them carries (when a timer ends, the hash rate) is asked for once after events
-//! have come, at most every [`STATUS_INTERVAL`]; on an idle net nothing is asked. Round trips change without an event, so peers are
-//! asked for while somebody looks at them, and only then.
+//! have come, at most every [`STATUS_INTERVAL`]; on an idle net nothing is asked. Peers are asked for once at the beginning, so that it
+//! is known who reaches whom; round trips change without an event, so they are asked for again while somebody looks at them.
 
 use bezant_api::client::Client;
 use bezant_api::trace::{Back, Entry, Fact};
@@ -136,7 +136,7 @@ impl Link {
         let mut events = client.events(None).await.map_err(failed)?;
         self.tell(Fact::Back(Back {})).await.map_err(|_| None)?;
         let mut asked = Instant::now();
-        let (mut status_due, mut peers_due) = (None, self.wanted.borrow().peers.then(Instant::now));
+        let (mut status_due, mut peers_due) = (None, Some(Instant::now() + SETTLE));
         loop {
             tokio::select! {
                 event = events.next() => {
@@ -158,12 +158,12 @@ impl Link {
                 () = until(peers_due) => {
                     let peers = client.peers().await.map_err(failed)?;
                     self.tell(Fact::Peers(peers)).await.map_err(|_| None)?;
-                    peers_due = Some(Instant::now() + PEERS_INTERVAL);
+                    peers_due = self.wanted.borrow().peers.then(|| Instant::now() + PEERS_INTERVAL);
                 }
                 changed = self.wanted.changed() => {
                     changed.map_err(|_| None)?;
                     let wants = self.wanted.borrow_and_update().clone();
-                    peers_due = wants.peers.then(Instant::now);
+                    peers_due = if wants.peers { Some(Instant::now()) } else { peers_due };
                     status_due = status_due.or_else(|| wants.transaction.map(|_| Instant::now()));
                 }
             }

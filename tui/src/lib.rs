@@ -9,6 +9,7 @@ mod action;
 mod app;
 mod feed;
 mod input;
+mod lies;
 mod look;
 mod picture;
 mod state;
@@ -22,6 +23,7 @@ mod watch;
 pub use action::{Action, Notice, Order};
 pub use app::{DashboardError, NetOptions, Options, Source, dashboard};
 pub use feed::{FEED_MESSAGES_MAX, Feed, NodeTarget, Wants};
+pub use lies::{LIES, Lie};
 pub use look::{Look, Marker, Theme};
 pub use watch::{Style, describe_entry, watch};
 

@@ -1,6 +1,6 @@
 //! What tests of several modules share: recordings of real nets.
 //!
-//! `pbft.trace`: four replicas; node 0 tells two truths and is replaced; node 3 is paused; the net is cut in two.
+//! `pbft.trace`: four replicas; node 0 proposes what does not fit its header and is replaced; node 3 is paused; the net is cut in two.
 //! `pow.trace`: four miners; the net is cut in two, each side mines on, and one side's blocks are undone when it heals.
 
 use crate::look::Look;

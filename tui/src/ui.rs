@@ -3,8 +3,9 @@
 
 use crate::action::{Action, Order};
 use crate::input::{FaultKey, Intent};
+use crate::lies::{Lie, lies_of};
 use crate::look::{Look, Marker, Theme};
-use crate::state::History;
+use crate::state::{History, Model};
 use crate::view::{Zones, selected};
 use bezant_api::event::EventKind;
 use bezant_api::trace::{Entry, Fact};
@@ -95,8 +96,12 @@ pub(crate) struct Ui {
     pub(crate) observer: usize,
     pub(crate) filter: String,
     pub(crate) prompt: Option<(Prompt, String)>,
+    /// The row of the list that a prompt offers.
+    pub(crate) choice: usize,
     /// The help, with what is searched in it.
     pub(crate) help: Option<String>,
+    /// The first row of the help that is shown.
+    pub(crate) help_top: usize,
     pub(crate) armed: bool,
     pub(crate) look: Look,
     pub(crate) powers: Powers,
@@ -118,7 +123,9 @@ impl Ui {
             observer: 0,
             filter: String::new(),
             prompt: None,
+            choice: 0,
             help: None,
+            help_top: 0,
             armed: false,
             look,
             powers,
@@ -158,13 +165,17 @@ impl Ui {
         match intent {
             Intent::Quit => return Some(Effect::Quit),
             Intent::Escape => self.escape(),
-            Intent::Help => self.help = Some(String::new()),
+            Intent::Help => self.open_help(""),
             Intent::Screen(number) if number <= self.screens() => self.screen = Screen::ALL[number - 1],
             Intent::Screen(_) => self.say("two nets are compared by `bezant tui --net A --with B`"),
             Intent::Turn(forward) => {
                 let step = if forward { 1 } else { self.screens() - 1 };
                 self.screen = Screen::ALL[(self.screen as usize + step) % self.screens()];
             }
+            Intent::Move(by) if self.help.is_some() => {
+                self.help_top = self.help_top.saturating_add_signed(by as isize).min(zones.help_top_max);
+            }
+            Intent::Move(by) if matches!(self.prompt, Some((Prompt::Lie(_), _))) => self.choose(by, histories),
             Intent::Move(by) => self.move_by(by, zones),
             Intent::Sideways(by) => {
                 // Earlier rounds are to the left.
@@ -205,6 +216,7 @@ impl Ui {
                 } else if let Some(query) = &mut self.help {
                     query.pop();
                 }
+                (self.choice, self.help_top) = (0, 0);
                 self.filter_as_typed();
             }
             Intent::Enter => return self.enter(histories),
@@ -212,6 +224,25 @@ impl Ui {
             Intent::Redraw | Intent::Nothing => {}
         }
         None
+    }
+
+    fn open_help(&mut self, query: &str) {
+        (self.help, self.help_top) = (Some(query.to_owned()), 0);
+    }
+
+    /// The lies that a prompt offers after what was typed.
+    pub(crate) fn lies(&self, model: &Model) -> Vec<&'static Lie> {
+        match &self.prompt {
+            Some((Prompt::Lie(_), text)) => {
+                lies_of(model.is_pow()).filter(|lie| lie.mode.contains(text.trim())).collect()
+            }
+            Some((Prompt::Filter | Prompt::Command, _)) | None => Vec::new(),
+        }
+    }
+
+    fn choose(&mut self, by: i64, histories: &[History]) {
+        let last = self.lies(histories[self.net].model()).len().saturating_sub(1);
+        self.choice = self.choice.saturating_add_signed(by as isize).min(last);
     }
 
     fn escape(&mut self) {
@@ -315,6 +346,7 @@ impl Ui {
         if text.chars().count() < PROMPT_CHARS_MAX && !letter.is_control() {
             text.push(letter);
         }
+        (self.choice, self.help_top) = (0, 0);
         self.filter_as_typed();
     }
 
@@ -326,13 +358,17 @@ impl Ui {
 
     fn enter(&mut self, histories: &mut [History]) -> Option<Effect> {
         self.help = None;
+        let chosen = self.lies(histories[self.net].model()).get(self.choice).map(|lie| lie.mode.to_owned());
         match self.prompt.take()? {
             (Prompt::Filter, text) => {
                 self.filter = text;
                 None
             }
             (Prompt::Command, text) => self.command(&text, histories),
-            (Prompt::Lie(node), mode) => self.order(Action::Byzantine { node, mode: mode.trim().to_owned() }),
+            (Prompt::Lie(node), typed) => {
+                let mode = chosen.unwrap_or_else(|| typed.trim().to_owned());
+                self.order(Action::Byzantine { node, mode })
+            }
         }
     }
 
@@ -354,7 +390,7 @@ impl Ui {
             self.say("not armed: press a first, so that no slip of a finger hurts the net");
             return None;
         }
-        self.say(format!("asked for: {action:?}"));
+        self.say("asked for …");
         Some(Effect::Order(Order { net: self.net, action }))
     }
 
@@ -375,7 +411,7 @@ impl Ui {
             FaultKey::Heal => self.order(Action::Heal),
             FaultKey::Honest => self.order(Action::Byzantine { node, mode: "off".to_owned() }),
             FaultKey::Lie if self.armed && self.powers.can_fault => {
-                self.prompt = Some((Prompt::Lie(node), String::new()));
+                (self.prompt, self.choice) = (Some((Prompt::Lie(node), String::new())), 0);
                 None
             }
             FaultKey::Lie => self.order(Action::Heal),
@@ -390,7 +426,7 @@ impl Ui {
         let node = number.filter(|node| *node < nodes);
         match (name, first, number, node) {
             ("quit" | "q", ..) => return Some(Effect::Quit),
-            ("help", ..) => self.help = Some(":".to_owned()),
+            ("help", ..) => self.open_help(":"),
             ("height", _, Some(height), _) => {
                 self.plays = false;
                 let is_it = |entry: &Entry| matches!(kind(entry), Some(EventKind::Block { height: h, .. }) if *h == height as u64);
@@ -429,7 +465,10 @@ impl Ui {
             },
             ("lie", _, _, Some(node)) => match rest {
                 Some(mode) => return self.order(Action::Byzantine { node, mode: mode.to_owned() }),
-                None => self.say("a mode is needed: equivocate, silent, …; see `bezant testnet byzantine --help`"),
+                None => {
+                    let modes: Vec<&str> = lies_of(histories[self.net].model().is_pow()).map(|lie| lie.mode).collect();
+                    self.say(format!("a mode is needed: {}", modes.join(", ")));
+                }
             },
             ("theme", Some(name), ..) => match Theme::ALL.into_iter().find(|theme| theme.name() == name) {
                 Some(theme) => self.look.theme = theme,
@@ -460,7 +499,7 @@ fn kind(entry: &Entry) -> Option<&EventKind> {
 /// Whether a person would want to stop here.
 fn is_moment(entry: &Entry) -> bool {
     match &entry.fact {
-        Fact::Event(event) => crate::state::is_moment(&event.kind),
+        Fact::Event(event) => crate::state::sort(&event.kind).is_some(),
         Fact::Lost(_) => true,
         Fact::Status(_) | Fact::Peers(_) | Fact::Transaction(_) | Fact::Back(_) => false,
     }

@@ -73,7 +73,8 @@ impl Drawn {
         let load = LoadFile { rate, from: Span(0), until: Some(Span(end.0 - 10_000)), on: None };
         let measure = if is_pow { Measure::Height } else { Measure::Final };
         let grows = ExpectFile { from: Some(until), until: Some(end), grows: Some(measure), ..ExpectFile::default() };
-        let synced = ExpectFile { by: Some(end), synced: Some(true), ..ExpectFile::default() };
+        // From when all is calm: a net that has just started is one chain in any case.
+        let synced = ExpectFile { from: Some(until), by: Some(end), synced: Some(true), ..ExpectFile::default() };
         let least = Some(Amount::Count(5));
         let transfers = ExpectFile { by: Some(end), transfers_min: least, ..ExpectFile::default() };
         ScenarioFile {

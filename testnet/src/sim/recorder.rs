@@ -53,7 +53,8 @@ impl Mark {
         match event {
             Event::Partition => all(FaultState::Begin, "the net falls into parts"),
             Event::Mend { .. } => all(FaultState::End, "the net falls into parts"),
-            Event::Heal => all(FaultState::Once, "all faults end"),
+            // Ends the fault of all links that is in force, if one is.
+            Event::Heal => all(FaultState::End, "all faults of links"),
             Event::PowerCut => all(FaultState::Once, "power cut"),
             Event::Lie { node, is_on: true } => one(*node, FaultState::Begin, FaultKind::Byzantine, "byzantine"),
             Event::Lie { node, is_on: false } => one(*node, FaultState::End, FaultKind::Byzantine, "byzantine"),

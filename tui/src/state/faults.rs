@@ -1,7 +1,8 @@
 //! The timeline: what was done to nodes, and what it led to. What several nodes tell at about the same time is one moment.
 
 use super::limits::{ACTIVE_FAULTS_MAX, MOMENTS_MAX};
-use super::log::Tone;
+use super::log::{Tone, link_fault};
+use bezant_api::event::EventKind;
 use bezant_api::fault::{FaultKind, FaultState};
 use bezant_api::types::NodeStatus;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,8 +19,28 @@ pub(crate) struct Moment {
     pub(crate) nodes: BTreeSet<usize>,
     pub(crate) text: String,
     pub(crate) tone: Tone,
-    /// Something was done to nodes; otherwise it is what they did.
-    pub(crate) is_cause: bool,
+    pub(crate) sort: Sort,
+}
+
+/// What a moment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// Something was done to nodes; all others are what they did.
+    Deed,
+    /// PBFT: a view was left.
+    Left,
+    /// PBFT: a view or an epoch began.
+    Began,
+    /// Somebody was seen to break a rule.
+    Broken,
+    Other,
+}
+
+impl Sort {
+    /// Whether it says why views changed.
+    pub(crate) fn concerns_views(self) -> bool {
+        matches!(self, Sort::Left | Sort::Began | Sort::Broken)
+    }
 }
 
 /// What acts on a node.
@@ -35,7 +56,7 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    pub(super) fn note(&mut self, at_ms: u64, node: usize, text: String, tone: Tone, is_cause: bool) {
+    pub(super) fn note(&mut self, at_ms: u64, node: usize, text: String, tone: Tone, sort: Sort) {
         let is_same = |moment: &&mut Moment| moment.text == text && at_ms.saturating_sub(moment.at_ms) < SAME_MOMENT_MS;
         if let Some(same) = self.moments.iter_mut().rev().take(SAME_MOMENT_ROWS).find(is_same) {
             same.nodes.insert(node);
@@ -44,14 +65,16 @@ impl Timeline {
         if self.moments.len() == MOMENTS_MAX {
             self.moments.pop_front();
         }
-        self.moments.push_back(Moment { at_ms, nodes: BTreeSet::from([node]), text, tone, is_cause });
+        self.moments.push_back(Moment { at_ms, nodes: BTreeSet::from([node]), text, tone, sort });
     }
 
-    pub(super) fn fault(&mut self, node: usize, state: FaultState, kind: FaultKind, id: Option<u64>, what: &str) {
+    pub(super) fn fault(&mut self, node: usize, event: &EventKind) {
+        let EventKind::Fault { state, kind, id, from, what, .. } = event else { return };
+        let (state, kind, id, what) = (*state, *kind, *id, link_fault(what, from));
         let key = (node, name(kind), id);
         match state {
             FaultState::Begin if self.active.len() < ACTIVE_FAULTS_MAX => {
-                self.active.insert(key, what.to_owned());
+                self.active.insert(key, what);
             }
             FaultState::End => {
                 self.active.remove(&key);
@@ -67,7 +90,8 @@ impl Timeline {
             self.active.insert((node, name(FaultKind::Byzantine), None), format!("byzantine: {mode}"));
         }
         for fault in status.faults.iter().take(ACTIVE_FAULTS_MAX.saturating_sub(self.active.len())) {
-            self.active.insert((node, name(FaultKind::Link), Some(fault.id)), fault.effects.to_string());
+            let what = link_fault(&fault.effects.to_string(), &fault.from);
+            self.active.insert((node, name(FaultKind::Link), Some(fault.id)), what);
         }
     }
 

@@ -10,8 +10,6 @@ pub(crate) const SECONDS_MAX: usize = 240;
 pub(crate) const ROUNDS_MAX: usize = 48;
 /// PBFT: signers of one round that are told apart; larger nets show the first ones.
 pub(crate) const SIGNERS_MAX: usize = 64;
-/// PBFT: changes of views kept for each node.
-pub(crate) const VIEW_CHANGES_MAX: usize = 64;
 /// PBFT: wanted views for each node of which the votes are kept.
 pub(crate) const WANTED_VIEWS_MAX: usize = 8;
 /// Proof of work: headers kept, on all branches.
@@ -30,7 +28,7 @@ pub(crate) const MOMENTS_MAX: usize = 500;
 pub(crate) const ACTIVE_FAULTS_MAX: usize = 256;
 /// Gaps kept for each node.
 pub(crate) const GAPS_MAX: usize = 16;
-/// Peers of one node that are shown.
+/// Peers of one node that are known of.
 pub(crate) const PEERS_MAX: usize = 64;
 /// Entries kept for going back.
 pub(crate) const HISTORY_ENTRIES_MAX: usize = 60_000;

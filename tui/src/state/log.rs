@@ -1,7 +1,13 @@
 //! Events in words.
 
+use super::faults::Sort;
 use bezant_api::event::EventKind;
 use bezant_api::fault::FaultState;
+
+/// Hexadecimal digits from which on a word is an id, which nobody reads in full.
+const ID_DIGITS_MIN: usize = 32;
+/// Peers that are named where something concerns several.
+const PEERS_NAMED_MAX: usize = 6;
 
 /// How a line is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +46,15 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
         }
         EventKind::Leave { from, to, primary, reason, detail } => {
             let why = if detail.is_empty() { reason.clone() } else { format!("{reason}: {detail}") };
-            (format!("left view {from} for view {to} with primary {primary} ({why})"), Tone::Warn)
+            (format!("left view {from} ({why}) for view {to} with primary {primary}"), Tone::Warn)
         }
         EventKind::HandOver { primary, count, txid, waited_ms } => {
             let what = if *count == 1 { "transaction".to_owned() } else { format!("{count} transactions, first") };
             (format!("handed primary {primary} {what} {}, due for {waited_ms} ms", short(txid)), Tone::Warn)
         }
-        EventKind::HandedOver { by, count } => (format!("was handed {count} transactions by member {by}"), Tone::Plain),
+        EventKind::HandedOver { by, count } => {
+            (format!("was handed {} by member {by}", counted(*count as u64, "transaction")), Tone::Plain)
+        }
         EventKind::Vote { .. }
         | EventKind::CheckpointVote { .. }
         | EventKind::ViewChange { .. }
@@ -65,7 +73,8 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
         }
         EventKind::Block { height, id, transactions, final_height, .. } => {
             let is_final = if final_height >= height { "final" } else { "included" };
-            (format!("block {height} {} with {transactions} transactions is {is_final}", short(id)), Tone::Good)
+            let held = counted(*transactions as u64, "transaction");
+            (format!("block {height} {} with {held} is {is_final}", short(id)), Tone::Good)
         }
         EventKind::Reorg { fork, depth, tip } => {
             (format!("left {depth} blocks above {fork} for {}, which has more work", short(tip)), Tone::Warn)
@@ -81,7 +90,7 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
             (format!("member {signer} voted twice in view {view} at height {height}"), Tone::Bad)
         }
         EventKind::Refused { height, id, reason } => {
-            (format!("refused block {height} {}: {reason}", short(id)), Tone::Bad)
+            (format!("refused block {height} {}: {}", short(id), with_short_ids(reason)), Tone::Bad)
         }
         EventKind::Pooled { txid, .. } => (format!("took transaction {}", short(txid)), Tone::Plain),
         EventKind::Dropped { txid, reason, replaced_by } => {
@@ -94,23 +103,46 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
         }
         EventKind::Blame { peer_id, fault, banned } => {
             let then = if *banned { ", and left it" } else { "" };
-            (format!("blames peer …{}: {fault}{then}", tail(peer_id)), Tone::Bad)
+            (format!("blames peer …{}: {}{then}", tail(peer_id), with_short_ids(fault)), Tone::Bad)
         }
         EventKind::Fault { state, id, from, what, .. } => fault(*state, *id, from, what),
     })
 }
 
+/// A number of things.
+fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+/// A sentence with its ids cut to what a person compares.
+fn with_short_ids(text: &str) -> String {
+    let is_id = |word: &str| word.len() >= ID_DIGITS_MIN && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let cut = |word: &str| if is_id(word) { format!("{}…", short(word)) } else { word.to_owned() };
+    let mut parts = Vec::new();
+    for word in text.split_inclusive(|letter: char| !letter.is_ascii_alphanumeric()) {
+        let bare = word.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
+        parts.push(cut(bare) + &word[bare.len()..]);
+    }
+    parts.concat()
+}
+
+/// What is done to what a node hears, and from whom.
+pub(crate) fn link_fault(what: &str, from: &[String]) -> String {
+    let peers: Vec<String> = from.iter().map(|peer_id| format!("…{}", tail(peer_id))).collect();
+    match peers.len() {
+        0 => what.to_owned(),
+        1..=PEERS_NAMED_MAX => format!("{what} (from {})", peers.join(" ")),
+        many => format!("{what} (from {many} peers)"),
+    }
+}
+
 /// A fault of a dev net, with its number as `testnet fault list` shows it.
 fn fault(state: FaultState, id: Option<u64>, from: &[String], what: &str) -> (String, Tone) {
     let number = id.map(|id| format!(" {id}")).unwrap_or_default();
-    let peers = match from {
-        [] => String::new(),
-        [one] => format!(", hearing …{}", tail(one)),
-        several => format!(", hearing {} peers", several.len()),
-    };
+    let what = link_fault(what, from);
     match state {
-        FaultState::Begin => (format!("fault{number} begins: {what}{peers}"), Tone::Warn),
-        FaultState::End => (format!("fault{number} is over: {what}{peers}"), Tone::Plain),
+        FaultState::Begin => (format!("fault{number} begins: {what}"), Tone::Warn),
+        FaultState::End => (format!("fault{number} is over: {what}"), Tone::Plain),
         FaultState::Once => (format!("fault: {what}"), Tone::Warn),
     }
 }
@@ -120,22 +152,19 @@ pub(crate) fn tail(peer_id: &str) -> &str {
     peer_id.len().checked_sub(6).and_then(|start| peer_id.get(start..)).unwrap_or(peer_id)
 }
 
-/// Whether an event belongs on the timeline of faults and what they led to.
-pub(crate) fn is_moment(kind: &EventKind) -> bool {
+/// What an event is on the timeline of faults and what they led to; nothing for those that are not on it.
+pub(crate) fn sort(kind: &EventKind) -> Option<Sort> {
     match kind {
+        EventKind::Fault { .. } => Some(Sort::Deed),
+        EventKind::Leave { .. } => Some(Sort::Left),
+        EventKind::View { .. } | EventKind::Epoch { .. } => Some(Sort::Began),
+        EventKind::Equivocation { .. } | EventKind::Refused { .. } | EventKind::Blame { .. } => Some(Sort::Broken),
         EventKind::Gap { .. }
-        | EventKind::Leave { .. }
-        | EventKind::View { .. }
-        | EventKind::Epoch { .. }
         | EventKind::Diverged { .. }
         | EventKind::Transfer { done: true, .. }
         | EventKind::Reorg { .. }
         | EventKind::FinalityBroken { .. }
-        | EventKind::ReorgRefused { .. }
-        | EventKind::Equivocation { .. }
-        | EventKind::Refused { .. }
-        | EventKind::Blame { .. }
-        | EventKind::Fault { .. } => true,
+        | EventKind::ReorgRefused { .. } => Some(Sort::Other),
         EventKind::Snapshot { .. }
         | EventKind::HandOver { .. }
         | EventKind::HandedOver { .. }
@@ -151,6 +180,6 @@ pub(crate) fn is_moment(kind: &EventKind) -> bool {
         | EventKind::Mined { .. }
         | EventKind::Pooled { .. }
         | EventKind::Dropped { .. }
-        | EventKind::Peer { .. } => false,
+        | EventKind::Peer { .. } => None,
     }
 }

@@ -8,18 +8,20 @@ mod log;
 mod node;
 mod pbft;
 mod pow;
+mod sides;
 mod stuck;
 #[cfg(test)]
 mod tests;
 mod transactions;
 
-pub(crate) use faults::{Moment, Timeline};
+pub(crate) use faults::{Moment, Sort, Timeline};
 pub(crate) use history::History;
 pub(crate) use limits::PEERS_MAX;
-pub(crate) use log::{Line, Tone, describe, is_moment, short, tail};
+pub(crate) use log::{Line, Tone, describe, short, sort, tail};
 pub(crate) use node::Node;
 pub(crate) use pbft::{Kind, Phase, Round};
 pub(crate) use pow::{Pow, work_of_bits};
+pub(crate) use sides::cut;
 pub(crate) use stuck::{most_stuck, why};
 pub(crate) use transactions::{Life, Place, Transactions};
 
@@ -164,13 +166,13 @@ impl Model {
                 if node.lost(at_ms) {
                     let text = format!("is down: {reason}");
                     self.log(Line { at_ms, node: index, text, tone: Tone::Bad });
-                    self.timeline.note(at_ms, index, "does not answer".to_owned(), Tone::Bad, true);
+                    self.timeline.note(at_ms, index, "does not answer".to_owned(), Tone::Bad, Sort::Deed);
                 }
             }
             Fact::Back(_) => {
                 if node.back(at_ms) {
                     self.log(Line { at_ms, node: index, text: "answers again".to_owned(), tone: Tone::Good });
-                    self.timeline.note(at_ms, index, "answers again".to_owned(), Tone::Good, true);
+                    self.timeline.note(at_ms, index, "answers again".to_owned(), Tone::Good, Sort::Deed);
                 }
             }
             Fact::Status(status) => {
@@ -183,16 +185,44 @@ impl Model {
         }
     }
 
-    /// Peers by the names of their nodes, where these are known.
-    fn with_names(&self, mut text: String) -> String {
+    /// Peers and members by the names of their nodes, where these are known.
+    pub(crate) fn with_names(&self, text: String) -> String {
+        let mut text = self.with_member_names(text);
         if text.contains('…') {
             for node in &self.nodes {
                 if let Some(status) = &node.status {
-                    text = text.replace(&format!("peer …{}", tail(&status.peer_id)), &node.name);
+                    let peer = format!("…{}", tail(&status.peer_id));
+                    text = text.replace(&format!("peer {peer}"), &node.name).replace(&peer, &node.name);
                 }
             }
         }
         text
+    }
+
+    fn with_member_names(&self, text: String) -> String {
+        if !text.contains("member ") && !text.contains("primary ") {
+            return text;
+        }
+        let mut words: Vec<String> = Vec::new();
+        for word in text.split(' ') {
+            let index = word.parse().ok().filter(|index| self.nodes.iter().any(|node| node.member() == Some(*index)));
+            match (words.last().map(String::as_str), index) {
+                (Some("member"), Some(index)) => *words.last_mut().expect("there is one") = self.member(index),
+                (Some("primary"), Some(index)) => words.push(self.member(index)),
+                _ => words.push(word.to_owned()),
+            }
+        }
+        words.join(" ")
+    }
+
+    /// PBFT: who leads which view, as most members see it; nothing while none is in a view that has begun.
+    pub(crate) fn leader(&self) -> Option<(String, u64)> {
+        let mut views: BTreeMap<(u64, u16), usize> = BTreeMap::new();
+        for node in self.nodes.iter().filter(|node| node.up && node.member().is_some() && node.consensus.active) {
+            *views.entry((node.consensus.view, node.consensus.primary)).or_default() += 1;
+        }
+        let ((view, primary), _) = views.into_iter().max_by_key(|(place, nodes)| (*nodes, *place))?;
+        Some((self.member(primary), view))
     }
 
     fn log(&mut self, line: Line) {
@@ -205,8 +235,8 @@ impl Model {
     fn event(&mut self, index: usize, at_ms: u64, event: &Event) {
         if let Some((text, tone)) = describe(&event.kind) {
             let text = self.with_names(text);
-            if is_moment(&event.kind) {
-                self.timeline.note(at_ms, index, text.clone(), tone, matches!(event.kind, EventKind::Fault { .. }));
+            if let Some(sort) = sort(&event.kind) {
+                self.timeline.note(at_ms, index, text.clone(), tone, sort);
             }
             self.log(Line { at_ms, node: index, text, tone });
         }
@@ -252,8 +282,8 @@ impl Model {
             EventKind::Dropped { txid, reason, replaced_by } => {
                 self.transactions.dropped(index, at_ms, txid, reason, replaced_by.as_deref());
             }
-            EventKind::Peer { peers, .. } => node.peers = *peers,
-            EventKind::Fault { state, kind, id, what, .. } => self.timeline.fault(index, *state, *kind, *id, what),
+            EventKind::Peer { peer_id, connected, peers } => node.peer(peer_id, *connected, *peers, at_ms),
+            EventKind::Fault { .. } => self.timeline.fault(index, &event.kind),
             EventKind::Gap { from, to } => node.gap(*from, *to, at_ms),
             EventKind::Vote { .. } => {
                 self.votes += 1;

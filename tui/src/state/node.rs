@@ -4,7 +4,7 @@ use super::limits::{GAPS_MAX, PEERS_MAX};
 use super::pbft::Consensus;
 use bezant_api::event::EventKind;
 use bezant_api::types::{NodeStatus, PeerView};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Events that were missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(crate) struct Node {
     pub(crate) mempool: usize,
     pub(crate) peers: usize,
     pub(crate) peer_views: Vec<PeerView>,
+    /// Whom it is connected with, once it was asked; and since when that is so. Invariant: at most [`PEERS_MAX`].
+    pub(crate) links: Option<(BTreeSet<String>, u64)>,
     /// What it heard from and told its peers, bytes a second, as of the last two looks.
     pub(crate) bandwidth: Option<(u64, u64)>,
     traffic: Option<(u64, u64, u64)>,
@@ -54,6 +56,7 @@ impl Node {
             mempool: 0,
             peers: 0,
             peer_views: Vec::new(),
+            links: None,
             bandwidth: None,
             traffic: None,
             gaps: VecDeque::new(),
@@ -65,6 +68,7 @@ impl Node {
     /// It does not answer; whether that is news.
     pub(super) fn lost(&mut self, at_ms: u64) -> bool {
         let is_news = std::mem::replace(&mut self.up, false) || self.since_ms == 0;
+        self.links = None;
         if is_news {
             self.since_ms = at_ms;
         }
@@ -124,6 +128,10 @@ impl Node {
 
     pub(super) fn peers_list(&mut self, peers: &[PeerView], at_ms: u64) {
         self.peer_views = peers.iter().take(PEERS_MAX).cloned().collect();
+        let links: BTreeSet<String> = self.peer_views.iter().map(|peer| peer.peer_id.clone()).collect();
+        if self.links.as_ref().is_none_or(|(before, _)| *before != links) {
+            self.links = Some((links, at_ms));
+        }
         let bytes_in = peers.iter().map(|peer| peer.bytes_in).sum();
         let bytes_out = peers.iter().map(|peer| peer.bytes_out).sum();
         if let Some((before_ms, before_in, before_out)) = self.traffic
@@ -133,6 +141,20 @@ impl Node {
             self.bandwidth = Some((rate(bytes_in, before_in), rate(bytes_out, before_out)));
         }
         self.traffic = Some((at_ms, bytes_in, bytes_out));
+    }
+
+    /// It met or lost a peer.
+    pub(super) fn peer(&mut self, peer_id: &str, connected: bool, peers: usize, at_ms: u64) {
+        self.peers = peers;
+        let Some((links, since_ms)) = &mut self.links else { return };
+        let is_news = if !connected {
+            links.remove(peer_id)
+        } else {
+            links.len() < PEERS_MAX && links.insert(peer_id.to_owned())
+        };
+        if is_news {
+            *since_ms = at_ms;
+        }
     }
 
     /// Its member index under PBFT.

@@ -1,11 +1,11 @@
-//! PBFT as one node sees it: the votes that it counted, with times, and how its views changed.
+//! PBFT as one node sees it: the votes that it counted, with times, and the view that it is in.
 //!
 //! Each replica counts for itself, so the same round looks different at two replicas; that is why all of this is kept per node.
 
-use super::limits::{ROUNDS_MAX, SIGNERS_MAX, VIEW_CHANGES_MAX, WANTED_VIEWS_MAX};
+use super::limits::{ROUNDS_MAX, SIGNERS_MAX, WANTED_VIEWS_MAX};
 use bezant_api::event::EventKind;
 use bezant_api::types::PbftView;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// A kind of vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,19 +128,6 @@ impl Round {
     }
 }
 
-/// A view was left or entered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ViewRow {
-    pub(crate) at_ms: u64,
-    /// The view that is wanted or begins.
-    pub(crate) view: u64,
-    pub(crate) primary: u16,
-    /// Left for it; otherwise entered.
-    pub(crate) left: bool,
-    pub(crate) reason: String,
-    pub(crate) detail: String,
-}
-
 /// How long things may take, as measured by the member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pace {
@@ -158,8 +145,6 @@ pub(crate) struct Consensus {
     /// Whether the view has begun; otherwise its beginning is awaited.
     pub(crate) active: bool,
     pub(crate) rounds: BTreeMap<(u64, u64), Round>,
-    /// Newest last.
-    pub(crate) changes: VecDeque<ViewRow>,
     /// Who wants which later view, and since when.
     pub(crate) wanted: BTreeMap<u64, BTreeMap<u16, u64>>,
     pub(crate) pace: Option<Pace>,
@@ -196,17 +181,11 @@ impl Consensus {
                     Phase::Idle | Phase::PrePrepared => {}
                 }
             }
-            EventKind::View { view, primary, reason } => {
+            EventKind::View { view, primary, .. } => {
                 (self.view, self.primary, self.active) = (*view, *primary, true);
                 self.wanted = self.wanted.split_off(&(view + 1));
-                let (reason, detail) = (reason.clone(), String::new());
-                self.change(ViewRow { at_ms, view: *view, primary: *primary, left: false, reason, detail });
             }
-            EventKind::Leave { to, primary, reason, detail, .. } => {
-                (self.view, self.primary, self.active) = (*to, *primary, false);
-                let (reason, detail) = (reason.clone(), detail.clone());
-                self.change(ViewRow { at_ms, view: *to, primary: *primary, left: true, reason, detail });
-            }
+            EventKind::Leave { to, primary, .. } => (self.view, self.primary, self.active) = (*to, *primary, false),
             EventKind::ViewChange { signer, view, .. } => {
                 while self.wanted.len() >= WANTED_VIEWS_MAX && !self.wanted.contains_key(view) {
                     // A liar may want any view: the highest goes first.
@@ -225,13 +204,6 @@ impl Consensus {
             EventKind::Epoch { .. } => self.wanted.clear(),
             _ => {}
         }
-    }
-
-    fn change(&mut self, row: ViewRow) {
-        if self.changes.len() == VIEW_CHANGES_MAX {
-            self.changes.pop_front();
-        }
-        self.changes.push_back(row);
     }
 
     pub(super) fn connected(&mut self, height: u64, at_ms: u64) {

@@ -10,6 +10,9 @@ const LATE_SPACINGS: u64 = 5;
 /// What a node waits for, and how bad that is.
 pub(crate) fn why(model: &Model, observer: usize) -> (String, Tone) {
     let Some(node) = model.nodes.get(observer) else { return ("there is no such node".to_owned(), Tone::Plain) };
+    if model.up() == 0 {
+        return ("No node answers; the dashboard goes on trying.".to_owned(), Tone::Bad);
+    }
     if !node.up {
         return (format!("{} does not answer, so nothing is known from there.", node.name), Tone::Bad);
     }

@@ -2,6 +2,7 @@ use super::limits::*;
 use super::*;
 use crate::testing::{PBFT, POW, history, trace};
 use bezant_api::event::Event;
+use bezant_api::fault::{FaultKind, FaultState};
 use bezant_api::trace::Back;
 use std::collections::BTreeSet;
 
@@ -48,6 +49,94 @@ fn pow_block(height: u64, id: &str, parent: &str) -> EventKind {
         (*bits, *below, *payee) = (0x1f00_ffff, parent.to_owned(), Some(format!("payee of {id}")));
     }
     kind
+}
+
+/// Nodes 0, 1, … of four members, each connected with these; told at once.
+fn linked(links: &[&[usize]]) -> Model {
+    let (header, entries) = trace(PBFT);
+    let names = header.nodes.iter().map(|node| node.name.clone());
+    let mut model = Model::new("default", names, Some(header.engine));
+    let is_snapshot =
+        |entry: &&Entry| matches!(&entry.fact, Fact::Event(event) if matches!(event.kind, EventKind::Snapshot { .. }));
+    let mut at_ms = 0;
+    for node in 0..links.len() {
+        let entry = entries.iter().filter(is_snapshot).find(|entry| entry.node == node).expect("each tells one");
+        model.update(entry);
+        at_ms = at_ms.max(entry.at_ms);
+    }
+    let ids: Vec<String> = model.nodes.iter().map(|node| node.status.as_ref().expect("told").peer_id.clone()).collect();
+    for (node, peers) in links.iter().enumerate() {
+        let met = |peer: &usize| EventKind::Peer { peer_id: ids[*peer].clone(), connected: true, peers: peers.len() };
+        model.update(&Entry { at_ms, node, fact: Fact::Peers(Vec::new()) });
+        peers.iter().for_each(|peer| tell(&mut model, at_ms, node, met(peer)));
+    }
+    model
+}
+
+#[test]
+fn a_cut_says_which_side_goes_on_and_why() {
+    let whole: &[&[usize]] = &[&[1], &[0, 2], &[1, 3], &[2]];
+    let mut model = linked(whole);
+    model.now_ms += 5_000;
+    assert_eq!(cut(&model), None, "who is reached by way of another is no side of its own");
+    let mut model = linked(&[&[1], &[0], &[3], &[2]]);
+    assert_eq!(cut(&model), None, "nodes that start meet one after another");
+    model.now_ms += 5_000;
+    let (text, tone) = cut(&model).expect("two sides");
+    assert_eq!(tone, Tone::Bad);
+    assert!(text.starts_with("The net is cut: node0 node1 | node2 node3. No side has 3 of the 4 members"), "{text}");
+    let mut model = linked(&[&[2, 3], &[], &[0], &[0]]);
+    model.now_ms += 5_000;
+    let (text, tone) = cut(&model).expect("two sides");
+    assert_eq!(tone, Tone::Warn);
+    assert!(text.contains("node0 node2 node3 can go on, 3 of 4 members, since 3 are a quorum; not node1"), "{text}");
+    // One that is down is no side: that it is down is told elsewhere.
+    model.update(&Entry { at_ms: model.now_ms, node: 1, fact: Fact::Lost("gone".to_owned()) });
+    assert_eq!(cut(&model), None);
+    let mut model = linked(&[&[1], &[0], &[3], &[2]]);
+    model.engine = Some(EngineName::Pow);
+    model.now_ms += 5_000;
+    let (text, _) = cut(&model).expect("two sides");
+    assert!(text.contains("Each side mines on"), "{text}");
+}
+
+#[test]
+fn who_leads_is_what_most_members_say() {
+    let mut model = linked(&[&[], &[], &[], &[]]);
+    let (leader, view) = model.leader().expect("a view has begun");
+    assert_eq!((leader.as_str(), view), ("node0", 0));
+    for node in 0..3 {
+        let reason = "new view".to_owned();
+        tell(&mut model, 1, node, EventKind::View { view: 5, primary: 1, reason });
+    }
+    assert_eq!(model.leader(), Some(("node1".to_owned(), 5)));
+}
+
+#[test]
+fn sentences_name_nodes_and_cut_ids() {
+    let mut model = linked(&[&[], &[], &[], &[]]);
+    let peer_id = model.nodes[2].status.as_ref().expect("told").peer_id.clone();
+    let fault = format!("invalid pre-prepare: merkle root is {}, not {}", "ab".repeat(32), "cd".repeat(32));
+    tell(&mut model, 1, 0, EventKind::Blame { peer_id: peer_id.clone(), fault, banned: false });
+    let line = |model: &Model| model.lines.back().expect("a line").text.clone();
+    assert_eq!(line(&model), "blames node2: invalid pre-prepare: merkle root is ababababab…, not cdcdcdcdcd…");
+    tell(&mut model, 1, 0, EventKind::HandedOver { by: 3, count: 1 });
+    assert_eq!(line(&model), "was handed 1 transaction by node3");
+    tell(&mut model, 1, 0, EventKind::View { view: 1, primary: 1, reason: "new view".to_owned() });
+    assert_eq!(line(&model), "entered view 1 with primary node1 (new view)");
+    let fault = EventKind::Fault {
+        state: FaultState::Begin,
+        kind: FaultKind::Link,
+        id: Some(1),
+        from: vec![peer_id],
+        what: "cut".to_owned(),
+    };
+    tell(&mut model, 1, 0, fault);
+    assert_eq!(line(&model), "fault 1 begins: cut (from node2)");
+    assert_eq!(
+        model.timeline.acting_on(0).map(|what| model.with_names(what.clone())).next().as_deref(),
+        Some("cut (from node2)")
+    );
 }
 
 #[test]
@@ -399,7 +488,6 @@ fn weight(model: &Model) -> usize {
         let consensus = &node.consensus;
         2_000
             + consensus.rounds.values().map(round).sum::<usize>()
-            + consensus.changes.len() * 2 * TEXT
             + consensus.wanted.values().map(|votes| votes.len() * 32).sum::<usize>()
             + node.peer_views.len() * 400
     };
@@ -455,7 +543,7 @@ fn a_day_of_a_thousand_events_a_second_stays_within_the_stated_memory() {
     assert!(model.transactions.lives.values().all(|life| life.steps.len() <= STEPS_MAX));
     for node in &model.nodes {
         let consensus = &node.consensus;
-        assert!(consensus.rounds.len() <= ROUNDS_MAX && consensus.changes.len() == VIEW_CHANGES_MAX);
+        assert!(consensus.rounds.len() <= ROUNDS_MAX);
         assert!(consensus.wanted.len() <= WANTED_VIEWS_MAX && node.gaps.len() == GAPS_MAX);
     }
     assert!(weights[2] < weights[1] * 102 / 100, "it does not grow any more: {weights:?}");

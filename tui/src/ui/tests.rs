@@ -66,6 +66,36 @@ fn a_node_is_made_to_lie_by_name_of_the_mode() {
 }
 
 #[test]
+fn a_way_to_lie_is_chosen_from_the_list() {
+    let mut histories = [history(PBFT)];
+    let mut ui = Ui { screen: Screen::Faults, armed: true, ..ui(1) };
+    let offered = |ui: &Ui, histories: &[History]| -> Vec<&str> {
+        ui.lies(histories[0].model()).iter().map(|lie| lie.mode).collect()
+    };
+    press(&mut ui, &mut histories, Intent::Fault(FaultKey::Lie));
+    let all = offered(&ui, &histories);
+    assert!(all.contains(&"equivocate") && !all.contains(&"withhold"), "{all:?}");
+    press(&mut ui, &mut histories, Intent::Move(i64::from(u16::MAX)));
+    press(&mut ui, &mut histories, Intent::Move(-1));
+    let chosen = all[all.len() - 2];
+    let lies = |mode: &str| {
+        let action = Action::Byzantine { node: 0, mode: mode.to_owned() };
+        Some(Effect::Order(Order { net: 0, action }))
+    };
+    assert_eq!(press(&mut ui, &mut histories, Intent::Enter), lies(chosen));
+    assert_eq!(ui.cursor(), 0, "the arrows moved nothing else");
+    // What is typed narrows the list; what is not in it is asked for as it is, and refused with words.
+    press(&mut ui, &mut histories, Intent::Fault(FaultKey::Lie));
+    "bad".chars().for_each(|letter| drop(press(&mut ui, &mut histories, Intent::Type(letter))));
+    assert_eq!(offered(&ui, &histories), ["bad-digest", "bad-signature"]);
+    press(&mut ui, &mut histories, Intent::Move(1));
+    assert_eq!(press(&mut ui, &mut histories, Intent::Enter), lies("bad-signature"));
+    press(&mut ui, &mut histories, Intent::Fault(FaultKey::Lie));
+    "zebra".chars().for_each(|letter| drop(press(&mut ui, &mut histories, Intent::Type(letter))));
+    assert_eq!(press(&mut ui, &mut histories, Intent::Enter), lies("zebra"));
+}
+
+#[test]
 fn one_jumps_to_heights_and_moments_and_back() {
     let mut histories = [history(PBFT)];
     let mut ui = ui(1);

@@ -78,7 +78,7 @@ fn draw_half(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, model: &Model,
     lines.extend(model.blocks.iter().take(8).map(|block| {
         let age = widgets::span(model.now_ms.saturating_sub(block.seen_ms));
         let sign = if block.height <= model.final_height() { "✓ final" } else { "… open" };
-        Line::raw(format!("{:>7} {sign:<8} {:>4} txs {age:>8} ago", block.height, block.transactions))
+        Line::raw(format!("{:>7} {sign:<8} {:>4} tx {age:>8} ago", block.height, block.transactions))
     }));
     let engine = model.engine.map_or_else(String::new, |engine| engine.to_string());
     let here = if std::ptr::eq(model, scene.model) { "▶ " } else { "" };

@@ -1,7 +1,7 @@
 //! What was done to nodes and what it led to; and the keys that hurt, behind the arm switch.
 
 use super::{Scene, Zones, overview, selected, widgets};
-use crate::state::{Moment, Tone};
+use crate::state::{Moment, Sort, Tone};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -13,23 +13,27 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
     let nodes = scene.model.nodes.len();
     let moments: Vec<&Moment> = selected::moments(scene.ui, scene.model).collect();
     let count = moments.len();
-    let title = format!("nodes, then the timeline of {count} moments (▼ done to the net, ↳ what it led to)");
-    let row = |at: usize| if at < nodes { node_row(scene, at) } else { moment_row(scene, moments[at - nodes]) };
+    let title = format!("nodes (★ leads), and {count} moments, newest first (▼ done to the net, ↳ what it led to)");
+    let row = |at: usize| if at < nodes { node_row(scene, at) } else { timeline_row(scene, moments[at - nodes]) };
     zones.list = Some(widgets::list(frame, scene, body, &title, None, nodes + count, row));
 }
 
-fn moment_row(scene: Scene<'_>, moment: &Moment) -> Line<'static> {
+/// A moment: when, of what sort, who, and what.
+pub(super) fn moment_row(scene: Scene<'_>, moment: &Moment, sign: &str) -> Line<'static> {
     let nodes = scene.model.nodes.len();
     let names = moment.nodes.iter().filter_map(|node| Some(scene.model.nodes.get(*node)?.name.as_str()));
     let who: Vec<&str> = names.collect();
     let who = if who.len() == nodes && nodes > 1 { "all nodes".to_owned() } else { who.join(" ") };
-    let sign = if moment.is_cause { "▼" } else { " ↳" };
     Line::from(vec![
         Span::styled(format!("{} ", widgets::since(scene.model, moment.at_ms)), scene.ui.look.dim()),
         Span::raw(format!("{sign:<3}")),
         Span::styled(format!("{who}: "), scene.ui.look.accent()),
         Span::styled(moment.text.clone(), widgets::tone(scene.ui.look, moment.tone)),
     ])
+}
+
+fn timeline_row(scene: Scene<'_>, moment: &Moment) -> Line<'static> {
+    moment_row(scene, moment, if moment.sort == Sort::Deed { "▼" } else { " ↳" })
 }
 
 fn arm_switch(scene: Scene<'_>) -> Line<'static> {
@@ -45,8 +49,7 @@ fn arm_switch(scene: Scene<'_>) -> Line<'static> {
     let node = selected::fault_node(scene.ui, scene.model);
     let name = scene.model.nodes.get(node).map_or("", |node| node.name.as_str());
     if scene.ui.armed {
-        let text =
-            format!(" ⚠ ARMED for {name}: x kill s start p pause/resume c cut off H heal b lie B honest · a disarms ");
+        let text = format!(" ⚠ ARMED for {name}: x kill s start p pause c cut off H heal b lie B honest ");
         Line::styled(text, look.bad())
     } else {
         Line::raw(format!(" ○ safe: press a to arm the keys that kill, pause, cut and corrupt (now: {name})"))
@@ -59,10 +62,10 @@ fn node_row(scene: Scene<'_>, index: usize) -> Line<'static> {
     let (text, tone) = if acting.is_empty() {
         ("nothing is done to it".to_owned(), Tone::Plain)
     } else {
-        (acting.join("; "), Tone::Warn)
+        (scene.model.with_names(acting.join("; ")), Tone::Warn)
     };
     Line::from(vec![
-        Span::raw(format!("{:<10}", node.name)),
+        Span::raw(format!("{}{:<10}", overview::role(node), node.name)),
         overview::state(scene, node),
         Span::raw(format!(
             "height {:<7} {:<6} ",

@@ -3,7 +3,9 @@
 
 mod compare;
 mod faults;
+mod footer;
 mod help;
+mod lies;
 mod logs;
 mod overview;
 mod pbft;
@@ -15,8 +17,9 @@ pub(crate) mod selected;
 mod tests;
 mod widgets;
 
-use crate::state::{History, Model, most_stuck, why};
-use crate::ui::{Prompt, Screen, Ui};
+use crate::state::{History, Model, Tone, cut, most_stuck, why};
+use crate::ui::{Screen, Ui};
+use bezant_api::types::EngineName;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -28,6 +31,10 @@ const HEIGHT_MIN: u16 = 20;
 /// From this width on panels stand beside each other.
 pub(super) const WIDE: u16 = 110;
 
+/// Lines of the panel that says why it is stuck, at least and at most.
+const WHY_HEIGHT_MIN: u16 = 4;
+const WHY_HEIGHT_MAX: u16 = 8;
+
 /// Where things are on the screen, for the mouse and the cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Zones {
@@ -35,6 +42,8 @@ pub(crate) struct Zones {
     pub(crate) list: Option<List>,
     /// PBFT: rounds that can be looked at.
     pub(crate) rounds: usize,
+    /// The help: the last row that may be its first on the screen.
+    pub(crate) help_top_max: usize,
 }
 
 /// A list with a cursor.
@@ -67,18 +76,19 @@ pub(crate) fn draw(frame: &mut Frame<'_>, ui: &Ui, histories: &[History]) -> Zon
         whole(frame, scene, area, &mut zones);
     }
     if let Some(query) = &ui.help {
-        help::draw(frame, scene, query, area);
+        zones.help_top_max = help::draw(frame, scene, query, area);
     }
     zones
 }
 
 fn whole(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &mut Zones) {
+    let footer = footer::footer(scene, area.width);
     let [top, tabs, hint, body, bottom] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Min(1),
-        Constraint::Length(1),
+        Constraint::Length(footer.height),
     ])
     .areas(area);
     frame.render_widget(Paragraph::new(title(scene)), top);
@@ -94,7 +104,8 @@ fn whole(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &mut Zones)
         Screen::Logs => logs::draw(frame, scene, body, zones),
         Screen::Compare => compare::draw(frame, scene, body),
     }
-    frame.render_widget(Paragraph::new(footer(scene)), bottom);
+    lies::draw(frame, scene, body);
+    frame.render_widget(Paragraph::new(footer.text).wrap(Wrap { trim: false }), bottom);
 }
 
 /// A sentence for whoever sees the screen for the first time.
@@ -122,11 +133,15 @@ fn title(scene: Scene<'_>) -> Line<'static> {
     let (model, look) = (scene.model, scene.ui.look);
     let engine = model.engine.map_or_else(|| "connecting".to_owned(), |engine| engine.to_string());
     let final_height = model.final_height();
+    let leader = match (model.engine, model.leader()) {
+        (Some(EngineName::Pbft), Some((leader, view))) => format!("★ {leader} leads view {view} · "),
+        (Some(EngineName::Pbft), None) => "nobody leads yet · ".to_owned(),
+        (Some(EngineName::Pow) | None, _) => String::new(),
+    };
     let mut spans = vec![
         Span::styled(" bezant ", look.title()),
-        Span::raw(format!(" {} · {engine} · {}/{} nodes up · ", model.title, model.up(), model.nodes.len())),
+        Span::raw(format!(" {} · {engine} · {leader}{}/{} nodes up · ", model.title, model.up(), model.nodes.len())),
         Span::styled(format!("final {final_height}"), look.good()),
-        Span::raw(format!(" · {:.1} tx/s · {} in pool", model.rate(), model.mempool())),
     ];
     let history = &scene.histories[scene.ui.net];
     if scene.ui.powers.is_replay {
@@ -138,8 +153,10 @@ fn title(scene: Scene<'_>) -> Line<'static> {
         spans.push(Span::styled(format!(" · ‖ PAUSED at event {at} of {end}"), look.warn()));
     }
     if scene.ui.armed {
-        spans.push(Span::styled(" ⚠ ARMED ", look.bad()));
+        spans.push(Span::styled(" ⚠ ARMED", look.bad()));
     }
+    // What a narrow screen has no room for.
+    spans.push(Span::raw(format!(" · {} in pool · {:.1} tx/s", model.mempool(), model.rate())));
     Line::from(spans)
 }
 
@@ -157,44 +174,28 @@ fn draw_tabs(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &mut Zo
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
 }
 
-fn footer(scene: Scene<'_>) -> Line<'static> {
-    let (ui, look) = (scene.ui, scene.ui.look);
-    if let Some((prompt, text)) = &ui.prompt {
-        let before = match prompt {
-            Prompt::Filter => "/".to_owned(),
-            Prompt::Command => ":".to_owned(),
-            Prompt::Lie(node) => {
-                let node = scene.model.nodes.get(*node).map_or("", |node| node.name.as_str());
-                format!("how shall {node} lie? (equivocate, silent, delay, bad-digest, …) ")
-            }
-        };
-        return Line::styled(format!(" {before}{text}▏"), look.accent());
-    }
-    if let Some(notice) = &ui.notice {
-        return Line::styled(format!(" {notice}"), look.accent());
-    }
-    let quit = if ui.powers.quit_stops_net { "q stop the net and leave" } else { "q leave" };
-    let transfer = if ui.powers.can_transfer { " · t transfer" } else { "" };
-    let own = match ui.screen {
-        Screen::Overview | Screen::Peers => " · Enter look from this node",
-        Screen::Pbft => " · ←→ rounds · o other node",
-        Screen::Pow | Screen::Compare => "",
-        Screen::Pool => " · Enter follow · / filter · y copy id",
-        Screen::Faults if ui.armed => " · x kill · s start · p pause · c cut · H heal · b lie · B honest",
-        Screen::Faults => " · a arm · Enter go to that moment · / filter",
-        Screen::Logs => " · / filter · Enter go to that moment",
-    };
-    let filter = if ui.filter.is_empty() { String::new() } else { format!(" · filter \"{}\"", ui.filter) };
-    Line::styled(format!(" ? help{own}{filter} · Space pause{transfer} · {quit}"), look.dim())
-}
-
 /// The panel that says what `observer` waits for.
 pub(super) fn draw_why(frame: &mut Frame<'_>, scene: Scene<'_>, observer: usize, area: Rect) {
-    let (text, tone) = why(scene.model, observer);
     let node = scene.model.nodes.get(observer).map_or("", |node| node.name.as_str());
     let block = widgets::panel(&format!("why is it stuck? as {node} sees it"));
-    let text = Paragraph::new(Line::styled(text, widgets::tone(scene.ui.look, tone))).wrap(Wrap { trim: true });
-    frame.render_widget(text.block(block), area);
+    let line = |(text, tone): (String, Tone)| Line::styled(text, widgets::tone(scene.ui.look, tone));
+    let lines: Vec<Line<'_>> = reasons(scene, observer).into_iter().map(line).collect();
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }).block(block), area);
+}
+
+/// A cut concerns all nodes; what one of them waits for, if it does, comes after it.
+fn reasons(scene: Scene<'_>, observer: usize) -> Vec<(String, Tone)> {
+    let (cut, why) = (cut(scene.model), why(scene.model, observer));
+    let is_needless = cut.is_some() && why.1 == Tone::Good;
+    cut.into_iter().chain((!is_needless).then_some(why)).collect()
+}
+
+/// How high that panel is: two lines of text, more where the net is cut.
+pub(super) fn why_height(scene: Scene<'_>, observer: usize, width: u16) -> u16 {
+    let reasons = reasons(scene, observer);
+    let room = usize::from(width.saturating_sub(2)).max(1);
+    let lines: usize = reasons.iter().map(|(text, _)| widgets::lines_of(text, room)).sum();
+    u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(2).clamp(WHY_HEIGHT_MIN, WHY_HEIGHT_MAX)
 }
 
 /// Whom to ask why it is stuck, on screens that show all nodes.
@@ -210,7 +211,8 @@ fn summary(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) {
         let view = if scene.model.is_pow() { String::new() } else { format!(" v{}", node.consensus.view) };
         lines.push(Line::from(format!("{} {state} h{} f{}{view}", node.name, node.height, node.final_height)));
     }
-    let (text, tone) = why(scene.model, stuck_node(scene));
-    lines.push(Line::styled(text, widgets::tone(scene.ui.look, tone)));
+    for (text, tone) in reasons(scene, stuck_node(scene)) {
+        lines.push(Line::styled(text, widgets::tone(scene.ui.look, tone)));
+    }
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
 }

@@ -1,19 +1,25 @@
 //! Every node, the newest blocks, what waits, and why.
 
-use super::{Scene, WIDE, Zones, draw_why, stuck_node, widgets};
+use super::{Scene, WIDE, Zones, draw_why, stuck_node, why_height, widgets};
 use crate::state::{Node, Tone};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Sparkline};
 
+/// Columns for a height and its phase.
+const DECIDING: usize = 20;
+
 pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &mut Zones) {
     let nodes = u16::try_from(scene.model.nodes.len()).unwrap_or(u16::MAX);
     let nodes_height = nodes.saturating_add(3).min(area.height / 2);
+    let stuck = stuck_node(scene);
+    let why_height = why_height(scene, stuck, area.width);
     let [top, why, rest] =
-        Layout::vertical([Constraint::Length(nodes_height), Constraint::Length(4), Constraint::Min(4)]).areas(area);
+        Layout::vertical([Constraint::Length(nodes_height), Constraint::Length(why_height), Constraint::Min(4)])
+            .areas(area);
     zones.list = Some(draw_nodes(frame, scene, top));
-    draw_why(frame, scene, stuck_node(scene), why);
+    draw_why(frame, scene, stuck, why);
     let log_height = if rest.height > 14 { rest.height / 2 } else { 0 };
     let [middle, log] = Layout::vertical([Constraint::Min(4), Constraint::Length(log_height)]).areas(rest);
     let [left, right] = Layout::horizontal([Constraint::Percentage(62), Constraint::Percentage(38)]).areas(middle);
@@ -36,15 +42,18 @@ fn draw_nodes(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) -> super::Lis
     } else {
         let [last, view, deciding, prepares, commits, pool] =
             ["final", "view", "deciding", "prepares", "commits", "pool"];
-        let peers = "peers";
+        // Peers are on a screen of their own, too.
+        let peers = if area.width < WIDE { "" } else { " peers" };
         format!(
-            " {:<9}{:<8}{last:>5} {view:>5}  {deciding:<15}{prepares:<11}{commits:<11}{pool:>4} {peers:>5}",
+            " {:<9}{:<8}{last:>5} {view:>5}  {deciding:<DECIDING$}{prepares:<11}{commits:<11}{pool:>4}{peers}",
             "node", "state"
         )
     };
     let nodes = &scene.model.nodes;
-    let row = |at: usize| if is_pow { pow_row(scene, &nodes[at]) } else { pbft_row(scene, &nodes[at]) };
-    widgets::list(frame, scene, area, "nodes", Some(Line::raw(head)), nodes.len(), row)
+    let is_wide = area.width >= WIDE;
+    let row = |at: usize| if is_pow { pow_row(scene, &nodes[at]) } else { pbft_row(scene, &nodes[at], is_wide) };
+    let title = if is_pow { "nodes" } else { "nodes (★ leads · votes: ┊ f+1 │ quorum)" };
+    widgets::list(frame, scene, area, title, Some(Line::raw(head)), nodes.len(), row)
 }
 
 /// Symbol and word.
@@ -58,10 +67,11 @@ pub(super) fn state(scene: Scene<'_>, node: &Node) -> Span<'static> {
 }
 
 /// What it does in its view. A member that says nothing for want of its vote log leads no view either.
-fn role(node: &Node) -> &'static str {
+pub(super) fn role(node: &Node) -> &'static str {
     match node.status.as_ref().and_then(|status| status.pbft.as_ref()) {
         Some(pbft) if pbft.me.is_none() || pbft.is_mute => "◌",
-        Some(pbft) if pbft.me == Some(node.consensus.primary) => "★",
+        // Who is down leads nobody, nor does who only wants to.
+        Some(pbft) if pbft.me == Some(node.consensus.primary) && node.consensus.active && node.up => "★",
         Some(_) | None => " ",
     }
 }
@@ -77,7 +87,7 @@ pub(super) fn view(node: &Node) -> String {
     }
 }
 
-fn pbft_row(scene: Scene<'_>, node: &Node) -> Line<'static> {
+fn pbft_row(scene: Scene<'_>, node: &Node, is_wide: bool) -> Line<'static> {
     let (quorum, n) = scene.model.quorum().unwrap_or((0, 0));
     let round = node.consensus.current();
     let deciding = match round {
@@ -88,7 +98,7 @@ fn pbft_row(scene: Scene<'_>, node: &Node) -> Line<'static> {
     let mut spans = vec![
         Span::raw(format!("{}{:<9}", role(node), node.name)),
         state(scene, node),
-        Span::raw(format!("{:>5} {:>5}  {deciding:<15}", node.final_height, view(node))),
+        Span::raw(format!("{:>5} {:>5}  {deciding:<DECIDING$}", node.final_height, view(node))),
     ];
     for votes in [prepares, commits] {
         let bar = widgets::quorum_bar(scene.ui.look, votes, quorum, n, 4);
@@ -96,7 +106,8 @@ fn pbft_row(scene: Scene<'_>, node: &Node) -> Line<'static> {
         spans.extend(bar.spans);
         spans.push(Span::raw(" ".repeat(11_usize.saturating_sub(width))));
     }
-    spans.push(Span::raw(format!("{:>4} {:>5}", node.mempool, node.peers)));
+    let peers = if is_wide { format!(" {:>5}", node.peers) } else { String::new() };
+    spans.push(Span::raw(format!("{:>4}{peers}", node.mempool)));
     Line::from(spans)
 }
 

@@ -1,16 +1,39 @@
 //! PBFT: a lane for each replica with every vote where it was counted, how far the quorums are, and how views changed.
 
-use super::{Scene, WIDE, Zones, draw_why, widgets};
-use crate::state::{Kind, Node, Round, Tone};
+use super::{Scene, WIDE, Zones, draw_why, faults, why_height, widgets};
+use crate::state::{Kind, Moment, Node, Round, Sort, Tone};
 use bezant_api::types::PbftView;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Paragraph, Wrap};
 
 /// Columns for the name of a lane, and for its words at the end.
 const NAME: usize = 11;
-const WORDS: usize = 34;
+const WORDS: usize = 39;
+
+/// What the panels are drawn from: how a replica sees the votes, and the round that is looked at.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    scene: Scene<'a>,
+    node: &'a Node,
+    pbft: &'a PbftView,
+    round: Option<&'a Round>,
+}
+
+/// The scale of lanes.
+#[derive(Clone, Copy)]
+struct Scale {
+    /// From the first vote on.
+    shown_ms: u64,
+    columns: usize,
+}
+
+impl Scale {
+    fn column(self, ms: u64) -> usize {
+        (ms as usize * (self.columns - 1) / self.shown_ms.max(1) as usize).min(self.columns - 1)
+    }
+}
 
 pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &mut Zones) {
     let node = scene.model.nodes.get(scene.ui.observer);
@@ -27,10 +50,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
     zones.rounds = node.consensus.rounds.len();
     let members = u16::try_from(pbft.n).unwrap_or(u16::MAX);
     let lanes_height = members.saturating_add(3).min(area.height / 2);
+    let why_height = why_height(scene, scene.ui.observer, area.width);
     let [lanes, why, rest] =
-        Layout::vertical([Constraint::Length(lanes_height), Constraint::Length(4), Constraint::Min(4)]).areas(area);
+        Layout::vertical([Constraint::Length(lanes_height), Constraint::Length(why_height), Constraint::Min(4)])
+            .areas(area);
     let round = node.consensus.back(scene.ui.back);
-    draw_lanes(frame, scene, lanes, node, pbft, round);
+    let seen = Seen { scene, node, pbft, round };
+    draw_lanes(frame, seen, lanes);
     draw_why(frame, scene, scene.ui.observer, why);
     let everywhere_height = u16::try_from(scene.model.nodes.len()).unwrap_or(u16::MAX).saturating_add(3);
     let everywhere_height = if rest.height >= everywhere_height.saturating_add(9) { everywhere_height } else { 0 };
@@ -40,12 +66,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
     }
     if area.width >= WIDE {
         let [left, right] = Layout::horizontal([Constraint::Percentage(45), Constraint::Percentage(55)]).areas(rest);
-        draw_quorums(frame, scene, left, node, pbft, round);
-        draw_views(frame, scene, right, node);
+        draw_quorums(frame, seen, left);
+        draw_views(frame, seen, right);
     } else {
         let [top, bottom] = Layout::vertical([Constraint::Length(5), Constraint::Min(2)]).areas(rest);
-        draw_quorums(frame, scene, top, node, pbft, round);
-        draw_views(frame, scene, bottom, node);
+        draw_quorums(frame, seen, top);
+        draw_views(frame, seen, bottom);
     }
 }
 
@@ -57,14 +83,8 @@ fn shown_ms(scene: Scene<'_>, node: &Node, round: &Round) -> u64 {
     end.unwrap_or(round.started_ms).saturating_sub(round.started_ms).max(10)
 }
 
-fn draw_lanes(
-    frame: &mut Frame<'_>,
-    scene: Scene<'_>,
-    area: Rect,
-    node: &Node,
-    pbft: &PbftView,
-    round: Option<&Round>,
-) {
+fn draw_lanes(frame: &mut Frame<'_>, seen: Seen<'_>, area: Rect) {
+    let Seen { scene, node, pbft, round } = seen;
     let Some(round) = round else {
         let text = "No vote was counted since the dashboard looks. Press t to send something.";
         frame.render_widget(Paragraph::new(text).block(widgets::panel("votes")), area);
@@ -74,20 +94,16 @@ fn draw_lanes(
     let partial = if round.partial { " · part of it happened while nobody looked" } else { "" };
     let title = format!("height {} in view {} ({which}), as {} counts{partial}", round.height, round.view, node.name);
     let columns = usize::from(area.width).saturating_sub(2 + NAME + WORDS).max(8);
-    let shown = shown_ms(scene, node, round);
-    let mut lines = vec![axis(scene, round, shown, columns)];
+    let scale = Scale { shown_ms: shown_ms(scene, node, round), columns };
+    let mut lines = vec![axis(scene, round, scale)];
     for member in 0..u16::try_from(pbft.n).unwrap_or(u16::MAX) {
-        lines.push(lane(scene, node, pbft, round, member, shown, columns));
+        lines.push(lane(seen, round, member, scale));
     }
     frame.render_widget(Paragraph::new(lines).block(widgets::panel(&title)), area);
 }
 
-fn column(ms: u64, shown: u64, columns: usize) -> usize {
-    (ms as usize * (columns - 1) / shown.max(1) as usize).min(columns - 1)
-}
-
-fn axis(scene: Scene<'_>, round: &Round, shown: u64, columns: usize) -> Line<'static> {
-    let end = widgets::span(shown);
+fn axis(scene: Scene<'_>, round: &Round, Scale { shown_ms, columns }: Scale) -> Line<'static> {
+    let end = widgets::span(shown_ms);
     let reached = |word: &str, at: Option<u64>| {
         at.map_or_else(String::new, |at| format!("{word} {} ", widgets::span(at.saturating_sub(round.started_ms))))
     };
@@ -97,26 +113,19 @@ fn axis(scene: Scene<'_>, round: &Round, shown: u64, columns: usize) -> Line<'st
     Line::styled(text, scene.ui.look.dim())
 }
 
-fn lane(
-    scene: Scene<'_>,
-    node: &Node,
-    pbft: &PbftView,
-    round: &Round,
-    member: u16,
-    shown: u64,
-    columns: usize,
-) -> Line<'static> {
+fn lane(seen: Seen<'_>, round: &Round, member: u16, scale: Scale) -> Line<'static> {
+    let Seen { scene, node, pbft, .. } = seen;
     let look = scene.ui.look;
-    let mut cells: Vec<(char, Tone)> = vec![(look.mark('─', '-'), Tone::Plain); columns];
+    let mut cells: Vec<(char, Tone)> = vec![(look.mark('─', '-'), Tone::Plain); scale.columns];
     for (at, mark) in [(round.prepared_ms, look.mark('┊', ':')), (round.committed_ms, look.mark('│', '|'))] {
         if let Some(at) = at {
-            cells[column(at.saturating_sub(round.started_ms), shown, columns)].0 = mark;
+            cells[scale.column(at.saturating_sub(round.started_ms))].0 = mark;
         }
     }
     let mut put = |ms: u64, mark: char, tone: Tone| {
-        let wanted = column(ms, shown, columns);
+        let wanted = scale.column(ms);
         let is_free = |place: &usize| "─-┊│:|".contains(cells[*place].0);
-        let place = (wanted..columns).find(is_free).or_else(|| (0..wanted).rev().find(is_free));
+        let place = (wanted..scale.columns).find(is_free).or_else(|| (0..wanted).rev().find(is_free));
         cells[place.unwrap_or(wanted)] = (mark, tone);
     };
     for kind in Kind::ALL {
@@ -143,13 +152,14 @@ fn lane(
             _ => spans.push(Span::styled(mark.to_string(), style)),
         }
     }
-    let (words, tone) = words(scene, node, pbft, round, member, primary);
+    let (words, tone) = words(seen, round, member, primary);
     spans.push(Span::styled(format!(" {words}"), widgets::tone(look, tone)));
     Line::from(spans)
 }
 
 /// What a member did in the round, what is missing of it, and what was slow.
-fn words(scene: Scene<'_>, node: &Node, pbft: &PbftView, round: &Round, member: u16, primary: bool) -> (String, Tone) {
+fn words(seen: Seen<'_>, round: &Round, member: u16, primary: bool) -> (String, Tone) {
+    let Seen { scene, node, pbft, .. } = seen;
     let wants = node.consensus.wanted.iter().rev().find(|(_, votes)| votes.contains_key(&member));
     let first = if primary { Kind::PrePrepare } else { Kind::Prepare };
     if pbft.liars.contains(&member) {
@@ -181,14 +191,8 @@ fn words(scene: Scene<'_>, node: &Node, pbft: &PbftView, round: &Round, member: 
     }
 }
 
-fn draw_quorums(
-    frame: &mut Frame<'_>,
-    scene: Scene<'_>,
-    area: Rect,
-    node: &Node,
-    pbft: &PbftView,
-    round: Option<&Round>,
-) {
+fn draw_quorums(frame: &mut Frame<'_>, seen: Seen<'_>, area: Rect) {
+    let Seen { scene, node, pbft, round } = seen;
     let look = scene.ui.look;
     let f = pbft.n.saturating_sub(1) / 3;
     let width = usize::from(area.width).saturating_sub(48).clamp(4, 26).max(pbft.n.min(13));
@@ -236,9 +240,9 @@ fn draw_quorums(
         );
         lines.push(Line::styled(text, look.dim()));
     }
-    let title = format!("quorums: {} members bear {f} liars · ┊ f+1 = {} · │ quorum = {}", pbft.n, f + 1, pbft.quorum);
+    let title = format!("votes of {} members: ┊ f+1 = {} │ quorum = {}", pbft.n, f + 1, pbft.quorum);
     let block = widgets::panel(&title);
-    frame.render_widget(Paragraph::new(lines).wrap(ratatui::widgets::Wrap { trim: true }).block(block), area);
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }).block(block), area);
 }
 
 /// The same height as every replica saw it.
@@ -281,29 +285,25 @@ fn draw_everywhere(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, shown: &
     frame.render_widget(Paragraph::new(lines).block(widgets::panel(&title)), area);
 }
 
-fn draw_views(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, node: &Node) {
-    let look = scene.ui.look;
-    let rows = node.consensus.changes.iter().rev().map(|row| {
-        let primary = scene.model.member(row.primary);
-        let detail = if row.detail.is_empty() { String::new() } else { format!(" ({})", row.detail) };
-        let (text, tone) = if row.left {
-            (format!("▲ wants view {} with {primary}: {}{detail}", row.view, row.reason), Tone::Warn)
-        } else {
-            (format!("★ view {} begins, {primary} leads: {}{detail}", row.view, row.reason), Tone::Good)
+/// Who was seen to break a rule, who left a view and why, and which views began: what all replicas tell, since one that only joined
+/// the others does not know the reason.
+fn draw_views(frame: &mut Frame<'_>, seen: Seen<'_>, area: Rect) {
+    let (model, look) = (seen.scene.model, seen.scene.ui.look);
+    let row = |moment: &Moment| {
+        let sign = match moment.sort {
+            Sort::Left => look.mark('▲', 'v'),
+            Sort::Began => look.mark('★', '*'),
+            Sort::Broken | Sort::Deed | Sort::Other => look.mark('✗', 'x'),
         };
-        Line::from(vec![
-            Span::styled(format!("{} ", widgets::since(scene.model, row.at_ms)), look.dim()),
-            Span::styled(text, widgets::tone(look, tone)),
-        ])
-    });
-    let mut lines: Vec<Line<'_>> = rows.collect();
+        faults::moment_row(seen.scene, moment, &sign.to_string())
+    };
+    let moments = model.timeline.moments.iter().rev().filter(|moment| moment.sort.concerns_views());
+    let mut lines: Vec<Line<'_>> = moments.take(usize::from(area.height)).map(row).collect();
     if lines.is_empty() {
-        let primary = scene.model.member(node.consensus.primary);
-        lines.push(Line::raw(format!(
-            "view {}: {primary} leads, and was never replaced while we look",
-            node.consensus.view
-        )));
+        let primary = model.member(seen.node.consensus.primary);
+        let view = seen.node.consensus.view;
+        lines.push(Line::raw(format!("view {view}: {primary} leads, and was never replaced while we look")));
     }
-    let title = format!("views of {}, newest first", node.name);
-    frame.render_widget(Paragraph::new(lines).block(widgets::panel(&title)), area);
+    let block = widgets::panel("why views changed, newest first");
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), area);
 }

@@ -37,7 +37,7 @@ fn draw_map(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) -> super::List 
     head += if shown < scene.model.nodes.len() { "  …" } else { "   " };
     head += "  hears       tells";
     let nodes = &scene.model.nodes;
-    let title = "round trips, milliseconds (· itself, – not connected, ! slow)";
+    let title = "round trips, milliseconds (· itself, – not connected, ? not told, ! slow)";
     let row = |at: usize| map_row(scene, at, &nodes[at], shown);
     widgets::list(frame, scene, area, title, Some(Line::raw(head)), nodes.len(), row)
 }
@@ -49,6 +49,7 @@ fn map_row(scene: Scene<'_>, from: usize, node: &Node, shown: usize) -> Line<'st
         let (text, tone) = match view_of(scene, node, to).map(|peer| peer.round_trip_ms) {
             _ if from == to => ("·".to_owned(), Tone::Plain),
             _ if !node.up => ("✗".to_owned(), Tone::Bad),
+            None if node.links.is_none() => ("?".to_owned(), Tone::Plain),
             None => ("–".to_owned(), Tone::Bad),
             Some(None) => ("?".to_owned(), Tone::Plain),
             Some(Some(ms)) if ms > SLOW_MS => (format!("!{ms:.0}"), Tone::Bad),

@@ -1,6 +1,6 @@
 //! Transactions on their way, and one of them through every node and phase.
 
-use super::{Scene, Zones, selected, widgets};
+use super::{Scene, WIDE, Zones, selected, widgets};
 use crate::state::{Life, Node, Place, Tone, short};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -32,10 +32,14 @@ fn sign(place: &Place) -> char {
 fn row(scene: Scene<'_>, txid: &str, life: &Life) -> Line<'static> {
     let followed = scene.ui.followed.as_deref() == Some(txid);
     let signs: String = life.places.iter().map(|place| format!("{} ", sign(place))).collect();
-    let all_final = life.places.iter().all(|place| matches!(place, Place::Final { .. }));
+    let finals = life.places.iter().filter(|place| matches!(place, Place::Final { .. })).count();
+    let all_final = finals == life.places.len();
     let dropped = life.places.iter().any(|place| matches!(place, Place::Dropped { .. }));
     let (word, tone) = match (life.height(), all_final, dropped) {
         (Some(height), true, _) => (format!("final everywhere, block {height}"), Tone::Good),
+        (Some(height), false, _) if finals > 0 => {
+            (format!("final on {finals} of {}, block {height}", life.places.len()), Tone::Plain)
+        }
         (Some(height), false, _) => (format!("in block {height}"), Tone::Plain),
         (None, _, true) => ("dropped".to_owned(), Tone::Bad),
         (None, _, false) => ("waits".to_owned(), Tone::Warn),
@@ -64,12 +68,13 @@ fn draw_follow(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) {
         return;
     };
     let phases = if model.is_pow() { "" } else { "proposed  prepared committed" };
-    let mut lines = vec![Line::styled(
-        format!("{:<10} {:>9} {phases:<29} {:>9} {:>9}  now", "node", "waits", "in block", "final"),
-        look.dim(),
-    )];
+    // Under PBFT a block of the chain is final, so a narrow screen shows one of the two.
+    let shows_block = model.is_pow() || area.width >= WIDE;
+    let in_block = if shows_block { format!("{:>9} ", "in block") } else { String::new() };
+    let head = format!("{:<10} {:>9} {phases:<29} {in_block}{:>9}  now", "node", "waits", "final");
+    let mut lines = vec![Line::styled(head, look.dim())];
     for (index, node) in model.nodes.iter().enumerate() {
-        lines.push(follow_row(scene, life, index, node));
+        lines.push(follow_row(scene, life, index, node, shows_block));
     }
     let replaced = life.replaced_by.as_deref().map(|by| format!(", replaced by {}", short(by))).unwrap_or_default();
     let block = life.block.as_deref().map(|block| format!(" in block {}", short(block))).unwrap_or_default();
@@ -77,7 +82,7 @@ fn draw_follow(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) {
     frame.render_widget(Paragraph::new(lines).block(widgets::panel(&title)), area);
 }
 
-fn follow_row(scene: Scene<'_>, life: &Life, index: usize, node: &Node) -> Line<'static> {
+fn follow_row(scene: Scene<'_>, life: &Life, index: usize, node: &Node, shows_block: bool) -> Line<'static> {
     let word = |ms: Option<u64>| ms.map_or_else(|| "–".to_owned(), |ms| format!("+{ms}"));
     let after = |at: u64| at.saturating_sub(life.first_ms);
     let place = life.places.get(index).cloned().unwrap_or_default();
@@ -99,9 +104,10 @@ fn follow_row(scene: Scene<'_>, life: &Life, index: usize, node: &Node) -> Line<
     };
     let pooled = life.after_ms(index, |place| *place == Place::Pool);
     let block = life.after_ms(index, |place| matches!(place, Place::Block { .. }));
+    let block = if shows_block { format!("{:>9} ", word(block)) } else { String::new() };
     let last = life.after_ms(index, |place| matches!(place, Place::Final { .. }));
     Line::from(vec![
-        Span::raw(format!("{:<10} {:>9} {phases:<29} {:>9} {:>9}  ", node.name, word(pooled), word(block), word(last))),
+        Span::raw(format!("{:<10} {:>9} {phases:<29} {block}{:>9}  ", node.name, word(pooled), word(last))),
         Span::styled(place.label(), widgets::tone(scene.ui.look, tone)),
     ])
 }

@@ -160,6 +160,51 @@ fn help_is_found_by_what_it_is_about() {
 }
 
 #[test]
+fn help_that_does_not_fit_is_scrolled_to() {
+    let mut histories = [history(PBFT)];
+    let mut ui = on(Screen::Overview);
+    ui.help = Some(String::new());
+    let last = "so deep that nobody expects";
+    let (_, zones) = drawn(&ui, &histories, SIZES[0]);
+    assert!(!text(&ui, &histories, SIZES[0]).contains(last) && zones.help_top_max > 0);
+    assert!(text(&ui, &histories, SIZES[0]).contains("↑ ↓ for the others"));
+    ui.apply(Intent::Move(500), &mut histories, &zones);
+    assert!(text(&ui, &histories, SIZES[0]).contains(last));
+    ui.apply(Intent::Type('q'), &mut histories, &zones);
+    assert_eq!(ui.help_top, 0, "a search begins at its first row");
+}
+
+#[test]
+fn the_ways_to_lie_are_listed_and_so_is_what_comes_of_them() {
+    let mut ui = Ui { armed: true, ..on(Screen::Faults) };
+    ui.prompt = Some((crate::ui::Prompt::Lie(1), String::new()));
+    for size in SIZES {
+        let shown = text(&ui, &[history(PBFT)], size);
+        assert!(shown.contains("equivocate") && shown.contains("replaced"), "{shown}");
+        assert!(!shown.contains("withhold"), "{shown}");
+    }
+    assert!(text(&ui, &[history(POW)], SIZES[0]).contains("withhold"));
+}
+
+#[test]
+fn keys_and_sentences_are_never_cut_in_their_middle() {
+    for screen in Screen::ALL {
+        for armed in [false, true] {
+            let ui = Ui { screen, armed, ..on(screen) };
+            let shown = text(&ui, &[history(PBFT)], SIZES[0]);
+            let last = shown.lines().last().unwrap_or_default().trim_end();
+            assert!(
+                last.ends_with("leave") || last.ends_with("filter") || last.ends_with("moment"),
+                "{screen:?}: {last:?}"
+            );
+        }
+    }
+    let mut ui = on(Screen::Faults);
+    ui.notice = Some(format!("{} the end", "a long sentence ".repeat(8)));
+    assert!(text(&ui, &[history(PBFT)], SIZES[0]).contains("the end"));
+}
+
+#[test]
 fn no_size_is_too_small_and_no_screen_is_too_early() {
     let early = || {
         let (header, entries) = crate::testing::trace(PBFT);

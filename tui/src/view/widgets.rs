@@ -75,6 +75,28 @@ pub(super) fn short_number(value: f64) -> String {
     if unit == 0 { format!("{value:.0}") } else { format!("{value:.1}{}", units[unit]) }
 }
 
+/// A sentence in lines of at most so many columns, broken between words.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.last_mut().expect("there is always one");
+        if last.is_empty() {
+            last.push_str(word);
+        } else if last.chars().count() + 1 + word.chars().count() <= width {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+/// How many lines it takes.
+pub(super) fn lines_of(text: &str, width: usize) -> usize {
+    wrapped(text, width).iter().map(|line| line.chars().count().div_ceil(width).max(1)).sum()
+}
+
 /// Rows with a cursor, scrolled so that it is seen; only those that are seen are made. Says where they are.
 pub(super) fn list(
     frame: &mut Frame<'_>,

@@ -6,8 +6,8 @@ use crate::engine::{Effect, Engine, PayloadRequest};
 use crate::ledger::block::Block;
 use crate::ledger::units::{Height, Time, View};
 use crate::message::{CommitCertificate, VoteKind};
-use crate::pbft::{Pbft, SPACED_FROM, SPACING_MS};
 use crate::pbft::slot::{Body, Slot};
+use crate::pbft::{Pbft, SPACED_FROM, SPACING_MS};
 use std::sync::Arc;
 
 fn engine(world: &mut World, index: usize) -> &mut Pbft {

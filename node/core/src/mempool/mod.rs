@@ -607,14 +607,8 @@ impl Mempool {
             [self.by_hash.len(), self.by_arrival.len(), self.by_ready.len(), self.by_announced.len()]
         );
         assert_eq!(count, self.by_rate.values().map(Vec::len).sum::<usize>());
-        assert_eq!(
-            self.spenders.len(),
-            self.held().map(|entry| entry.transaction.inputs().len()).sum::<usize>()
-        );
-        assert_eq!(
-            self.by_lock.len(),
-            self.held().map(|entry| entry.transaction.outputs().len()).sum::<usize>()
-        );
+        assert_eq!(self.spenders.len(), self.held().map(|entry| entry.transaction.inputs().len()).sum::<usize>());
+        assert_eq!(self.by_lock.len(), self.held().map(|entry| entry.transaction.outputs().len()).sum::<usize>());
         let opening = |is_indexed: fn(&Entry) -> bool| self.held().filter(|entry| is_indexed(entry)).count();
         assert_eq!(self.by_height.len(), opening(|entry| entry.opens.height > Height::GENESIS));
         assert_eq!(self.by_time.len(), opening(|entry| entry.opens.time > 0));

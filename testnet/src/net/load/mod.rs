@@ -56,6 +56,25 @@ pub struct LoadOptions {
     pub accounts: usize,
 }
 
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Transfers of the whole run.
+    pub wanted: u64,
+    /// Of those, how many were due by now.
+    pub due: u64,
+    /// Taken or on their way, and not final yet.
+    pub waiting: u64,
+    /// Refused.
+    pub refused: u64,
+}
+
+/// Who is told, about once in [`PROGRESS_INTERVAL`].
+pub type Told = Box<dyn Fn(Progress) + Send + Sync>;
+
+/// Between two words of how far a run is.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LoadReport {
@@ -120,12 +139,12 @@ pub struct SignedTo {
     pub prepared_s: f64,
 }
 
-/// Runs a load on a running net.
+/// Runs a load on a running net, and tells how far it is.
 ///
 /// # Errors
 /// When the options are out of range, no node answers, or funding fails.
-pub async fn load(manifest: &Manifest, options: LoadOptions) -> Result<Loaded, NetError> {
-    prepare(manifest, options).await?.run(options.rate, options.duration).await
+pub async fn load(manifest: &Manifest, options: LoadOptions, told: Told) -> Result<Loaded, NetError> {
+    prepare(manifest, options).await?.telling(told).run(options.rate, options.duration).await
 }
 
 /// Funds accounts as [`load`] does, and signs as many transfers as it would send into a file, for [`load_from`].
@@ -150,9 +169,10 @@ pub async fn load_from(
     rate: f64,
     duration: Option<Duration>,
     file: &Path,
+    told: Told,
 ) -> Result<Loaded, NetError> {
-    let (mut prepared, duration) = prepared::open(manifest, rate, duration, file).await?;
-    prepared.run(rate, duration).await
+    let (prepared, duration) = prepared::open(manifest, rate, duration, file).await?;
+    prepared.telling(told).run(rate, duration).await
 }
 
 /// Sending a file twice would measure refusals.

@@ -4,7 +4,7 @@ use super::file::Opened;
 use super::run::{self, Plan};
 use super::sign::Transfers;
 use super::usage::cpu_s;
-use super::{Latency, LoadOptions, Loaded, funded, is_unsent, network, reachable, usage, wanted};
+use super::{Latency, LoadOptions, Loaded, Told, funded, is_unsent, network, reachable, usage, wanted};
 use crate::net::error::NetError;
 use bezant_api::client::{ClientError, Pipe};
 use bezant_api::manifest::Manifest;
@@ -21,11 +21,17 @@ use tokio::time::Instant;
 const ADMITTED_MAX: u64 = 500_000;
 
 /// Transfers of funded accounts of a running net, signed or being signed. Each run takes the next of them.
-#[derive(Debug)]
 pub struct Prepared {
     manifest: Manifest,
     transfers: Transfers,
     prepared_s: f64,
+    told: Told,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("manifest", &self.manifest).finish_non_exhaustive()
+    }
 }
 
 /// How fast one node took transfers into its mempool.
@@ -50,7 +56,7 @@ pub async fn prepare(manifest: &Manifest, options: LoadOptions) -> Result<Prepar
     let nodes = reachable(manifest).await?;
     let transfers = funded(manifest, &nodes, options).await?;
     let prepared_s = started.elapsed().as_secs_f64();
-    Ok(Prepared { manifest: manifest.clone(), transfers, prepared_s })
+    Ok(Prepared { manifest: manifest.clone(), transfers, prepared_s, told: Box::new(|_| {}) })
 }
 
 /// Opens a file of [`super::sign_to`] for a run of `duration`, or of all that it holds; returns how long that is.
@@ -85,10 +91,16 @@ pub(super) async fn open(
     }
     let transfers = Opened::open(file, &network)?.stream();
     let prepared_s = started.elapsed().as_secs_f64();
-    Ok((Prepared { manifest: manifest.clone(), transfers, prepared_s }, duration))
+    Ok((Prepared { manifest: manifest.clone(), transfers, prepared_s, told: Box::new(|_| {}) }, duration))
 }
 
 impl Prepared {
+    /// Its runs tell how far they are.
+    #[must_use]
+    pub fn telling(self, told: Told) -> Prepared {
+        Prepared { told, ..self }
+    }
+
     /// Sends transfers at `rate` a second for `duration`, whatever becomes of them, and waits for what is not final yet.
     ///
     /// # Errors
@@ -98,7 +110,7 @@ impl Prepared {
         let nodes = reachable(&self.manifest).await?;
         let pids = usage::pids(&self.manifest, &nodes);
         let plan = Plan { rate, duration, prepared_s: self.prepared_s };
-        run::run(&nodes, pids, &mut self.transfers, plan).await
+        run::run(&nodes, pids, &mut self.transfers, plan, &self.told).await
     }
 
     /// Hands `count` transfers to the first node, `size` in a call and `outstanding` calls at a time, on one connection.

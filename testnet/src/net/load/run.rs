@@ -7,7 +7,7 @@ use super::book::{Book, Final, Sent};
 use super::series::Recorder;
 use super::sign::{Ready, ShortId, Transfers};
 use super::usage::{self, Usage};
-use super::{Latency, LoadReport, Loaded, Node, follow};
+use super::{Latency, LoadReport, Loaded, Node, PROGRESS_INTERVAL, Progress, Told, follow};
 use crate::net::error::NetError;
 use bezant_api::client::{Client, ClientError};
 use bezant_api::fault::{FaultKind, FaultState};
@@ -55,6 +55,11 @@ impl Shared {
         *held(&self.refused).entry(kind.to_owned()).or_default() += count;
     }
 
+    fn progress(&self, wanted: u64, due: u64) -> Progress {
+        let waiting = held(&self.book).unfinished();
+        Progress { wanted, due, waiting, refused: held(&self.refused).values().sum() }
+    }
+
     pub(super) fn mark(&self, node: usize, state: FaultState, kind: FaultKind, what: String) {
         held(&self.recorder).mark(self.start.elapsed(), node, state, kind, what);
     }
@@ -82,6 +87,7 @@ pub(super) async fn run(
     pids: Vec<(usize, u32)>,
     transfers: &mut Transfers,
     plan: Plan,
+    told: &Told,
 ) -> Result<Loaded, NetError> {
     let start = Instant::now() + Duration::from_millis(50);
     let end = start + plan.duration;
@@ -103,8 +109,13 @@ pub(super) async fn run(
     let base = nodes.iter().map(|node| node.final_height).min().unwrap_or(0);
     followers.spawn(follow::blocks(reader, shared.clone(), base));
     let watching = tokio::spawn(usage::watch(pids, start, end));
-    let offered = send(nodes, &shared, transfers, plan).await?;
-    crate::net::client::until(DRAIN_TIMEOUT, async || held(&shared.book).unfinished() == 0).await;
+    let offered = send(nodes, &shared, transfers, plan, told).await?;
+    let all_final = async || {
+        let progress = shared.progress(offered, offered);
+        told(progress);
+        progress.waiting == 0
+    };
+    crate::net::client::until(DRAIN_TIMEOUT, all_final).await;
     // Those that were aborted hold it until they are gone.
     followers.shutdown().await;
     let usage = watching.await.map_err(|error| NetError::Refused(format!("the nodes were not watched: {error}")))?;
@@ -114,15 +125,26 @@ pub(super) async fn run(
 }
 
 /// Sends what is due; returns how many were due once all were answered.
-async fn send(nodes: &[Node], shared: &Arc<Shared>, transfers: &mut Transfers, plan: Plan) -> Result<u64, NetError> {
+async fn send(
+    nodes: &[Node],
+    shared: &Arc<Shared>,
+    transfers: &mut Transfers,
+    plan: Plan,
+    told: &Told,
+) -> Result<u64, NetError> {
     let slots: Vec<Arc<Semaphore>> = nodes.iter().map(|_| Arc::new(Semaphore::new(OUTSTANDING_MAX))).collect();
     let count = super::count_of(plan.rate, plan.duration);
     let due = |position: u64| Duration::from_secs_f64(position as f64 / plan.rate);
     let mut sending = JoinSet::new();
     let (mut position, mut place) = (0, 0);
-    let mut tick = shared.start;
+    let (mut tick, mut told_at) = (shared.start, shared.start);
     'all: while position < count {
         tick = tick.max(shared.start + due(position));
+        while told_at + PROGRESS_INTERVAL < tick {
+            told_at += PROGRESS_INTERVAL;
+            tokio::time::sleep_until(told_at).await;
+            told(shared.progress(count, position));
+        }
         tokio::time::sleep_until(tick).await;
         let now = Instant::now().saturating_duration_since(shared.start);
         let mut batch = Vec::new();

@@ -1,6 +1,6 @@
 //! Putting a picture in a net's place, in steps that may be cut off anywhere and are done again.
 
-use super::{MAKING, Picture, SNAPSHOTS_DIR, take};
+use super::{MAKING, Picture, REPLACED, SNAPSHOTS_DIR, take};
 use crate::net::error::NetError;
 use crate::net::spec::SPEC_FILE;
 use crate::net::supervisor;
@@ -51,6 +51,33 @@ pub fn finish(dir: &Path) -> Result<(), NetError> {
         let entry = entry.map_err(NetError::io(dir))?;
         if entry.file_name().to_string_lossy().starts_with(MAKING) {
             delete(&entry.path())?;
+        }
+    }
+    settle(dir)
+}
+
+/// Ends what was cut off while a snapshot was taken anew: the new one stays where it is there, otherwise the old one is back. The
+/// caller holds the net's lock.
+///
+/// # Errors
+/// When the system refuses.
+pub(super) fn settle(dir: &Path) -> Result<(), NetError> {
+    let snapshots = dir.join(SNAPSHOTS_DIR);
+    let entries = match std::fs::read_dir(&snapshots) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(NetError::Io { path: snapshots, error }),
+    };
+    for entry in entries {
+        let replaced = entry.map_err(NetError::io(&snapshots))?;
+        let file_name = replaced.file_name().to_string_lossy().into_owned();
+        let Some(name) = file_name.strip_prefix(REPLACED) else { continue };
+        let path = snapshots.join(name);
+        if path.exists() {
+            discard(dir, &replaced.path())?;
+        } else {
+            std::fs::rename(replaced.path(), &path).map_err(NetError::io(&path))?;
+            take::sync_dir(&snapshots)?;
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! snapshots/NAME/        a picture: genesis.toml, net.json, wallets/, nodeI/validator.key, nodeI/data/, picture.json
+//! snapshots/.replaced-NAME/  the picture whose place NAME takes, until it has
 //! .making-…/             a picture that is not whole yet, or one that is no more; deleted when a command finds it
 //! next/                  a whole picture that takes the net's place, now or at the next command
 //! ```
@@ -11,6 +12,8 @@
 //! - **Whole or not at all.** A picture is made under another name, synced with its directories, and renamed. Going back to one
 //!   is the renaming of its copy to `next`: before that the old net is there, and from then on the new one, for every command that
 //!   takes the net's lock first moves what is in `next` to its place ([`install::finish`]), as often as it is interrupted.
+//! - **Taken anew.** The old one steps aside, the new one takes its name, the old one goes. Between the two the old one is found under
+//!   its other name; who takes the lock next brings it back (`install::settle`).
 //! - **Not in a picture:** logs, other snapshots, and what was done to the running net (faults, lies, nodes that are down), which
 //!   stays as it is.
 //! - **Going back raises the incarnation** ([`set_back`]).
@@ -40,6 +43,8 @@ pub const SNAPSHOTS_MAX: usize = 1_000;
 const VERSION: u32 = 1;
 /// How directories begin that are not whole.
 const MAKING: &str = ".making-";
+/// How the names of snapshots begin that are being taken anew.
+const REPLACED: &str = ".replaced-";
 
 /// What a picture says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +104,11 @@ pub fn path(dir: &Path, name: &str) -> Result<PathBuf, NetError> {
     Ok(dir.join(SNAPSHOTS_DIR).join(name))
 }
 
+/// Where a snapshot is while another takes its name.
+fn replaced(dir: &Path, name: &str) -> PathBuf {
+    dir.join(SNAPSHOTS_DIR).join(format!("{REPLACED}{name}"))
+}
+
 /// Where a snapshot is that exists.
 ///
 /// # Errors
@@ -107,6 +117,10 @@ pub fn find(net: &str, dir: &Path, name: &str) -> Result<PathBuf, NetError> {
     let path = path(dir, name)?;
     if path.is_dir() {
         return Ok(path);
+    }
+    let replaced = replaced(dir, name);
+    if replaced.is_dir() {
+        return Ok(replaced);
     }
     Err(NetError::NoSnapshot { net: net.to_owned(), name: name.to_owned() })
 }
@@ -125,9 +139,11 @@ pub fn list(dir: &Path) -> Result<Vec<SnapshotInfo>, NetError> {
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry.map_err(NetError::io(&path))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && entry.path().is_dir() {
-            found.push(Picture::read(&entry.path())?.info(&name));
+        let entry_name = entry.file_name().to_string_lossy().into_owned();
+        let replaced = entry_name.strip_prefix(REPLACED).filter(|name| !path.join(name).exists());
+        let name = replaced.or(Some(entry_name.as_str()).filter(|name| !name.starts_with('.')));
+        if let Some(name) = name.filter(|_| entry.path().is_dir()) {
+            found.push(Picture::read(&entry.path())?.info(name));
         }
     }
     found.sort_by(|one, other| (one.made_ms, &one.name).cmp(&(other.made_ms, &other.name)));
@@ -139,7 +155,10 @@ pub fn list(dir: &Path) -> Result<Vec<SnapshotInfo>, NetError> {
 /// # Errors
 /// When there is none of that name, or the system refuses.
 pub fn remove(net: &str, dir: &Path, name: &str) -> Result<(), NetError> {
-    install::discard(dir, &find(net, dir, name)?)
+    install::discard(dir, &find(net, dir, name)?)?;
+    // One whose place it took may be left of a cut.
+    let replaced = replaced(dir, name);
+    if replaced.exists() { install::discard(dir, &replaced) } else { Ok(()) }
 }
 
 /// Takes a snapshot, of the running net by its supervisor, else here. `force` replaces one of the same name.

@@ -22,7 +22,7 @@ pub struct Moment {
     pub height: Option<u64>,
 }
 
-/// Takes the snapshot `name`, in the place of one that is there: should the system fail between the two, neither is there.
+/// Takes the snapshot `name`, in the place of one that is there, which is found until the new one is. The caller holds the net's lock.
 ///
 /// # Errors
 /// When something cannot be copied; then nothing has changed.
@@ -31,13 +31,20 @@ pub fn named(dir: &Path, spec: &NetSpec, name: &str, moment: Moment) -> Result<S
     let info = Picture::read(&made)?.info(name);
     let snapshots = dir.join(SNAPSHOTS_DIR);
     std::fs::create_dir_all(&snapshots).map_err(NetError::io(&snapshots))?;
-    let path = snapshots.join(name);
-    if path.exists() {
-        install::discard(dir, &path)?;
+    install::settle(dir)?;
+    let (path, replaced) = (snapshots.join(name), super::replaced(dir, name));
+    let is_anew = path.exists();
+    if is_anew {
+        std::fs::rename(&path, &replaced).map_err(NetError::io(&path))?;
+        // Never both gone: what took the name is not durable before what it was taken from.
+        sync_dir(&snapshots)?;
     }
     std::fs::rename(&made, &path).map_err(NetError::io(&path))?;
     sync_dir(&snapshots)?;
     sync_dir(dir)?;
+    if is_anew {
+        install::discard(dir, &replaced)?;
+    }
     Ok(info)
 }
 

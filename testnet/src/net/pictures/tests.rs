@@ -116,6 +116,34 @@ fn a_crash_at_any_step_after_that_leaves_the_new_one() {
     }
 }
 
+/// Cut off while a snapshot is taken anew, before the new one has its name or after it: there is always one of them.
+#[test]
+fn a_snapshot_that_is_taken_anew_is_never_away() {
+    for is_there in [false, true] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let spec = write_net(dir.path(), "old");
+        take::named(dir.path(), &spec, "a", Moment { made_ms: 1, height: None }).expect("it is taken");
+        let replaced = super::replaced(dir.path(), "a");
+        std::fs::rename(dir.path().join(SNAPSHOTS_DIR).join("a"), &replaced).expect("it steps aside");
+        if is_there {
+            let made = take::unnamed(dir.path(), &spec, Moment { made_ms: 2, height: None }).expect("it is taken");
+            std::fs::rename(made, dir.path().join(SNAPSHOTS_DIR).join("a")).expect("it takes the name");
+        }
+        let made_ms = || list(dir.path()).expect("they are whole").into_iter().map(|it| it.made_ms).collect::<Vec<_>>();
+        let wanted = if is_there { 2 } else { 1 };
+        assert_eq!(made_ms(), [wanted], "before anybody sets it right");
+        let found = super::find("n", dir.path(), "a").expect("it is found");
+        assert_eq!(Picture::read(&found).expect("it is whole").made_ms, wanted);
+        install::finish(dir.path()).expect("it is set right");
+        assert_eq!(made_ms(), [wanted]);
+        assert!(!replaced.exists(), "nothing is left");
+        take::named(dir.path(), &spec, "a", Moment { made_ms: 3, height: None }).expect("it is taken anew");
+        assert_eq!(made_ms(), [3]);
+        remove("n", dir.path(), "a").expect("it is there");
+        assert!(made_ms().is_empty());
+    }
+}
+
 #[test]
 fn snapshots_are_listed_in_the_order_of_time_and_removed() {
     let dir = tempfile::tempdir().expect("a directory");

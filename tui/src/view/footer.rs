@@ -1,0 +1,63 @@
+//! The last line: what is being typed, what there is to be read, or else the keys of the screen, as many as there is room for.
+
+use super::{Scene, widgets};
+use crate::ui::{Prompt, Screen};
+use ratatui::text::Line;
+
+/// Lines that a sentence may take.
+const LINES_MAX: usize = 3;
+
+pub(super) struct Footer {
+    pub(super) text: Line<'static>,
+    pub(super) height: u16,
+}
+
+pub(super) fn footer(scene: Scene<'_>, width: u16) -> Footer {
+    let (ui, look) = (scene.ui, scene.ui.look);
+    let width = usize::from(width);
+    let said = |text: String| {
+        let lines = widgets::lines_of(&text, width.max(1)).clamp(1, LINES_MAX);
+        Footer { text: Line::styled(text, look.accent()), height: lines as u16 }
+    };
+    if let Some((prompt, text)) = &ui.prompt {
+        let before = match prompt {
+            Prompt::Filter => "/".to_owned(),
+            Prompt::Command => ":".to_owned(),
+            Prompt::Lie(node) => {
+                let node = scene.model.nodes.get(*node).map_or("", |node| node.name.as_str());
+                format!("how shall {node} lie? ↑ ↓ and Enter, or type: ")
+            }
+        };
+        return said(format!(" {before}{text}▏"));
+    }
+    match &ui.notice {
+        Some(notice) => said(format!(" {notice}")),
+        None => Footer { text: Line::styled(keys(scene, width), look.dim()), height: 1 },
+    }
+}
+
+/// The keys of the screen; where they do not fit, those that are of every screen go first.
+fn keys(scene: Scene<'_>, width: usize) -> String {
+    let ui = scene.ui;
+    let own = match ui.screen {
+        Screen::Overview | Screen::Peers => " · Enter look from this node",
+        Screen::Pbft => " · ←→ rounds · o other node",
+        Screen::Pow | Screen::Compare => "",
+        Screen::Pool => " · Enter follow · / filter · y copy id",
+        Screen::Faults if ui.armed => " · :cut 0,1/2,3 · a disarm · Enter go to that moment",
+        Screen::Faults => " · a arm · Enter go to that moment · / filter",
+        Screen::Logs => " · / filter · Enter go to that moment",
+    };
+    let filter = if ui.filter.is_empty() { String::new() } else { format!(" · filter \"{}\"", ui.filter) };
+    let quit = if ui.powers.quit_stops_net { "q stop the net and leave" } else { "q leave" };
+    let transfer = if ui.powers.can_transfer { " · t transfer" } else { "" };
+    let texts = [
+        format!(" ? help{own}{filter} · Space pause{transfer} · {quit}"),
+        format!(" ? help{own}{filter}{transfer} · {quit}"),
+        format!(" ? help{own}{filter}{transfer} · q leave"),
+        format!(" ? help{own}{filter}"),
+    ];
+    let [.., last] = &texts;
+    let fitting = texts.iter().find(|text| text.chars().count() <= width);
+    fitting.unwrap_or(last).clone()
+}
