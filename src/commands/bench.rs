@@ -154,9 +154,8 @@ async fn on_own_net<T>(
 
 async fn purge(name: &str, dir: &Path) -> Outcome {
     client::down(name, dir, true).await?;
-    // What is left is the empty directory, and nobody needs it.
-    let _ = std::fs::remove_dir(dir);
-    Ok(())
+    // What is left are the marker and the lock of a name that nobody uses again.
+    std::fs::remove_dir_all(dir).map_err(|error| Failure::failed("bench", format!("{}: {error}", dir.display())))
 }
 
 fn text(document: &Document) -> String {

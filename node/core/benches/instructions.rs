@@ -8,6 +8,12 @@
 //!
 //! Each path runs in a process of its own, which prepares it, and then does it once inside [`counted_work`]; callgrind counts there and nowhere else.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a bench starts processes and shares coins, which the crate must not"
+)]
+
 #[allow(dead_code, reason = "each bench uses a part of it")]
 mod support;
 
