@@ -17,14 +17,13 @@ use crate::output::{Failure, Outcome, Output, table};
 use bezant_api::manifest::Manifest;
 use bezant_api::types::EngineName;
 use bezant_testnet::net::client;
-use bezant_testnet::net::spec::UpOptions;
+use bezant_testnet::net::spec::{NetSpec, UpOptions};
 use bezant_testnet::net::supervisor::RestartPolicy;
 use clap::Parser;
 use figures::{Build, Document, FORMAT, Machine, SuiteResult};
 use serde_json::json;
+use std::path::Path;
 
-/// The net of a bench, beside those of people.
-const NET: &str = "bench";
 /// What every net of processes on this machine does.
 const WHOLE: [&str; 4] = [
     "every node checks every signature",
@@ -100,17 +99,23 @@ struct Wanted {
     observers: usize,
 }
 
-/// Makes a net, does something with it, stops it and deletes it, whatever came of it.
+/// Makes a net, does something with it, stops it and deletes it. Where something failed its files stay, for they may say why.
 async fn on_own_net<T>(
     wanted: Wanted,
     global: &Global,
     output: &Output,
     deed: impl AsyncFnOnce(&Manifest) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let dir = net::home(global)?.create_net(NET, None)?;
+    // Nobody else's, whatever people call theirs.
+    let name = format!("bench-{}", std::process::id());
+    let dir = net::home(global)?.create_net(&name, None)?;
+    if NetSpec::read(&dir)?.is_some() {
+        let text = format!("there is a net {name} already; `bezant testnet down --purge --net {name}` deletes it");
+        return Err(Failure::failed("net-other-options", text));
+    }
     let is_pow = wanted.engine == EngineName::Pow;
     let options = UpOptions {
-        net: NET.to_owned(),
+        net: name.clone(),
         dir: dir.clone(),
         engine: Some(wanted.engine),
         nodes: Some(wanted.nodes),
@@ -119,7 +124,7 @@ async fn on_own_net<T>(
         seed: None,
         base_port: None,
         stratum: false,
-        fresh: true,
+        fresh: false,
         restart: RestartPolicy::default(),
         isolate: false,
         staging: Default::default(),
@@ -131,14 +136,26 @@ async fn on_own_net<T>(
             () = net::stopped(manifest) => Err(Failure::failed("stopped", "the net was stopped by somebody else")),
         }
     });
-    let done = done.await;
-    let is_ours = !matches!(&done, Err(failure) if failure.kind == "net-running" || failure.kind == "net-busy");
-    if is_ours {
-        client::down(NET, &dir, true).await?;
-        // What is left is the empty directory, and nobody needs it.
-        let _ = std::fs::remove_dir(&dir);
+    match done.await {
+        Ok(Some(Ok(found))) => {
+            purge(&name, &dir).await?;
+            Ok(found)
+        }
+        Ok(None) => {
+            purge(&name, &dir).await?;
+            Err(Failure::failed("interrupted", "interrupted; nothing was measured"))
+        }
+        Ok(Some(Err(failure))) | Err(failure) => {
+            output.remark(&format!("the net's files and logs stay in {}", dir.display()));
+            Err(failure)
+        }
     }
-    done?.ok_or_else(|| Failure::failed("interrupted", "interrupted; nothing was measured"))?
+}
+
+async fn purge(name: &str, dir: &Path) -> Outcome {
+    client::down(name, dir, true).await?;
+    // What is left are the marker and the lock of a name that nobody uses again.
+    std::fs::remove_dir_all(dir).map_err(|error| Failure::failed("bench", format!("{}: {error}", dir.display())))
 }
 
 fn text(document: &Document) -> String {

@@ -1,6 +1,7 @@
 //! The built program from end to end: nets of real processes on loopback, driven only through the command line, RPC, signals
 //! and files, as its users drive it. One binary, so that it is linked once; a few nets at a time, since machines are small.
 
+mod bench;
 mod byzantine;
 mod chains;
 mod coin_control;

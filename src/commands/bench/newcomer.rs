@@ -5,10 +5,10 @@ use super::nodes::{fill, started_ms, url};
 use super::{WHOLE, Wanted, on_own_net};
 use crate::cli::{Amount, Global};
 use crate::output::{Failure, Output};
-use bezant_api::client::Client;
+use bezant_api::client::{Client, ClientError};
 use bezant_api::control::ControlRequest;
 use bezant_api::manifest::Manifest;
-use bezant_api::types::EngineName;
+use bezant_api::types::{BlockRef, EngineName};
 use bezant_testnet::net::client;
 use bezant_testnet::net::load::{cpu_s, resident_bytes};
 use serde_json::json;
@@ -31,7 +31,7 @@ pub(super) async fn run(
         let given = json!({ "transfers": options.transfers, "repetitions": options.repetitions });
         let mut result = SuiteResult::new(suite, given, &WHOLE);
         fill(manifest, options.transfers, output).await?;
-        let (mut times, mut processor, mut memory) = (Vec::new(), Vec::new(), 0);
+        let (mut times, mut processor, mut memory, mut by_snapshot) = (Vec::new(), Vec::new(), 0, 0);
         for repetition in 0..options.repetitions {
             output.remark(&format!("{suite}: {} of {} …", repetition + 1, options.repetitions));
             let caught_up = catch_up(manifest).await?;
@@ -39,6 +39,7 @@ pub(super) async fn run(
             processor.extend(caught_up.cpu_s);
             memory = memory.max(caught_up.resident_bytes);
             result.details = json!({ "height": caught_up.height });
+            by_snapshot += u32::from(caught_up.by_snapshot);
         }
         let mean_s = times.iter().sum::<f64>() / times.len() as f64 / 1_000.0;
         result.add("transfers", f64::from(options.transfers) / mean_s, "1/s");
@@ -47,6 +48,7 @@ pub(super) async fn run(
             let mean = processor.iter().sum::<f64>() / processor.len() as f64;
             result.add("cpu_newcomer_per_1000", mean * 1_000.0 / f64::from(options.transfers), "s");
         }
+        result.add("by_snapshot", f64::from(by_snapshot), "");
         result.add("resident_newcomer", memory as f64 / f64::from(1 << 20), "MiB");
         Ok(result)
     })
@@ -56,6 +58,8 @@ pub(super) async fn run(
 struct CaughtUp {
     ms: f64,
     height: u64,
+    /// It has no blocks from before the snapshot that it began with.
+    by_snapshot: bool,
     cpu_s: Option<f64>,
     resident_bytes: u64,
 }
@@ -91,6 +95,7 @@ async fn catch_up(manifest: &Manifest) -> Result<CaughtUp, Failure> {
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
     let ms = began.elapsed().as_secs_f64() * 1_000.0;
+    let by_snapshot = matches!(client.block(BlockRef::Height(1)).await, Err(ClientError::NotFound(_)));
     let pid = client::running(&manifest.net, &manifest.dir)?.nodes[NEWCOMER].pid;
-    Ok(CaughtUp { ms, height: goal, cpu_s: cpu_s(pid), resident_bytes: resident_bytes(pid).unwrap_or(0) })
+    Ok(CaughtUp { ms, height: goal, by_snapshot, cpu_s: cpu_s(pid), resident_bytes: resident_bytes(pid).unwrap_or(0) })
 }
