@@ -12,7 +12,8 @@ mod signatures;
 use crate::ledger::block::{Block, Header};
 use crate::ledger::genesis::{Genesis, ValidatorSet};
 use crate::ledger::hash::{NetworkId, SetHash, TxHash};
-use crate::ledger::rules::{BlockError, TxError, isolated};
+use crate::ledger::rules::isolated::{self, BlockSignature};
+use crate::ledger::rules::{BlockError, TxError};
 use crate::ledger::sighash::epoch_change_digest;
 use crate::ledger::target::Target;
 use crate::ledger::transaction::{Body, EpochChange, Transaction, Witness};
@@ -373,9 +374,9 @@ impl Verifier {
     }
 
     fn check_block(&self, block: &Block, known: Known<'_>, signatures: &mut dyn Signatures) -> Result<(), BlockError> {
-        let items = isolated::check_block(&self.network, self.genesis.ledger.block_bytes_max, block)?;
+        let owed = isolated::check_block(&self.network, self.genesis.ledger.block_bytes_max, block)?;
         let mut last: Option<(u32, bool)> = None;
-        for (index, (input, item)) in items {
+        for BlockSignature { transaction: index, input, item } in owed {
             let is_known = match last {
                 Some((same, is_known)) if same == index => is_known,
                 Some(_) | None => known(&block.transactions[index as usize].hash()),

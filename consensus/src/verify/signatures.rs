@@ -50,7 +50,7 @@ impl Batch {
         }
         let verdict = |range: &Range<usize>| {
             let items = &self.0[range.clone()];
-            Verdict(first_invalid(items, rng).map(|place| items[place].clone()))
+            Verdict(first_invalid(items, rng).map(|place| items[place]))
         };
         ranges.iter().map(verdict).collect()
     }

@@ -440,10 +440,9 @@ impl Replica {
     fn take_complete(&mut self, call: &mut Call, ready: Ready) {
         let Ready { from, since, proposal, transactions } = ready;
         let waited_ms = call.now.since_ms(since);
-        match proposal.complete(transactions, self.genesis.ledger.block_bytes_max) {
-            Ok(message) => self.tell(call, Event::Message { from, message, waited_ms }),
-            // Whoever brought it could not know; the primary gets nowhere with it.
-            Err(_) => {}
+        // Of one that is too large whoever brought it could not know; the primary gets nowhere with it.
+        if let Ok(message) = proposal.complete(transactions, self.genesis.ledger.block_bytes_max) {
+            self.tell(call, Event::Message { from, message, waited_ms });
         }
     }
 

@@ -222,7 +222,7 @@ impl Replay {
         let network = self.genesis.network_id();
         let signatures = isolated::check_block(&network, self.genesis.ledger.block_bytes_max, block)
             .map_err(|error| error.to_string())?;
-        let items: Vec<_> = signatures.into_iter().map(|(_, (_, item))| item).collect();
+        let items: Vec<_> = signatures.into_iter().map(|signature| signature.item).collect();
         let bad = bezant_consensus::ledger::key::verify_batch(&items, rand::rng());
         if bad.is_empty() { Ok(()) } else { Err(format!("{} invalid signatures", bad.len())) }
     }

@@ -23,6 +23,17 @@ pub struct Checked {
     pub signatures: Vec<(u32, SignedItem)>,
 }
 
+/// A signature of a block that is left to verify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockSignature {
+    /// Index of its transaction.
+    pub transaction: u32,
+    /// Index of its input there.
+    pub input: u32,
+    /// The signature with what it must sign.
+    pub item: SignedItem,
+}
+
 /// Checks the form of a transaction that stands alone: all but the signatures' validity, which [`Checked`] lists.
 /// An epoch change has no fee, and its signatures need the set that it names: [`Checked::signatures`] is empty for it.
 ///
@@ -199,15 +210,11 @@ fn check_members(members: &[PublicKey]) -> Result<(), TxError> {
 }
 
 /// Checks the form of a block: size, merkle root without repeated pairs, the coinbase's place, and each transaction alone.
-/// Returns the signatures that are left to verify, each with the index of its transaction and that of its input.
+/// Returns the signatures that are left to verify.
 ///
 /// # Errors
 /// The first rule that is broken; see [`BlockError::is_of_received_body_only`].
-pub fn check_block(
-    network: &NetworkId,
-    bytes_max: u32,
-    block: &Block,
-) -> Result<Vec<(u32, (u32, SignedItem))>, BlockError> {
+pub fn check_block(network: &NetworkId, bytes_max: u32, block: &Block) -> Result<Vec<BlockSignature>, BlockError> {
     let (actual, allowed) = (block.bytes(), bytes_max as usize);
     let leaves: Vec<_> = block.transactions.iter().map(Transaction::hash).collect();
     let root = merkle::root(&leaves);
@@ -232,7 +239,8 @@ pub fn check_block(
         }
         let checked =
             check_transaction(network, transaction).map_err(|error| BlockError::Transaction { index, error })?;
-        signatures.extend(checked.signatures.into_iter().map(|of_input| (index, of_input)));
+        let of_block = |(input, item)| BlockSignature { transaction: index, input, item };
+        signatures.extend(checked.signatures.into_iter().map(of_block));
     }
     Ok(signatures)
 }

@@ -193,12 +193,10 @@ fn a_share_is_of_the_blocks_of_each_chain() {
 fn what_was_seen_once_stays_seen_of_who_is_down_but_not_of_who_lies() {
     let of = |change: fn(&mut NodeView)| net(2_000, |nodes| change(&mut nodes[1]));
     for expect in ["reorg_min = 2", "finality_broken = true"] {
-        let (reorg, liar): (fn(&mut NodeView), fn(&mut NodeView)) = (
-            |node| (node.up, node.book.reorg_depth, node.book.finality_broken) = (false, 2, true),
-            |node| (node.is_tainted, node.book.reorg_depth, node.book.finality_broken) = (true, 2, true),
-        );
-        assert_eq!(judged("pow", &format!("at = \"2s\"\n{expect}"), &[of(reorg)]), Some((true, 2_000)), "{expect}");
-        assert_eq!(judged("pow", &format!("at = \"2s\"\n{expect}"), &[of(liar)]), Some((false, 2_000)), "{expect}");
+        let reorg = of(|node| (node.up, node.book.reorg_depth, node.book.finality_broken) = (false, 2, true));
+        let liar = of(|node| (node.is_tainted, node.book.reorg_depth, node.book.finality_broken) = (true, 2, true));
+        assert_eq!(judged("pow", &format!("at = \"2s\"\n{expect}"), &[reorg]), Some((true, 2_000)), "{expect}");
+        assert_eq!(judged("pow", &format!("at = \"2s\"\n{expect}"), &[liar]), Some((false, 2_000)), "{expect}");
     }
     let left = of(|node| (node.up, node.left) = (false, BTreeSet::from(["slow".to_owned()])));
     assert_eq!(judged("pbft", "at = \"2s\"\nleft = \"slow\"", &[left]), Some((true, 2_000)));
