@@ -131,6 +131,9 @@ impl MineOrder {
     }
 }
 
+/// One of many transactions handed in, with where its answer goes.
+pub(crate) type Submitted = (Verified<Transaction>, Answer<Result<Admitted, Refusal>>);
+
 /// A question to the runtime, with where the answer goes.
 #[derive(Debug)]
 pub(crate) enum Request {
@@ -140,7 +143,7 @@ pub(crate) enum Request {
     },
     /// Each for itself, in this order.
     SubmitMany {
-        submissions: Vec<(Verified<Transaction>, Answer<Result<Admitted, Refusal>>)>,
+        submissions: Vec<Submitted>,
     },
     SubmitPackage {
         transactions: Vec<Verified<Transaction>>,
