@@ -7,7 +7,7 @@
 //! a batch to fill. Users' transactions make batches of their own.
 //!
 //! Only transactions to be ordered are overtaken: whatever else peers say is verified first, and reaches the runtime by a way of its
-//! own ([`Arrivals`]), so that votes do not wait behind a load. While [`TRANSACTIONS_AHEAD_MAX`] messages with transactions wait for
+//! own ([`Arrivals`]), so that votes do not wait behind a load. While 64 messages with transactions wait for
 //! the runtime, no further ones are verified: then they wait here, and beyond the limits are dropped, where peers can be told apart.
 
 use crate::limits::{
