@@ -28,7 +28,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::LazyLock;
 
 #[cfg(test)]
 mod tests;
@@ -150,6 +152,12 @@ methods! {
     Admin admin_stop(TokenParams: token) -> Done, "Stops the node in order.";
 }
 
+/// What the parameters of each method look like: made once, looked at in every call.
+static SCHEMAS: LazyLock<BTreeMap<&'static str, Schema>> = LazyLock::new(|| {
+    let schema = |method: &Method| (method.params_schema)(&mut settings().into_generator());
+    METHODS.iter().map(|method| (method.name, schema(method))).collect()
+});
+
 /// The method of that name.
 #[must_use]
 pub fn method(name: &str) -> Option<&'static Method> {
@@ -189,12 +197,11 @@ impl Method {
         if let Some(unknown) = named.keys().find(|name| !self.params.contains(&name.as_str())) {
             return Err(ParamError::new(unknown, format!("unknown; expected are {}", self.params.join(", "))));
         }
-        let mut generator = settings().into_generator();
-        let schema = (self.params_schema)(&mut generator);
+        let schema = &SCHEMAS[self.name];
         for param in self.params {
             match named.get(*param) {
-                Some(value) => check_type(param, value, property(&schema, param))?,
-                None if is_required(&schema, param) => return Err(ParamError::new(param, "missing")),
+                Some(value) => check_type(param, value, property(schema, param))?,
+                None if is_required(schema, param) => return Err(ParamError::new(param, "missing")),
                 None => {}
             }
         }
