@@ -35,7 +35,7 @@ pub(crate) use readers::Readers;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 
 /// How long a node may take to answer before it counts as unhealthy.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(1);
@@ -276,6 +276,8 @@ pub struct NodeHandle(Arc<Shared>);
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) requests: mpsc::Sender<Request>,
+    /// For transactions that users hand in, until they are answered: of 8,192 places.
+    pub(crate) room: Semaphore,
     pub(crate) pool: VerifyPool,
     pub(crate) readers: Readers,
     pub(crate) barrier: Barrier,
@@ -330,6 +332,7 @@ impl NodeHandle {
     /// # Errors
     /// Refused, busy or stopping.
     pub async fn submit(&self, transaction: Transaction) -> Result<SubmitResult, AskError> {
+        let _room = self.room_for(1)?;
         let fee = stated_fee(&transaction);
         let transaction = self.verify(transaction).await?;
         let admitted = self.ask("submit", |reply| Request::Submit { transaction, reply }).await??;
@@ -342,6 +345,7 @@ impl NodeHandle {
     /// # Errors
     /// Busy or stopping, as a whole; a refusal is an answer.
     pub async fn submit_many(&self, transactions: Vec<Transaction>) -> Result<SubmitManyResult, AskError> {
+        let _room = self.room_for(transactions.len())?;
         let fees: Vec<Option<u64>> = transactions.iter().map(stated_fee).collect();
         let mut submissions = Vec::with_capacity(transactions.len());
         let mut waiting = Vec::with_capacity(transactions.len());
@@ -438,6 +442,15 @@ impl NodeHandle {
             return Err(AskError::Invalid(format!("blocks: 1 to {ESTIMATE_TARGET_MAX} is expected")));
         }
         self.ask("fee", |reply| Request::Fee { blocks, reply }).await
+    }
+
+    /// Room for so many transactions of users, until it is dropped.
+    fn room_for(&self, count: usize) -> Result<SemaphorePermit<'_>, AskError> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.0.room.try_acquire_many(count).map_err(|_| {
+            self.0.metrics.requests_busy.inc();
+            AskError::Busy
+        })
     }
 
     async fn verify(&self, transaction: Transaction) -> Result<Verified<Transaction>, AskError> {

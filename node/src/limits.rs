@@ -18,7 +18,7 @@ pub const QUEUES_BYTES_MAX: usize = 32 * MESSAGE_BYTES_MAX;
 pub const KNOWN_TRANSACTIONS_MAX: usize = 200_000;
 /// Requests of users that wait for the runtime; beyond that they are told that the node is busy.
 pub const REQUESTS_MAX: usize = 1_024;
-/// Transactions of users that wait to be verified; beyond that they are told that the node is busy.
+/// Transactions of users that wait to be verified, and that wait for their answer; beyond that they are told that the node is busy.
 pub const USER_TRANSACTIONS_MAX: usize = 8_192;
 /// Inputs that the runtime takes together, so that their records share one commit.
 pub const INPUTS_PER_ROUND_MAX: usize = 64;

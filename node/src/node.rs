@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::error::NodeError;
 use crate::handle::{NodeHandle, Readers, Shared};
 use crate::keys;
-use crate::limits::{REQUESTS_MAX, SAVE_INTERVAL_MS};
+use crate::limits::{REQUESTS_MAX, SAVE_INTERVAL_MS, USER_TRANSACTIONS_MAX};
 use crate::metrics::Metrics;
 use crate::net::{self, NetSetup};
 use crate::offers;
@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 /// Runs a node until `shutdown` completes, standard input ends (if `dev.stop_with_stdin` is set), or something fails. Once RPC
 /// and network listen, one line of JSON on standard output says where ([`ReadyLine`]).
@@ -217,6 +217,7 @@ impl CoreParts {
         let restored = ask.clone();
         let shared = Shared {
             requests: ask,
+            room: Semaphore::new(USER_TRANSACTIONS_MAX),
             pool: pool.clone(),
             readers: Readers::new(self.data_dir.clone()),
             barrier: self.opened.state.barrier(),

@@ -431,6 +431,7 @@ fn handle() -> (NodeHandle, mpsc::Receiver<Request>, TempDir) {
     let (pool, _) = VerifyPool::new(Verifier::new(genesis.clone()), commands, metrics.clone()).unwrap();
     let shared = Shared {
         requests,
+        room: tokio::sync::Semaphore::new(crate::limits::USER_TRANSACTIONS_MAX),
         pool,
         readers: Readers::new(dir.path().join("data")),
         barrier: opened.state.barrier(),
