@@ -663,7 +663,7 @@ pub struct EngineConfig {
     pub mine: bool,
     /// Proof of work: a chain with less work is not looked at; none for a net whose history is not known beforehand.
     pub work_min: Work,
-    /// Proof of work: random, and known to nobody else.
+    /// Random, and known to nobody else.
     pub salt: [u8; 32],
 }
 

@@ -37,7 +37,7 @@ impl Pow {
         let tip = base.tip;
         assert!(tree.get(&tip.id).is_some(), "a header is persisted before its block is flushed");
         tree.activate_flushed(&tip.id);
-        let chain = Chain::new(config.genesis.clone(), store, base);
+        let chain = Chain::new(config.genesis.clone(), store, base, &config.salt);
         for id in tree.by_arrival() {
             if tree.node(&id).status == Status::Header && chain.archive().block(&id).is_some() {
                 tree.add_body(&id);

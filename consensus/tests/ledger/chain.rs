@@ -70,7 +70,7 @@ fn start() -> Net {
     let (base, diff) = Base::genesis(&genesis);
     let store = Memory::default();
     store.0.lock().unwrap().coins = diff.created;
-    Net { chain: Chain::new(genesis, Box::new(store.clone()), base), store }
+    Net { chain: Chain::new(genesis, Box::new(store.clone()), base, &[9; 32]), store }
 }
 
 impl Net {

@@ -18,6 +18,7 @@ use bezant_consensus::engine::{
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::coins::{Coin, Coins, Diff};
+use bezant_consensus::ledger::commitment::Buckets;
 use bezant_consensus::ledger::genesis::{
     Difficulty, EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams, PowParams,
 };
@@ -237,7 +238,7 @@ impl Bench {
         let (base, diff) = Base::genesis(&genesis);
         let coins = Shared(Arc::new(Mutex::new(diff.created)));
         let (says, payload) = (Arc::default(), Arc::default());
-        let chain = Chain::new(genesis.clone(), Box::new(coins.clone()), base);
+        let chain = Chain::new(genesis.clone(), Box::new(coins.clone()), base, &[0; 32]);
         let script = Script { chain, says: Arc::clone(&says), payload: Arc::clone(&payload) };
         let config = MempoolConfig { count_max, bytes_max: 1 << 30, ..MempoolConfig::default() };
         let now = Time::from_seconds(START_S + 10);
@@ -330,6 +331,7 @@ impl Bench {
             connected: connected.iter().map(link).collect(),
             tip: Tip { height: Height(0), id: header.id(), header },
             final_height: Height(0),
+            buckets: Buckets::default(),
         };
         self.says.lock().expect("nobody panics here").push_back(Effect::Chain(update));
         let began = Since::now();
