@@ -16,7 +16,7 @@ use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::codec::{decode, encode};
 use bezant_consensus::ledger::genesis::{EngineParams, GENESIS_VERSION, Genesis, LedgerParams};
-use bezant_consensus::ledger::hash::{BlockId, LockHash, MerkleRoot};
+use bezant_consensus::ledger::hash::{BlockId, LockHash, MerkleRoot, NetworkId};
 use bezant_consensus::ledger::key::{SignedItem, SigningKey, verify_batch};
 use bezant_consensus::ledger::lock::Lock;
 use bezant_consensus::ledger::rules::isolated::check_block;
@@ -78,13 +78,13 @@ impl Accounts {
         Arc::new(genesis)
     }
 
-    fn transfer(&mut self, genesis: &Genesis, number: u32) -> Transaction {
+    fn transfer(&mut self, network: &NetworkId, number: u32) -> Transaction {
         let (outpoint, amount, owner) = self.coins.pop_front().expect("each transfer leaves change");
         let paid = number.wrapping_mul(2_654_435_761) % ACCOUNTS;
         let output = |amount, account: u32| Output { amount: grains(amount), lock: self.locks[account as usize] };
         let outputs = vec![output(PAYMENT, paid), output(amount - PAYMENT, owner)];
         let coin = KeyCoin { outpoint, amount: grains(amount), key: &self.keys[owner as usize] };
-        let transaction = bezant_wallet::paying::build::transfer(&genesis.network_id(), &[coin], outputs);
+        let transaction = bezant_wallet::paying::build::transfer(network, &[coin], outputs);
         let txid = transaction.id();
         // The order of outputs is the builder's.
         let index = transaction.outputs().iter().position(|output| output.amount == grains(amount - PAYMENT));
@@ -93,11 +93,11 @@ impl Accounts {
         transaction
     }
 
-    fn block(&mut self, genesis: &Genesis, parent: BlockId, height: u64) -> Block {
+    fn block(&mut self, network: &NetworkId, parent: BlockId, height: u64) -> Block {
         let coinbase = Coinbase { height: Height(height), extra: Vec::new(), outputs: Vec::new() };
         let mut transactions = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
         let first = (height as u32 - 1) * TRANSFERS_PER_BLOCK;
-        transactions.extend((0..TRANSFERS_PER_BLOCK).map(|number| self.transfer(genesis, first + number)));
+        transactions.extend((0..TRANSFERS_PER_BLOCK).map(|number| self.transfer(network, first + number)));
         let time = 1_750_000_000 + height as u32;
         let header = Header { version: 1, parent, merkle_root: MerkleRoot::default(), time, bits: 0, nonce: 0 };
         let mut block = Block { header, transactions };
@@ -158,7 +158,7 @@ fn main() {
     let (mut all, mut part, mut wall_s) = ([0.0; PHASES.len()], [0.0; PHASES.len()], [0.0; 2]);
     let mut state_us = thread_us("bezant-state");
     for height in 1..=blocks {
-        let block = accounts.block(&genesis, chain.tip().id, u64::from(height));
+        let block = accounts.block(&network, chain.tip().id, u64::from(height));
         let bytes = encode(&block);
         let began = Instant::now();
         let mut at = processor_us(UsageWho::RUSAGE_THREAD);

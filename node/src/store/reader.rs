@@ -361,7 +361,7 @@ impl Reader {
         &mut self,
         ask: impl FnOnce(&Connection, &Catalog) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let mut read = || {
+        let read = || {
             let snapshot = self.state.transaction()?;
             self.catalog = Catalog::load(&snapshot, &self.catalog)?;
             ask(&snapshot, &self.catalog)
