@@ -30,6 +30,10 @@ use std::sync::Arc;
 pub trait Archive {
     /// The body of a block, on any branch.
     fn block(&self, id: &BlockId) -> Option<Arc<Block>>;
+    /// Whether [`Archive::block`] would have an answer; at a start it is asked for every block of a chain under proof of work.
+    fn has_block(&self, id: &BlockId) -> bool {
+        self.block(id).is_some()
+    }
     /// The change that a block made when it was connected.
     fn diff(&self, id: &BlockId) -> Option<Arc<Diff>>;
     /// The block of the active chain at a height, as far as it was flushed.

@@ -39,7 +39,7 @@ impl Pow {
         tree.activate_flushed(&tip.id);
         let chain = Chain::new(config.genesis.clone(), store, base, &config.salt);
         for id in tree.by_arrival() {
-            if tree.node(&id).status == Status::Header && chain.archive().block(&id).is_some() {
+            if tree.node(&id).status == Status::Header && chain.archive().has_block(&id) {
                 tree.add_body(&id);
             }
         }

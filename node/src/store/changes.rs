@@ -3,12 +3,13 @@
 use super::runs::{GONE, Kind, Records};
 use bezant_consensus::chain::{ChainUpdate, Link};
 use bezant_consensus::ledger::coins::Coin;
+use bezant_consensus::ledger::coins::table::CoinTable;
 use bezant_consensus::ledger::commitment::bucket_of;
 use bezant_consensus::ledger::hash::{BlockId, LockHash, TxId};
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction, Witness};
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::limits::HEADER_BYTES;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// The net change of some updates.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ impl Changes {
     /// Of updates in their order. A coin that comes and goes within them leaves no trace.
     pub(super) fn of(updates: &[ChainUpdate]) -> Changes {
         let mut changes = Changes::none();
-        let mut touched: HashMap<OutPoint, Touched> = HashMap::new();
+        let mut touched: CoinTable<Touched> = CoinTable::new(&rand::random());
         for update in updates {
             for link in &update.disconnected {
                 changes.replace(&mut touched, &link.diff.created, &link.diff.spent);
@@ -55,28 +56,29 @@ impl Changes {
                 changes.index(link);
             }
         }
-        for (name, Touched { before, now }) in touched {
+        touched.retain(|name, Touched { before, now }| {
             match (now, before) {
-                (Some(coin), _) => changes.put(&name, &coin),
-                (None, Some(coin)) => changes.remove(&name, &coin.lock),
+                (Some(coin), _) => changes.put(name, coin),
+                (None, Some(coin)) => changes.remove(name, &coin.lock),
                 (None, None) => {}
             }
-        }
+            false
+        });
         changes
     }
 
     fn replace(
         &mut self,
-        touched: &mut HashMap<OutPoint, Touched>,
+        touched: &mut CoinTable<Touched>,
         out: &BTreeMap<OutPoint, Coin>,
         into: &BTreeMap<OutPoint, Coin>,
     ) {
         for (name, coin) in out {
-            touched.entry(*name).or_insert(Touched { before: Some(*coin), now: None }).now = None;
+            touched.entry(*name, || Touched { before: Some(*coin), now: None }).now = None;
             self.supply -= i128::from(coin.amount.grains());
         }
         for (name, coin) in into {
-            touched.entry(*name).or_insert(Touched { before: None, now: None }).now = Some(*coin);
+            touched.entry(*name, || Touched { before: None, now: None }).now = Some(*coin);
             self.supply += i128::from(coin.amount.grains());
         }
         self.count += into.len() as i128 - out.len() as i128;

@@ -3,7 +3,7 @@
 use super::error::StoreError;
 use super::facts::{self, Facts, SharedFresh};
 use super::rows::{meta, meta_number};
-use super::schema::{self, FORMAT};
+use super::schema::{self, FACTS_FORMAT, STATE_FORMAT};
 use super::runs::SharedCatalog;
 use super::state::{self, Runs, State, StateWriter};
 use super::view::View;
@@ -61,8 +61,8 @@ pub fn open_locked(lock: File, dir: &Path, genesis: &Genesis, metrics: Arc<Metri
     let mut state = schema::open_writer(&state_path)?;
     // Checkpoints of the facts are made by the state's thread, so that no vote waits for one.
     facts.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| StoreError::sqlite(&facts_path, &error))?;
-    let state_was_there = check(&state, &state_path, dir, &network)?;
-    if !check(&facts, &facts_path, dir, &network)? {
+    let state_was_there = check(&state, &state_path, STATE_FORMAT, dir, &network)?;
+    if !check(&facts, &facts_path, FACTS_FORMAT, dir, &network)? {
         if state_was_there {
             return Err(StoreError::damaged(&facts_path, "it is missing or empty beside a state that rests on it"));
         }
@@ -121,14 +121,26 @@ fn sync_directory(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Whether the file was finished; if so, it is of this net and undamaged as far as can be told quickly.
-fn check(connection: &Connection, path: &Path, dir: &Path, network: &NetworkId) -> Result<bool, StoreError> {
+fn check(
+    connection: &Connection,
+    path: &Path,
+    known: i64,
+    dir: &Path,
+    network: &NetworkId,
+) -> Result<bool, StoreError> {
     let fail = |error| StoreError::sqlite(path, &error);
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fail)?;
     if found == 0 {
         return Ok(false);
     }
-    if found != FORMAT {
-        return Err(StoreError::OtherFormat { path: path.to_owned(), found, known: FORMAT });
+    if found != known {
+        let path = path.to_owned();
+        let is_old_state = known == STATE_FORMAT && found < known;
+        return Err(if is_old_state {
+            StoreError::OldState { path, found, known }
+        } else {
+            StoreError::OtherFormat { path, found, known }
+        });
     }
     let bytes = std::fs::metadata(path).map_err(|error| StoreError::io(path, &error))?.len();
     if bytes <= schema::CHECKED_BYTES_MAX {

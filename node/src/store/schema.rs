@@ -11,8 +11,10 @@ pub(super) const FACTS_FILE: &str = "facts.sqlite";
 pub(super) const STATE_FILE: &str = "state.sqlite";
 /// Held locked by the process that uses the directory.
 pub(super) const LOCK_FILE: &str = "lock";
-/// The one format that is read; kept in `user_version`, 0 meaning that the file was never finished.
-pub(super) const FORMAT: i64 = 7;
+/// The one format of the facts that is read; kept in `user_version`, 0 meaning that the file was never finished.
+pub(super) const FACTS_FORMAT: i64 = 6;
+/// The same of the state. Below it the state is to be made anew from the facts.
+pub(super) const STATE_FORMAT: i64 = 7;
 /// Files up to this size are checked as a whole at the start; larger ones as they are read, so that the start stays quick.
 pub(super) const CHECKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 

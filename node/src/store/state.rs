@@ -536,6 +536,6 @@ pub(super) fn create(connection: &mut Connection, network: &[u8; 32], genesis: &
     write_changes(&transaction, &changes, &mut Catalog::default(), &mut 1)?;
     write_buckets(&transaction, &genesis.buckets, 0..=u8::MAX)?;
     write_tip(&transaction, &genesis.tip, Height::GENESIS)?;
-    transaction.pragma_update(None, "user_version", schema::FORMAT)?;
+    transaction.pragma_update(None, "user_version", schema::STATE_FORMAT)?;
     transaction.commit()
 }

@@ -139,6 +139,12 @@ fn another_net_and_a_newer_format_are_refused_by_name() {
     drop(state);
     let error = refused(dir.path(), &genesis(EngineName::Pbft, 1));
     assert!(matches!(error, StoreError::OtherFormat { found: 99, .. }), "{error}");
+    let state = schema::open_writer(&path).expect("opens");
+    state.pragma_update(None, "user_version", 6).expect("writes");
+    drop(state);
+    let error = refused(dir.path(), &genesis(EngineName::Pbft, 1));
+    assert!(matches!(error, StoreError::OldState { found: 6, .. }), "{error}");
+    assert!(error.to_string().contains("delete this one file"));
 }
 
 #[test]

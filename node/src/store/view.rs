@@ -100,6 +100,13 @@ impl Archive for View {
         View::blob(&self.facts, &self.facts_path, "SELECT body FROM blocks WHERE id = ?1", [id.0]).map(Arc::new)
     }
 
+    fn has_block(&self, id: &BlockId) -> bool {
+        let query = "SELECT 1 FROM blocks WHERE id = ?1";
+        let found = self.facts.prepare_cached(query).and_then(|mut statement| statement.exists([id.0]));
+        self.fresh.lock().blocks.contains_key(id)
+            || found.unwrap_or_else(|error| give_up(StoreError::sqlite(&self.facts_path, &error)))
+    }
+
     fn diff(&self, id: &BlockId) -> Option<Arc<Diff>> {
         View::blob(&self.state, &self.state_path, "SELECT diff FROM diffs WHERE id = ?1", [id.0]).map(Arc::new)
     }

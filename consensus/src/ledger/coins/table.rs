@@ -49,6 +49,13 @@ impl<V> CoinTable<V> {
         }
     }
 
+    /// The value of a name, which gets one if it has none.
+    pub fn entry(&mut self, name: OutPoint, make: impl FnOnce() -> V) -> &mut V {
+        let key = self.key;
+        let entry = self.entries.entry(hash(&key, &name), |(other, _)| *other == name, |(other, _)| hash(&key, other));
+        &mut entry.or_insert_with(|| (name, make())).into_mut().1
+    }
+
     /// Takes a name away; its value, if it had one.
     pub fn remove(&mut self, name: &OutPoint) -> Option<V> {
         let found = self.entries.find_entry(hash(&self.key, name), |(other, _)| other == name).ok()?;
@@ -105,6 +112,8 @@ mod tests {
             let number = step.wrapping_mul(2_654_435_761) % 3_000;
             if step % 3 == 0 {
                 assert_eq!(table.remove(&name(number)), map.remove(&name(number)));
+            } else if step % 3 == 1 {
+                assert_eq!(table.entry(name(number), || step), map.entry(name(number)).or_insert(step));
             } else {
                 table.insert(name(number), step);
                 map.insert(name(number), step);
