@@ -10,8 +10,8 @@
 //! it as long as the coin is recent.
 
 use super::Store;
-use crate::ledger::coins::table::CoinTable;
 use crate::ledger::coins::Coin;
+use crate::ledger::coins::table::CoinTable;
 use crate::ledger::transaction::OutPoint;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -86,12 +86,7 @@ impl Cache {
     }
 
     /// Coins go and come by an update.
-    pub(super) fn change(
-        &mut self,
-        sequence: u64,
-        out: &BTreeMap<OutPoint, Coin>,
-        into: &BTreeMap<OutPoint, Coin>,
-    ) {
+    pub(super) fn change(&mut self, sequence: u64, out: &BTreeMap<OutPoint, Coin>, into: &BTreeMap<OutPoint, Coin>) {
         let held = self.held.get_mut();
         for name in out.keys() {
             held.remove(name);

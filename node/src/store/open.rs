@@ -3,8 +3,8 @@
 use super::error::StoreError;
 use super::facts::{self, Facts, SharedFresh};
 use super::rows::{meta, meta_number};
-use super::schema::{self, FACTS_FORMAT, STATE_FORMAT};
 use super::runs::SharedCatalog;
+use super::schema::{self, FACTS_FORMAT, STATE_FORMAT};
 use super::state::{self, Runs, State, StateWriter};
 use super::view::View;
 use crate::metrics::Metrics;

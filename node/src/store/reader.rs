@@ -357,10 +357,7 @@ impl Reader {
     }
 
     /// Asks the state as it is at one moment.
-    fn snapshot<T>(
-        &mut self,
-        ask: impl FnOnce(&Connection, &Catalog) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
+    fn snapshot<T>(&mut self, ask: impl FnOnce(&Connection, &Catalog) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let read = || {
             let snapshot = self.state.transaction()?;
             self.catalog = Catalog::load(&snapshot, &self.catalog)?;

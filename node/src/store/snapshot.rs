@@ -175,7 +175,8 @@ impl Past {
             return Ok(None);
         }
         if self.height != height || self.read_to < height {
-            *self = Past { height, read_to: height, coins: BTreeMap::new(), catalog: std::mem::take(&mut self.catalog) };
+            *self =
+                Past { height, read_to: height, coins: BTreeMap::new(), catalog: std::mem::take(&mut self.catalog) };
         }
         self.read(&snapshot, path, Height(flushed))?;
         let coins = self.catalog.of(Kind::Coins);

@@ -39,7 +39,8 @@ impl Merging {
 
     /// Whether a step would do something.
     pub(in crate::store) fn has_work(&self, catalog: &Catalog) -> bool {
-        self.is_littered || Kind::ALL.into_iter().any(|kind| self.merges[kind.number()].is_some() || is_due(catalog, kind))
+        self.is_littered
+            || Kind::ALL.into_iter().any(|kind| self.merges[kind.number()].is_some() || is_due(catalog, kind))
     }
 
     /// Whether flushes should wait for a merge.

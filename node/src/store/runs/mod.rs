@@ -215,7 +215,14 @@ fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
     let kind = kind_of(row)?;
     let (fences, filter): (Vec<u8>, Vec<u8>) = (row.get(4)?, row.get(5)?);
     let number = |column| super::rows::number(row, column);
-    Ok(Run { id: number(0)?, order: number(2)?, kind, records: number(3)?, fences, filter: Filter::from_bytes(&filter) })
+    Ok(Run {
+        id: number(0)?,
+        order: number(2)?,
+        kind,
+        records: number(3)?,
+        fences,
+        filter: Filter::from_bytes(&filter),
+    })
 }
 
 fn insert_run(connection: &Connection, run: &Run) -> rusqlite::Result<()> {

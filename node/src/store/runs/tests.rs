@@ -24,7 +24,8 @@ struct Store {
 impl Store {
     fn open(path: &Path) -> Store {
         let connection = schema::open_writer(path).expect("opens");
-        let tables = "CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, kind INTEGER, ord INTEGER, records INTEGER,
+        let tables =
+            "CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, kind INTEGER, ord INTEGER, records INTEGER,
                         fences BLOB, filter BLOB);
                       CREATE TABLE IF NOT EXISTS chunks (id INTEGER PRIMARY KEY, data BLOB);
                       CREATE TABLE IF NOT EXISTS litter (run INTEGER PRIMARY KEY);";
