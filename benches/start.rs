@@ -2,7 +2,7 @@
 //!
 //! First a chain of TRANSFERS transfers (500,000) under proof of work, 1,000 in a block, each of one coin into two, put on the disk of
 //! a node as if it had heard of it. The node starts with all of it flushed, and is killed; then with the state as it was
-//! 40,000 transfers below the tip, which is the most that a kill can leave unflushed, so that it connects them again; and is killed and
+//! 20,000 transfers below the tip, which is the most that a kill can leave unflushed, so that it connects them again; and is killed and
 //! started once more.
 //!
 //! Then a state of COINS coins (10,000,000), written as a snapshot is, below a node that starts on it: ready, resident memory, and
@@ -97,7 +97,7 @@ fn long_chain(transfers: u32) {
     }
     for _ in 0..STARTS {
         copy_state(before.path(), &home.data());
-        let node = start(&home, "40,000 transfers not flushed");
+        let node = start(&home, "20,000 transfers not flushed");
         assert_eq!(node.tip().id, tip);
         drop(node);
     }

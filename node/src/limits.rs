@@ -24,7 +24,7 @@ pub const INPUTS_PER_ROUND_MAX: usize = 64;
 pub const CHAIN_UPDATES_MAX: usize = 1_024;
 /// Transactions of updates that are not flushed, so many that a start after a kill has to connect again; beyond that the runtime
 /// waits, too.
-pub const UNFLUSHED_TRANSACTIONS_MAX: usize = 40_000;
+pub const UNFLUSHED_TRANSACTIONS_MAX: usize = 20_000;
 /// Events kept for subscribers that come back, and buffered for each.
 pub const EVENTS_HELD_MAX: usize = 4_096;
 /// Transactions whose fate is remembered after they left the mempool without being included.

@@ -26,7 +26,7 @@ const FLUSH_AFTER: Duration = Duration::from_millis(200);
 /// ... unless there are so many transactions by then that more are worth waiting for ...
 const BUSY_TRANSACTIONS: usize = 500;
 /// ... until there are enough ...
-const FLUSH_TRANSACTIONS: usize = 20_000;
+const FLUSH_TRANSACTIONS: usize = 10_000;
 /// ... or so long.
 const FLUSH_AFTER_BUSY: Duration = Duration::from_millis(2_000);
 /// Time after which the write-ahead logs are copied into the files.
