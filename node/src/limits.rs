@@ -26,6 +26,9 @@ pub const INPUTS_PER_ROUND_MAX: usize = 64;
 pub const TRANSACTIONS_PER_ROUND: usize = 256;
 /// Chain updates that wait for the writer of the state; beyond that the runtime waits.
 pub const CHAIN_UPDATES_MAX: usize = 1_024;
+/// Transactions of updates that are not flushed, so many that a start after a kill has to connect again; beyond that the runtime
+/// waits, too.
+pub const UNFLUSHED_TRANSACTIONS_MAX: usize = 20_000;
 /// Events kept for subscribers that come back, and buffered for each.
 pub const EVENTS_HELD_MAX: usize = 4_096;
 /// Transactions whose fate is remembered after they left the mempool without being included.

@@ -55,6 +55,8 @@ pub(crate) const TABLE: &[Rule] = &[
             "tracing",
             "ruint",
             "rand_core",
+            // Tables without an order and without chance: see `ledger::coins::table`.
+            "hashbrown",
         ]),
         forbidden: &[],
     },

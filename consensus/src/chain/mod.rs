@@ -1,11 +1,15 @@
 //! The state of the active chain: its tip, the coins, the commitment, and the switch from one branch to another.
 //!
-//! Coins are read through the one read seam, [`Store`], and kept in an overlay from the moment a block is connected until the
-//! executor reports that change as flushed. So the coin set need not fit in memory, and what the executor writes behind is
-//! never read too early: the overlay wins over the store, and the store may be ahead of what was reported.
+//! Coins are read through the one read seam, [`Store`], and kept in memory from the moment a block is connected until the
+//! executor reports that change as flushed; a bounded number is kept for longer. So the coin set need not fit in memory, and what
+//! the executor writes behind is never read too early: memory wins over the store, which may be ahead of what was reported.
+//!
+//! The commitment is summed here and nowhere else, once for each coin that comes or goes: every update carries the sums after it,
+//! and who writes it to disk writes them too.
 //!
 //! Connecting and disconnecting are only done here, and stand side by side. Which block to connect is the engines' decision.
 
+mod cache;
 pub mod snapshot;
 
 use crate::ledger::block::{Block, Header};
@@ -17,6 +21,7 @@ use crate::ledger::rules::BlockError;
 use crate::ledger::rules::context::{self, Place};
 use crate::ledger::transaction::OutPoint;
 use crate::ledger::units::Height;
+use cache::Cache;
 use snapshot::BucketPage;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +30,10 @@ use std::sync::Arc;
 pub trait Archive {
     /// The body of a block, on any branch.
     fn block(&self, id: &BlockId) -> Option<Arc<Block>>;
+    /// Whether [`Archive::block`] would have an answer; at a start it is asked for every block of a chain under proof of work.
+    fn has_block(&self, id: &BlockId) -> bool {
+        self.block(id).is_some()
+    }
     /// The change that a block made when it was connected.
     fn diff(&self, id: &BlockId) -> Option<Arc<Diff>>;
     /// The block of the active chain at a height, as far as it was flushed.
@@ -43,9 +52,6 @@ pub trait Archive {
 /// The read seam: all that the core ever reads. It never writes; effects do.
 pub trait Store: Coins + Archive + Send {}
 impl<T: Coins + Archive + Send> Store for T {}
-
-/// Changed coins whose sums may be outstanding.
-const COINS_UNSUMMED_MAX: usize = 1_000;
 
 /// A block and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +90,8 @@ pub struct ChainUpdate {
     pub tip: Tip,
     /// Up to this height blocks are final (PBFT) or count as final for now (proof of work).
     pub final_height: Height,
+    /// The sums of the coins afterwards.
+    pub buckets: Buckets,
 }
 
 /// What the executor had flushed when the node stopped.
@@ -108,13 +116,6 @@ impl Base {
     }
 }
 
-/// A coin's latest state since the last flush, and the update that made it.
-#[derive(Clone, Copy, Debug)]
-struct Recent {
-    coin: Option<Coin>,
-    sequence: u64,
-}
-
 /// The active chain.
 pub struct Chain {
     genesis: Arc<Genesis>,
@@ -123,14 +124,13 @@ pub struct Chain {
     tip: Tip,
     /// Invariant: at most the tip's height. Not lowered by PBFT.
     final_height: Height,
-    /// Invariant: holds every coin touched by an update that is not reported as flushed.
-    overlay: BTreeMap<OutPoint, Recent>,
+    coins: Cache,
     /// Blocks connected by updates that are not reported as flushed, by height, so that undo never waits for the disk.
     links: BTreeMap<Height, (Link, u64)>,
     /// The buckets as they were before `unsummed`.
     buckets: Buckets,
-    /// The net change since `buckets`. Invariant: of at most [`COINS_UNSUMMED_MAX`] coins between calls.
-    unsummed: Diff,
+    /// What happened since `buckets`, in order: connected, or else disconnected. Invariant: empty after an update.
+    unsummed: Vec<(Arc<Diff>, bool)>,
     sequence: u64,
 }
 
@@ -145,17 +145,14 @@ impl std::fmt::Debug for Chain {
 
 impl Coins for Chain {
     fn get(&self, outpoint: &OutPoint) -> Option<Coin> {
-        match self.overlay.get(outpoint) {
-            Some(recent) => recent.coin,
-            None => self.store.get(outpoint),
-        }
+        self.coins.get(outpoint, &*self.store)
     }
 }
 
 impl Chain {
-    /// The chain as it was flushed.
+    /// The chain as it was flushed. The salt is known to nobody else, so that nobody can choose where a coin is kept.
     #[must_use]
-    pub fn new(genesis: Arc<Genesis>, store: Box<dyn Store>, base: Base) -> Chain {
+    pub fn new(genesis: Arc<Genesis>, store: Box<dyn Store>, base: Base, salt: &[u8; 32]) -> Chain {
         let network = genesis.network_id();
         Chain {
             genesis,
@@ -163,10 +160,10 @@ impl Chain {
             store,
             final_height: Height::GENESIS,
             tip: base.tip,
-            overlay: BTreeMap::new(),
+            coins: Cache::new(salt),
             links: BTreeMap::new(),
             buckets: base.buckets,
-            unsummed: Diff::default(),
+            unsummed: Vec::new(),
             sequence: 0,
         }
     }
@@ -236,8 +233,13 @@ impl Chain {
 
     /// The buckets at the tip, brought up to date.
     pub fn buckets(&mut self) -> &Buckets {
-        let unsummed = std::mem::take(&mut self.unsummed);
-        self.buckets.apply(&unsummed);
+        for (diff, is_connected) in std::mem::take(&mut self.unsummed) {
+            if is_connected {
+                self.buckets.apply(&diff);
+            } else {
+                self.buckets.revert(&diff);
+            }
+        }
         &self.buckets
     }
 
@@ -273,8 +275,8 @@ impl Chain {
         assert_eq!(block.header.parent, self.tip.id, "a block is connected above its parent only");
         let tip = Tip { height: self.tip.height.next(), id: block.id(), header: block.header };
         let link = Link { height: tip.height, id: tip.id, block, diff };
-        self.change(&link.diff.spent, &link.diff.created);
-        self.add_up(&link.diff);
+        self.coins.change(self.sequence + 1, &link.diff.spent, &link.diff.created);
+        self.unsummed.push((link.diff.clone(), true));
         self.links.insert(link.height, (link.clone(), self.sequence + 1));
         self.tip = tip;
         link
@@ -297,30 +299,11 @@ impl Chain {
             None if height == Height::GENESIS => self.genesis.block().header,
             None => self.store.block(&parent)?.header,
         };
-        self.change(&link.diff.created, &link.diff.spent);
-        self.add_up(&link.diff.reversed());
+        self.coins.change(self.sequence + 1, &link.diff.created, &link.diff.spent);
+        self.unsummed.push((link.diff.clone(), false));
         self.links.remove(&self.tip.height);
         self.tip = Tip { height, id: parent, header };
         Some(link)
-    }
-
-    /// What is created and spent again soon need not be summed; but to sum all coins of a hundred full blocks at once would keep
-    /// everything else waiting for a second.
-    fn add_up(&mut self, diff: &Diff) {
-        self.unsummed.merge(diff);
-        if self.unsummed.created.len() + self.unsummed.spent.len() > COINS_UNSUMMED_MAX {
-            self.buckets();
-        }
-    }
-
-    fn change(&mut self, out: &BTreeMap<OutPoint, Coin>, into: &BTreeMap<OutPoint, Coin>) {
-        let sequence = self.sequence + 1;
-        for outpoint in out.keys() {
-            self.overlay.insert(*outpoint, Recent { coin: None, sequence });
-        }
-        for (outpoint, coin) in into {
-            self.overlay.insert(*outpoint, Recent { coin: Some(*coin), sequence });
-        }
     }
 
     /// Whether all blocks above a height can be disconnected.
@@ -341,7 +324,8 @@ impl Chain {
         assert!(final_height <= self.tip.height, "only connected blocks are final");
         self.sequence += 1;
         self.final_height = final_height;
-        ChainUpdate { sequence: self.sequence, disconnected, connected, tip: self.tip, final_height }
+        let buckets = self.buckets().clone();
+        ChainUpdate { sequence: self.sequence, disconnected, connected, tip: self.tip, final_height, buckets }
     }
 
     /// Counts a switch to a snapshot among the updates: its number.
@@ -352,9 +336,9 @@ impl Chain {
 
     /// Goes on from a snapshot, which the store shows: its tip is final, and nothing that was connected before counts.
     pub fn rebase(&mut self, base: Base) {
-        self.overlay.clear();
+        self.coins.clear();
         self.links.clear();
-        self.unsummed = Diff::default();
+        self.unsummed.clear();
         self.buckets = base.buckets;
         self.tip = base.tip;
         self.final_height = base.tip.height;
@@ -362,7 +346,7 @@ impl Chain {
 
     /// Told by the executor: the store now shows this update and all before it.
     pub fn flushed(&mut self, sequence: u64) {
-        self.overlay.retain(|_, recent| recent.sequence > sequence);
+        self.coins.flushed(sequence);
         self.links.retain(|_, (_, connected_by)| *connected_by > sequence);
     }
 }

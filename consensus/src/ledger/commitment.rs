@@ -8,12 +8,14 @@
 //! A sum alone does not prove a *set*: 65,536 copies of an invented coin add up to nothing. So a bucket that travels is in
 //! strictly ascending order of outpoints that belong to it, and anything else is refused before the sum is compared.
 
-use crate::ledger::codec::encode;
 use crate::ledger::coins::{Coin, Diff};
 use crate::ledger::hash::{CoinCommitment, sha256, tagged};
 use crate::ledger::transaction::OutPoint;
 use crate::limits::COMMITMENT_BUCKETS;
-use std::sync::OnceLock;
+use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
+use borsh::BorshSerialize;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// Lanes of a bucket.
 pub const LANES: usize = 1024;
@@ -23,13 +25,26 @@ pub const BUCKET_BYTES: usize = LANES * 2;
 /// The bucket to which a coin of this name belongs.
 #[must_use]
 pub fn bucket_of(outpoint: &OutPoint) -> u8 {
-    sha256(&encode(outpoint))[0]
+    sha256(&element::<36>(outpoint))[0]
 }
 
-/// The sum of a set of coins.
+/// The key of all elements.
+static ELEMENT_KEY: LazyLock<ContextKey> =
+    LazyLock::new(|| hash_derive_key_context("bezant 2026 coin set LtHash16 element"));
+
+/// The encoding of something of a fixed length.
+fn element<const N: usize>(value: &impl BorshSerialize) -> [u8; N] {
+    let mut bytes = [0; N];
+    let mut rest = &mut bytes[..];
+    value.serialize(&mut rest).expect("there is room for a name and a coin");
+    debug_assert!(rest.is_empty(), "names and coins have one length");
+    bytes
+}
+
+/// The sum of a set of coins. Copies share their lanes until one of them changes, so that a copy costs next to nothing.
 #[derive(Clone)]
 pub struct Bucket {
-    lanes: Box<[u16; LANES]>,
+    lanes: Arc<[u16; LANES]>,
     /// Kept until the lanes change: most buckets are as they were at the last checkpoint.
     hash: OnceLock<[u8; 32]>,
 }
@@ -37,7 +52,7 @@ pub struct Bucket {
 impl Default for Bucket {
     fn default() -> Bucket {
         static OF_NO_COINS: OnceLock<[u8; 32]> = OnceLock::new();
-        let bucket = Bucket { lanes: Box::new([0; LANES]), hash: OnceLock::new() };
+        let bucket = Bucket { lanes: Arc::new([0; LANES]), hash: OnceLock::new() };
         let hash = OnceLock::from(*OF_NO_COINS.get_or_init(|| bucket.hash()));
         Bucket { hash, ..bucket }
     }
@@ -68,13 +83,13 @@ impl Bucket {
         self.combine(outpoint, coin, u16::wrapping_sub);
     }
 
-    fn combine(&mut self, outpoint: &OutPoint, coin: &Coin, operation: fn(u16, u16) -> u16) {
+    fn combine(&mut self, outpoint: &OutPoint, coin: &Coin, operation: impl Fn(u16, u16) -> u16) {
         let mut bytes = [0; BUCKET_BYTES];
-        let mut hasher = blake3::Hasher::new_derive_key("bezant 2026 coin set LtHash16 element");
-        hasher.update(&encode(&(outpoint, coin)));
+        let mut hasher = blake3::Hasher::new_from_context_key(&ELEMENT_KEY);
+        hasher.update(&element::<85>(&(outpoint, coin)));
         hasher.finalize_xof().fill(&mut bytes);
         self.hash = OnceLock::new();
-        for (lane, pair) in self.lanes.iter_mut().zip(bytes.chunks_exact(2)) {
+        for (lane, pair) in Arc::make_mut(&mut self.lanes).iter_mut().zip(bytes.chunks_exact(2)) {
             *lane = operation(*lane, u16::from_le_bytes([pair[0], pair[1]]));
         }
     }
@@ -92,11 +107,11 @@ impl Bucket {
     /// Reads [`Bucket::to_bytes`].
     #[must_use]
     pub fn from_bytes(bytes: &[u8; BUCKET_BYTES]) -> Bucket {
-        let mut lanes = Box::new([0; LANES]);
+        let mut lanes = [0; LANES];
         for (lane, pair) in lanes.iter_mut().zip(bytes.chunks_exact(2)) {
             *lane = u16::from_le_bytes([pair[0], pair[1]]);
         }
-        Bucket { lanes, hash: OnceLock::new() }
+        Bucket { lanes: Arc::new(lanes), hash: OnceLock::new() }
     }
 
     /// The tagged hash of the lanes.
@@ -141,12 +156,31 @@ impl Buckets {
 
     /// Brings the buckets up to date with a net change.
     pub fn apply(&mut self, diff: &Diff) {
-        for (outpoint, coin) in &diff.spent {
+        self.replace(&diff.spent, &diff.created);
+    }
+
+    /// Takes [`Buckets::apply`] back.
+    pub fn revert(&mut self, diff: &Diff) {
+        self.replace(&diff.created, &diff.spent);
+    }
+
+    fn replace(&mut self, out: &BTreeMap<OutPoint, Coin>, into: &BTreeMap<OutPoint, Coin>) {
+        for (outpoint, coin) in out {
             self.0[usize::from(bucket_of(outpoint))].subtract(outpoint, coin);
         }
-        for (outpoint, coin) in &diff.created {
+        for (outpoint, coin) in into {
             self.0[usize::from(bucket_of(outpoint))].add(outpoint, coin);
         }
+    }
+
+    /// The buckets in which these differ from others, in order.
+    #[must_use]
+    pub fn differing(&self, others: &Buckets) -> Vec<u8> {
+        let pairs = (0..=u8::MAX).zip(self.0.iter().zip(&others.0));
+        let differ = |(_, (one, other)): &(u8, (&Bucket, &Bucket))| {
+            !Arc::ptr_eq(&one.lanes, &other.lanes) && one.lanes != other.lanes
+        };
+        pairs.filter(differ).map(|(index, _)| index).collect()
     }
 
     /// The hash of each bucket, in order.

@@ -26,14 +26,31 @@ pub fn sha256d(data: &[u8]) -> [u8; 32] {
 /// Tagged hash of the concatenation of `parts` (BIP340): SHA-256(SHA-256(tag) ‖ SHA-256(tag) ‖ parts…).
 #[must_use]
 pub fn tagged(tag: &str, parts: &[&[u8]]) -> [u8; 32] {
-    let prefix = sha256(tag.as_bytes());
-    let mut hasher = Sha256::new();
-    hasher.update(prefix);
-    hasher.update(prefix);
-    for part in parts {
-        hasher.update(part);
+    Tag::new(tag).hash(parts)
+}
+
+/// How every tagged hash of one tag begins, worked out once: for what is hashed several times for each transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Tag(Sha256);
+
+impl Tag {
+    /// Of this tag.
+    pub(crate) fn new(tag: &str) -> Tag {
+        let prefix = sha256(tag.as_bytes());
+        let mut hasher = Sha256::new();
+        hasher.update(prefix);
+        hasher.update(prefix);
+        Tag(hasher)
     }
-    hasher.finalize().into()
+
+    /// See [`tagged`].
+    pub(crate) fn hash(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut hasher = self.0.clone();
+        for part in parts {
+            hasher.update(part);
+        }
+        hasher.finalize().into()
+    }
 }
 
 /// Text that is not 64 lower- or upper-case hex digits.

@@ -14,14 +14,15 @@
 //! | `Opaque` | 5 | (hashes to itself) |
 
 use crate::ledger::codec::{encode, invalid};
-use crate::ledger::hash::{LockHash, tagged};
+use crate::ledger::hash::{LockHash, Tag};
 use crate::ledger::key::PublicKey;
 use crate::ledger::units::Height;
 use crate::limits::{LOCK_DEPTH_MAX, LOCK_NODES_MAX, THRESHOLD_CHILDREN_MAX};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::io;
+use std::sync::LazyLock;
 
-const TAG: &str = "bezant/lock";
+static TAG: LazyLock<Tag> = LazyLock::new(|| Tag::new("bezant/lock"));
 
 /// A moment from which something is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
@@ -66,7 +67,7 @@ impl Lock {
     /// For a threshold of more than 255 children, which [`Lock::check_shape`] and the decoder refuse.
     #[must_use]
     pub fn hash(&self) -> LockHash {
-        let digest = |kind: u8, payload: &[u8]| LockHash(tagged(TAG, &[&[kind], payload]));
+        let digest = |kind: u8, payload: &[u8]| LockHash(TAG.hash(&[&[kind], payload]));
         match self {
             Lock::Key(key) => digest(0, &key.0),
             Lock::Threshold { k, of } => {

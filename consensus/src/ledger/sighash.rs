@@ -10,9 +10,13 @@
 
 use crate::ledger::amount::Amount;
 use crate::ledger::codec::encode;
-use crate::ledger::hash::{LockHash, NetworkId, tagged};
+use crate::ledger::hash::{LockHash, NetworkId, Tag, tagged};
 use crate::ledger::lock::Lock;
 use crate::ledger::transaction::Body;
+use std::sync::LazyLock;
+
+static COMMON: LazyLock<Tag> = LazyLock::new(|| Tag::new("bezant/sighash-common"));
+static DIGEST: LazyLock<Tag> = LazyLock::new(|| Tag::new("bezant/sighash"));
 
 /// The part of the digests that all signatures of a transaction share. Compute it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +26,7 @@ impl SighashCommon {
     /// For a body whose inputs spend coins of these amounts and locks, in order.
     #[must_use]
     pub fn new(network: &NetworkId, body: &Body, spent: &[(Amount, LockHash)]) -> SighashCommon {
-        SighashCommon(tagged("bezant/sighash-common", &[&network.0, &encode(body), &encode(&spent)]))
+        SighashCommon(COMMON.hash(&[&network.0, &encode(body), &encode(&spent)]))
     }
 
     /// The digest for the key at `path` of input `index`, whose revealed tree is `lock`.
@@ -35,7 +39,7 @@ impl SighashCommon {
             .map(|(path, _)| path)
             .collect();
         others.sort_unstable();
-        tagged("bezant/sighash", &[&self.0, &index.to_le_bytes(), &encode(&path), &encode(&others)])
+        DIGEST.hash(&[&self.0, &index.to_le_bytes(), &encode(&path), &encode(&others)])
     }
 }
 

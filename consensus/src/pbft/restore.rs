@@ -74,7 +74,7 @@ impl Pbft {
             transfer: super::transfer::Transfer::default(),
             entered_at: Time(0),
             progressed: false,
-            chain: Chain::new(config.genesis, store, base),
+            chain: Chain::new(config.genesis, store, base, &config.salt),
             next_sequence: 1,
             view: View(0),
             slots: BTreeMap::new(),

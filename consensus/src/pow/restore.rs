@@ -37,9 +37,9 @@ impl Pow {
         let tip = base.tip;
         assert!(tree.get(&tip.id).is_some(), "a header is persisted before its block is flushed");
         tree.activate_flushed(&tip.id);
-        let chain = Chain::new(config.genesis.clone(), store, base);
+        let chain = Chain::new(config.genesis.clone(), store, base, &config.salt);
         for id in tree.by_arrival() {
-            if tree.node(&id).status == Status::Header && chain.archive().block(&id).is_some() {
+            if tree.node(&id).status == Status::Header && chain.archive().has_block(&id) {
                 tree.add_body(&id);
             }
         }

@@ -70,7 +70,7 @@ fn start() -> Net {
     let (base, diff) = Base::genesis(&genesis);
     let store = Memory::default();
     store.0.lock().unwrap().coins = diff.created;
-    Net { chain: Chain::new(genesis, Box::new(store.clone()), base), store }
+    Net { chain: Chain::new(genesis, Box::new(store.clone()), base, &[9; 32]), store }
 }
 
 impl Net {
@@ -199,6 +199,25 @@ fn a_store_that_leads_is_not_believed_too_early() {
     net.chain.flushed(back);
     assert!(Coins::get(&net.chain, &spent).is_some());
     assert_eq!(net.chain.tip().height, Height(0));
+}
+
+/// What was read is kept in memory, and so is what was flushed; but not beyond an update that spends it.
+#[test]
+fn a_coin_that_was_read_and_then_spent_is_gone() {
+    let mut net = start();
+    let payment = payment(&net);
+    let (spent, made) = (payment.inputs()[0], OutPoint { txid: payment.id(), index: 0 });
+    assert!(Coins::get(&net.chain, &spent).is_some());
+    let link = net.connect(1, &[payment]);
+    let sequence = net.update(vec![], vec![link.clone()]);
+    net.store.flush(&[], std::slice::from_ref(&link));
+    net.chain.flushed(sequence);
+    assert_eq!(Coins::get(&net.chain, &spent), None);
+    let coin = Coins::get(&net.chain, &made);
+    assert!(coin.is_some());
+    net.store.0.lock().unwrap().coins.clear();
+    assert_eq!(Coins::get(&net.chain, &made), coin, "it was kept");
+    assert_eq!(Coins::get(&net.chain, &spent), None);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use bezant_consensus::incarnations::Incarnations;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::{Block, Header};
 use bezant_consensus::ledger::coins::{Coin, Coins, Diff};
+use bezant_consensus::ledger::commitment::Buckets;
 use bezant_consensus::ledger::genesis::{
     Difficulty, EngineParams, GENESIS_VERSION, Genesis, LedgerParams, PbftParams, PowParams,
 };
@@ -104,6 +105,7 @@ pub(crate) fn update(disconnected: &[&Block], connected: &[&Block]) -> ChainUpda
         connected: connected.iter().map(link).collect(),
         tip,
         final_height: Height(0),
+        buckets: Buckets::default(),
     }
 }
 

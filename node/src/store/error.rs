@@ -35,6 +35,19 @@ pub enum StoreError {
         /// The one that is known.
         known: i64,
     },
+    /// The state was written by an older program.
+    #[error(
+        "the database {path} has format {found} of an older version, and this program knows format {known} only; delete this one \
+         file (and its -wal and -shm), and start again: it is rebuilt from facts.sqlite"
+    )]
+    OldState {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The one that is known.
+        known: i64,
+    },
     /// The state can be made again from the facts.
     #[error(
         "the database {path} is damaged ({reason}); stop the node, delete this one file (and its -wal and -shm), and start \

@@ -246,6 +246,6 @@ pub(super) fn create(connection: &mut Connection, network: &[u8; 32], genesis: &
     transaction.execute_batch(schema::FACTS_SCHEMA)?;
     super::rows::put_meta(&transaction, "network", network)?;
     insert(&transaction, &Record::Body(genesis.clone()))?;
-    transaction.pragma_update(None, "user_version", schema::FORMAT)?;
+    transaction.pragma_update(None, "user_version", schema::FACTS_FORMAT)?;
     transaction.commit()
 }

@@ -3,11 +3,12 @@
 use super::error::StoreError;
 use super::facts::{self, Facts, SharedFresh};
 use super::rows::{meta, meta_number};
-use super::schema::{self, FORMAT};
-use super::state::{self, State, StateWriter};
+use super::runs::SharedCatalog;
+use super::schema::{self, FACTS_FORMAT, STATE_FORMAT};
+use super::state::{self, Runs, State, StateWriter};
 use super::view::View;
 use crate::metrics::Metrics;
-use bezant_consensus::chain::{Base, Link, Tip};
+use bezant_consensus::chain::{Base, ChainUpdate, Link, Tip};
 use bezant_consensus::engine::Record;
 use bezant_consensus::ledger::commitment::{BUCKET_BYTES, Bucket, Buckets};
 use bezant_consensus::ledger::genesis::Genesis;
@@ -60,8 +61,8 @@ pub fn open_locked(lock: File, dir: &Path, genesis: &Genesis, metrics: Arc<Metri
     let mut state = schema::open_writer(&state_path)?;
     // Checkpoints of the facts are made by the state's thread, so that no vote waits for one.
     facts.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| StoreError::sqlite(&facts_path, &error))?;
-    let state_was_there = check(&state, &state_path, dir, &network)?;
-    if !check(&facts, &facts_path, dir, &network)? {
+    let state_was_there = check(&state, &state_path, STATE_FORMAT, dir, &network)?;
+    if !check(&facts, &facts_path, FACTS_FORMAT, dir, &network)? {
         if state_was_there {
             return Err(StoreError::damaged(&facts_path, "it is missing or empty beside a state that rests on it"));
         }
@@ -77,14 +78,16 @@ pub fn open_locked(lock: File, dir: &Path, genesis: &Genesis, metrics: Arc<Metri
     let total = |key| meta_number(&state, key).map_err(|error| StoreError::sqlite(&state_path, &error));
     let (supply, coins) = (total("supply")?.unwrap_or(0), total("coins")?.unwrap_or(0));
     let fresh = SharedFresh::default();
-    let view = View::open(dir, fresh.clone())?;
+    let catalog = SharedCatalog::default();
+    let runs = Runs::open(&state, catalog.clone()).map_err(|error| StoreError::sqlite(&state_path, &error))?;
+    let view = View::open(dir, fresh.clone(), catalog)?;
     let buckets = base.buckets.clone();
     let checkpointer = schema::open_writer(&facts_path)?;
     let keeps_undo = genesis.pow().is_some();
     let interval = genesis.pbft().map(|params| u64::from(params.checkpoint_interval));
     // A snapshot that was coming when the node stopped comes anew.
     super::snapshot::clear(&state).map_err(|error| StoreError::sqlite(&state_path, &error))?;
-    let state = State { connection: state, path: state_path, facts: checkpointer, buckets, keeps_undo, interval };
+    let state = State { connection: state, path: state_path, facts: checkpointer, buckets, keeps_undo, interval, runs };
     let state = StateWriter::start(state, metrics).map_err(|error| StoreError::io(dir, &error))?;
     let facts = Facts::new(facts, facts_path, fresh);
     Ok(Opened { view, facts, state, base, records, supply, coins, lock })
@@ -118,14 +121,26 @@ fn sync_directory(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Whether the file was finished; if so, it is of this net and undamaged as far as can be told quickly.
-fn check(connection: &Connection, path: &Path, dir: &Path, network: &NetworkId) -> Result<bool, StoreError> {
+fn check(
+    connection: &Connection,
+    path: &Path,
+    known: i64,
+    dir: &Path,
+    network: &NetworkId,
+) -> Result<bool, StoreError> {
     let fail = |error| StoreError::sqlite(path, &error);
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fail)?;
     if found == 0 {
         return Ok(false);
     }
-    if found != FORMAT {
-        return Err(StoreError::OtherFormat { path: path.to_owned(), found, known: FORMAT });
+    if found != known {
+        let path = path.to_owned();
+        let is_old_state = known == STATE_FORMAT && found < known;
+        return Err(if is_old_state {
+            StoreError::OldState { path, found, known }
+        } else {
+            StoreError::OtherFormat { path, found, known }
+        });
     }
     let bytes = std::fs::metadata(path).map_err(|error| StoreError::io(path, &error))?.len();
     if bytes <= schema::CHECKED_BYTES_MAX {
@@ -147,9 +162,12 @@ fn check(connection: &Connection, path: &Path, dir: &Path, network: &NetworkId) 
 
 fn create_state(connection: &mut Connection, network: &NetworkId, genesis: &Genesis) -> rusqlite::Result<()> {
     let (base, diff) = Base::genesis(genesis);
-    let link =
-        Link { height: Height::GENESIS, id: base.tip.id, block: Arc::new(genesis.block()), diff: Arc::new(diff) };
-    state::create(connection, &network.0, &link, &base.tip, &base.buckets)
+    let (block, diff) = (Arc::new(genesis.block()), Arc::new(diff));
+    let connected = vec![Link { height: Height::GENESIS, id: base.tip.id, block, diff }];
+    let (tip, buckets) = (base.tip, base.buckets);
+    let final_height = Height::GENESIS;
+    let first = ChainUpdate { sequence: 0, disconnected: Vec::new(), connected, tip, final_height, buckets };
+    state::create(connection, &network.0, &first)
 }
 
 fn read_base(connection: &Connection, path: &Path) -> Result<Base, StoreError> {

@@ -1,17 +1,20 @@
 //! Answers to users' questions about what is stored. One reader serves one question at a time.
 
+use super::changes::{Hint, coin_key, coin_of, lock_key, movements, name_of_lock, place_prefix};
 use super::error::StoreError;
-use super::rows::{coin, meta, meta_number, number, outpoint_key, outpoint_of, sql};
+use super::rows::{meta, meta_number, number, sql};
+use super::runs::{self, Catalog, Kind, Scan, filtered};
 use super::schema;
 use bezant_consensus::engine::Record;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::coins::Coin;
 use bezant_consensus::ledger::hash::{BlockId, LockHash, TxId};
-use bezant_consensus::ledger::transaction::OutPoint;
+use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::limits::HEADER_BYTES;
 use bezant_consensus::message::epoch::Succession;
-use rusqlite::{Connection, OptionalExtension, params};
+use borsh::BorshDeserialize;
+use rusqlite::{Connection, OptionalExtension};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +25,8 @@ pub struct Reader {
     facts_path: PathBuf,
     state: Connection,
     state_path: PathBuf,
+    /// The runs that were read last.
+    catalog: Catalog,
 }
 
 /// Where a transaction is in the stored chain.
@@ -91,7 +96,8 @@ impl Reader {
     pub fn open(dir: &Path) -> Result<Reader, StoreError> {
         let (facts_path, state_path) = (schema::facts_path(dir), schema::state_path(dir));
         let facts = schema::open_reader(&facts_path)?;
-        Ok(Reader { facts, facts_path, state: schema::open_reader(&state_path)?, state_path })
+        let state = schema::open_reader(&state_path)?;
+        Ok(Reader { facts, facts_path, state, state_path, catalog: Catalog::default() })
     }
 
     /// A block's body, encoded, with the height that it claims and, under PBFT, the certificate of that height if it is this
@@ -213,19 +219,18 @@ impl Reader {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn place(&self, txid: &TxId) -> Result<Option<StoredPlace>, StoreError> {
-        let query =
-            "SELECT t.height, a.id, t.position FROM txs t JOIN active a ON a.height = t.height WHERE t.txid = ?1";
-        let read = || {
-            self.state
-                .prepare_cached(query)?
-                .query_row([txid.0], |row| {
-                    let position = usize::try_from(number(row, 2)?).unwrap_or(usize::MAX);
-                    Ok(StoredPlace { height: Height(number(row, 0)?), block: BlockId(row.get(1)?), position })
-                })
-                .optional()
-        };
-        read().map_err(|error| StoreError::sqlite(&self.state_path, &error))
+    pub fn place(&mut self, txid: &TxId) -> Result<Option<StoredPlace>, StoreError> {
+        let prefix = place_prefix(txid);
+        self.snapshot(|snapshot, catalog| {
+            let mut scan = Scan::new(snapshot, Kind::Places, &filtered(catalog.of(Kind::Places), &prefix), &prefix)?;
+            while let Some(record) = scan.next_there(snapshot, &prefix)? {
+                let Some(hint) = Hint::read(record, prefix.len()) else { continue };
+                if let Some((block, _)) = active(snapshot, hint.height)?.filter(|(block, _)| hint.is_of(block)) {
+                    return Ok(Some(StoredPlace { height: hint.height, block, position: hint.position as usize }));
+                }
+            }
+            Ok(None)
+        })
     }
 
     /// The first `limit` coins of these locks after an outpoint, ascending, and whether there are more; all at the tip given.
@@ -238,69 +243,63 @@ impl Reader {
         after: Option<OutPoint>,
         limit: usize,
     ) -> Result<(StoredTip, Vec<StoredCoin>, bool), StoreError> {
-        let path = self.state_path.clone();
-        let mut read = || {
-            let snapshot = self.state.transaction()?;
-            let tip = tip(&snapshot)?;
+        self.snapshot(|snapshot, catalog| {
+            let tip = tip(snapshot)?;
             let mut found: BTreeMap<OutPoint, Coin> = BTreeMap::new();
-            let query = "SELECT outpoint, lock, amount, height, coinbase FROM coins
-                         WHERE lock = ?1 AND outpoint > ?2 ORDER BY outpoint LIMIT ?3";
-            let mut statement = snapshot.prepare_cached(query)?;
-            let after = after.map_or(Vec::new(), |outpoint| outpoint_key(&outpoint).to_vec());
             for lock in locks {
-                let rows = statement.query_map(params![lock.0, after, sql(limit as u64 + 1)], |row| {
-                    Ok((outpoint_of(&row.get::<_, [u8; 36]>(0)?), coin(row, 1)?))
-                })?;
-                for row in rows {
-                    let (outpoint, coin) = row?;
-                    found.insert(outpoint, coin);
+                let begin = &lock.0[..8];
+                let from = after.map_or(begin.to_vec(), |after| lock_key(lock, &after).to_vec());
+                let mut scan = Scan::new(snapshot, Kind::Locks, catalog.of(Kind::Locks), &from)?;
+                let mut of_lock = 0;
+                while of_lock <= limit
+                    && let Some(record) = scan.next_there(snapshot, begin)?
+                {
+                    let Some(name) = name_of_lock(record).filter(|name| Some(*name) != after) else { continue };
+                    let coin = runs::get(snapshot, catalog.of(Kind::Coins), &coin_key(&name), coin_of)?.flatten();
+                    if let Some((_, coin)) = coin.filter(|(_, coin)| coin.lock == *lock) {
+                        found.insert(name, coin);
+                        of_lock += 1;
+                    }
                 }
             }
             let more = found.len() > limit;
             let coins = found.into_iter().take(limit).map(|(outpoint, coin)| StoredCoin { outpoint, coin }).collect();
             Ok((tip, coins, more))
-        };
-        read().map_err(|error| StoreError::sqlite(&path, &error))
+        })
     }
 
     /// The first `limit` entries of these locks from a height and a position there on, ascending, and whether there are more.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When a file cannot be read or is damaged.
     pub fn history(
         &mut self,
         locks: &BTreeSet<LockHash>,
         from: (Height, u32),
         limit: usize,
     ) -> Result<(StoredTip, Vec<StoredEntry>, bool), StoreError> {
-        let path = self.state_path.clone();
-        let mut read = || {
-            let snapshot = self.state.transaction()?;
-            let tip = tip(&snapshot)?;
-            let from = (sql(from.0.0.min(i64::MAX.unsigned_abs())), from.1);
-            let mut found: BTreeMap<(u64, u32), StoredEntry> = BTreeMap::new();
-            let query = "SELECT h.height, h.position, h.txid, h.received, h.sent, a.id, a.time
-                         FROM history h JOIN active a ON a.height = h.height
-                         WHERE h.lock = ?1 AND (h.height, h.position) >= (?2, ?3) AND h.height <= ?4
-                         ORDER BY h.height, h.position LIMIT ?5";
-            let mut statement = snapshot.prepare_cached(query)?;
+        let (tip, mut hints) = self.snapshot(|snapshot, catalog| {
+            let runs = catalog.of(Kind::History);
+            let mut found = BTreeMap::new();
             // What is above the last place that can be part of the answer is not even read.
-            let mut last = i64::MAX;
+            let mut last = Height(u64::MAX);
             for lock in locks {
-                let mut rows = statement.query(params![lock.0, from.0, from.1, last, sql(limit as u64 + 1)])?;
-                while let Some(row) = rows.next()? {
-                    let (height, position) = (number(row, 0)?, row.get(1)?);
-                    let entry = found.entry((height, position)).or_insert(StoredEntry {
-                        txid: TxId(row.get(2)?),
-                        height: Height(height),
-                        position,
-                        block: BlockId(row.get(5)?),
-                        time_s: row.get(6)?,
-                        received: 0,
-                        sent: 0,
-                    });
-                    entry.received += number(row, 3)?;
-                    entry.sent += number(row, 4)?;
+                let begin = &lock.0[..8];
+                let from = [begin, &from.0.0.to_be_bytes(), &from.1.to_be_bytes()].concat();
+                let mut scan = Scan::new(snapshot, Kind::History, runs, &from)?;
+                let (mut of_lock, mut block) = (0, None);
+                while of_lock <= limit
+                    && let Some(record) = scan.next_there(snapshot, begin)?
+                {
+                    let Some(hint) = Hint::read(record, begin.len()).filter(|hint| hint.height <= last) else { break };
+                    if block.is_none_or(|(height, _)| height != hint.height) {
+                        block = Some((hint.height, active(snapshot, hint.height)?));
+                    }
+                    let block = block.and_then(|(_, block)| block).filter(|(id, _)| hint.is_of(id));
+                    if let Some((id, time_s)) = block {
+                        found.insert((hint.height, hint.position), (hint, id, time_s));
+                        of_lock += 1;
+                    }
                 }
                 while found.len() > limit + 1 {
                     found.pop_last();
@@ -308,14 +307,71 @@ impl Reader {
                 if found.len() > limit
                     && let Some(((height, _), _)) = found.last_key_value()
                 {
-                    last = sql(*height);
+                    last = *height;
                 }
             }
-            let more = found.len() > limit;
-            Ok((tip, found.into_values().take(limit).collect(), more))
-        };
-        read().map_err(|error| StoreError::sqlite(&path, &error))
+            Ok((tip(snapshot)?, found))
+        })?;
+        let more = hints.len() > limit;
+        while hints.len() > limit {
+            hints.pop_last();
+        }
+        let entries = hints.into_values().collect::<Vec<_>>();
+        Ok((tip, self.entries(locks, &entries)?, more))
     }
+
+    /// What the transactions at these places did to the locks. Entries of one block stand together.
+    fn entries(
+        &self,
+        locks: &BTreeSet<LockHash>,
+        hints: &[(Hint, BlockId, u32)],
+    ) -> Result<Vec<StoredEntry>, StoreError> {
+        let damaged = |reason: String| StoreError::damaged(&self.facts_path, reason);
+        let (mut entries, mut body) = (Vec::with_capacity(hints.len()), None);
+        for (hint, block, time_s) in hints {
+            if body.as_ref().is_none_or(|(id, _)| id != block) {
+                let missing = || damaged(format!("block {block} of the active chain is missing"));
+                body = Some((*block, self.block(block)?.ok_or_else(missing)?.1));
+            }
+            let mut rest = body.as_ref().and_then(|(_, bytes)| bytes.get(hint.offset..)).unwrap_or_default();
+            let transaction = Transaction::deserialize(&mut rest).map_err(|error| damaged(error.to_string()))?;
+            let moved: Vec<(u64, u64)> = movements(&transaction)
+                .into_iter()
+                .filter_map(|(lock, moved)| locks.contains(&lock).then_some(moved))
+                .collect();
+            // Another lock that begins as one of these.
+            if moved.is_empty() {
+                continue;
+            }
+            entries.push(StoredEntry {
+                txid: transaction.id(),
+                height: hint.height,
+                position: hint.position,
+                block: *block,
+                time_s: *time_s,
+                received: moved.iter().map(|(received, _)| received).sum(),
+                sent: moved.iter().map(|(_, sent)| sent).sum(),
+            });
+        }
+        Ok(entries)
+    }
+
+    /// Asks the state as it is at one moment.
+    fn snapshot<T>(&mut self, ask: impl FnOnce(&Connection, &Catalog) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let read = || {
+            let snapshot = self.state.transaction()?;
+            self.catalog = Catalog::load(&snapshot, &self.catalog)?;
+            ask(&snapshot, &self.catalog)
+        };
+        read().map_err(|error| StoreError::sqlite(&self.state_path, &error))
+    }
+}
+
+/// The block of the active chain at a height, and its time.
+fn active(connection: &Connection, height: Height) -> rusqlite::Result<Option<(BlockId, u32)>> {
+    let height = sql(height.0.min(i64::MAX.unsigned_abs()));
+    let mut statement = connection.prepare_cached("SELECT id, time FROM active WHERE height = ?1")?;
+    statement.query_row([height], |row| Ok((BlockId(row.get(0)?), row.get(1)?))).optional()
 }
 
 fn tip(connection: &Connection) -> rusqlite::Result<StoredTip> {

@@ -11,8 +11,10 @@ pub(super) const FACTS_FILE: &str = "facts.sqlite";
 pub(super) const STATE_FILE: &str = "state.sqlite";
 /// Held locked by the process that uses the directory.
 pub(super) const LOCK_FILE: &str = "lock";
-/// The one format that is read; kept in `user_version`, 0 meaning that the file was never finished.
-pub(super) const FORMAT: i64 = 6;
+/// The one format of the facts that is read; kept in `user_version`, 0 meaning that the file was never finished.
+pub(super) const FACTS_FORMAT: i64 = 6;
+/// The same of the state. Below it the state is to be made anew from the facts.
+pub(super) const STATE_FORMAT: i64 = 7;
 /// Files up to this size are checked as a whole at the start; larger ones as they are read, so that the start stays quick.
 pub(super) const CHECKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -40,25 +42,19 @@ CREATE TABLE invalid (id BLOB PRIMARY KEY, by_hand INTEGER NOT NULL) WITHOUT ROW
 
 pub(super) const STATE_SCHEMA: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
--- outpoint: txid, then the index big-endian, so that SQLite's order is that of the ledger.
--- bucket: first byte of SHA-256 of the outpoint's encoding, so that a bucket of the commitment lies in one piece.
-CREATE TABLE coins (bucket INTEGER NOT NULL, outpoint BLOB NOT NULL, lock BLOB NOT NULL, amount INTEGER NOT NULL,
-  height INTEGER NOT NULL, coinbase INTEGER NOT NULL, PRIMARY KEY (bucket, outpoint)) WITHOUT ROWID;
+-- Coins and indices: see the module `runs`.
+CREATE TABLE runs (run INTEGER PRIMARY KEY, kind INTEGER NOT NULL, ord INTEGER NOT NULL, records INTEGER NOT NULL,
+  fences BLOB NOT NULL, filter BLOB NOT NULL);
+CREATE TABLE chunks (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE litter (run INTEGER PRIMARY KEY);
 -- PBFT: what each block spent, as far as snapshots that are served need it, borsh of a list of outpoints and coins.
 CREATE TABLE spent (height INTEGER PRIMARY KEY, coins BLOB NOT NULL);
 CREATE TABLE active (height INTEGER PRIMARY KEY, id BLOB NOT NULL, time INTEGER NOT NULL);
 CREATE TABLE diffs (id BLOB PRIMARY KEY, diff BLOB NOT NULL);
 CREATE TABLE buckets (bucket INTEGER PRIMARY KEY, lanes BLOB NOT NULL);
-CREATE TABLE txs (txid BLOB PRIMARY KEY, height INTEGER NOT NULL, position INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE history (lock BLOB NOT NULL, height INTEGER NOT NULL, position INTEGER NOT NULL, txid BLOB NOT NULL,
-  received INTEGER NOT NULL, sent INTEGER NOT NULL, PRIMARY KEY (lock, height, position)) WITHOUT ROWID;
-";
-
-/// The coins by who may spend them.
-pub(super) const COINS_INDEX: &str = "CREATE INDEX coins_by_lock ON coins (lock, outpoint);";
-
-/// Coins of a snapshot that comes; gets the name `coins` when all are here.
-pub(super) const STAGED_SCHEMA: &str = "
+-- Coins of a snapshot that comes; they become runs when all are here.
+-- outpoint: txid, then the index big-endian, so that SQLite's order is that of the ledger.
+-- bucket: first byte of SHA-256 of the outpoint's encoding, so that a bucket of the commitment lies in one piece.
 CREATE TABLE staged (bucket INTEGER NOT NULL, outpoint BLOB NOT NULL, lock BLOB NOT NULL, amount INTEGER NOT NULL,
   height INTEGER NOT NULL, coinbase INTEGER NOT NULL, PRIMARY KEY (bucket, outpoint)) WITHOUT ROWID;
 ";

@@ -1,8 +1,8 @@
 //! Snapshots in `state.sqlite`: the staging area of one that comes, the switch to it, and reading the coins as they were.
 //!
-//! **Coming.** Coins gather in the table `staged`, in the order of its key. The switch is one transaction that drops the table
-//! `coins`, gives `staged` its name, and writes buckets, tip and totals; a crash leaves the one state or the other, and the next
-//! start empties what was staged. Where transactions are, and the history of locks, stay as they were: what lies below the
+//! **Coming.** Coins gather in the table `staged`, in the order of its key. The switch is one transaction that drops the runs of
+//! coins, makes others of what is staged, and writes buckets, tip and totals; a crash leaves the one state or the other, and the
+//! next start empties what was staged. Where transactions are, and the history of locks, stay as they were: what lies below the
 //! snapshot and was not here before is not known to this node.
 //!
 //! **Going.** A coin carries the height of the block that made it, and under PBFT nothing is undone. So a bucket at height H is
@@ -10,10 +10,11 @@
 //! table `spent` has one row for each block, without coins that no checkpoint has seen; it is dropped with the last snapshot that
 //! needs it. Whoever reads keeps these few in memory, by bucket, as long as the same snapshot is asked for.
 
+use super::changes::{Changes, bucket_key, coin_of};
 use super::error::StoreError;
-use super::rows::{coin, meta_number, number, outpoint_key, outpoint_of, put_meta, sql};
-use super::schema;
-use super::state::{write_buckets, write_tip};
+use super::rows::{coin, meta_number, outpoint_key, outpoint_of, put_meta, sql};
+use super::runs::{self, Catalog, Kind, Run, Scan};
+use super::state::{write_buckets, write_changes, write_tip};
 use bezant_consensus::chain::Link;
 use bezant_consensus::chain::snapshot::{BucketPage, Switch};
 use bezant_consensus::ledger::codec::encode;
@@ -24,6 +25,10 @@ use bezant_consensus::ledger::units::Height;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+
+/// Coins of a snapshot that become one run: they are in memory together.
+const COINS_PER_RUN: i128 = 200_000;
 
 /// What there is after a switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,17 +70,22 @@ pub(super) fn discard(connection: &Connection, bucket: u8) -> rusqlite::Result<(
 }
 
 /// Makes the staged coins the coin set, in one durable transaction.
-pub(super) fn switch(connection: &mut Connection, switch: &Switch) -> rusqlite::Result<Totals> {
+pub(super) fn switch(
+    connection: &mut Connection,
+    switch: &Switch,
+    catalog: &mut Catalog,
+    next_id: &mut u64,
+) -> rusqlite::Result<Totals> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let height = sql(switch.tip.height.0);
-    transaction.execute_batch("DROP INDEX coins_by_lock; DROP TABLE coins; ALTER TABLE staged RENAME TO coins;")?;
-    transaction.execute_batch(schema::COINS_INDEX)?;
-    transaction.execute_batch(schema::STAGED_SCHEMA)?;
-    let totals = transaction.query_row("SELECT COUNT(*), COALESCE(SUM(amount), 0) FROM coins", [], |row| {
-        Ok(Totals { sequence: switch.sequence, coins: number(row, 0)?, supply: number(row, 1)? })
-    })?;
-    put_meta(&transaction, "supply", &totals.supply.to_be_bytes())?;
-    put_meta(&transaction, "coins", &totals.coins.to_be_bytes())?;
+    for kind in [Kind::Coins, Kind::Locks] {
+        runs::discard(&transaction, &catalog.take(kind))?;
+    }
+    put_meta(&transaction, "supply", &0_u64.to_be_bytes())?;
+    put_meta(&transaction, "coins", &0_u64.to_be_bytes())?;
+    take_staged(&transaction, catalog, next_id)?;
+    let total = |key| meta_number(&transaction, key).map(Option::unwrap_or_default);
+    let totals = Totals { sequence: switch.sequence, coins: total("coins")?, supply: total("supply")? };
     put_meta(&transaction, "spent_from", &switch.tip.height.0.to_be_bytes())?;
     transaction.execute("DELETE FROM spent", [])?;
     transaction.execute("DELETE FROM active WHERE height > ?1", [height])?;
@@ -86,6 +96,29 @@ pub(super) fn switch(connection: &mut Connection, switch: &Switch) -> rusqlite::
     write_tip(&transaction, &switch.tip, switch.tip.height)?;
     transaction.commit()?;
     Ok(totals)
+}
+
+/// Makes runs of what is staged.
+fn take_staged(connection: &Connection, catalog: &mut Catalog, next_id: &mut u64) -> rusqlite::Result<()> {
+    let query = "SELECT outpoint, lock, amount, height, coinbase FROM staged ORDER BY bucket, outpoint";
+    let mut statement = connection.prepare(query)?;
+    let mut rows = statement.query([])?;
+    loop {
+        let mut changes = Changes::none();
+        while changes.count < COINS_PER_RUN
+            && let Some(row) = rows.next()?
+        {
+            let (name, coin) = (outpoint_of(&row.get::<_, [u8; 36]>(0)?), coin(row, 1)?);
+            changes.put(&name, &coin);
+            changes.count += 1;
+            changes.supply += i128::from(coin.amount.grains());
+        }
+        if changes.count == 0 {
+            break;
+        }
+        write_changes(connection, &changes, catalog, next_id)?;
+    }
+    clear(connection)
 }
 
 /// Notes what a block spends of coins that a checkpoint has seen.
@@ -118,6 +151,8 @@ pub(super) struct Past {
     /// What was spent up to this height is in `coins`.
     read_to: Height,
     coins: BTreeMap<u8, BTreeMap<OutPoint, Coin>>,
+    /// The runs that were read last.
+    catalog: Catalog,
 }
 
 impl Past {
@@ -131,18 +166,21 @@ impl Past {
         limit: usize,
     ) -> Result<Option<BucketPage>, StoreError> {
         let fail = |error| StoreError::sqlite(path, &error);
-        // One transaction, so that both tables are of one moment.
+        // One transaction, so that all tables are of one moment.
         let snapshot = connection.unchecked_transaction().map_err(fail)?;
+        self.catalog = Catalog::load(&snapshot, &self.catalog).map_err(fail)?;
         let flushed = meta_number(&snapshot, "tip_height").map_err(fail)?.unwrap_or(0);
         let kept = meta_number(&snapshot, "spent_from").map_err(fail)?.unwrap_or(0);
         if height.0 > flushed || height.0 < kept {
             return Ok(None);
         }
         if self.height != height || self.read_to < height {
-            *self = Past { height, read_to: height, coins: BTreeMap::new() };
+            *self =
+                Past { height, read_to: height, coins: BTreeMap::new(), catalog: std::mem::take(&mut self.catalog) };
         }
         self.read(&snapshot, path, Height(flushed))?;
-        let mut page = unspent(&snapshot, (height, bucket), after, limit).map_err(fail)?;
+        let coins = self.catalog.of(Kind::Coins);
+        let mut page = unspent(&snapshot, coins, (height, bucket), after, limit).map_err(fail)?;
         let spent = self.coins.get(&bucket).into_iter().flatten();
         page.extend(
             spent.filter(|(name, _)| after.is_none_or(|after| **name > after)).map(|(name, coin)| (*name, *coin)),
@@ -172,15 +210,21 @@ impl Past {
 /// Unspent coins of a bucket that were there at a height: one more than `limit` if there are as many.
 fn unspent(
     connection: &Connection,
+    coins: &[Arc<Run>],
     (height, bucket): (Height, u8),
     after: Option<OutPoint>,
     limit: usize,
 ) -> rusqlite::Result<BTreeMap<OutPoint, Coin>> {
-    let query = "SELECT outpoint, lock, amount, height, coinbase FROM coins
-                 WHERE bucket = ?1 AND outpoint > ?2 AND height <= ?3 ORDER BY outpoint LIMIT ?4";
-    let after = after.map_or(Vec::new(), |outpoint| outpoint_key(&outpoint).to_vec());
-    let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let mut statement = connection.prepare_cached(query)?;
-    let row = |row: &rusqlite::Row<'_>| Ok((outpoint_of(&row.get::<_, [u8; 36]>(0)?), coin(row, 1)?));
-    statement.query_map(params![bucket, after, sql(height.0), most], row)?.collect()
+    let from = after.map_or(vec![bucket], |after| bucket_key(bucket, &after).to_vec());
+    let mut scan = Scan::new(connection, Kind::Coins, coins, &from)?;
+    let mut page = BTreeMap::new();
+    while page.len() <= limit
+        && let Some(record) = scan.next_there(connection, &[bucket])?
+    {
+        let (name, coin) = coin_of(record).ok_or(rusqlite::Error::InvalidQuery)?;
+        if coin.height <= height && Some(name) != after {
+            page.insert(name, coin);
+        }
+    }
+    Ok(page)
 }

@@ -1,32 +1,35 @@
 //! The state, written behind by a thread of its own: many chain updates in one transaction.
 
+use super::changes::Changes;
 use super::error::StoreError;
-use super::rows::{meta_number, outpoint_key, put_meta, sql};
+use super::rows::{meta_number, put_meta, sql};
+use super::runs::{self, Catalog, Kind, Merging, SharedCatalog};
 use super::schema;
 use super::snapshot::{self, Totals};
+use crate::limits::UNFLUSHED_TRANSACTIONS_MAX;
 use crate::metrics::Metrics;
 use bezant_consensus::chain::snapshot::SnapshotStep;
 use bezant_consensus::chain::{ChainUpdate, Link, Tip};
 use bezant_consensus::ledger::codec::encode;
-use bezant_consensus::ledger::coins::Diff;
-use bezant_consensus::ledger::commitment::{Buckets, bucket_of};
-use bezant_consensus::ledger::hash::LockHash;
-use bezant_consensus::ledger::transaction::{Transaction, Witness};
+use bezant_consensus::ledger::commitment::Buckets;
 use bezant_consensus::ledger::units::Height;
 use rusqlite::{Connection, TransactionBehavior, params};
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
-/// An update waits at most so long for others to share its transaction.
+/// An update waits at most so long for others to share its transaction ...
 const FLUSH_AFTER: Duration = Duration::from_millis(200);
-/// So many transactions are flushed without waiting for more.
-const FLUSH_TRANSACTIONS: usize = 2_000;
-/// Pages of the write-ahead logs after which they are copied into the files.
+/// ... unless there are so many transactions by then that more are worth waiting for ...
+const BUSY_TRANSACTIONS: usize = 500;
+/// ... until there are enough ...
+const FLUSH_TRANSACTIONS: usize = 10_000;
+/// ... or so long.
+const FLUSH_AFTER_BUSY: Duration = Duration::from_millis(2_000);
+/// Time after which the write-ahead logs are copied into the files.
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(2);
 
 /// How far the state on disk is.
@@ -55,7 +58,36 @@ enum Job {
 pub struct StateWriter {
     jobs: SyncSender<Job>,
     flushed: watch::Receiver<Flushed>,
+    backlog: Arc<Backlog>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Transactions that were handed in and are not flushed.
+#[derive(Debug, Default)]
+struct Backlog {
+    transactions: Mutex<usize>,
+    is_less: Condvar,
+}
+
+impl Backlog {
+    /// Waits until there is room, or `is_over`.
+    fn add(&self, count: usize, is_over: impl Fn() -> bool) {
+        let mut transactions = self.transactions.lock().unwrap_or_else(PoisonError::into_inner);
+        while *transactions > 0 && *transactions + count > UNFLUSHED_TRANSACTIONS_MAX && !is_over() {
+            let waited = self.is_less.wait_timeout(transactions, FLUSH_AFTER);
+            transactions = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *transactions += count;
+    }
+
+    fn take(&self, count: usize) {
+        *self.transactions.lock().unwrap_or_else(PoisonError::into_inner) -= count;
+        self.is_less.notify_all();
+    }
+}
+
+fn transactions_of(update: &ChainUpdate) -> usize {
+    update.connected.iter().map(|link| link.block.transactions.len()).sum()
 }
 
 /// Asks for a flush, so that a reader sees all that was reported before.
@@ -97,12 +129,15 @@ impl StateWriter {
         let (jobs, inbox) = sync_channel(crate::limits::CHAIN_UPDATES_MAX);
         let initial = Flushed { sequence: 0, final_height: Height::GENESIS, switched: None, failed: None };
         let (report, flushed) = watch::channel(initial);
+        let backlog = Arc::new(Backlog::default());
+        let its = backlog.clone();
         let thread = std::thread::Builder::new().name("bezant-state".to_owned()).spawn(move || {
             crate::runtime::signals::ignore_file_size_signal();
-            Writer { state, report, metrics, pending: Vec::new(), transactions: 0, checkpointed: Instant::now() }
+            let checkpointed = Instant::now();
+            Writer { state, report, metrics, backlog: its, pending: Vec::new(), transactions: 0, checkpointed }
                 .run(&inbox);
         })?;
-        Ok(StateWriter { jobs, flushed, thread: Some(thread) })
+        Ok(StateWriter { jobs, flushed, backlog, thread: Some(thread) })
     }
 
     /// Hands on a chain update whose records are durable; waits while the writer is far behind.
@@ -111,6 +146,8 @@ impl StateWriter {
     /// When the writer has stopped.
     pub fn update(&self, update: ChainUpdate) -> Result<(), StoreError> {
         let gone = |_| self.flushed.borrow().failed.clone().unwrap_or(StoreError::WriterStopped);
+        let has_ended = || self.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        self.backlog.add(transactions_of(&update), has_ended);
         self.jobs.send(Job::Update(Box::new(update))).map_err(gone)
     }
 
@@ -166,6 +203,7 @@ struct Writer {
     state: State,
     report: watch::Sender<Flushed>,
     metrics: Arc<Metrics>,
+    backlog: Arc<Backlog>,
     pending: Vec<ChainUpdate>,
     /// In `pending`.
     transactions: usize,
@@ -174,19 +212,25 @@ struct Writer {
 
 impl Writer {
     fn run(&mut self, inbox: &Receiver<Job>) {
-        let mut due: Option<Instant> = None;
+        let mut first: Option<Instant> = None;
         loop {
-            let job = match due {
-                Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
-                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            let due = first.map(|first| first + self.patience());
+            let Some(job) = self.next_job(inbox, due) else {
+                if self.tidy().is_err() {
+                    return;
+                }
+                continue;
             };
             let mut waiting = None;
             match job {
                 Ok(Job::Update(update)) => {
-                    self.transactions +=
-                        update.connected.iter().map(|link| link.block.transactions.len()).sum::<usize>();
+                    self.transactions += transactions_of(&update);
+                    if let Some(before) = self.pending.last_mut() {
+                        // Only the last sums are written.
+                        before.buckets = Buckets::default();
+                    }
                     self.pending.push(*update);
-                    due.get_or_insert_with(|| Instant::now() + FLUSH_AFTER);
+                    first.get_or_insert_with(Instant::now);
                     if self.transactions < FLUSH_TRANSACTIONS {
                         continue;
                     }
@@ -198,7 +242,7 @@ impl Writer {
                         return;
                     }
                     if is_switch {
-                        due = None;
+                        first = None;
                     }
                     continue;
                 }
@@ -211,7 +255,7 @@ impl Writer {
                 }
             }
             let result = self.flush();
-            due = None;
+            first = None;
             let failed = result.is_err();
             if let Some(done) = waiting {
                 // Who asked may have gone.
@@ -220,11 +264,47 @@ impl Writer {
             if failed {
                 return;
             }
+            while self.state.is_overdue() {
+                if self.tidy().is_err() {
+                    return;
+                }
+            }
             if self.checkpointed.elapsed() > CHECKPOINT_AFTER {
                 self.state.checkpoint();
                 self.checkpointed = Instant::now();
             }
         }
+    }
+
+    /// How long the first of the pending updates waits for others.
+    fn patience(&self) -> Duration {
+        if self.transactions < BUSY_TRANSACTIONS { FLUSH_AFTER } else { FLUSH_AFTER_BUSY }
+    }
+
+    /// The next thing to do; `None` when there is nothing else than to tidy up. A timeout when a flush is due.
+    fn next_job(&self, inbox: &Receiver<Job>, due: Option<Instant>) -> Option<Result<Job, RecvTimeoutError>> {
+        if self.state.is_untidy() {
+            return match inbox.try_recv() {
+                Ok(job) => Some(Ok(job)),
+                Err(TryRecvError::Disconnected) => Some(Err(RecvTimeoutError::Disconnected)),
+                Err(TryRecvError::Empty) if due.is_some_and(|due| due <= Instant::now()) => {
+                    Some(Err(RecvTimeoutError::Timeout))
+                }
+                Err(TryRecvError::Empty) => None,
+            };
+        }
+        Some(match due {
+            Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
+            None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        })
+    }
+
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        let result = self.state.tidy();
+        if let Err(error) = &result {
+            self.report.send_modify(|flushed| flushed.failed = Some(error.clone()));
+        }
+        result
     }
 
     fn snapshot(&mut self, step: SnapshotStep) -> Result<(), StoreError> {
@@ -250,7 +330,7 @@ impl Writer {
         let failed = result.as_ref().err().cloned();
         if failed.is_none() {
             self.pending.clear();
-            self.transactions = 0;
+            self.backlog.take(std::mem::take(&mut self.transactions));
         }
         self.report.send_modify(|flushed| match &failed {
             None => *flushed = Flushed { sequence, final_height, switched: flushed.switched, failed: None },
@@ -260,7 +340,7 @@ impl Writer {
     }
 }
 
-/// `state.sqlite` with the buckets that it holds.
+/// `state.sqlite` with the buckets and the list of runs that it holds.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) connection: Connection,
@@ -272,16 +352,41 @@ pub(super) struct State {
     pub(super) keeps_undo: bool,
     /// PBFT: blocks between checkpoints.
     pub(super) interval: Option<u64>,
+    pub(super) runs: Runs,
+}
+
+/// The runs as the writer of the state has them.
+#[derive(Debug)]
+pub(super) struct Runs {
+    catalog: Catalog,
+    merging: Merging,
+    next_id: u64,
+    shared: SharedCatalog,
+}
+
+impl Runs {
+    /// As the file has them; they are shown to others through `shared`.
+    pub(super) fn open(connection: &Connection, shared: SharedCatalog) -> rusqlite::Result<Runs> {
+        let catalog = Catalog::load(connection, &Catalog::default())?;
+        shared.set(Arc::new(catalog.clone()));
+        Ok(Runs { catalog, merging: Merging::after_start(), next_id: runs::next_id(connection)?, shared })
+    }
+
+    /// What was written is committed.
+    fn commit(&mut self, catalog: Catalog) {
+        self.shared.set(Arc::new(catalog.clone()));
+        self.catalog = catalog;
+    }
 }
 
 impl State {
     /// Applies chain updates in one durable transaction.
     pub(super) fn apply(&mut self, updates: &[ChainUpdate]) -> Result<(), StoreError> {
-        let (net, touched) = net_change(updates);
-        let mut buckets = self.buckets.clone();
-        buckets.apply(&net);
-        self.write(updates, &net, &touched, &buckets).map_err(|error| StoreError::sqlite(&self.path, &error))?;
-        self.buckets = buckets;
+        let Some(last) = updates.last() else { return Ok(()) };
+        let changes = Changes::of(updates);
+        let catalog = self.write(updates, &changes).map_err(|error| StoreError::sqlite(&self.path, &error))?;
+        self.buckets = last.buckets.clone();
+        self.runs.commit(catalog);
         Ok(())
     }
 
@@ -293,8 +398,14 @@ impl State {
             SnapshotStep::Stage { bucket, coins } => snapshot::stage(connection, bucket, &coins).map(|()| None),
             SnapshotStep::Discard { bucket } => snapshot::discard(connection, bucket).map(|()| None),
             SnapshotStep::Switch(switch) => {
-                self.buckets = switch.buckets.clone();
-                snapshot::switch(connection, &switch).map(|totals| Some((totals, switch.tip.height)))
+                let mut catalog = self.runs.catalog.clone();
+                let done = snapshot::switch(connection, &switch, &mut catalog, &mut self.runs.next_id);
+                done.map(|totals| {
+                    [Kind::Coins, Kind::Locks].into_iter().for_each(|kind| self.runs.merging.give_up(kind));
+                    self.runs.commit(catalog);
+                    self.buckets = switch.buckets.clone();
+                    Some((totals, switch.tip.height))
+                })
             }
             SnapshotStep::Switched(_) => Ok(None),
             SnapshotStep::Keep { from } => snapshot::keep(connection, from).map(|()| None),
@@ -302,13 +413,7 @@ impl State {
         done.map_err(|error| StoreError::sqlite(&self.path, &error))
     }
 
-    fn write(
-        &mut self,
-        updates: &[ChainUpdate],
-        net: &Diff,
-        touched: &BTreeSet<u8>,
-        buckets: &Buckets,
-    ) -> rusqlite::Result<()> {
+    fn write(&mut self, updates: &[ChainUpdate], changes: &Changes) -> rusqlite::Result<Catalog> {
         let (keeps_undo, interval) = (self.keeps_undo, self.interval);
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for update in updates {
@@ -318,12 +423,38 @@ impl State {
                 update.connected.iter().try_for_each(|link| snapshot::note_spent(&transaction, link, interval))?;
             }
         }
-        write_coins(&transaction, net)?;
-        write_buckets(&transaction, buckets, touched.iter().copied())?;
+        let mut catalog = self.runs.catalog.clone();
+        write_changes(&transaction, changes, &mut catalog, &mut self.runs.next_id)?;
         if let Some(last) = updates.last() {
+            write_buckets(&transaction, &last.buckets, self.buckets.differing(&last.buckets).into_iter())?;
             write_tip(&transaction, &last.tip, last.final_height)?;
         }
-        transaction.commit()
+        transaction.commit()?;
+        Ok(catalog)
+    }
+
+    /// Whether [`State::tidy`] has something to do.
+    fn is_untidy(&self) -> bool {
+        self.runs.merging.has_work(&self.runs.catalog)
+    }
+
+    /// Whether that should not wait any longer.
+    fn is_overdue(&self) -> bool {
+        self.runs.merging.is_urgent(&self.runs.catalog)
+    }
+
+    /// Merges a bit, or sweeps.
+    pub(super) fn tidy(&mut self) -> Result<(), StoreError> {
+        let mut step = || -> rusqlite::Result<Option<Catalog>> {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut catalog = self.runs.catalog.clone();
+            let changed = self.runs.merging.step(&transaction, &mut catalog, &mut self.runs.next_id)?;
+            transaction.commit()?;
+            Ok(changed.then_some(catalog))
+        };
+        let changed = step().map_err(|error| StoreError::sqlite(&self.path, &error))?;
+        changed.into_iter().for_each(|catalog| self.runs.commit(catalog));
+        Ok(())
     }
 
     /// Copies the write-ahead logs into the files, as far as no reader is in the way.
@@ -338,92 +469,42 @@ impl State {
     }
 }
 
-fn net_change(updates: &[ChainUpdate]) -> (Diff, BTreeSet<u8>) {
-    let mut net = Diff::default();
-    for update in updates {
-        update.disconnected.iter().for_each(|link| net.merge(&link.diff.reversed()));
-        update.connected.iter().for_each(|link| net.merge(&link.diff));
-    }
-    let touched = net.spent.keys().chain(net.created.keys()).map(bucket_of).collect();
-    (net, touched)
-}
-
 fn connect(connection: &Connection, link: &Link, keeps_undo: bool) -> rusqlite::Result<()> {
-    let height = sql(link.height.0);
     connection
         .prepare_cached("INSERT OR REPLACE INTO active (height, id, time) VALUES (?1, ?2, ?3)")?
-        .execute(params![height, link.id.0, link.block.header.time])?;
+        .execute(params![sql(link.height.0), link.id.0, link.block.header.time])?;
     if keeps_undo {
         connection
             .prepare_cached("INSERT OR REPLACE INTO diffs (id, diff) VALUES (?1, ?2)")?
             .execute(params![link.id.0, encode(&*link.diff)])?;
-    }
-    let mut place =
-        connection.prepare_cached("INSERT OR REPLACE INTO txs (txid, height, position) VALUES (?1, ?2, ?3)")?;
-    let mut entry = connection.prepare_cached(
-        "INSERT OR REPLACE INTO history (lock, height, position, txid, received, sent) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
-    for (position, transaction) in (0_i64..).zip(&link.block.transactions) {
-        let txid = transaction.id().0;
-        place.execute(params![txid, height, position])?;
-        for (lock, (received, sent)) in movements(transaction) {
-            entry.execute(params![lock.0, height, position, txid, sql(received), sql(sent)])?;
-        }
     }
     Ok(())
 }
 
 /// Takes [`connect`] back. The diff stays: the block may be connected again.
 fn disconnect(connection: &Connection, link: &Link) -> rusqlite::Result<()> {
-    let height = sql(link.height.0);
-    connection.prepare_cached("DELETE FROM active WHERE height = ?1")?.execute([height])?;
-    let mut place = connection.prepare_cached("DELETE FROM txs WHERE txid = ?1 AND height = ?2")?;
-    let mut entry =
-        connection.prepare_cached("DELETE FROM history WHERE lock = ?1 AND height = ?2 AND position = ?3")?;
-    for (position, transaction) in (0_i64..).zip(&link.block.transactions) {
-        place.execute(params![transaction.id().0, height])?;
-        for lock in movements(transaction).into_keys() {
-            entry.execute(params![lock.0, height, position])?;
+    connection.prepare_cached("DELETE FROM active WHERE height = ?1")?.execute([sql(link.height.0)]).map(drop)
+}
+
+/// Adds a run of each kind, and brings the totals up to date.
+pub(super) fn write_changes(
+    connection: &Connection,
+    changes: &Changes,
+    catalog: &mut Catalog,
+    next_id: &mut u64,
+) -> rusqlite::Result<()> {
+    for records in [&changes.coins, &changes.locks, &changes.places, &changes.history] {
+        if let Some(run) = runs::write_run(connection, *next_id, records)? {
+            catalog.add(run);
+            *next_id += 1;
         }
+    }
+    for (key, change) in [("supply", changes.supply), ("coins", changes.count)] {
+        let after = i128::from(meta_number(connection, key)?.unwrap_or(0)) + change;
+        let after = u64::try_from(after).expect("no more goes than is there");
+        put_meta(connection, key, &after.to_be_bytes())?;
     }
     Ok(())
-}
-
-/// What a connected transaction gives to and takes from each lock, in grains. Its witnesses state what it spends, and
-/// connecting compared that with the coins.
-fn movements(transaction: &Transaction) -> BTreeMap<LockHash, (u64, u64)> {
-    let mut movements: BTreeMap<LockHash, (u64, u64)> = BTreeMap::new();
-    for output in transaction.outputs() {
-        movements.entry(output.lock).or_default().0 += output.amount.grains();
-    }
-    for witness in &transaction.witnesses {
-        if let Witness::Spend(spend) = witness {
-            movements.entry(spend.lock.hash()).or_default().1 += spend.amount.grains();
-        }
-    }
-    movements
-}
-
-fn write_coins(connection: &Connection, net: &Diff) -> rusqlite::Result<()> {
-    let mut delete = connection.prepare_cached("DELETE FROM coins WHERE bucket = ?1 AND outpoint = ?2")?;
-    let mut insert = connection.prepare_cached(
-        "INSERT OR REPLACE INTO coins (bucket, outpoint, lock, amount, height, coinbase) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
-    for outpoint in net.spent.keys().filter(|outpoint| !net.created.contains_key(outpoint)) {
-        delete.execute(params![bucket_of(outpoint), outpoint_key(outpoint)])?;
-    }
-    for (outpoint, coin) in &net.created {
-        let (bucket, key, amount) = (bucket_of(outpoint), outpoint_key(outpoint), sql(coin.amount.grains()));
-        insert.execute(params![bucket, key, coin.lock.0, amount, sql(coin.height.0), coin.coinbase])?;
-    }
-    let sum = |coins: &BTreeMap<_, bezant_consensus::ledger::coins::Coin>| -> u64 {
-        coins.values().map(|coin| coin.amount.grains()).sum()
-    };
-    let before = |key| Ok::<u64, rusqlite::Error>(meta_number(connection, key)?.unwrap_or(0));
-    let supply = before("supply")? + sum(&net.created) - sum(&net.spent);
-    let coins = before("coins")? + net.created.len() as u64 - net.spent.len() as u64;
-    put_meta(connection, "supply", &supply.to_be_bytes())?;
-    put_meta(connection, "coins", &coins.to_be_bytes())
 }
 
 pub(super) fn write_buckets(
@@ -446,22 +527,15 @@ pub(super) fn write_tip(connection: &Connection, tip: &Tip, final_height: Height
 }
 
 /// Creates the tables with the state after the genesis block, in one transaction.
-pub(super) fn create(
-    connection: &mut Connection,
-    network: &[u8; 32],
-    genesis: &Link,
-    tip: &Tip,
-    buckets: &Buckets,
-) -> rusqlite::Result<()> {
+pub(super) fn create(connection: &mut Connection, network: &[u8; 32], genesis: &ChainUpdate) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(schema::STATE_SCHEMA)?;
-    transaction.execute_batch(schema::COINS_INDEX)?;
-    transaction.execute_batch(schema::STAGED_SCHEMA)?;
     put_meta(&transaction, "network", network)?;
-    connect(&transaction, genesis, false)?;
-    write_coins(&transaction, &genesis.diff)?;
-    write_buckets(&transaction, buckets, 0..=u8::MAX)?;
-    write_tip(&transaction, tip, Height::GENESIS)?;
-    transaction.pragma_update(None, "user_version", schema::FORMAT)?;
+    genesis.connected.iter().try_for_each(|link| connect(&transaction, link, false))?;
+    let changes = Changes::of(std::slice::from_ref(genesis));
+    write_changes(&transaction, &changes, &mut Catalog::default(), &mut 1)?;
+    write_buckets(&transaction, &genesis.buckets, 0..=u8::MAX)?;
+    write_tip(&transaction, &genesis.tip, Height::GENESIS)?;
+    transaction.pragma_update(None, "user_version", schema::STATE_FORMAT)?;
     transaction.commit()
 }

@@ -1,7 +1,9 @@
 //! Storage by itself: round trips, refusals, interrupted writes.
 
 use super::facts::{Facts, SharedFresh};
+use super::runs::SharedCatalog;
 use super::schema::{self, FACTS_FILE, STATE_FILE};
+use super::state::Runs;
 use super::{Opened, Reader, StoreError, open};
 use crate::metrics::Metrics;
 use crate::tests::{genesis, key};
@@ -93,12 +95,14 @@ fn records_answer_when_handed_out_and_come_back_after_a_restart() {
     assert_eq!(store.records.len(), 3);
     assert!(records.iter().all(|record| store.records.contains(record)));
     // Once the height is final and flushed, the vote is forgotten, and what is connected is not handed back.
+    let buckets = summed(&store.base.buckets, &[], std::slice::from_ref(&link));
     let update = ChainUpdate {
         sequence: 1,
         disconnected: Vec::new(),
         tip: tip_of(&link),
         connected: vec![link.clone()],
         final_height: Height(1),
+        buckets,
     };
     store.state.update(update).expect("takes it");
     store.facts.forget_votes(Height(1));
@@ -135,6 +139,12 @@ fn another_net_and_a_newer_format_are_refused_by_name() {
     drop(state);
     let error = refused(dir.path(), &genesis(EngineName::Pbft, 1));
     assert!(matches!(error, StoreError::OtherFormat { found: 99, .. }), "{error}");
+    let state = schema::open_writer(&path).expect("opens");
+    state.pragma_update(None, "user_version", 6).expect("writes");
+    drop(state);
+    let error = refused(dir.path(), &genesis(EngineName::Pbft, 1));
+    assert!(matches!(error, StoreError::OldState { found: 6, .. }), "{error}");
+    assert!(error.to_string().contains("delete this one file"));
 }
 
 #[test]
@@ -167,6 +177,20 @@ fn lost_facts_are_not_made_again_but_lost_state_is() {
     drop(store);
     std::fs::remove_file(dir.path().join(FACTS_FILE)).expect("removes");
     assert!(matches!(refused(dir.path(), &genesis), StoreError::FactsDamaged { .. }));
+}
+
+/// The sums after blocks left and others came.
+fn summed(before: &Buckets, disconnected: &[Link], connected: &[Link]) -> Buckets {
+    let mut buckets = before.clone();
+    disconnected.iter().for_each(|link| buckets.revert(&link.diff));
+    connected.iter().for_each(|link| buckets.apply(&link.diff));
+    buckets
+}
+
+/// Bodies are durable before anything that rests on them.
+fn put_bodies(facts: &mut Facts, links: &[Link]) {
+    let bodies: Vec<Record> = links.iter().map(|link| Record::Body(Block::clone(&link.block))).collect();
+    facts.commit(&bodies).expect("commits");
 }
 
 /// A state is what its blocks say: coins, buckets, totals and indices.
@@ -221,20 +245,22 @@ proptest! {
     ) {
         let dir = tempfile::tempdir().expect("a directory");
         let genesis = genesis(EngineName::Pow, 1);
-        let store = opened(dir.path(), &genesis);
+        let mut store = opened(dir.path(), &genesis);
         let mut tip = store.base.tip;
         let mut chain: Vec<Link> = Vec::new();
         store.state.stop().expect("stops");
         let path = schema::state_path(dir.path());
+        let connection = schema::open_writer(&path).expect("opens");
         let mut state = super::state::State {
-            connection: schema::open_writer(&path).expect("opens"),
+            runs: Runs::open(&connection, SharedCatalog::default()).expect("reads"),
+            connection,
             path,
             facts: schema::open_writer(&schema::facts_path(dir.path())).expect("opens"),
             buckets: store.base.buckets.clone(),
             keeps_undo: true,
             interval: None,
         };
-        drop((store.facts, store.view, store.lock));
+        drop((store.view, store.lock));
         for (index, (kind, salt, instructions)) in steps.into_iter().enumerate() {
             let sequence = index as u64 + 1;
             let mut next = chain.clone();
@@ -247,8 +273,10 @@ proptest! {
             let link = link_above(&below, salt, spends.map(|(outpoint, coin)| (*outpoint, *coin)));
             next.push(link.clone());
             let final_height = Height::GENESIS;
-            let update =
-                ChainUpdate { sequence, disconnected, tip: tip_of(&link), connected: vec![link], final_height };
+            put_bodies(&mut store.facts, std::slice::from_ref(&link));
+            let buckets = summed(&state.buckets, &disconnected, std::slice::from_ref(&link));
+            let (tip_after, connected) = (tip_of(&link), vec![link]);
+            let update = ChainUpdate { sequence, disconnected, tip: tip_after, connected, final_height, buckets };
             // Salts repeat, so a block may come again that was just left; that is a change of nothing.
             let interrupt = kind == 3;
             if interrupt {
@@ -264,7 +292,7 @@ proptest! {
                 chain = next;
             }
         }
-        drop(state);
+        drop((state, store.facts));
         check_state(dir.path(), &genesis, &chain);
         prop_assert_eq!(opened(dir.path(), &genesis).base.tip, tip);
     }
@@ -340,10 +368,13 @@ fn buckets_are_read_as_they_were_and_a_switch_makes_them_the_coins() {
     let (states, links) = history(&genesis, 14);
     let (from, to) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
     let store = opened(from.path(), &genesis);
+    let mut buckets = store.base.buckets.clone();
     for (sequence, link) in (1..).zip(&links) {
+        buckets.apply(&link.diff);
+        let buckets = buckets.clone();
         let connected = vec![link.clone()];
         let (tip, final_height) = (tip_of(link), link.height);
-        let update = ChainUpdate { sequence, disconnected: Vec::new(), connected, tip, final_height };
+        let update = ChainUpdate { sequence, disconnected: Vec::new(), connected, tip, final_height, buckets };
         store.state.update(update).expect("takes it");
     }
     store.state.snapshot(SnapshotStep::Keep { from: Height(8) }).expect("takes it");
@@ -404,8 +435,9 @@ fn headers_are_read_by_the_page_as_far_as_there_is_no_gap() {
     let bodies: Vec<Record> = held.map(|link| Record::Body(Block::clone(&link.block))).collect();
     store.facts.commit(&bodies).expect("commits");
     let tip = tip_of(&links[5]);
-    let update =
-        ChainUpdate { sequence: 1, disconnected: Vec::new(), tip, connected: links.clone(), final_height: Height(0) };
+    let (buckets, connected) = (summed(&store.base.buckets, &[], &links), links.clone());
+    let final_height = Height(0);
+    let update = ChainUpdate { sequence: 1, disconnected: Vec::new(), tip, connected, final_height, buckets };
     store.state.update(update).expect("takes it");
     store.state.stop().expect("flushes");
     let mut reader = Reader::open(dir.path()).expect("opens");

@@ -1,21 +1,22 @@
 //! The core's read seam.
 
+use super::changes::{coin_key, coin_of};
 use super::error::StoreError;
 use super::facts::SharedFresh;
-use super::rows::{coin, outpoint_key, sql};
+use super::rows::sql;
+use super::runs::{self, Kind, SharedCatalog};
 use super::schema;
 use super::snapshot::Past;
 use bezant_consensus::chain::Archive;
 use bezant_consensus::chain::snapshot::BucketPage;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::coins::{Coin, Coins, Diff};
-use bezant_consensus::ledger::commitment::bucket_of;
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::transaction::OutPoint;
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::message::CommitCertificate;
 use borsh::BorshDeserialize;
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite::{Connection, OptionalExtension, Params};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,16 +32,17 @@ pub struct View {
     state: Connection,
     state_path: PathBuf,
     fresh: SharedFresh,
+    catalog: SharedCatalog,
     /// Of the snapshot that was asked for last.
     past: RefCell<Past>,
 }
 
 impl View {
-    pub(super) fn open(dir: &Path, fresh: SharedFresh) -> Result<View, StoreError> {
+    pub(super) fn open(dir: &Path, fresh: SharedFresh, catalog: SharedCatalog) -> Result<View, StoreError> {
         let (facts_path, state_path) = (schema::facts_path(dir), schema::state_path(dir));
         let facts = schema::open_reader(&facts_path)?;
         let state = schema::open_reader(&state_path)?;
-        Ok(View { facts, facts_path, state, state_path, fresh, past: RefCell::default() })
+        Ok(View { facts, facts_path, state, state_path, fresh, catalog, past: RefCell::default() })
     }
 
     fn blob<T: BorshDeserialize>(
@@ -67,13 +69,26 @@ fn give_up(error: StoreError) -> ! {
 
 impl Coins for View {
     fn get(&self, outpoint: &OutPoint) -> Option<Coin> {
-        let query = "SELECT lock, amount, height, coinbase FROM coins WHERE bucket = ?1 AND outpoint = ?2";
-        let key = params![bucket_of(outpoint), outpoint_key(outpoint)];
-        let found = self
-            .state
-            .prepare_cached(query)
-            .and_then(|mut statement| statement.query_row(key, |row| coin(row, 0)).optional());
-        found.unwrap_or_else(|error| give_up(StoreError::sqlite(&self.state_path, &error)))
+        let key = coin_key(outpoint);
+        let mut catalog = self.catalog.get();
+        loop {
+            let found = runs::get(&self.state, catalog.of(Kind::Coins), &key, coin_of);
+            match found.optional() {
+                Ok(Some(found)) => {
+                    let damaged = || give_up(StoreError::damaged(&self.state_path, "a coin makes no sense"));
+                    return found.map(|coin| coin.unwrap_or_else(damaged).1);
+                }
+                // Runs were merged and swept away since the list was taken.
+                Ok(None) => {
+                    let newer = self.catalog.get();
+                    if Arc::ptr_eq(&newer, &catalog) {
+                        give_up(StoreError::damaged(&self.state_path, "a part of the coins is missing"));
+                    }
+                    catalog = newer;
+                }
+                Err(error) => give_up(StoreError::sqlite(&self.state_path, &error)),
+            }
+        }
     }
 }
 
@@ -83,6 +98,13 @@ impl Archive for View {
             return Some(block.clone());
         }
         View::blob(&self.facts, &self.facts_path, "SELECT body FROM blocks WHERE id = ?1", [id.0]).map(Arc::new)
+    }
+
+    fn has_block(&self, id: &BlockId) -> bool {
+        let query = "SELECT 1 FROM blocks WHERE id = ?1";
+        let found = self.facts.prepare_cached(query).and_then(|mut statement| statement.exists([id.0]));
+        self.fresh.lock().blocks.contains_key(id)
+            || found.unwrap_or_else(|error| give_up(StoreError::sqlite(&self.facts_path, &error)))
     }
 
     fn diff(&self, id: &BlockId) -> Option<Arc<Diff>> {

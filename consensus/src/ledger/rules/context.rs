@@ -5,8 +5,9 @@ use crate::ledger::amount::Amount;
 use crate::ledger::block::Block;
 use crate::ledger::coins::{Coin, Coins, Diff};
 use crate::ledger::genesis::LedgerParams;
+use crate::ledger::hash::TxId;
 use crate::ledger::lock::{Lock, LockTime};
-use crate::ledger::transaction::{Body, OutPoint, Spend, Transaction, Transfer, Witness};
+use crate::ledger::transaction::{Body, OutPoint, Output, Spend, Transaction, Transfer, Witness};
 use crate::ledger::units::Height;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,12 +73,11 @@ fn spent_coins(
     coins: &dyn Coins,
 ) -> Result<Vec<(OutPoint, Coin)>, TxError> {
     let mut spent = Vec::with_capacity(transfer.inputs.len());
-    let mut seen = BTreeSet::new();
+    // Judged in isolation too; but money must not double even if a caller forgot that (CVE-2018-17144).
+    if let Some(twice) = repeated(&transfer.inputs) {
+        return Err(TxError::DuplicateInput(*twice));
+    }
     for (index, outpoint) in transfer.inputs.iter().enumerate() {
-        // Judged in isolation too; but money must not double even if a caller forgot that (CVE-2018-17144).
-        if !seen.insert(*outpoint) {
-            return Err(TxError::DuplicateInput(*outpoint));
-        }
         let coin = coins.get(outpoint).ok_or(TxError::MissingCoin(*outpoint))?;
         let spend = spend_of(transaction, index)?;
         if spend.amount != coin.amount || spend.lock.hash() != coin.lock {
@@ -86,6 +86,12 @@ fn spent_coins(
         spent.push((*outpoint, coin));
     }
     Ok(spent)
+}
+
+/// The first of these that was there before.
+fn repeated(inputs: &[OutPoint]) -> Option<&OutPoint> {
+    let mut seen = BTreeSet::new();
+    inputs.iter().filter(|_| inputs.len() > 1).find(|outpoint| !seen.insert(**outpoint))
 }
 
 fn spend_of(transaction: &Transaction, index: usize) -> Result<&Spend, TxError> {
@@ -125,46 +131,92 @@ fn plus_blocks(height: Height, blocks: u32) -> Height {
     Height(height.0.saturating_add(u64::from(blocks)))
 }
 
-/// Coins with a diff on top, so that a block's transactions see those before them.
+/// What the transactions of a block do to the coins below it, as far as they were judged.
+///
+/// Ids are made once, and the block's own coins are found by them: the block names each transaction before those that spend from
+/// it, so no coin has to be put anywhere until all are judged.
 struct Layered<'a> {
     below: &'a dyn Coins,
+    block: &'a Block,
+    height: Height,
+    /// In the order of the block.
+    ids: Vec<TxId>,
+    /// Places in the block in the order of ids.
+    by_id: Vec<u32>,
+    /// Transactions before this one are judged; only their coins are there.
+    judged: usize,
+    /// Coins of this block that are spent in it: place of their transaction, index.
+    used: BTreeSet<(u32, u32)>,
+    /// Coins below the block that are spent in it.
     spent: BTreeMap<OutPoint, Coin>,
-    created: BTreeMap<OutPoint, Coin>,
 }
 
 impl Coins for Layered<'_> {
     fn get(&self, outpoint: &OutPoint) -> Option<Coin> {
-        match self.created.get(outpoint) {
-            Some(coin) => Some(*coin),
+        match self.own(outpoint) {
+            Some((place, index)) => {
+                let is_there = !self.used.contains(&(place, index));
+                let transaction = &self.block.transactions[place as usize];
+                let output = transaction.outputs().get(index as usize).filter(|_| is_there)?;
+                Some(coin_of(transaction, output, self.height))
+            }
             None if self.spent.contains_key(outpoint) => None,
             None => self.below.get(outpoint),
         }
     }
 }
 
-impl Layered<'_> {
-    fn spend(&mut self, outpoint: OutPoint, coin: Coin) {
-        if self.created.remove(&outpoint).is_none() {
-            self.spent.insert(outpoint, coin);
-        }
+impl<'a> Layered<'a> {
+    fn new(block: &'a Block, below: &'a dyn Coins, height: Height) -> Layered<'a> {
+        let ids: Vec<TxId> = block.transactions.iter().map(Transaction::id).collect();
+        let mut by_id: Vec<u32> = (0..).zip(&ids).map(|(place, _)| place).collect();
+        by_id.sort_unstable_by_key(|place| (ids[*place as usize], *place));
+        Layered { below, block, height, ids, by_id, judged: 1, used: BTreeSet::new(), spent: BTreeMap::new() }
     }
 
-    /// False when a coin of that name exists.
-    #[must_use]
-    fn create(&mut self, transaction: &Transaction, height: Height) -> bool {
-        let txid = transaction.id();
-        transaction.outputs().iter().enumerate().all(|(index, output)| {
-            let outpoint = OutPoint { txid, index: index as u32 };
-            let coinbase = transaction.is_coinbase();
-            let coin = Coin { amount: output.amount, lock: output.lock, height, coinbase };
-            self.get(&outpoint).is_none() && self.created.insert(outpoint, coin).is_none()
-        })
+    /// The transaction of this block that made a coin, if it is judged and not the coinbase, and the coin's index.
+    fn own(&self, outpoint: &OutPoint) -> Option<(u32, u32)> {
+        let first = self.by_id.partition_point(|place| self.ids[*place as usize] < outpoint.txid);
+        let same = self.by_id[first..].iter().take_while(|place| self.ids[**place as usize] == outpoint.txid);
+        let place = same.copied().find(|place| *place > 0 && (*place as usize) < self.judged)?;
+        Some((place, outpoint.index))
     }
+
+    /// The coins that the transaction in turn spends are gone, and its own are there.
+    fn pass(&mut self, spent: Vec<(OutPoint, Coin)>) {
+        for (outpoint, coin) in spent {
+            match self.own(&outpoint) {
+                Some(own) => drop(self.used.insert(own)),
+                None => drop(self.spent.insert(outpoint, coin)),
+            }
+        }
+        self.judged += 1;
+    }
+
+    fn into_diff(self) -> Diff {
+        let made = (0_u32..).zip(self.block.transactions.iter().zip(&self.ids));
+        let outputs = made.flat_map(|(place, (transaction, txid))| {
+            let coins = (0_u32..).zip(transaction.outputs());
+            coins.map(move |(index, output)| {
+                ((place, index), OutPoint { txid: *txid, index }, coin_of(transaction, output, self.height))
+            })
+        });
+        let left = outputs.filter(|(own, _, _)| self.used.is_empty() || !self.used.contains(own));
+        Diff { created: left.map(|(_, name, coin)| (name, coin)).collect(), spent: self.spent }
+    }
+}
+
+fn coin_of(transaction: &Transaction, output: &Output, height: Height) -> Coin {
+    Coin { amount: output.amount, lock: output.lock, height, coinbase: transaction.is_coinbase() }
 }
 
 /// Checks a block that passed the isolated rules in its place, and returns its net change of the coin set.
 /// A transaction sees the coins of those before it, but none of the coinbase, which is paid last: whatever the maturity, its
 /// coins are spendable from the next block on. Header fields (parent, time, bits) are the engine's to check.
+///
+/// That no coin exists twice is checked for the coinbase alone. The id of any other transaction names the coins that it spends;
+/// had it been connected before, they would be gone for good, since whatever made them cannot be connected again either
+/// (BIP30, BIP34).
 ///
 /// # Errors
 /// The first rule that is broken.
@@ -176,19 +228,14 @@ pub fn connect(block: &Block, coins: &dyn Coins, place: Place, params: &LedgerPa
     if coinbase.height != place.height {
         return Err(BlockError::CoinbaseHeight { actual: coinbase.height, expected: place.height });
     }
-    let mut layered = Layered { below: coins, spent: BTreeMap::new(), created: BTreeMap::new() };
+    let mut layered = Layered::new(block, coins, place.height);
     let mut fees = Amount::ZERO;
     for (position, transaction) in others.iter().enumerate() {
         let index = position as u32 + 1;
         let fail = |error| BlockError::Transaction { index, error };
         let (fee, spent) = judge(transaction, &layered, place, params).map_err(fail)?;
         fees = fees.checked_add(fee).ok_or(fail(TxError::SumTooLarge))?;
-        for (outpoint, coin) in spent {
-            layered.spend(outpoint, coin);
-        }
-        if !layered.create(transaction, place.height) {
-            return Err(BlockError::CoinExists(index));
-        }
+        layered.pass(spent);
     }
     let allowed = fees.checked_add(params.subsidy_at(place.height)).unwrap_or(Amount::MAX);
     let actual = Amount::checked_sum(coinbase.outputs.iter().map(|output| output.amount))
@@ -196,18 +243,17 @@ pub fn connect(block: &Block, coins: &dyn Coins, place: Place, params: &LedgerPa
     if actual > allowed {
         return Err(BlockError::CoinbaseTooLarge { actual, allowed });
     }
-    if !layered.create(first, place.height) {
+    let txid = layered.ids[0];
+    let mut names = (0..coinbase.outputs.len()).map(|index| OutPoint { txid, index: index as u32 });
+    if names.any(|name| coins.get(&name).is_some()) {
         return Err(BlockError::CoinExists(0));
     }
-    Ok(Diff { spent: layered.spent, created: layered.created })
+    Ok(layered.into_diff())
 }
 
 /// The change that the genesis block makes: its allocations are created, nothing is spent, and no subsidy rule applies.
 #[must_use]
 pub fn connect_genesis(block: &Block) -> Diff {
-    let nothing = BTreeMap::new();
-    let mut layered = Layered { below: &nothing, spent: BTreeMap::new(), created: BTreeMap::new() };
-    let fresh = block.transactions.iter().all(|transaction| layered.create(transaction, Height::GENESIS));
-    assert!(fresh, "the outputs of one coinbase have distinct names");
-    Diff { spent: layered.spent, created: layered.created }
+    let nothing = BTreeMap::<OutPoint, Coin>::new();
+    Layered::new(block, &nothing, Height::GENESIS).into_diff()
 }

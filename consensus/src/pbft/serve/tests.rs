@@ -89,7 +89,7 @@ fn buckets_are_served_as_far_as_they_fit_one_message() {
     let engine = engine(&mut world);
     let mut parts = |coins: &[(u8, usize)], height, first, last, after: Option<u32>| {
         let store = Box::new(Counted(coins.iter().copied().collect()));
-        engine.chain = Chain::new(genesis.clone(), store, base.clone());
+        engine.chain = Chain::new(genesis.clone(), store, base.clone(), &[0; 32]);
         let after = after.map(|index| OutPoint { txid: TxId([1; 32]), index });
         let Message::Buckets(answer) = engine.buckets_of(Height(height), first, last, after) else {
             panic!("it answers")

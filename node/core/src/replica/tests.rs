@@ -429,7 +429,7 @@ impl Engine for Script {
 fn questions_are_answered_after_the_list_that_asked() {
     let genesis = Arc::new(pbft_genesis(4));
     let (store, base) = store(&genesis);
-    let chain = Chain::new(genesis.clone(), store, base);
+    let chain = Chain::new(genesis.clone(), store, base, &[0; 32]);
     let ask = |ticket| {
         let (height, time) = (Height(1), NOW.seconds());
         Effect::WantPayload(PayloadRequest { ticket, height, time, bytes_max: 10_000, above: Vec::new() })
