@@ -3,11 +3,9 @@
 //! Its hash has a secret seed, which is told with the configuration: whoever makes up keys does not know which of them share a
 //! place, and cannot make looking up slow.
 
-#![allow(clippy::disallowed_types, reason = "the order differs from run to run, but cannot be seen")]
-
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::hash::Hash;
 use std::ops::Index;
 

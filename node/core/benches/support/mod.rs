@@ -197,7 +197,7 @@ impl Bench {
         let (base, diff) = Base::genesis(&genesis);
         let coins = Shared(Arc::new(Mutex::new(diff.created)));
         let (says, payload) = (Arc::default(), Arc::default());
-        let chain = Chain::new(genesis.clone(), Box::new(coins.clone()), base);
+        let chain = Chain::new(genesis.clone(), Box::new(coins.clone()), base, &[0; 32]);
         let script = Script { chain, says: Arc::clone(&says), payload: Arc::clone(&payload) };
         let config = MempoolConfig { count_max, bytes_max: 1 << 30, ..MempoolConfig::default() };
         let now = Time::from_seconds(START_S + 10);
