@@ -171,7 +171,7 @@ fn main() {
         lap(0);
         let signatures = check_block(&network, genesis.ledger.block_bytes_max, &block).expect("it is well made");
         lap(1);
-        let items: Vec<SignedItem> = signatures.into_iter().map(|(_, item)| item).collect();
+        let items: Vec<SignedItem> = signatures.into_iter().map(|signature| signature.item).collect();
         assert!(verify_batch(&items, rand::rng()).is_empty(), "all are good");
         lap(2);
         let diff = Arc::new(chain.judge(&block, block.header.time).expect("it fits"));

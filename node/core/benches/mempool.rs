@@ -18,6 +18,7 @@ use bezant_consensus::chain::{ChainUpdate, Link, Tip};
 use bezant_consensus::engine::Effect;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::coins::{Coin, Diff};
+use bezant_consensus::ledger::commitment::Buckets;
 use bezant_consensus::ledger::genesis::EngineParams;
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use bezant_consensus::ledger::units::Height;
@@ -105,6 +106,7 @@ impl Bench {
             connected: connected.iter().map(link).collect(),
             tip: Tip { height: Height(0), id: header.id(), header },
             final_height: Height(0),
+            buckets: Buckets::default(),
         };
         self.says.lock().expect("nobody panics here").push_back(Effect::Chain(update));
         let began = Since::now();
