@@ -183,9 +183,10 @@ fn pages(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// A page's command line as far as the program itself reads it: without what a shell does with the output.
+/// A page's command line as far as the program itself reads it: without what a shell does with the output, and without a remark.
 fn own_part(line: &str) -> Option<&str> {
     let line = line.strip_prefix("cargo run --release -- ").or_else(|| line.strip_prefix("bezant "))?;
+    let line = line.split(" #").next().unwrap_or(line);
     Some(line.split(['|', '>', '&', ';']).next().unwrap_or(line).trim())
 }
 
@@ -238,5 +239,6 @@ fn blocks_are_read_as_written() {
     assert!(!found[1].is_shell());
     assert!(found[2].is_shell() && !found[2].is_run());
     assert_eq!(own_part("bezant watch --json | head -1"), Some("watch --json"));
+    assert_eq!(own_part("bezant bench   # all of them"), Some("bench"));
     assert_eq!(own_part("cargo test --workspace"), None);
 }

@@ -6,7 +6,7 @@
 //! - `state.sqlite`: what follows from the facts. Coins with their index by lock, the active chain, undo, the commitment's
 //!   buckets, where each transaction is, and the history by lock. Written behind by a thread of its own, many chain updates in
 //!   one transaction, so that a coin created and spent between two flushes never touches the disk; coins and indices as sorted
-//!   [`runs`], so that nothing is written at random. Tip, coins, undo and indices move together. It may be deleted: what is missing is connected again from the facts, or comes as a snapshot.
+//!   `runs`, so that nothing is written at random. Tip, coins, undo and indices move together. It may be deleted: what is missing is connected again from the facts, or comes as a snapshot.
 //!
 //! Two files because SQLite has one writer per file: a vote's commit never waits for a flush of thousands of coins. Facts are
 //! always ahead: a chain update is handed on only after the records that it rests on are durable, and votes are forgotten only

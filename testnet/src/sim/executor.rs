@@ -117,7 +117,8 @@ impl World {
             let disk = disk.lock();
             self.referee.left(node, message, &disk)?;
         }
-        self.transmit(node, to, &self.parcel(message.clone()));
+        let parcel = self.parcel(message.clone());
+        self.transmit(node, to, &parcel);
         Ok(())
     }
 

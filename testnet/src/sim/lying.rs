@@ -163,7 +163,12 @@ impl World {
     pub(crate) fn heard(&mut self, node: usize, message: &Message) {
         let lying = self.lying.iter_mut().find(|lying| lying.node == node);
         if let Some(liar) = lying.and_then(|lying| lying.liar.as_mut()) {
-            liar.heard(message);
+            // Whoever lies together with the primary knows what the names stand for.
+            let whole = match message {
+                Message::CompactPrePrepare(named) => self.proposed.get(&named.vote.ballot.block),
+                _ => None,
+            };
+            liar.heard(whole.unwrap_or(message));
         }
         let said = self.stage.miners.get_mut(&node).map(|miner| miner.heard(message));
         self.say(node, said.unwrap_or_default());
@@ -173,7 +178,8 @@ impl World {
     pub(crate) fn say(&mut self, node: usize, said: Vec<(To, Message)>) {
         for (to, message) in said {
             self.stats.lies += 1;
-            self.transmit(node, to, &self.parcel(message));
+            let parcel = self.parcel(message);
+            self.transmit(node, to, &parcel);
         }
     }
 
@@ -195,7 +201,12 @@ impl World {
     }
 
     /// A message as it travels.
-    pub(crate) fn parcel(&self, message: Message) -> Rc<Parcel> {
+    pub(crate) fn parcel(&mut self, message: Message) -> Rc<Parcel> {
+        if let Message::PrePrepare(proposal) = &message
+            && !self.lying.is_empty()
+        {
+            self.proposed.insert(proposal.vote.ballot.block, message.clone());
+        }
         Rc::new(Parcel::of(&compact(message, self.whole_max)))
     }
 }

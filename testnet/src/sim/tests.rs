@@ -131,7 +131,7 @@ fn liars_and_all_other_faults() {
 fn two_of_four_fork_the_others() {
     let base = SimOptions { faults: Faults::NONE.with(Fault::Lies), lie: Some(Lie::Equivocate), ..four() };
     let forks = |liars: usize| -> usize {
-        let failures = run(&SimOptions { liars: Some(liars), seeds: 16, ..base.clone() }, &|_| {}).totals.failures;
+        let failures = run(&SimOptions { liars: Some(liars), seeds: 64, ..base.clone() }, &|_| {}).totals.failures;
         failures.iter().filter(|failure| failure.objection.rule == "final-conflict").count()
     };
     assert_eq!(forks(1), 0);
@@ -188,7 +188,7 @@ fn nobody_lies_unless_asked_to() {
 #[test]
 fn pbft_nodes_that_were_away_for_long_come_back_by_snapshots() {
     let faults = Faults::NONE.with(Fault::Absence).with(Fault::Loss).with(Fault::Reorder);
-    let options = SimOptions { seeds: 32, faults, ..four() };
+    let options = SimOptions { seeds: 128, faults, ..four() };
     let report = run(&options, &|_| {});
     assert!(report.passed(), "{options}\n{report}");
     assert!(report.totals.stats.transfers >= 3, "{report}");

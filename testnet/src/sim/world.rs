@@ -16,6 +16,7 @@ use crate::sim::setup::{GENESIS_TIME_S, Setup, VIEW_TIMEOUT_MS_MAX, set_up};
 use crate::sim::stage::Stage;
 use crate::sim::trace::Trace;
 use bezant_consensus::engine::{Fault, Instruction};
+use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::key::PublicKey;
 use bezant_consensus::ledger::units::Time;
 use bezant_consensus::message::Message;
@@ -73,6 +74,8 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
     pub(crate) stats: SeedStats,
     pub(crate) verifier: Verifier,
+    /// The proposals of a net with liars, by their blocks.
+    pub(crate) proposed: BTreeMap<BlockId, Message>,
     /// By the hash of their bytes.
     pub(crate) opened: BTreeMap<[u8; 32], Opened>,
     pub(crate) next_connection: u64,
@@ -130,6 +133,7 @@ impl World {
             trace: Trace::default(),
             stats: SeedStats::default(),
             verifier,
+            proposed: BTreeMap::new(),
             opened: BTreeMap::new(),
             next_connection: 0,
             banned: BTreeMap::new(),
