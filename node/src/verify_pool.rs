@@ -30,8 +30,10 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
-/// Messages of one peer that are verified together.
+/// Messages of one peer that are verified together ...
 const BATCH_MESSAGES: usize = 32;
+/// ... unless they have so many bytes before: whoever sends large ones that are invalid is found out by the first.
+const BATCH_BYTES: usize = 256 * 1024;
 /// Transactions after which a batch takes no further message: some four milliseconds, for which a vote may have to wait.
 const BATCH_TRANSACTIONS: usize = 256;
 /// Messages with transactions that wait for the runtime, above which no more are verified.
@@ -152,11 +154,17 @@ impl Queue {
 
     /// Takes out what is verified next; empty when nothing waits that there is room for.
     fn next_batch(&mut self, has_room: bool) -> Batch {
-        if !self.events.is_empty() {
-            let events = self.events.drain(..self.events.len().min(BATCH_MESSAGES)).collect();
+        let (mut events, mut bytes, mut count) = (Vec::new(), 0, 0);
+        while bytes < BATCH_BYTES
+            && events.len() < BATCH_MESSAGES
+            && let Some((since, event)) = self.events.pop_front()
+        {
+            bytes += bytes_of(&event);
+            events.push((since, event));
+        }
+        if !events.is_empty() {
             return Batch { events, are_transactions: false };
         }
-        let (mut events, mut count) = (Vec::new(), 0);
         while has_room
             && count < BATCH_TRANSACTIONS
             && events.len() < BATCH_MESSAGES

@@ -52,7 +52,9 @@ pub const COMPACT_ABOVE: usize = 16;
 pub const FETCH_PAUSE_MS: u64 = 20;
 /// ... and so long before it is asked for again.
 pub const FETCH_AGAIN_MS: u64 = 1_000;
-/// Transactions that the proposals of one member name while something of these is missing: twice what one block holds.
+/// Proposals of one member of which something is missing: two windows ...
+pub const PROPOSALS_PER_MEMBER_MAX: usize = 2 * bezant_consensus::limits::WINDOW_DEPTH_MAX as usize;
+/// ... and the transactions that they name: twice what one block holds.
 pub const NAMES_PER_MEMBER_MAX: usize = 2 * bezant_consensus::limits::BLOCK_TRANSACTIONS_MAX;
 /// A transaction that was neither included nor sent for this long is sent again.
 pub const REANNOUNCE_AFTER_MS: u64 = 3_000;

@@ -10,7 +10,7 @@
 //! its own room only: the names of its proposals that wait are at most [`NAMES_PER_MEMBER_MAX`], and older ones give way. A
 //! primary that names what nobody has is one that does not propose: the view changes.
 
-use crate::limits::{FETCH_AGAIN_MS, FETCH_PAUSE_MS, NAMES_PER_MEMBER_MAX};
+use crate::limits::{FETCH_AGAIN_MS, FETCH_PAUSE_MS, NAMES_PER_MEMBER_MAX, PROPOSALS_PER_MEMBER_MAX};
 use bezant_consensus::engine::Peer;
 use bezant_consensus::ledger::hash::{BlockId, TxHash};
 use bezant_consensus::ledger::transaction::Transaction;
@@ -107,9 +107,11 @@ impl Proposals {
         loop {
             let own = self.open.iter().filter(|(_, open)| open.proposal.get().vote.signer == new.vote.signer);
             let names: usize = own.clone().map(|(_, open)| open.found.len()).sum();
+            let has_room =
+                own.clone().count() < PROPOSALS_PER_MEMBER_MAX && names + new.names.len() <= NAMES_PER_MEMBER_MAX;
             let oldest = own.min_by_key(|(_, open)| open.number).map(|(id, _)| *id);
             match oldest {
-                Some(oldest) if names + new.names.len() > NAMES_PER_MEMBER_MAX => drop(self.remove(&oldest)),
+                Some(oldest) if !has_room => drop(self.remove(&oldest)),
                 Some(_) | None => return,
             }
         }

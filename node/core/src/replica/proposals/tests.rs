@@ -174,6 +174,20 @@ fn a_member_fills_its_own_room_only() {
 }
 
 #[test]
+fn however_few_they_name_only_so_many_proposals_of_a_member_wait() {
+    let bench = Bench::new(1);
+    let mut proposals = Proposals::default();
+    let heights = 1..=PROPOSALS_PER_MEMBER_MAX as u64 + 3;
+    for height in heights {
+        assert!(proposals.came(NOW, NOW, Peer(1), bench.named(height, 1).1, bench.held(&[])).is_none());
+    }
+    assert_eq!(proposals.open.len(), PROPOSALS_PER_MEMBER_MAX);
+    let lowest = proposals.open.values().map(|open| open.proposal.get().vote.ballot.height).min();
+    assert_eq!(lowest, Some(Height(4)), "the oldest gave way");
+    assert_eq!(proposals.wanted.values().map(Vec::len).sum::<usize>(), PROPOSALS_PER_MEMBER_MAX);
+}
+
+#[test]
 fn names_that_do_not_make_the_header_are_refused() {
     let bench = Bench::new(3);
     let refused = |change: &dyn Fn(&mut CompactPrePrepare)| {
