@@ -144,8 +144,8 @@ fn a_net_in_a_file_is_a_net_of_its_own() {
         assert!(there.nodes.iter().zip(&here.nodes).all(|(one, other)| one.peer_id != other.peer_id));
         assert_ne!(there.dev_token, here.dev_token);
         assert_eq!((copy.balance("alice", 0), copy.balance("bob", 0)), (alice, bob));
-        // Both go on, each for itself.
-        let [one, other] = [&net, &copy].map(|net| net.send("alice", "bob", "3", &INCLUDED));
+        // Both go on, each for itself: with other amounts, for the wallets are the same and may choose the same coins.
+        let [one, other] = [(&net, "3"), (&copy, "4")].map(|(net, amount)| net.send("alice", "bob", amount, &INCLUDED));
         assert_eq!(net.tx_status(0, text(&other["txid"])).state, TxState::Unknown, "{one} {other}");
         copy.await_synced();
         copy.check();
