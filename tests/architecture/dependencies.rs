@@ -55,18 +55,12 @@ pub(crate) const TABLE: &[Rule] = &[
             "tracing",
             "ruint",
             "rand_core",
-            // Tables without an order and without chance: see `ledger::coins::table`.
+            // Tables without an order and without chance: see `ledger::table`.
             "hashbrown",
         ]),
         forbidden: &[],
     },
-    Rule {
-        package: CORE,
-        workspace: &[CONSENSUS],
-        // The last two for a map without an order and without chance: see `lookup`.
-        closed: Some(&["thiserror", "tracing", "foldhash", "hashbrown"]),
-        forbidden: &[],
-    },
+    Rule { package: CORE, workspace: &[CONSENSUS], closed: Some(&["thiserror", "tracing"]), forbidden: &[] },
     Rule { package: MINER, workspace: &[CONSENSUS], closed: None, forbidden: &["tokio", "libp2p"] },
     Rule { package: WALLET, workspace: &[CONSENSUS, API], closed: None, forbidden: &["libp2p"] },
     Rule { package: API, workspace: &[CONSENSUS], closed: None, forbidden: &["libp2p", "rusqlite"] },

@@ -11,7 +11,7 @@
 
 use super::Store;
 use crate::ledger::coins::Coin;
-use crate::ledger::coins::table::CoinTable;
+use crate::ledger::table::Table;
 use crate::ledger::transaction::OutPoint;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -30,15 +30,15 @@ struct Recent {
 #[derive(Debug)]
 pub(super) struct Cache {
     /// Invariant: holds every coin touched by an update that is not reported as flushed.
-    recent: CoinTable<Recent>,
+    recent: Table<OutPoint, Recent>,
     held: RefCell<Held>,
 }
 
 /// Invariant: no coin that is recent.
 #[derive(Debug)]
 struct Held {
-    young: CoinTable<Coin>,
-    old: CoinTable<Coin>,
+    young: Table<OutPoint, Coin>,
+    old: Table<OutPoint, Coin>,
 }
 
 impl Held {
@@ -67,8 +67,8 @@ impl Held {
 
 impl Cache {
     pub(super) fn new(key: &[u8; 32]) -> Cache {
-        let held = Held { young: CoinTable::new(key), old: CoinTable::new(key) };
-        Cache { recent: CoinTable::new(key), held: RefCell::new(held) }
+        let held = Held { young: Table::new(key), old: Table::new(key) };
+        Cache { recent: Table::new(key), held: RefCell::new(held) }
     }
 
     /// The coin of this name at the tip.

@@ -2,8 +2,6 @@
 //!
 //! [`Diff`] is the net change that a block makes. Applying and reverting stand side by side: undo is the diff read backwards.
 
-pub mod table;
-
 use crate::ledger::amount::Amount;
 use crate::ledger::codec::read_map;
 use crate::ledger::hash::LockHash;

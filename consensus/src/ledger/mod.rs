@@ -14,6 +14,7 @@ pub mod lock;
 pub mod merkle;
 pub mod rules;
 pub mod sighash;
+pub mod table;
 pub mod target;
 pub mod transaction;
 pub mod units;

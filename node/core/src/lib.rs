@@ -4,7 +4,6 @@
 pub mod io;
 pub mod lies;
 pub mod limits;
-mod lookup;
 pub mod mempool;
 mod peers;
 pub mod replica;

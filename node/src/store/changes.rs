@@ -3,9 +3,9 @@
 use super::runs::{GONE, Kind, Records};
 use bezant_consensus::chain::{ChainUpdate, Link};
 use bezant_consensus::ledger::coins::Coin;
-use bezant_consensus::ledger::coins::table::CoinTable;
 use bezant_consensus::ledger::commitment::bucket_of;
 use bezant_consensus::ledger::hash::{BlockId, LockHash, TxId};
+use bezant_consensus::ledger::table::Table;
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction, Witness};
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::limits::HEADER_BYTES;
@@ -46,7 +46,7 @@ impl Changes {
     /// Of updates in their order. A coin that comes and goes within them leaves no trace.
     pub(super) fn of(updates: &[ChainUpdate]) -> Changes {
         let mut changes = Changes::none();
-        let mut touched: CoinTable<Touched> = CoinTable::new(&rand::random());
+        let mut touched: Table<OutPoint, Touched> = Table::new(&rand::random());
         for update in updates {
             for link in &update.disconnected {
                 changes.replace(&mut touched, &link.diff.created, &link.diff.spent);
@@ -69,7 +69,7 @@ impl Changes {
 
     fn replace(
         &mut self,
-        touched: &mut CoinTable<Touched>,
+        touched: &mut Table<OutPoint, Touched>,
         out: &BTreeMap<OutPoint, Coin>,
         into: &BTreeMap<OutPoint, Coin>,
     ) {

@@ -50,11 +50,11 @@ use crate::limits::{
     CLUSTER_ORDERED_MAX, MEMPOOL_BYTES_MAX_DEFAULT, MEMPOOL_CHAIN_MAX_DEFAULT, MEMPOOL_COUNT_MAX_DEFAULT,
     MEMPOOL_EXPIRY_MS_DEFAULT, REANNOUNCE_AFTER_MS,
 };
-use crate::lookup::Lookup;
 use bezant_consensus::engine::Peer;
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::genesis::LedgerParams;
-use bezant_consensus::ledger::hash::{LockHash, TxHash, TxId};
+use bezant_consensus::ledger::hash::{LockHash, TxHash, TxId, sha256};
+use bezant_consensus::ledger::table::Table;
 use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction};
 use bezant_consensus::ledger::units::{Height, Time};
 use bezant_consensus::limits::TRANSACTION_BYTES_MAX;
@@ -184,15 +184,15 @@ struct ChunkKey {
 pub struct Mempool {
     config: MempoolConfig,
     order: Order,
-    entries: Lookup<TxId, Entry>,
+    entries: Table<TxId, Entry>,
     bytes: usize,
     // Invariant: each of these indices holds every entry once, and nothing else.
-    by_hash: Lookup<TxHash, TxId>,
+    by_hash: Table<TxHash, TxId>,
     by_arrival: BTreeMap<i64, TxId>,
     by_ready: BTreeSet<(Time, i64)>,
     by_announced: BTreeSet<(Time, i64)>,
     /// Invariant: every input of every entry, once.
-    spenders: Lookup<OutPoint, TxId>,
+    spenders: Table<OutPoint, TxId>,
     /// Invariant: every output of every entry, by its lock.
     by_lock: BTreeSet<(LockHash, OutPoint)>,
     /// Invariant: the entries that open at a height above 0, and those that open at a time above 0.
@@ -231,17 +231,17 @@ pub struct Mempool {
 impl Mempool {
     /// Filled into blocks of `params` in this order.
     pub(crate) fn new(config: MempoolConfig, order: Order, params: &LedgerParams) -> Mempool {
-        let seed = config.seed;
+        let key = sha256(&config.seed.to_le_bytes());
         Mempool {
             config,
             order,
-            entries: Lookup::new(seed),
+            entries: Table::new(&key),
             bytes: 0,
-            by_hash: Lookup::new(seed),
+            by_hash: Table::new(&key),
             by_arrival: BTreeMap::new(),
             by_ready: BTreeSet::new(),
             by_announced: BTreeSet::new(),
-            spenders: Lookup::new(seed),
+            spenders: Table::new(&key),
             by_lock: BTreeSet::new(),
             by_height: BTreeSet::new(),
             by_time: BTreeSet::new(),
