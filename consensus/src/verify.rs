@@ -21,7 +21,7 @@ use crate::ledger::units::{Epoch, Height, View};
 use crate::limits::{BATCH_BYTES_MAX, OVERDUE_BYTES_MAX, VIEW_MAX};
 use crate::message::checkpoint::{Checkpoint, CheckpointCertificate, Snapshot};
 use crate::message::epoch::{Opening, Succession};
-use crate::message::relay::{CompactBlock, CompactPrePrepare};
+use crate::message::relay::{BlockTransactions, CompactBlock, CompactPrePrepare};
 use crate::message::{
     Ballot, CommitCertificate, Evidence, Message, NewView, Overdue, PrePrepare, PreparedBlock, PreparedCertificate,
     Seal, TransactionBatch, ViewChange, Vote, VoteKind, vote_digest,
@@ -36,15 +36,21 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verified<T>(T);
 
-/// See [`Verified::unpack`].
+/// A message by whom it concerns; see [`Verified::unpack`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Unpacked {
-    /// Transactions to be ordered that came together, in their order.
+    /// Transactions to be ordered, in the order in which they came.
     Transactions(Vec<Transaction>),
+    /// A change of members.
+    Change(Verified<Transaction>),
     /// A proposal whose transactions are named.
     Proposal(Verified<CompactPrePrepare>),
-    /// Any other message.
-    Message(Verified<Message>),
+    /// Transactions of a block that were asked for.
+    Answer(Verified<BlockTransactions>),
+    /// Something that a peer wants to have.
+    Question(Message),
+    /// A message for the engine.
+    Engine(Verified<Message>),
 }
 
 impl<T> Verified<T> {
@@ -62,25 +68,47 @@ impl<T> Verified<T> {
 }
 
 impl Verified<Message> {
-    /// What the message carries, where that is told apart.
+    /// The message, or what it carries.
     #[must_use]
     pub fn unpack(self) -> Unpacked {
         match self.0 {
+            Message::Transaction(change @ Transaction { body: Body::Epoch(_), .. }) => {
+                Unpacked::Change(Verified(change))
+            }
+            Message::Transaction(transaction) => Unpacked::Transactions(vec![transaction]),
             Message::TransactionBatch(batch) => Unpacked::Transactions(batch.0),
             Message::CompactPrePrepare(proposal) => Unpacked::Proposal(Verified(proposal)),
-            message => Unpacked::Message(Verified(message)),
+            Message::Transactions(answer) => Unpacked::Answer(Verified(answer)),
+            question @ (Message::GetCertified { .. }
+            | Message::GetHeaders(_)
+            | Message::GetBlocks(_)
+            | Message::GetTransactions(_)
+            | Message::GetSnapshot { .. }
+            | Message::GetSuccessions { .. }
+            | Message::GetBuckets { .. }) => Unpacked::Question(question),
+            message @ (Message::PrePrepare(_)
+            | Message::Vote(_)
+            | Message::Tip(_)
+            | Message::Certified(_)
+            | Message::Headers(_)
+            | Message::Blocks(_)
+            | Message::CompactBlock(_)
+            | Message::ViewChange(_)
+            | Message::NewView(_)
+            | Message::Evidence(_)
+            | Message::Overdue(_)
+            | Message::Checkpoint(_)
+            | Message::Checkpointed(_)
+            | Message::Snapshot(_)
+            | Message::Successions(_)
+            | Message::Buckets(_)) => Unpacked::Engine(Verified(message)),
         }
     }
+}
 
-    /// The change of members that the message carries, if it carries one.
-    #[must_use]
-    pub fn change(&self) -> Option<Verified<Transaction>> {
-        match &self.0 {
-            Message::Transaction(transaction) if matches!(transaction.body, Body::Epoch(_)) => {
-                Some(Verified(transaction.clone()))
-            }
-            _ => None,
-        }
+impl From<Verified<BlockTransactions>> for Verified<Message> {
+    fn from(answer: Verified<BlockTransactions>) -> Verified<Message> {
+        Verified(Message::Transactions(answer.0))
     }
 }
 

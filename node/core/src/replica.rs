@@ -328,54 +328,24 @@ impl Replica {
         if self.conduct.is_banned(from) {
             return;
         }
-        let message = match message.unpack() {
+        match message.unpack() {
             Unpacked::Transactions(transactions) => {
-                return transactions.into_iter().for_each(|transaction| self.admit_from(call, from, transaction));
+                transactions.into_iter().for_each(|transaction| self.admit_from(call, from, transaction));
             }
-            Unpacked::Proposal(proposal) => return self.take_proposal(call, from, proposal, waited_ms),
-            Unpacked::Message(message) => message,
-        };
-        match message.get() {
-            Message::Transaction(Transaction { body: Body::Epoch(_), .. }) => {
-                if let Some(change) = message.change() {
-                    self.tell(call, Event::Change(change));
-                }
-            }
-            Message::Transaction(transaction) => self.admit_from(call, from, transaction.clone()),
-            Message::TransactionBatch(_) | Message::CompactPrePrepare(_) => unreachable!("unpacked above"),
-            Message::Transactions(answer) if self.genesis.pbft().is_some() => {
-                for ready in self.proposals.answered(answer.clone()) {
+            Unpacked::Change(change) => self.tell(call, Event::Change(change)),
+            Unpacked::Proposal(proposal) => self.take_proposal(call, from, proposal, waited_ms),
+            Unpacked::Answer(answer) if self.genesis.pbft().is_some() => {
+                for ready in self.proposals.answered(answer.into_inner()) {
                     self.take_complete(call, ready);
                 }
             }
-            Message::GetCertified { .. }
-            | Message::GetHeaders(_)
-            | Message::GetBlocks(_)
-            | Message::GetTransactions(_)
-            | Message::GetSnapshot { .. }
-            | Message::GetSuccessions { .. }
-            | Message::GetBuckets { .. } => {
-                if let Some(answer) = self.engine.answer(message.get()) {
-                    call.outputs.push(Output::Send { to: To::Peer(from), message: answer });
+            Unpacked::Answer(answer) => self.tell(call, Event::Message { from, message: answer.into(), waited_ms }),
+            Unpacked::Question(question) => {
+                if let Some(message) = self.engine.answer(&question) {
+                    call.outputs.push(Output::Send { to: To::Peer(from), message });
                 }
             }
-            Message::PrePrepare(_)
-            | Message::Vote(_)
-            | Message::Tip(_)
-            | Message::Certified(_)
-            | Message::Headers(_)
-            | Message::Blocks(_)
-            | Message::Transactions(_)
-            | Message::CompactBlock(_)
-            | Message::ViewChange(_)
-            | Message::NewView(_)
-            | Message::Evidence(_)
-            | Message::Overdue(_)
-            | Message::Checkpoint(_)
-            | Message::Checkpointed(_)
-            | Message::Snapshot(_)
-            | Message::Successions(_)
-            | Message::Buckets(_) => self.tell(call, Event::Message { from, message, waited_ms }),
+            Unpacked::Engine(message) => self.tell(call, Event::Message { from, message, waited_ms }),
         }
     }
 
