@@ -7,7 +7,7 @@ use crate::limits::EVENTS_HELD_MAX;
 use bezant_api::event::{Event, EventKind};
 use bezant_api::types::NodeStatus;
 use bezant_consensus::ledger::units::Time;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -70,7 +70,8 @@ impl Hub {
 }
 
 /// One subscriber's stream: a snapshot, then events whose numbers rise by one; when it was too slow, a gap marker and a new
-/// snapshot. A snapshot has the number of the event before the next one.
+/// snapshot. A snapshot has the number of the event before the next one. Where only some kinds are wanted, the others are left out, which
+/// is no gap.
 #[derive(Debug)]
 pub struct EventStream {
     handle: NodeHandle,
@@ -79,17 +80,30 @@ pub struct EventStream {
     live: broadcast::Receiver<Arc<Event>>,
     /// Number of the next event to be told.
     next: u64,
+    /// Kinds that are wanted; `None` for all.
+    kinds: Option<BTreeSet<&'static str>>,
 }
 
 impl EventStream {
-    pub(crate) async fn open(handle: NodeHandle, from: Option<u64>) -> Result<EventStream, AskError> {
+    pub(crate) async fn open(
+        handle: NodeHandle,
+        from: Option<u64>,
+        kinds: Option<Vec<String>>,
+    ) -> Result<EventStream, AskError> {
+        let name = |kind: &String| {
+            EventKind::NAMES.iter().copied().find(|name| name == kind).ok_or_else(|| {
+                let names = EventKind::NAMES.join(", ");
+                AskError::Invalid(format!("kinds: there is no `{}`, but {names}", kind.escape_default()))
+            })
+        };
+        let kinds = kinds.map(|kinds| kinds.iter().map(name).collect::<Result<_, _>>()).transpose()?;
         let start = handle.subscription(from).await?;
         let wanted = from.unwrap_or(start.status.next_event).clamp(1, start.status.next_event);
-        Ok(EventStream::resume(handle, start, wanted))
+        Ok(EventStream::resume(handle, start, wanted, kinds))
     }
 
     /// A stream that owes its reader everything from `wanted` on.
-    fn resume(handle: NodeHandle, start: Start, wanted: u64) -> EventStream {
+    fn resume(handle: NodeHandle, start: Start, wanted: u64, kinds: Option<BTreeSet<&'static str>>) -> EventStream {
         let first = start.backlog.first().map_or(start.status.next_event, |event| event.seq);
         let time_ms = start.time.0;
         let mut ready = VecDeque::new();
@@ -101,24 +115,33 @@ impl EventStream {
         let kind = EventKind::Snapshot { status: Box::new(start.status) };
         ready.push_back(Arc::new(Event { seq: first - 1, time_ms, kind }));
         ready.extend(start.backlog);
-        EventStream { handle, ready, live: start.live, next }
+        EventStream { handle, ready, live: start.live, next, kinds }
+    }
+
+    fn wants(&self, event: &Event) -> bool {
+        event.kind.concerns_stream() || self.kinds.as_ref().is_none_or(|kinds| kinds.contains(event.kind.name()))
     }
 
     /// The next event; `None` when the node stops.
     pub async fn next(&mut self) -> Option<Arc<Event>> {
         loop {
             if let Some(event) = self.ready.pop_front() {
-                return Some(event);
+                if self.wants(&event) {
+                    return Some(event);
+                }
+                continue;
             }
             match self.live.recv().await {
                 Ok(event) if event.seq < self.next => {}
                 Ok(event) => {
                     self.next = event.seq + 1;
-                    return Some(event);
+                    if self.wants(&event) {
+                        return Some(event);
+                    }
                 }
                 Err(RecvError::Lagged(_)) => {
                     let start = self.handle.subscription(None).await.ok()?;
-                    *self = EventStream::resume(self.handle.clone(), start, self.next);
+                    *self = EventStream::resume(self.handle.clone(), start, self.next, self.kinds.take());
                 }
                 Err(RecvError::Closed) => return None,
             }

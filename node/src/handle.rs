@@ -34,6 +34,7 @@ use bezant_node_core::limits::ESTIMATE_TARGET_MAX;
 pub(crate) use readers::Readers;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 
@@ -46,6 +47,9 @@ pub enum AskError {
     /// Too much is being asked at once.
     #[error("the node has too much to do; try again in a moment")]
     Busy,
+    /// Transactions are handed in faster than they get ordered.
+    #[error("too many transactions wait to be ordered already; nothing was sent, try again in a moment")]
+    Backlog,
     /// The node is stopping.
     #[error("the node is stopping; ask another one")]
     Stopped,
@@ -71,7 +75,7 @@ impl AskError {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            AskError::Busy => "busy",
+            AskError::Busy | AskError::Backlog => "busy",
             AskError::Stopped => "stopping",
             AskError::Invalid(_) => "invalid-params",
             AskError::Refused(refusal) => refusal.kind(),
@@ -278,6 +282,8 @@ pub(crate) struct Shared {
     pub(crate) requests: mpsc::Sender<Request>,
     /// For transactions that users hand in, until they are answered: of 8,192 places.
     pub(crate) room: Semaphore,
+    /// Whether more is handed in than gets ordered; told by the runtime.
+    pub(crate) backlog: Arc<AtomicBool>,
     pub(crate) pool: VerifyPool,
     pub(crate) readers: Readers,
     pub(crate) barrier: Barrier,
@@ -397,6 +403,7 @@ impl NodeHandle {
     /// # Errors
     /// Refused, busy or stopping.
     pub async fn submit_package(&self, transactions: Vec<Transaction>) -> Result<PackageResult, AskError> {
+        let _room = self.room_for(transactions.len())?;
         let fees: Vec<Option<u64>> = transactions.iter().map(stated_fee).collect();
         let transactions = self.verify_all(transactions).await??;
         let admitted = self.ask("submit", |reply| Request::SubmitPackage { transactions, reply }).await??;
@@ -444,12 +451,17 @@ impl NodeHandle {
         self.ask("fee", |reply| Request::Fee { blocks, reply }).await
     }
 
-    /// Room for so many transactions of users, until it is dropped.
+    /// Room for so many transactions of users, until it is dropped. Asked before anything is done for them: what is refused costs
+    /// those that were let in next to nothing.
     fn room_for(&self, count: usize) -> Result<SemaphorePermit<'_>, AskError> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.0.room.try_acquire_many(count).map_err(|_| {
+        let room = if self.0.backlog.load(Ordering::Relaxed) {
+            Err(AskError::Backlog)
+        } else {
+            self.0.room.try_acquire_many(count).map_err(|_| AskError::Busy)
+        };
+        room.inspect_err(|_| {
             self.0.metrics.requests_busy.inc();
-            AskError::Busy
         })
     }
 
@@ -511,8 +523,8 @@ impl NodeHandle {
     ///
     /// # Errors
     /// Busy or stopping.
-    pub async fn subscribe(&self, from: Option<u64>) -> Result<EventStream, AskError> {
-        EventStream::open(self.clone(), from).await
+    pub async fn subscribe(&self, from: Option<u64>, kinds: Option<Vec<String>>) -> Result<EventStream, AskError> {
+        EventStream::open(self.clone(), from, kinds).await
     }
 
     pub(crate) async fn subscription(&self, from: Option<u64>) -> Result<Start, AskError> {

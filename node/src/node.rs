@@ -30,6 +30,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -215,9 +216,11 @@ impl CoreParts {
             }
         });
         let restored = ask.clone();
+        let backlog = Arc::new(AtomicBool::new(false));
         let shared = Shared {
             requests: ask,
             room: Semaphore::new(USER_TRANSACTIONS_MAX),
+            backlog: backlog.clone(),
             pool: pool.clone(),
             readers: Readers::new(self.data_dir.clone()),
             barrier: self.opened.state.barrier(),
@@ -231,6 +234,7 @@ impl CoreParts {
             opened: self.opened,
             clock: self.clock,
             metrics: self.metrics,
+            backlog,
             peer_id,
             arrivals,
             commands,

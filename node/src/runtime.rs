@@ -54,6 +54,7 @@ use std::fs::File;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -64,6 +65,8 @@ pub(crate) struct Setup {
     pub(crate) opened: Opened,
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
+    /// Told whether users had better come back later.
+    pub(crate) backlog: Arc<AtomicBool>,
     pub(crate) peer_id: PeerId,
     pub(crate) arrivals: Arrivals,
     pub(crate) commands: mpsc::Sender<NetCommand>,
@@ -135,6 +138,7 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
         state,
         clock: setup.clock,
         metrics: setup.metrics,
+        backlog: setup.backlog,
         hub: Hub::default(),
         peer_id: setup.peer_id,
         commands: setup.commands,
@@ -296,6 +300,7 @@ struct Core {
     state: StateWriter,
     clock: Clock,
     metrics: Arc<Metrics>,
+    backlog: Arc<AtomicBool>,
     hub: Hub,
     peer_id: PeerId,
     commands: mpsc::Sender<NetCommand>,
@@ -504,6 +509,7 @@ impl Core {
     }
 
     fn measure(&mut self) {
+        self.backlog.store(self.replica.has_backlog(self.clock.now()), Ordering::Relaxed);
         let (tip, mempool) = (self.replica.chain().tip(), self.replica.mempool());
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.metrics.height.set(gauge(tip.height.0));

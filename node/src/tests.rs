@@ -171,7 +171,7 @@ impl Alone {
 /// Waits for the next event that says that something has changed, until `is_done`.
 pub(crate) async fn until<F: Future<Output = bool>>(handle: &NodeHandle, is_done: impl Fn() -> F) {
     let wait = async {
-        let mut events = handle.subscribe(None).await.expect("the node runs");
+        let mut events = handle.subscribe(None, None).await.expect("the node runs");
         while !is_done().await {
             events.next().await.expect("the node runs");
         }

@@ -59,7 +59,16 @@ impl Tag {
 pub struct ParseHashError;
 
 pub(crate) fn fmt_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    // By whole pieces: an id is written for each transaction and listener.
+    for piece in bytes.chunks(32) {
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(piece) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        f.write_str(std::str::from_utf8(&text[..2 * piece.len()]).expect("digits are text"))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn parse_hex32(text: &str) -> Result<[u8; 32], ParseHashError> {

@@ -28,8 +28,9 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr, strum::VariantNames)]
 #[serde(tag = "event", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum EventKind {
     /// Everything at a glance; starts a stream and follows a gap.
     Snapshot {
@@ -331,6 +332,21 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// The names of all kinds, as `event` says them.
+    pub const NAMES: &[&str] = <EventKind as strum::VariantNames>::VARIANTS;
+
+    /// The name of its kind, as `event` says it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether a subscriber is told whatever else it wants: what it missed, and where it goes on.
+    #[must_use]
+    pub fn concerns_stream(&self) -> bool {
+        matches!(self, EventKind::Snapshot { .. } | EventKind::Gap { .. })
+    }
+
     /// Whether the active chain, or what is final of it, may be another after this.
     #[must_use]
     pub fn concerns_chain(&self) -> bool {

@@ -139,8 +139,8 @@ methods! {
     Open mining_submit(SolutionParams: ticket, coinbase, version, time, nonce) -> SolutionView,
         "Hands in what was found on a template (proof of work).";
     Open peers_list(NoParams:) -> Vec<PeerView>, "Connected peers.";
-    Open events_subscribe(EventsParams: from) -> String,
-        "Subscribes to events, over WebSocket: notifications events_event carry an Event each.";
+    Open events_subscribe(EventsParams: from, kinds) -> String,
+        "Subscribes to events, of all kinds or of some, over WebSocket: notifications events_event carry an Event each.";
     Open rpc_discover(NoParams:) -> Map<String, Value>, "This document.";
     Dev dev_links(DevLinksParams: token, faults) -> Done, "Sets the faults of this node's links: exactly these.";
     Dev dev_note(DevNoteParams: token, state, kind, what) -> Done,

@@ -804,6 +804,9 @@ pub struct EventsParams {
     /// First event wanted, as far as still held; absent for "from now on".
     #[serde(default)]
     pub from: Option<u64>,
+    /// Kinds of events that are wanted beside `snapshot` and `gap`, which come in any case; absent for all.
+    #[serde(default)]
+    pub kinds: Option<Vec<String>>,
 }
 
 /// Parameters of `dev_*` methods without others: the token of `run.json`.

@@ -44,6 +44,11 @@ pub const ESTIMATE_BASE_MIN: u64 = 1_000;
 /// Transactions that did not fit after which a selection gives up looking for smaller ones.
 pub const SELECT_MISSES_MAX: usize = 500;
 
+/// Under PBFT, users are asked to come back later while at least so many transactions wait to be ordered ...
+pub const BACKLOG_COUNT_MIN: usize = 2_000;
+/// ... and the first of them has waited so long.
+pub const BACKLOG_MS: u64 = 1_000;
+
 /// Transactions to be sent to all peers wait so long for others, if some were sent just before.
 pub const RELAY_PAUSE_MS: u64 = 10;
 /// A proposal with more transactions than this names them; with fewer the names would save little, and might come first.

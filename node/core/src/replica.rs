@@ -11,7 +11,7 @@
 
 use crate::io::{Admitted, Input, Notice, Output, Refusal, Refused, Trial, Tried};
 use crate::lies::Target;
-use crate::limits::{REANNOUNCE_COUNT_MAX, REANNOUNCE_INTERVAL_MS};
+use crate::limits::{BACKLOG_COUNT_MIN, BACKLOG_MS, REANNOUNCE_COUNT_MAX, REANNOUNCE_INTERVAL_MS};
 use crate::mempool::{FeeEstimate, Mempool, MempoolConfig, Next, Order, Taken};
 use crate::peers::Conduct;
 use bezant_consensus::chain::snapshot::SnapshotStep;
@@ -279,6 +279,15 @@ impl Replica {
     #[must_use]
     pub fn mempool(&self) -> &Mempool {
         &self.mempool
+    }
+
+    /// Whether more is handed in than gets ordered, so that users had better come back later: what waits is ordered as it came, and
+    /// one more would wait longer than all of them. Never under proof of work, where who pays more does not wait.
+    #[must_use]
+    pub fn has_backlog(&self, now: Time) -> bool {
+        self.order == Order::Arrival
+            && self.mempool.len() >= BACKLOG_COUNT_MIN
+            && self.mempool.oldest_ready().is_some_and(|ready| ready.plus_ms(BACKLOG_MS) <= now)
     }
 
     /// Proof of work: whether an instruction can be carried out by [`Input::Instruct`].

@@ -37,7 +37,7 @@ pub(super) fn late(what: &str) -> ErrorObjectOwned {
 /// The node has no answer to a call of `method`.
 pub(super) fn ask(method: &Method, fault: &AskError) -> ErrorObjectOwned {
     let code = match fault {
-        AskError::Busy | AskError::Stopped => BUSY,
+        AskError::Busy | AskError::Backlog | AskError::Stopped => BUSY,
         AskError::Refused(_) | AskError::Solution(_) => REFUSED,
         AskError::PackageRefused(refused) => {
             let data = json!({ "kind": fault.kind(), "txid": refused.txid.map(|txid| txid.to_string()) });

@@ -44,6 +44,6 @@ async fn open(
     given: &Params<'static>,
     shared: &Shared,
 ) -> Result<crate::events::EventStream, ErrorObjectOwned> {
-    let EventsParams { from } = params(method, given)?;
-    shared.handle.subscribe(from).await.map_err(|error| refuse::ask(method, &error))
+    let EventsParams { from, kinds } = params(method, given)?;
+    shared.handle.subscribe(from, kinds).await.map_err(|error| refuse::ask(method, &error))
 }

@@ -3,7 +3,7 @@
 use super::{RpcError, RpcSetup, start};
 use crate::Node;
 use crate::events::Hub;
-use crate::handle::{NodeHandle, Readers, Request, Shared};
+use crate::handle::{AskError, NodeHandle, Readers, Request, Shared};
 use crate::metrics::Metrics;
 use crate::store;
 use crate::verify_pool::VerifyPool;
@@ -420,8 +420,53 @@ async fn events_start_with_a_snapshot_and_their_numbers_rise_by_one() {
     running.stop().await;
 }
 
+#[tokio::test]
+async fn whoever_wants_some_kinds_of_events_gets_these_and_no_others() {
+    let running = running(true, None).await;
+    let client = Client::of_one(&running.url).unwrap();
+    let mut all = client.events(None).await.unwrap();
+    let mut blocks = client.events_of(&["block"]).await.unwrap();
+    let first = timeout(PATIENCE, blocks.next()).await.unwrap().unwrap();
+    assert!(matches!(first.kind, EventKind::Snapshot { .. }), "{first:?}");
+    client.dev_mine(&mine_params(2)).await.unwrap();
+    let mut named = Vec::new();
+    while named.len() < 2 {
+        let event = timeout(PATIENCE, all.next()).await.unwrap().unwrap();
+        if matches!(event.kind, EventKind::Block { .. }) {
+            named.push(event);
+        }
+    }
+    assert!(named[0].seq + 1 < named[1].seq, "other events were between");
+    for event in named {
+        assert_eq!(timeout(PATIENCE, blocks.next()).await.unwrap().unwrap(), event);
+    }
+    let refused = client.events_of(&["block", "blocks"]).await.unwrap_err().to_string();
+    assert!(refused.contains("`blocks`") && refused.contains("reorg"), "{refused}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_comes_to_a_backlog_is_told_before_anything_is_done() {
+    let (handle, mut asked, _dir) = handle_with(true);
+    // Nothing of it is looked at: it is not even valid.
+    let nonsense = || genesis(true).block().transactions[0].clone();
+    let single = handle.submit(nonsense()).await.unwrap_err();
+    let many = handle.submit_many(vec![nonsense()]).await.unwrap_err();
+    let package = handle.submit_package(vec![nonsense()]).await.unwrap_err();
+    for error in [single, many, package] {
+        assert_eq!((error.kind(), &error), ("busy", &AskError::Backlog));
+    }
+    assert!(asked.try_recv().is_err(), "the runtime has not heard of it");
+    assert_eq!(handle.metrics().requests_busy.get(), 3);
+}
+
 /// A handle whose runtime is the test.
 fn handle() -> (NodeHandle, mpsc::Receiver<Request>, TempDir) {
+    handle_with(false)
+}
+
+/// The same, where more is handed in than gets ordered.
+fn handle_with(backlog: bool) -> (NodeHandle, mpsc::Receiver<Request>, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let genesis = Arc::new(genesis(true));
     let metrics = Arc::new(Metrics::new());
@@ -432,6 +477,7 @@ fn handle() -> (NodeHandle, mpsc::Receiver<Request>, TempDir) {
     let shared = Shared {
         requests,
         room: tokio::sync::Semaphore::new(crate::limits::USER_TRANSACTIONS_MAX),
+        backlog: Arc::new(backlog.into()),
         pool,
         readers: Readers::new(dir.path().join("data")),
         barrier: opened.state.barrier(),

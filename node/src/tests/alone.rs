@@ -98,7 +98,7 @@ async fn a_stream_starts_with_a_snapshot_and_its_numbers_rise_by_one() {
     let dir = tempfile::tempdir().expect("a directory");
     let genesis = genesis(EngineName::Pow, 1);
     let node = Alone::start(dir.path(), &genesis).expect("starts");
-    let mut live = node.handle.subscribe(None).await.expect("subscribes");
+    let mut live = node.handle.subscribe(None, None).await.expect("subscribes");
     node.handle.dev_mine(MineOrder::blocks(3)).await.expect("mines");
     let first = live.next().await.expect("a snapshot");
     assert!(matches!(first.kind, EventKind::Snapshot { .. }));
@@ -110,7 +110,7 @@ async fn a_stream_starts_with_a_snapshot_and_its_numbers_rise_by_one() {
         last = event.seq;
         blocks += u64::from(matches!(event.kind, EventKind::Block { .. }));
     }
-    let mut again = node.handle.subscribe(Some(first.seq + 1)).await.expect("subscribes");
+    let mut again = node.handle.subscribe(Some(first.seq + 1), None).await.expect("subscribes");
     assert!(matches!(again.next().await.expect("a snapshot").kind, EventKind::Snapshot { .. }));
     assert_eq!(again.next().await.expect("a held event").seq, first.seq + 1);
     // Overrun the buffer: a gap is told, then a snapshot, then events go on without a hole.

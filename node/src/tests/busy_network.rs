@@ -37,7 +37,7 @@ async fn members_and_cuts_are_told_once_there_is_room() {
     let (commands, mut inbox) = mpsc::channel(1);
     commands.try_send(NetCommand::Disconnect(Peer(9))).expect("has room for one");
     let node = Alone::start_with(dir.path(), &genesis, commands).expect("starts");
-    let mut events = node.handle.subscribe(None).await.expect("the node runs");
+    let mut events = node.handle.subscribe(None, None).await.expect("the node runs");
     let (old, new) = (PeerId::random(), PeerId::random());
     node.handle.dev_links(cut(1, old)).await.expect("a dev net");
     node.handle.submit(change(&genesis)).await.expect("is admitted");

@@ -67,7 +67,7 @@ async fn until_state_or_end(handle: &crate::handle::NodeHandle, txid: bezant_con
 }
 
 async fn ended(handle: &crate::handle::NodeHandle) {
-    if let Ok(mut events) = handle.subscribe(None).await {
+    if let Ok(mut events) = handle.subscribe(None, None).await {
         while events.next().await.is_some() {}
     }
 }

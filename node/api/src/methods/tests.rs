@@ -44,6 +44,7 @@ fn positional_and_named_parameters_mean_the_same() {
     both_ways::<CoinsParams>("coins_list", json!([["ab"]]));
     both_ways::<HistoryParams>("history_list", json!([["ab"], 3, null, 2]));
     both_ways::<EventsParams>("events_subscribe", json!([]));
+    both_ways::<EventsParams>("events_subscribe", json!([7, ["block"]]));
     let fault =
         json!({"id": 1, "from": [{"peer_id": "id", "seed": 7}], "to": [], "effects": LinkEffects::CUT, "for_ms": null});
     both_ways::<DevLinksParams>("dev_links", json!(["t", [fault]]));

@@ -360,7 +360,12 @@ impl Mempool {
     }
 
     pub(crate) fn next_expiry(&self) -> Option<Time> {
-        self.by_ready.first().map(|(ready, _)| ready.plus_ms(self.config.expiry_ms))
+        self.oldest_ready().map(|ready| ready.plus_ms(self.config.expiry_ms))
+    }
+
+    /// Since when, or from when, the one that has waited longest is ready.
+    pub(crate) fn oldest_ready(&self) -> Option<Time> {
+        self.by_ready.first().map(|(ready, _)| *ready)
     }
 
     pub(crate) fn take_changed(&mut self) -> bool {

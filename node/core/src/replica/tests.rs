@@ -1,7 +1,8 @@
 use super::{Replica, ReplicaConfig};
 use crate::io::{Admitted, DropReason, Input, Notice, Output};
 use crate::limits::{
-    BAN_SCORE, FORGIVE_POINT_MS, REANNOUNCE_AFTER_MS, REANNOUNCE_INTERVAL_MS, RELAY_PAUSE_MS, SCORE_INVALID,
+    BACKLOG_COUNT_MIN, BACKLOG_MS, BAN_SCORE, FORGIVE_POINT_MS, REANNOUNCE_AFTER_MS, REANNOUNCE_INTERVAL_MS,
+    RELAY_PAUSE_MS, SCORE_INVALID,
 };
 use crate::mempool::MempoolConfig;
 use crate::testing::{GenesisStore, allocation, engine_config, output_of, pbft_genesis, pow_genesis, signed};
@@ -155,6 +156,27 @@ fn what_waits_is_sent_again_and_the_deadline_knows() {
     }
     let spacing = REANNOUNCE_AFTER_MS.max(REANNOUNCE_INTERVAL_MS);
     assert_eq!(sent_at, [spacing, 2 * spacing, 3 * spacing]);
+}
+
+#[test]
+fn users_are_asked_to_come_back_when_many_have_waited_long_where_the_order_is_that_of_arrival() {
+    for (genesis, has_order) in [(pbft_genesis(4), true), (pow_genesis(), false)] {
+        let count = u32::try_from(BACKLOG_COUNT_MIN).expect("a small number");
+        let grains = genesis.allocations[0].clone();
+        let genesis = Arc::new(Genesis { allocations: (0..count).map(|_| grains.clone()).collect(), ..genesis });
+        let mut replica = replica(&genesis, 1);
+        let late = NOW.plus_ms(BACKLOG_MS);
+        for index in 0..count {
+            assert!(!replica.has_backlog(late), "so few may wait for long");
+            let transaction = signed(&genesis, &allocation(&genesis, index), &[999_000]);
+            // The first alone has waited when the last comes.
+            let now = if index == 0 { NOW } else { late };
+            replica.handle(now, submit(&genesis, u64::from(index), &transaction));
+        }
+        assert_eq!(replica.mempool().len(), BACKLOG_COUNT_MIN);
+        assert!(!replica.has_backlog(NOW.plus_ms(BACKLOG_MS - 1)), "nor may so many, for a short time");
+        assert_eq!(replica.has_backlog(late), has_order);
+    }
 }
 
 #[test]

@@ -17,11 +17,14 @@ use tokio::time::Instant;
 /// Between two tries to follow a node that is away, or to read a block.
 const AGAIN_INTERVAL: Duration = Duration::from_millis(200);
 
+/// Kinds of events that say something here.
+const KINDS: [&str; 2] = ["block", "fault"];
+
 /// Follows a node's events, also after it was away.
 pub(super) async fn events(node: Node, shared: Arc<Shared>, place: usize) {
     let mut is_away = false;
     loop {
-        if let Ok(mut events) = node.client.events(None).await {
+        if let Ok(mut events) = node.client.events_of(&KINDS).await {
             if std::mem::replace(&mut is_away, false) {
                 shared.mark(node.index, FaultState::End, FaultKind::Process, "away".to_owned());
             }
