@@ -48,6 +48,12 @@ impl<K: Name, V> Table<K, V> {
         Table { entries: HashTable::new(), key: words(key) }
     }
 
+    /// Makes room for so many more, so that they cost no growing step by step.
+    pub fn reserve(&mut self, more: usize) {
+        let key = self.key;
+        self.entries.reserve(more, |(name, _)| hash(&key, name));
+    }
+
     /// Number of entries.
     #[must_use]
     pub fn len(&self) -> usize {

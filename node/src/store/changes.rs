@@ -47,6 +47,12 @@ impl Changes {
     pub(super) fn of(updates: &[ChainUpdate]) -> Changes {
         let mut changes = Changes::none();
         let mut touched: Table<OutPoint, Touched> = Table::new(&rand::random());
+        let links = || updates.iter().flat_map(|update| update.disconnected.iter().chain(&update.connected));
+        touched.reserve(links().map(|link| link.diff.spent.len() + link.diff.created.len()).sum());
+        let transactions = links().map(|link| link.block.transactions.len()).sum();
+        changes.places.reserve(transactions);
+        // Most pay somebody, and give change to who pays.
+        changes.history.reserve(2 * transactions);
         for update in updates {
             for link in &update.disconnected {
                 changes.replace(&mut touched, &link.diff.created, &link.diff.spent);
@@ -56,6 +62,8 @@ impl Changes {
                 changes.index(link);
             }
         }
+        changes.coins.reserve(touched.len());
+        changes.locks.reserve(touched.len());
         touched.retain(|name, Touched { before, now }| {
             match (now, before) {
                 (Some(coin), _) => changes.put(name, coin),

@@ -17,6 +17,11 @@ impl Records {
         Records { kind, bytes: Vec::new() }
     }
 
+    /// Makes room for so many more.
+    pub(in crate::store) fn reserve(&mut self, more: usize) {
+        self.bytes.reserve(more * self.kind.record());
+    }
+
     /// Adds a record, given in parts.
     pub(in crate::store) fn push(&mut self, parts: &[&[u8]]) {
         parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
