@@ -6,19 +6,27 @@ use crate::store::rows::{number, sql};
 use rusqlite::{Connection, OptionalExtension};
 use std::sync::Arc;
 
-/// Records that one step merges at most, a few milliseconds' worth, so that no flush waits long.
-const RECORDS_PER_STEP: usize = 20_000;
-/// Chunks that one step sweeps at most.
-const SWEPT_PER_STEP: u64 = 1_000;
+/// A few milliseconds' worth, so that no flush waits long.
+const PACE: Pace = Pace { records: 20_000, chunks: 1_000 };
 /// So many runs of one kind at a time, and merging goes before everything else.
 const RUNS_MAX: usize = 64;
 
+/// What one step does at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// Records that it merges.
+    pub(super) records: usize,
+    /// Chunks that it sweeps.
+    pub(super) chunks: u64,
+}
+
 /// What is being merged.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::store) struct Merging {
     merges: [Option<Merge>; Kind::ALL.len()],
     /// Whether there may be litter that is of no merge.
     is_littered: bool,
+    pub(super) pace: Pace,
 }
 
 #[derive(Debug)]
@@ -34,7 +42,7 @@ struct Merge {
 impl Merging {
     /// After a start, when the last run of the program may have left something.
     pub(in crate::store) fn after_start() -> Merging {
-        Merging { is_littered: true, ..Merging::default() }
+        Merging { merges: Default::default(), is_littered: true, pace: PACE }
     }
 
     /// Whether a step would do something.
@@ -68,7 +76,7 @@ impl Merging {
                 *next_id += 1;
             }
             let Some(merge) = slot else { continue };
-            if !merge.go_on(connection)? {
+            if !merge.go_on(connection, self.pace.records)? {
                 return Ok(false);
             }
             if let Some(merge) = slot.take() {
@@ -82,12 +90,10 @@ impl Merging {
         Ok(false)
     }
 
-    /// Takes some chunks away that are of no use.
+    /// Takes some chunks away that are of no use; while nothing is merged, so that all litter is of no use.
     fn sweep(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let busy: Vec<u64> = self.merges.iter().flatten().map(|merge| merge.output.id()).collect();
-        let mut list = connection.prepare_cached("SELECT run FROM litter ORDER BY run")?;
-        let runs: rusqlite::Result<Vec<u64>> = list.query_map([], |row| number(row, 0))?.collect();
-        let Some(run) = runs?.into_iter().find(|run| !busy.contains(run)) else {
+        let mut list = connection.prepare_cached("SELECT run FROM litter ORDER BY run LIMIT 1")?;
+        let Some(run) = list.query_row([], |row| number(row, 0)).optional()? else {
             self.is_littered = false;
             return Ok(());
         };
@@ -95,7 +101,7 @@ impl Merging {
         let query = "SELECT id FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1";
         let found = connection.prepare_cached(query)?.query_row([first, end], |row| number(row, 0)).optional()?;
         if let Some(first) = found {
-            let until = sql((first + SWEPT_PER_STEP).min((run + 1) << CHUNK_BITS));
+            let until = sql((first + self.pace.chunks).min((run + 1) << CHUNK_BITS));
             let mut delete = connection.prepare_cached("DELETE FROM chunks WHERE id >= ?1 AND id < ?2")?;
             delete.execute([sql(first), until])?;
         } else {
@@ -133,10 +139,10 @@ impl Merge {
         Ok(Merge { scan, output, is_lowest: count == runs.len(), inputs })
     }
 
-    /// Whether all is merged.
-    fn go_on(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
+    /// Merges so many records at most; whether all is merged.
+    fn go_on(&mut self, connection: &Connection, records: usize) -> rusqlite::Result<bool> {
         let kind = self.inputs[0].kind;
-        for _ in 0..RECORDS_PER_STEP {
+        for _ in 0..records {
             let Some(record) = self.scan.next(connection)? else { return Ok(true) };
             if !(self.is_lowest && kind.is_gone(record)) {
                 self.output.push(connection, record)?;
