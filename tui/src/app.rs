@@ -184,7 +184,7 @@ impl App {
     fn want(&self) {
         for (net, feed) in self.feeds.iter().enumerate() {
             let looks = self.ui.screen == Screen::Peers && net == self.ui.net || self.ui.screen == Screen::Compare;
-            feed.want(Wants { peers: looks, transaction: self.ui.followed.clone() });
+            feed.want(Wants { peers: looks, transaction: self.ui.follow.chosen().cloned() });
         }
     }
 

@@ -6,7 +6,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, Mou
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Intent {
     Quit,
-    /// Leave what is open: help, a prompt, a filter, the arm switch.
+    /// Leave what is open: help, a prompt, the arm switch, a filter, the panel of a transaction.
     Escape,
     Help,
     /// The screen with this number, from 1.
@@ -87,7 +87,7 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("T M", "the next theme; braille or plain markers"),
     ("w", "two nets: the other one"),
     ("mouse", "click tabs and rows, turn the wheel"),
-    ("Esc", "close what is open"),
+    ("Esc", "close what is open: help, what is typed, the arm switch, a filter, the panel that follows"),
     ("q", "leave"),
 ];
 

@@ -63,6 +63,28 @@ pub(crate) enum Prompt {
     Lie(usize),
 }
 
+/// Which transaction the panel of the pool screen is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Follow {
+    /// The newest, whichever that is: nobody said which.
+    #[default]
+    Newest,
+    /// The one with this id.
+    Chosen(String),
+    /// None: the panel is closed.
+    Closed,
+}
+
+impl Follow {
+    /// The one that somebody chose.
+    pub(crate) fn chosen(&self) -> Option<&String> {
+        match self {
+            Follow::Chosen(txid) => Some(txid),
+            Follow::Newest | Follow::Closed => None,
+        }
+    }
+}
+
 /// What has to be done outside of the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -106,7 +128,7 @@ pub(crate) struct Ui {
     pub(crate) look: Look,
     pub(crate) powers: Powers,
     pub(crate) notice: Option<String>,
-    pub(crate) followed: Option<String>,
+    pub(crate) follow: Follow,
     /// A recording plays.
     pub(crate) plays: bool,
     pub(crate) speed: usize,
@@ -130,7 +152,7 @@ impl Ui {
             look,
             powers,
             notice: None,
-            followed: None,
+            follow: Follow::default(),
             plays: powers.is_replay,
             speed: 3,
         }
@@ -164,7 +186,7 @@ impl Ui {
         }
         match intent {
             Intent::Quit => return Some(Effect::Quit),
-            Intent::Escape => self.escape(),
+            Intent::Escape => self.escape(histories),
             Intent::Help => self.open_help(""),
             Intent::Screen(number) if number <= self.screens() => self.screen = Screen::ALL[number - 1],
             Intent::Screen(_) => self.say("two nets are compared by `bezant tui --net A --with B`"),
@@ -245,14 +267,17 @@ impl Ui {
         self.choice = self.choice.saturating_add_signed(by as isize).min(last);
     }
 
-    fn escape(&mut self) {
+    /// One thing at a time; the panel last, which hides the least.
+    fn escape(&mut self, histories: &mut [History]) {
         if self.help.take().is_some() || self.prompt.take().is_some() {
             return;
         }
         if self.armed {
             self.armed = false;
-        } else {
+        } else if !self.filter.is_empty() {
             self.filter.clear();
+        } else if self.screen == Screen::Pool {
+            self.set_follow(Follow::Closed, histories);
         }
     }
 
@@ -329,8 +354,12 @@ impl Ui {
 
     /// Follows a transaction from now on.
     pub(crate) fn follow(&mut self, txid: String, histories: &mut [History]) {
-        self.followed = Some(txid);
-        histories.iter_mut().for_each(|history| history.follow(&self.followed));
+        self.set_follow(Follow::Chosen(txid), histories);
+    }
+
+    fn set_follow(&mut self, follow: Follow, histories: &mut [History]) {
+        self.follow = follow;
+        histories.iter_mut().for_each(|history| history.follow(self.follow.chosen()));
     }
 
     fn type_letter(&mut self, letter: char) {

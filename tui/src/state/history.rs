@@ -67,11 +67,11 @@ impl History {
     }
 
     /// Changes what every model follows.
-    pub(crate) fn follow(&mut self, txid: &Option<String>) {
+    pub(crate) fn follow(&mut self, txid: Option<&String>) {
         let shown = self.past.iter_mut().map(|(_, model)| &mut **model);
         for model in shown.chain([&mut self.base, &mut self.present]).chain(self.checkpoints.iter_mut().map(|(_, m)| m))
         {
-            model.transactions.follow(txid.clone());
+            model.transactions.follow(txid.cloned());
         }
     }
 

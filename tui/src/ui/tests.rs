@@ -137,13 +137,38 @@ fn enter_follows_a_transaction_and_y_copies_its_id() {
     let mut histories = [history(PBFT)];
     let mut ui = Ui { screen: Screen::Pool, ..ui(1) };
     press(&mut ui, &mut histories, Intent::Select);
-    let followed = ui.followed.clone().expect("there are transactions");
+    let followed = ui.follow.chosen().cloned().expect("there are transactions");
     assert_eq!(histories[0].model().transactions.followed.as_ref(), Some(&followed));
     assert_eq!(press(&mut ui, &mut histories, Intent::Copy), Some(Effect::Copy(followed.clone())));
     type_in(&mut ui, &mut histories, &format!("follow {}", &followed[..6]));
-    assert_eq!(ui.followed, Some(followed));
+    assert_eq!(ui.follow, Follow::Chosen(followed));
     type_in(&mut ui, &mut histories, "follow zz");
     assert!(ui.notice.is_some());
+}
+
+#[test]
+fn esc_closes_the_panel_that_follows_after_all_else_that_is_open() {
+    let mut histories = [history(PBFT)];
+    let mut ui = Ui { screen: Screen::Pool, ..ui(1) };
+    press(&mut ui, &mut histories, Intent::Select);
+    let chosen = ui.follow.clone();
+    assert!(chosen.chosen().is_some());
+    type_in(&mut ui, &mut histories, &format!("filter {}", &chosen.chosen().expect("it is")[..6]));
+    press(&mut ui, &mut histories, Intent::Arm);
+    for _ in ["disarms", "ends the filter"] {
+        press(&mut ui, &mut histories, Intent::Escape);
+        assert_eq!(ui.follow, chosen);
+    }
+    assert!(!ui.armed && ui.filter.is_empty());
+    ui.screen = Screen::Logs;
+    press(&mut ui, &mut histories, Intent::Escape);
+    assert_eq!(ui.follow, chosen, "the panel is not seen there");
+    ui.screen = Screen::Pool;
+    press(&mut ui, &mut histories, Intent::Escape);
+    assert_eq!(ui.follow, Follow::Closed);
+    assert_eq!(histories[0].model().transactions.followed, None, "nothing is kept for its sake any more");
+    press(&mut ui, &mut histories, Intent::Select);
+    assert_eq!(ui.follow, chosen, "Enter opens it again");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{Scene, WIDE, Zones, selected, widgets};
 use crate::state::{Life, Node, Place, Tone, short};
+use crate::ui::Follow;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -9,7 +10,8 @@ use ratatui::widgets::Paragraph;
 
 pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &mut Zones) {
     let nodes = u16::try_from(scene.model.nodes.len()).unwrap_or(u16::MAX);
-    let follow_height = nodes.saturating_add(4).min(area.height / 2);
+    let is_open = scene.ui.follow != Follow::Closed;
+    let follow_height = if is_open { nodes.saturating_add(4).min(area.height / 2) } else { 0 };
     let [top, bottom] = Layout::vertical([Constraint::Min(4), Constraint::Length(follow_height)]).areas(area);
     let rows: Vec<(&String, &Life)> = selected::transactions(scene.ui, scene.model).collect();
     let head = format!(
@@ -22,7 +24,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
     zones.list = Some(widgets::list(frame, scene, top, &title, Some(Line::raw(head)), rows.len(), |at| {
         row(scene, rows[at].0, rows[at].1)
     }));
-    draw_follow(frame, scene, bottom);
+    if is_open {
+        draw_follow(frame, scene, bottom);
+    }
 }
 
 fn sign(place: &Place) -> char {
@@ -30,7 +34,7 @@ fn sign(place: &Place) -> char {
 }
 
 fn row(scene: Scene<'_>, txid: &str, life: &Life) -> Line<'static> {
-    let followed = scene.ui.followed.as_deref() == Some(txid);
+    let followed = scene.ui.follow.chosen().is_some_and(|chosen| chosen == txid);
     let signs: String = life.places.iter().map(|place| format!("{} ", sign(place))).collect();
     let finals = life.places.iter().filter(|place| matches!(place, Place::Final { .. })).count();
     let all_final = finals == life.places.len();
@@ -56,15 +60,16 @@ fn row(scene: Scene<'_>, txid: &str, life: &Life) -> Line<'static> {
 /// The latest step that is known of a transaction, for whoever did not say which to follow.
 fn draw_follow(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) {
     let (model, look) = (scene.model, scene.ui.look);
-    let chosen = scene.ui.followed.clone().or_else(|| model.transactions.newest().next().map(|(txid, _)| txid.clone()));
-    let Some(txid) = chosen else {
+    let panel = |title: &str| widgets::panel(title).title_bottom(" Esc closes it ");
+    let newest = || model.transactions.newest().next().map(|(txid, _)| txid);
+    let Some(txid) = scene.ui.follow.chosen().or_else(newest) else {
         let text = "No transaction yet. Press t to send one, or :follow TXID.";
-        frame.render_widget(Paragraph::new(text).block(widgets::panel("follow my transaction")), area);
+        frame.render_widget(Paragraph::new(text).block(panel("follow my transaction")), area);
         return;
     };
-    let Some(life) = model.transactions.lives.get(&txid) else {
+    let Some(life) = model.transactions.lives.get(txid) else {
         let text = format!("No node has told of {txid} since the dashboard looks.");
-        frame.render_widget(Paragraph::new(text).block(widgets::panel("follow my transaction")), area);
+        frame.render_widget(Paragraph::new(text).block(panel("follow my transaction")), area);
         return;
     };
     let phases = if model.is_pow() { "" } else { "proposed  prepared committed" };
@@ -78,8 +83,8 @@ fn draw_follow(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) {
     }
     let replaced = life.replaced_by.as_deref().map(|by| format!(", replaced by {}", short(by))).unwrap_or_default();
     let block = life.block.as_deref().map(|block| format!(" in block {}", short(block))).unwrap_or_default();
-    let title = format!("follow {}{block}{replaced}: milliseconds since it was first heard of", short(&txid));
-    frame.render_widget(Paragraph::new(lines).block(widgets::panel(&title)), area);
+    let title = format!("follow {}{block}{replaced}: milliseconds since it was first heard of", short(txid));
+    frame.render_widget(Paragraph::new(lines).block(panel(&title)), area);
 }
 
 fn follow_row(scene: Scene<'_>, life: &Life, index: usize, node: &Node, shows_block: bool) -> Line<'static> {

@@ -138,6 +138,22 @@ fn two_nets_on_one_scale() {
 }
 
 #[test]
+fn the_panel_that_follows_is_there_until_it_is_closed() {
+    let mut histories = [history(PBFT)];
+    let mut ui = on(Screen::Pool);
+    for (shown, intent) in [(true, Intent::Escape), (false, Intent::Select), (true, Intent::Redraw)] {
+        for size in SIZES {
+            let (drawn, zones) = (text(&ui, &histories, size), drawn(&ui, &histories, size).1);
+            assert_eq!(drawn.contains("Esc closes it"), shown, "{drawn}");
+            assert_eq!(drawn.contains("since it was first heard of"), shown, "{drawn}");
+            let rows = zones.list.expect("transactions are a list").area.height;
+            assert_eq!(rows == size.1 - 4 - 3, !shown, "the list has all of the room then");
+        }
+        ui.apply(intent, &mut histories, &Zones::default());
+    }
+}
+
+#[test]
 fn small_screens_get_a_summary() {
     for (name, trace) in [("summary_pbft", PBFT), ("summary_pow", POW)] {
         insta::assert_snapshot!(name, text_and_styles(&on(Screen::Overview), &[history(trace)], (60, 12)));
