@@ -1,8 +1,10 @@
 //! Why is it stuck? One sentence from one node's view: what it waits for, from whom, and for how long yet.
+//!
+//! Events are ahead of the last answer about a node's status, so what that answer told of another view or height counts no more.
 
-use super::{Kind, Model, Node, Round, Tone};
+use super::{Kind, Model, Node, Phase, Round, Tone, cut};
 use bezant_api::types::PbftView;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A block is late under proof of work after so many spacings: a correct net is that unlucky once in 150 blocks.
 const LATE_SPACINGS: u64 = 5;
@@ -48,17 +50,26 @@ pub(crate) fn most_stuck(model: &Model, observer: usize) -> usize {
     (0..model.nodes.len()).filter(|node| model.nodes[*node].up).fold(observer, graver)
 }
 
-/// When its timer ends, in words. The deadline is on the net's clock.
+/// When its timer ends, by this machine's clock; nothing while it does not run. The deadline is told on the net's clock, and is that
+/// of the view and the height of which it was told.
+fn deadline_ms(node: &Node, pbft: &PbftView) -> Option<u64> {
+    let (status, consensus) = (node.status.as_ref()?, &node.consensus);
+    let is_of_now = (pbft.view, pbft.is_active, status.height) == (consensus.view, consensus.active, node.height);
+    pbft.deadline_ms.filter(|_| is_of_now)?.checked_add_signed(-status.clock_offset_ms)
+}
+
+/// The same in words.
 fn timer(model: &Model, node: &Node, pbft: &PbftView) -> String {
-    let offset = node.status.as_ref().map_or(0, |status| status.clock_offset_ms);
-    let Some(deadline) = pbft.deadline_ms.and_then(|deadline| deadline.checked_add_signed(-offset)) else {
-        return String::new();
+    let Some(deadline) = deadline_ms(node, pbft) else { return String::new() };
+    // A member that is alone is the primary of every view.
+    let [then, now] = if pbft.n > 1 {
+        ["asks for another primary", "it asks for another primary now"]
+    } else {
+        ["begins another view", "it begins another view now"]
     };
     match deadline.checked_sub(model.now_ms) {
-        Some(left) if left > 0 => {
-            format!(" It waits {:.1} s more, then asks for another primary.", left as f64 / 1e3)
-        }
-        Some(_) | None => " Its patience is over: it asks for another primary now.".to_owned(),
+        Some(left) if left > 0 => format!(" It waits {:.1} s more, then {then}.", left as f64 / 1e3),
+        Some(_) | None => format!(" Its patience is over: {now}."),
     }
 }
 
@@ -74,35 +85,77 @@ fn pbft_why(model: &Model, node: &Node, pbft: &PbftView) -> (String, Tone) {
         return (text, Tone::Bad);
     }
     if !consensus.active {
-        let wanted = consensus.wanted.get(&consensus.view);
-        let who: BTreeSet<u16> = wanted.map(|votes| votes.keys().copied().collect()).unwrap_or_default();
-        let primary = model.member(consensus.primary);
-        let text = if who.len() >= q {
-            format!("{} members want view {}; its primary {primary} has to begin it.", who.len(), consensus.view)
-        } else {
-            let others = missing(model, pbft, |member| who.contains(&member));
-            format!(
-                "{} has left its view for view {}; {} of {q} members want it. Not yet: {others}.",
-                node.name,
-                consensus.view,
-                who.len()
-            )
-        };
+        let (text, tone) = view_why(model, node, pbft);
+        return (text + &timer(model, node, pbft), tone);
+    }
+    let mut open = consensus.rounds.values().filter(|round| !round.is_done() && round.height > node.height);
+    // Votes of views before count no more, but what was prepared there is owed yet.
+    if let Some(round) = open.clone().find(|round| round.view == consensus.view) {
+        return (round_why(model, round, pbft) + &timer(model, node, pbft), Tone::Warn);
+    }
+    let (primary, view) = (model.member(consensus.primary), consensus.view);
+    if let Some(Round { height, view: before, .. }) = open.find(|round| round.phase >= Phase::Prepared) {
+        let text = format!(
+            "Height {height} was prepared in view {before} and is not decided; the primary {primary} of view {view} has to \
+             propose a block."
+        );
         return (text + &timer(model, node, pbft), Tone::Warn);
     }
-    let open = consensus.current().filter(|round| !round.is_done() && round.height > node.height);
-    let Some(round) = open else {
-        if node.mempool == 0 {
-            return (
-                "Nothing waits: an idle PBFT net stands still until somebody sends something.".to_owned(),
-                Tone::Good,
-            );
+    let is_owed = deadline_ms(node, pbft).is_some();
+    let text = match (node.mempool, is_owed) {
+        (0, false) => {
+            let text = "Nothing waits: an idle PBFT net stands still until somebody sends something.";
+            return (text.to_owned(), Tone::Good);
         }
-        let primary = model.member(consensus.primary);
-        let text = format!("{} transactions wait; the primary {primary} has to propose a block.", node.mempool);
-        return (text + &timer(model, node, pbft), if pbft.deadline_ms.is_some() { Tone::Warn } else { Tone::Plain });
+        (0, true) => format!("A block is due; the primary {primary} has to propose it."),
+        (count, _) => format!("{count} transactions wait; the primary {primary} has to propose a block."),
     };
-    (round_why(model, round, pbft) + &timer(model, node, pbft), Tone::Warn)
+    (text + &timer(model, node, pbft), if is_owed { Tone::Warn } else { Tone::Plain })
+}
+
+/// What a member waits for that has left its view.
+fn view_why(model: &Model, node: &Node, pbft: &PbftView) -> (String, Tone) {
+    let (consensus, q) = (&node.consensus, pbft.quorum);
+    let view = consensus.view;
+    let heard = consensus.wanted.get(&view).into_iter().flat_map(BTreeMap::keys);
+    let told = pbft.changes.iter().filter(|_| (pbft.view, pbft.is_active) == (view, false));
+    // Whoever left for a view wants it.
+    let who: BTreeSet<u16> = heard.chain(told).copied().chain(pbft.me).collect();
+    if who.len() >= q {
+        let want = if who.len() == 1 { "1 member wants".to_owned() } else { format!("{} members want", who.len()) };
+        let primary = model.member(consensus.primary);
+        return (format!("{want} view {view}; its primary {primary} has to begin it."), Tone::Warn);
+    }
+    let others = missing(model, pbft, |member| who.contains(&member));
+    let text = format!(
+        "{} has left its view for view {view}; {} of {q} members want it. Not yet: {others}.",
+        node.name,
+        who.len()
+    );
+    let goes_on = match quorum_in_a_view(model, pbft) {
+        Some((other, count)) => format!(" {count} members are in view {other}, a quorum: they can decide without it."),
+        None if node.mempool == 0 => " Nothing waits there; the others may have gone on without it.".to_owned(),
+        None => String::new(),
+    };
+    (text + &goes_on, if node.mempool == 0 { Tone::Plain } else { Tone::Warn })
+}
+
+/// The view in which so many members are seen to be that they can decide, and how many.
+fn quorum_in_a_view(model: &Model, pbft: &PbftView) -> Option<(u64, usize)> {
+    let mut views: BTreeMap<u64, usize> = BTreeMap::new();
+    for (index, node) in model.nodes.iter().enumerate() {
+        let its = node.status.as_ref().and_then(|status| status.pbft.as_ref());
+        let has_voice = its.is_some_and(|its| its.epoch == pbft.epoch && its.me.is_some() && !its.is_mute);
+        if has_voice && node.up && node.consensus.active && !is_paused(model, index) {
+            *views.entry(node.consensus.view).or_default() += 1;
+        }
+    }
+    let most = views.into_iter().max_by_key(|(_, members)| *members);
+    most.filter(|(_, members)| *members >= pbft.quorum && cut(model).is_none())
+}
+
+fn is_paused(model: &Model, node: usize) -> bool {
+    model.timeline.acting_on(node).any(|what| what == "paused")
 }
 
 fn round_why(model: &Model, round: &Round, pbft: &PbftView) -> String {
@@ -124,10 +177,9 @@ fn missing(model: &Model, pbft: &PbftView, did: impl Fn(u16) -> bool) -> String 
     let name = |member: u16| {
         let name = model.member(member);
         let index = model.nodes.iter().position(|node| node.member() == Some(member));
-        let is_paused = |node: usize| model.timeline.acting_on(node).any(|what| what == "paused");
         match index {
             Some(index) if !model.nodes[index].up => format!("{name} (down)"),
-            Some(index) if is_paused(index) => format!("{name} (paused)"),
+            Some(index) if is_paused(model, index) => format!("{name} (paused)"),
             Some(_) | None => name,
         }
     };

@@ -315,7 +315,12 @@ fn status(model: &mut Model) -> &mut bezant_api::types::NodeStatus {
 }
 
 fn pbft(model: &mut Model) -> &mut bezant_api::types::PbftView {
-    status(model).pbft.as_mut().expect("a net of PBFT")
+    seat(model, 0)
+}
+
+fn seat(model: &mut Model, node: usize) -> &mut bezant_api::types::PbftView {
+    let status = model.nodes[node].status.as_mut().expect("it answered");
+    status.pbft.as_mut().expect("a net of PBFT")
 }
 
 #[test]
@@ -328,6 +333,8 @@ fn every_reason_to_be_stuck_under_pbft_has_its_sentence() {
             model.nodes[0].consensus.active = true;
             model.nodes[0].consensus.view = 0;
             (model.nodes[0].height, model.nodes[0].mempool) = (50, 0);
+            status(model).height = 50;
+            (pbft(model).view, pbft(model).is_active, pbft(model).deadline_ms) = (0, true, None);
             change(model);
         });
         assert!(said.contains(text), "{text}: {said}");
@@ -362,11 +369,31 @@ fn every_reason_to_be_stuck_under_pbft_has_its_sentence() {
         (consensus.active, consensus.view) = (false, 9);
         consensus.wanted.insert(9, (0..3).map(|member| (member, 1)).collect());
     });
-    says("has left its view for view 9; 1 of 3 members want it. Not yet: node0, node1, node3", Tone::Warn, |model| {
+    says("has left its view for view 9; 2 of 3 members want it. Not yet: node1, node3", Tone::Warn, |model| {
         let consensus = &mut model.nodes[0].consensus;
         (consensus.active, consensus.view) = (false, 9);
         consensus.wanted.insert(9, [(2, 1)].into());
+        model.nodes[0].mempool = 1;
     });
+    says("A block is due; the primary", Tone::Warn, |model| {
+        pbft(model).deadline_ms = Some(u64::MAX / 4);
+    });
+    let earlier: [fn(&mut Model); 3] = [
+        |model| status(model).height = 49,
+        |model| model.nodes[0].consensus.view = 1,
+        |model| pbft(model).is_active = false,
+    ];
+    for change in earlier {
+        let (said, tone) = why_after(PBFT, |model| {
+            model.nodes.iter_mut().for_each(|node| node.up = true);
+            (model.nodes[0].height, model.nodes[0].mempool, status(model).height) = (50, 0, 50);
+            (model.nodes[0].consensus.view, model.nodes[0].consensus.active) = (0, true);
+            (pbft(model).view, pbft(model).is_active, pbft(model).deadline_ms) = (0, true, Some(u64::MAX / 4));
+            change(model);
+        });
+        assert!(said.contains("Nothing waits"), "a deadline is that of its view and height: {said}");
+        assert_eq!(tone, Tone::Good);
+    }
     says("Nothing waits", Tone::Good, |model| {
         // Another node showed it that block already.
         model.nodes[0].height = 60;
@@ -388,6 +415,124 @@ fn every_reason_to_be_stuck_under_pbft_has_its_sentence() {
     });
     assert!(said.contains("Height 60 is prepared and has 2 of 3 commits. Missing: node1, node3"), "{said}");
     assert_eq!(tone, Tone::Warn);
+}
+
+/// The only node that is seen, of a net of so many members, just told that it is at height 0 of view 0.
+fn alone(members: usize) -> Model {
+    let mut model = linked(&[&[], &[], &[], &[]]);
+    model.nodes.truncate(1);
+    (model.nodes[0].height, model.nodes[0].mempool, status(&mut model).height) = (0, 0, 0);
+    model.nodes[0].consensus = node::Node::new(String::new()).consensus;
+    let pbft = pbft(&mut model);
+    (pbft.n, pbft.quorum, pbft.deadline_ms) = (members, members - members.saturating_sub(1) / 3, None);
+    let (pbft, at_ms) = (pbft.clone(), model.now_ms);
+    model.nodes[0].consensus.snapshot(&pbft, at_ms);
+    model
+}
+
+#[test]
+fn a_lone_node_in_a_view_above_0_is_not_said_to_be_stuck_when_it_is_not() {
+    // As events come, one after another.
+    let left = |reason: &str| {
+        let (reason, detail) = (reason.to_owned(), String::new());
+        EventKind::Leave { from: 0, to: 1, primary: 0, reason, detail }
+    };
+    let entered = || EventKind::View { view: 1, primary: 0, reason: "new view".to_owned() };
+    let of_one = |steps: &[EventKind], change: fn(&mut Model)| {
+        let mut model = alone(1);
+        steps.iter().for_each(|step| tell(&mut model, 9_000, 0, step.clone()));
+        change(&mut model);
+        why(&model, 0)
+    };
+    let is = |said: (String, Tone), text: &str, tone: Tone| assert_eq!(said, (text.to_owned(), tone));
+    let idle = "Nothing waits: an idle PBFT net stands still until somebody sends something.";
+    is(of_one(&[], |_| {}), idle, Tone::Good);
+    let begins = "1 member wants view 1; its primary node0 has to begin it.";
+    is(of_one(&[left("no progress")], |_| {}), begins, Tone::Warn);
+    is(of_one(&[left("no progress"), entered()], |_| {}), idle, Tone::Good);
+    // What was proposed in a view before is no more.
+    let proposed = || vote("pre-prepare", 0, 1);
+    is(of_one(&[proposed()], |_| {}), "Height 1 is prepared and has 0 of 1 commits. Missing: node0.", Tone::Warn);
+    is(of_one(&[proposed(), left("no progress"), entered()], |_| {}), idle, Tone::Good);
+    let phase = |phase: &str| EventKind::Phase { phase: phase.to_owned(), view: 0, height: 1, block: "aa".to_owned() };
+    is(
+        of_one(&[proposed(), phase("prepared"), left("no progress"), entered()], |_| {}),
+        "Height 1 was prepared in view 0 and is not decided; the primary node0 of view 1 has to propose a block.",
+        Tone::Warn,
+    );
+    // There is no other primary; and a deadline of the view before is over with that view.
+    let waits = |model: &mut Model| {
+        model.nodes[0].mempool = 2;
+        let offset = status(model).clock_offset_ms;
+        pbft(model).deadline_ms = Some((model.now_ms + 700).saturating_add_signed(offset));
+    };
+    is(
+        of_one(&[], waits),
+        "2 transactions wait; the primary node0 has to propose a block. It waits 0.7 s more, then begins another view.",
+        Tone::Warn,
+    );
+    is(
+        of_one(&[], |model| {
+            model.nodes[0].mempool = 2;
+            pbft(model).deadline_ms = Some(0);
+        }),
+        "2 transactions wait; the primary node0 has to propose a block. Its patience is over: it begins another view now.",
+        Tone::Warn,
+    );
+    is(
+        of_one(&[left("no progress"), entered()], waits),
+        "2 transactions wait; the primary node0 has to propose a block.",
+        Tone::Plain,
+    );
+}
+
+#[test]
+fn a_member_that_has_left_its_view_alone_does_not_keep_the_others() {
+    let left = EventKind::Leave { from: 0, to: 1, primary: 1, reason: "slow".to_owned(), detail: String::new() };
+    let mut model = alone(4);
+    tell(&mut model, 9_000, 0, left.clone());
+    let alone = "node0 has left its view for view 1; 1 of 3 members want it. Not yet: member 1, member 2, member 3.";
+    let unseen = " Nothing waits there; the others may have gone on without it.";
+    assert_eq!(why(&model, 0), (format!("{alone}{unseen}"), Tone::Plain));
+    model.nodes[0].mempool = 1;
+    assert_eq!(why(&model, 0), (alone.to_owned(), Tone::Warn));
+    // Who else wants it may have been told with the status, before the event.
+    let told = pbft(&mut model);
+    (told.view, told.is_active, told.changes) = (1, false, vec![0, 2, 3]);
+    let begins = "3 members want view 1; its primary member 1 has to begin it.";
+    assert_eq!(why(&model, 0), (begins.to_owned(), Tone::Warn));
+    pbft(&mut model).view = 2;
+    assert_eq!(why(&model, 0).0, alone, "that was of another view");
+    // The others are seen, too.
+    let others = |change: fn(&mut Model)| {
+        let mut model = linked(&[&[1, 2, 3], &[0, 2, 3], &[0, 1, 3], &[0, 1, 2]]);
+        tell(&mut model, 9_000, 0, left.clone());
+        model.nodes.iter_mut().for_each(|node| node.mempool = 0);
+        change(&mut model);
+        model.now_ms += 5_000;
+        let (text, tone) = why(&model, 0);
+        let start = "node0 has left its view for view 1; 1 of 3 members want it. Not yet: ";
+        assert!(text.starts_with(start), "{text}");
+        assert_eq!(tone, if model.nodes[0].mempool == 0 { Tone::Plain } else { Tone::Warn });
+        let all = " 3 members are in view 0, a quorum: they can decide without it.";
+        assert_eq!(text.contains(all), text.contains("quorum"), "{text}");
+        text.contains(all)
+    };
+    assert!(others(|_| {}));
+    assert!(others(|model| model.nodes[0].mempool = 1));
+    assert!(!others(|model| model.nodes[1].consensus.view = 1));
+    assert!(!others(|model| model.nodes[1].consensus.active = false));
+    assert!(!others(|model| model.nodes[1].up = false));
+    assert!(!others(|model| seat(model, 1).is_mute = true));
+    assert!(!others(|model| seat(model, 1).epoch += 1));
+    assert!(!others(|model| seat(model, 1).me = None));
+    assert!(!others(|model| drop(model.timeline.active.insert((1, "process", None), "paused".to_owned()))));
+    assert!(!others(|model| {
+        let peer_id = model.nodes[3].status.as_ref().expect("told").peer_id.clone();
+        for node in 0..3 {
+            tell(model, 9_000, node, EventKind::Peer { peer_id: peer_id.clone(), connected: false, peers: 2 });
+        }
+    }));
 }
 
 #[test]
@@ -435,7 +580,7 @@ fn the_gravest_reason_is_shown_and_not_of_who_is_down() {
         (node.consensus.active, node.mempool, node.height) = (true, 0, 90);
     }
     assert_eq!(most_stuck(&model, 1), 1, "nobody waits");
-    (model.nodes[2].consensus.active, model.nodes[2].consensus.view) = (false, 9);
+    (model.nodes[2].consensus.active, model.nodes[2].consensus.view, model.nodes[2].mempool) = (false, 9, 1);
     assert_eq!(most_stuck(&model, 1), 2);
     model.nodes[0].up = false;
     assert_eq!(most_stuck(&model, 1), 2);
