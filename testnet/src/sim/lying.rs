@@ -16,6 +16,7 @@ use bezant_consensus::ledger::units::{Epoch, Height};
 use bezant_consensus::message::Message;
 use bezant_node_core::compact;
 use bezant_node_core::lies::{Liar, Mode, Target};
+use std::fmt;
 use std::rc::Rc;
 
 /// Sets the draws for lies apart from all others, so that a seed without lies stays what it is.
@@ -118,7 +119,22 @@ impl Lying {
     }
 }
 
+/// As a node that was told to lie names it.
+impl fmt::Display for Lying {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.target {
+            Some(target) => write!(f, "{} {target}", self.mode),
+            None => write!(f, "{}", self.mode),
+        }
+    }
+}
+
 impl World {
+    /// How this node lies now.
+    pub(crate) fn lie_of(&self, node: usize) -> Option<&Lying> {
+        self.lying.iter().find(|lying| lying.node == node && lying.is_on)
+    }
+
     /// A node is in the epoch of this set.
     pub(crate) fn seat_liars(&mut self, node: usize, set: &ValidatorSet) {
         for lying in self.lying.iter_mut().filter(|lying| lying.node == node && lying.epoch != set.epoch) {
@@ -152,8 +168,7 @@ impl World {
 
     /// What the node's blocks go without now.
     pub(crate) fn leave_out(&mut self, node: usize) {
-        let now = self.lying.iter().find(|lying| lying.node == node && lying.is_on);
-        let target = now.and_then(|lying| lying.target);
+        let target = self.lie_of(node).and_then(|lying| lying.target);
         if let Some(replica) = &mut self.nodes[node].replica {
             replica.leave_out(target);
         }

@@ -3,6 +3,7 @@
 //! Recording looks and decides nothing: it throws no dice, so a recorded run is the run.
 
 use crate::sim::event::Event;
+use crate::sim::lying::Lying;
 use crate::sim::setup::GENESIS_TIME_S;
 use crate::sim::world::World;
 use bezant_api::event::{Event as Told, EventKind};
@@ -11,6 +12,7 @@ use bezant_api::trace::{Back, Entry, Fact, TRACE_ENTRIES_MAX, TRACE_VERSION, Tra
 use bezant_api::types::{EngineName, NodeStatus, PowView};
 use bezant_consensus::engine::Status;
 use bezant_node_core::io::{Notice, Output};
+use std::borrow::Cow;
 
 /// What was recorded so far.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub(crate) enum Mark {
         nodes: Option<usize>,
         state: FaultState,
         kind: FaultKind,
-        what: &'static str,
+        what: Cow<'static, str>,
     },
     /// A moment at which every node is asked how it is.
     Look,
@@ -46,9 +48,12 @@ impl Recorder {
     }
 }
 
-impl Mark {
-    pub(crate) fn of(event: &Event) -> Option<Mark> {
-        let all = |state, what| Some(Mark::Fault { nodes: None, state, kind: FaultKind::Link, what });
+impl World {
+    /// What this event means, if it is one of note.
+    pub(crate) fn mark_of(&self, event: &Event) -> Option<Mark> {
+        let all = |state, what: &'static str| {
+            Some(Mark::Fault { nodes: None, state, kind: FaultKind::Link, what: what.into() })
+        };
         let one = |node, state, kind, what| Some(Mark::Fault { nodes: Some(node), state, kind, what });
         match event {
             Event::Partition => all(FaultState::Begin, "the net falls into parts"),
@@ -56,16 +61,18 @@ impl Mark {
             // Ends the fault of all links that is in force, if one is.
             Event::Heal => all(FaultState::End, "all faults of links"),
             Event::PowerCut => all(FaultState::Once, "power cut"),
-            Event::Lie { node, is_on: true } => one(*node, FaultState::Begin, FaultKind::Byzantine, "byzantine"),
-            Event::Lie { node, is_on: false } => one(*node, FaultState::End, FaultKind::Byzantine, "byzantine"),
-            Event::Wipe { node } => one(*node, FaultState::Once, FaultKind::Process, "loses its disk"),
+            Event::Lie { node, is_on } => {
+                let state = if *is_on { FaultState::Begin } else { FaultState::End };
+                let lying = self.lying.iter().find(|lying| lying.node == *node)?;
+                // In the words of a node that was told to.
+                one(*node, state, FaultKind::Byzantine, format!("byzantine: {lying}").into())
+            }
+            Event::Wipe { node } => one(*node, FaultState::Once, FaultKind::Process, "loses its disk".into()),
             Event::Check => Some(Mark::Look),
             _ => None,
         }
     }
-}
 
-impl World {
     /// Records all that nodes tell from now on.
     pub(crate) fn record(&mut self) {
         self.recorder = Some(Recorder::new(self.nodes.len()));
@@ -148,7 +155,7 @@ impl World {
         match mark {
             Some(Mark::Fault { nodes, state, kind, what }) => {
                 for node in (0..self.nodes.len()).filter(|node| nodes.is_none_or(|only| only == *node)) {
-                    let (id, from, what) = (None, Vec::new(), what.to_owned());
+                    let (id, from, what) = (None, Vec::new(), what.clone().into_owned());
                     self.tells(node, EventKind::Fault { state, kind, id, from, what });
                 }
             }
@@ -195,7 +202,7 @@ impl World {
             mempool: status.mempool_count,
             mempool_bytes: status.mempool_bytes,
             next_event: self.recorder.as_ref().map_or(1, |recorder| recorder.last[node] + 1),
-            byzantine: None,
+            byzantine: self.lie_of(node).map(Lying::to_string),
             faults: Vec::new(),
             clock_offset_ms: i64::try_from(simulated.skew_ms).unwrap_or(i64::MAX),
             pbft,

@@ -437,3 +437,58 @@ fn a_run_that_is_recorded_is_the_same_run_and_tells_of_its_blocks() {
         assert_eq!(votes, engine == SimEngine::Pbft);
     }
 }
+
+/// A recorded lie is named as the events and the status of a node of a dev net name it.
+#[test]
+fn a_recorded_lie_has_its_mode() {
+    use bezant_api::event::EventKind;
+    use bezant_api::fault::{FaultKind, FaultState};
+    use bezant_api::trace::Fact;
+    use bezant_api::types::NodeStatus;
+    use bezant_node_core::lies::Mode;
+    let faults = Faults::NONE.with(Fault::Lies).with(Fault::Crash);
+    let four = SimOptions { nodes: Some(4), faults, ..SimOptions::default() };
+    // How many lies began and ended, and what nodes that were started again and such that were asked said of theirs.
+    let (mut begun, mut ended) = (0, 0);
+    let (mut restarted, mut asked) = (0, 0);
+    for (seed, lie) in [(1, Some(Mode::Silent)), (2, Some(Mode::Censor)), (3, None), (4, None), (5, None), (6, None)] {
+        let (report, _, entries) = record_seed(&SimOptions { lie, ..four.clone() }, seed);
+        assert!(report.objection.is_none(), "{report:?}");
+        let mut lies: Vec<Option<String>> = vec![None; 4];
+        let check = |lies: &[Option<String>], node: usize, status: &NodeStatus| {
+            let said = status.byzantine.as_ref().map(|lie| format!("byzantine: {lie}"));
+            assert_eq!(said, lies[node], "seed {seed}, node {node}");
+            u64::from(said.is_some())
+        };
+        for entry in &entries {
+            let event = match &entry.fact {
+                Fact::Status(status) => {
+                    asked += check(&lies, entry.node, status);
+                    continue;
+                }
+                Fact::Event(event) => &event.kind,
+                _ => continue,
+            };
+            match event {
+                EventKind::Snapshot { status } => restarted += check(&lies, entry.node, status),
+                EventKind::Fault { state, kind: FaultKind::Byzantine, what, .. } => {
+                    let mode = what.strip_prefix("byzantine: ").and_then(|lie| lie.split(' ').next());
+                    let mode: Mode = mode.expect("it is named").parse().expect("there is such a mode");
+                    assert!(lie.is_none_or(|lie| lie == mode), "{what}");
+                    assert_eq!(mode.takes_target(), what.contains(" transaction "), "{what}");
+                    let before = lies[entry.node].take();
+                    if *state == FaultState::Begin {
+                        assert_eq!(before, None);
+                        lies[entry.node] = Some(what.clone());
+                        begun += 1;
+                    } else {
+                        assert_eq!(before.as_ref(), Some(what), "what ends is what began");
+                        ended += 1;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(begun >= 6 && ended > 0 && restarted > 0 && asked > 0, "{begun} {ended} {restarted} {asked}");
+}

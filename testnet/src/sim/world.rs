@@ -9,7 +9,7 @@ use crate::sim::network::Network;
 use crate::sim::node::Node;
 use crate::sim::options::{Fault as FaultClass, Faults, STEPS_MAX, SimEngine, SimOptions};
 use crate::sim::plant::{Plant, ShellPlant};
-use crate::sim::recorder::{Mark, Recorder};
+use crate::sim::recorder::Recorder;
 use crate::sim::referee::{Referee, Verdict};
 use crate::sim::report::SeedStats;
 use crate::sim::setup::{GENESIS_TIME_S, Setup, VIEW_TIMEOUT_MS_MAX, set_up};
@@ -211,7 +211,7 @@ impl World {
         self.stats.steps += 1;
         self.stats.virtual_ms = at_ms;
         self.trace.note(at_ms, &event);
-        let mark = Mark::of(&event);
+        let mark = self.mark_of(&event);
         let verdict = self.happen(event);
         self.record_mark(mark);
         verdict
