@@ -7,6 +7,7 @@
 
 mod queries;
 mod readers;
+mod room;
 
 use crate::events::{EventStream, Start};
 use crate::limits::{DEV_MINE_MAX, DEV_TIME_MS_MAX, FEE_TARGET_DEFAULT, TEMPLATE_WAIT_MAX_MS};
@@ -32,11 +33,12 @@ use bezant_consensus::verify::Verified;
 use bezant_node_core::io::{Admitted, DropReason, Refusal, Refused, Trial};
 use bezant_node_core::limits::ESTIMATE_TARGET_MAX;
 pub(crate) use readers::Readers;
+use room::Places;
+pub(crate) use room::Room;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// How long a node may take to answer before it counts as unhealthy.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(1);
@@ -280,10 +282,7 @@ pub struct NodeHandle(Arc<Shared>);
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) requests: mpsc::Sender<Request>,
-    /// For transactions that users hand in, until they are answered: of 8,192 places.
-    pub(crate) room: Semaphore,
-    /// Whether more is handed in than gets ordered; told by the runtime.
-    pub(crate) backlog: Arc<AtomicBool>,
+    pub(crate) room: Arc<Room>,
     pub(crate) pool: VerifyPool,
     pub(crate) readers: Readers,
     pub(crate) barrier: Barrier,
@@ -451,16 +450,8 @@ impl NodeHandle {
         self.ask("fee", |reply| Request::Fee { blocks, reply }).await
     }
 
-    /// Room for so many transactions of users, until it is dropped. Asked before anything is done for them: what is refused costs
-    /// those that were let in next to nothing.
-    fn room_for(&self, count: usize) -> Result<SemaphorePermit<'_>, AskError> {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let room = if self.0.backlog.load(Ordering::Relaxed) {
-            Err(AskError::Backlog)
-        } else {
-            self.0.room.try_acquire_many(count).map_err(|_| AskError::Busy)
-        };
-        room.inspect_err(|_| {
+    fn room_for(&self, count: usize) -> Result<Places<'_>, AskError> {
+        self.0.room.enter(count).inspect_err(|_| {
             self.0.metrics.requests_busy.inc();
         })
     }

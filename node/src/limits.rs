@@ -1,6 +1,7 @@
 //! Limits of the shell: every channel, queue and buffer that a peer or a user can fill.
 
 use bezant_consensus::limits::MESSAGE_BYTES_MAX;
+use std::time::Duration;
 
 /// Commands to the network that wait to be carried out; beyond that messages are dropped and counted.
 pub const NET_COMMANDS_MAX: usize = 4_096;
@@ -20,6 +21,10 @@ pub const KNOWN_TRANSACTIONS_MAX: usize = 200_000;
 pub const REQUESTS_MAX: usize = 1_024;
 /// Transactions of users that wait to be verified, and that wait for their answer; beyond that they are told that the node is busy.
 pub const USER_TRANSACTIONS_MAX: usize = 8_192;
+/// With so many of them there they are told so, too, while those that are answered have waited ...
+pub const USER_TRANSACTIONS_QUICK: usize = 1_024;
+/// ... so long.
+pub const USER_WAIT_MAX: Duration = Duration::from_millis(500);
 /// Inputs that the runtime takes together, so that their records share one commit.
 pub const INPUTS_PER_ROUND_MAX: usize = 64;
 /// Transactions to be ordered that it takes with them, from when on it takes no more: some milliseconds' work.

@@ -2,9 +2,9 @@
 
 use crate::clock::Clock;
 use crate::error::NodeError;
-use crate::handle::{NodeHandle, Readers, Shared};
+use crate::handle::{NodeHandle, Readers, Room, Shared};
 use crate::keys;
-use crate::limits::{REQUESTS_MAX, SAVE_INTERVAL_MS, USER_TRANSACTIONS_MAX};
+use crate::limits::{REQUESTS_MAX, SAVE_INTERVAL_MS};
 use crate::metrics::Metrics;
 use crate::net::{self, NetSetup};
 use crate::offers;
@@ -30,9 +30,8 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Runs a node until `shutdown` completes, standard input ends (if `dev.stop_with_stdin` is set), or something fails. Once RPC
 /// and network listen, one line of JSON on standard output says where ([`ReadyLine`]).
@@ -216,11 +215,10 @@ impl CoreParts {
             }
         });
         let restored = ask.clone();
-        let backlog = Arc::new(AtomicBool::new(false));
+        let room = Arc::new(Room::default());
         let shared = Shared {
             requests: ask,
-            room: Semaphore::new(USER_TRANSACTIONS_MAX),
-            backlog: backlog.clone(),
+            room: room.clone(),
             pool: pool.clone(),
             readers: Readers::new(self.data_dir.clone()),
             barrier: self.opened.state.barrier(),
@@ -234,7 +232,7 @@ impl CoreParts {
             opened: self.opened,
             clock: self.clock,
             metrics: self.metrics,
-            backlog,
+            room,
             peer_id,
             arrivals,
             commands,

@@ -28,7 +28,7 @@ pub(crate) mod signals;
 use crate::clock::Clock;
 use crate::error::NodeError;
 use crate::events::Hub;
-use crate::handle::Request;
+use crate::handle::{Request, Room};
 use crate::limits::{INPUTS_PER_ROUND_MAX, TRANSACTIONS_PER_ROUND};
 use crate::metrics::Metrics;
 use crate::pool_file;
@@ -54,7 +54,6 @@ use std::fs::File;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -65,8 +64,8 @@ pub(crate) struct Setup {
     pub(crate) opened: Opened,
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
-    /// Told whether users had better come back later.
-    pub(crate) backlog: Arc<AtomicBool>,
+    /// Told whether transactions are handed in faster than they get ordered.
+    pub(crate) room: Arc<Room>,
     pub(crate) peer_id: PeerId,
     pub(crate) arrivals: Arrivals,
     pub(crate) commands: mpsc::Sender<NetCommand>,
@@ -138,7 +137,7 @@ async fn run(setup: Setup) -> Result<(), NodeError> {
         state,
         clock: setup.clock,
         metrics: setup.metrics,
-        backlog: setup.backlog,
+        room: setup.room,
         hub: Hub::default(),
         peer_id: setup.peer_id,
         commands: setup.commands,
@@ -300,7 +299,7 @@ struct Core {
     state: StateWriter,
     clock: Clock,
     metrics: Arc<Metrics>,
-    backlog: Arc<AtomicBool>,
+    room: Arc<Room>,
     hub: Hub,
     peer_id: PeerId,
     commands: mpsc::Sender<NetCommand>,
@@ -509,7 +508,7 @@ impl Core {
     }
 
     fn measure(&mut self) {
-        self.backlog.store(self.replica.has_backlog(self.clock.now()), Ordering::Relaxed);
+        self.room.tell(self.replica.has_backlog(self.clock.now()));
         let (tip, mempool) = (self.replica.chain().tip(), self.replica.mempool());
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.metrics.height.set(gauge(tip.height.0));

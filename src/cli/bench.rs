@@ -35,6 +35,9 @@ pub(crate) enum Suite {
     /// How fast one node takes transfers into its mempool over RPC: 64 calls at a time on one connection, and many in one call
     #[command(after_help = "Example:\n  bezant bench admission --transfers 50000")]
     Admission(Amount),
+    /// How soon a block of transfers that all nodes hold is connected everywhere (proof of work)
+    #[command(after_help = "Example:\n  bezant bench blocks --transfers 4000 --repetitions 10")]
+    Blocks(Amount),
     /// From the start of a node with a chain to its answers, after a stop and after a kill
     #[command(after_help = "Example:\n  bezant bench start --transfers 500000")]
     Start(Amount),

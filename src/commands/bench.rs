@@ -1,6 +1,7 @@
 //! `bezant bench`: the project's own measurements. Each suite gives a [`SuiteResult`]; this is what is common to them.
 
 mod admission;
+mod blocks;
 mod compare;
 mod figures;
 mod newcomer;
@@ -33,7 +34,8 @@ const WHOLE: [&str; 4] = [
 ];
 
 /// Those that run when none is named.
-const ALL: [&str; 8] = ["transfers", "overload", "admission", "start", "recovery", "sync", "snapshot", "kernels"];
+const ALL: [&str; 9] =
+    ["transfers", "overload", "admission", "blocks", "start", "recovery", "sync", "snapshot", "kernels"];
 
 pub(crate) async fn run(options: Bench, global: &Global, output: &Output) -> Outcome {
     let suites = match options.suite {
@@ -64,6 +66,7 @@ async fn measure(suite: Suite, global: &Global, output: &Output) -> Result<Suite
         Suite::Transfers(options) => transfers::run(&options, global, output).await,
         Suite::Overload(options) => transfers::overload(&options, global, output).await,
         Suite::Admission(options) => admission::run(&options, global, output).await,
+        Suite::Blocks(options) => blocks::run(&options, global, output).await,
         Suite::Start(options) => nodes::start(&options, global, output).await,
         Suite::Recovery(options) => nodes::recovery(&options, global, output).await,
         Suite::Sync(options) => newcomer::run("sync", EngineName::Pow, &options, global, output).await,

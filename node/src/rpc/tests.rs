@@ -3,7 +3,7 @@
 use super::{RpcError, RpcSetup, start};
 use crate::Node;
 use crate::events::Hub;
-use crate::handle::{AskError, NodeHandle, Readers, Request, Shared};
+use crate::handle::{AskError, NodeHandle, Readers, Request, Room, Shared};
 use crate::metrics::Metrics;
 use crate::store;
 use crate::verify_pool::VerifyPool;
@@ -447,7 +447,9 @@ async fn whoever_wants_some_kinds_of_events_gets_these_and_no_others() {
 
 #[tokio::test]
 async fn whoever_comes_to_a_backlog_is_told_before_anything_is_done() {
-    let (handle, mut asked, _dir) = handle_with(true);
+    let room = Room::default();
+    room.tell(true);
+    let (handle, mut asked, _dir) = handle_with(room);
     // Nothing of it is looked at: it is not even valid.
     let nonsense = || genesis(true).block().transactions[0].clone();
     let single = handle.submit(nonsense()).await.unwrap_err();
@@ -462,11 +464,11 @@ async fn whoever_comes_to_a_backlog_is_told_before_anything_is_done() {
 
 /// A handle whose runtime is the test.
 fn handle() -> (NodeHandle, mpsc::Receiver<Request>, TempDir) {
-    handle_with(false)
+    handle_with(Room::default())
 }
 
-/// The same, where more is handed in than gets ordered.
-fn handle_with(backlog: bool) -> (NodeHandle, mpsc::Receiver<Request>, TempDir) {
+/// The same, with room for users as given.
+fn handle_with(room: Room) -> (NodeHandle, mpsc::Receiver<Request>, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let genesis = Arc::new(genesis(true));
     let metrics = Arc::new(Metrics::new());
@@ -476,8 +478,7 @@ fn handle_with(backlog: bool) -> (NodeHandle, mpsc::Receiver<Request>, TempDir) 
     let (pool, _) = VerifyPool::new(Verifier::new(genesis.clone()), commands, metrics.clone()).unwrap();
     let shared = Shared {
         requests,
-        room: tokio::sync::Semaphore::new(crate::limits::USER_TRANSACTIONS_MAX),
-        backlog: Arc::new(backlog.into()),
+        room: Arc::new(room),
         pool,
         readers: Readers::new(dir.path().join("data")),
         barrier: opened.state.barrier(),
