@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use bezant_consensus::ledger::block::Block;
+use bezant_consensus::ledger::commitment::Buckets;
 use bezant_consensus::ledger::hash::{BlockId, CoinCommitment, SetHash, TxHash};
 use bezant_consensus::ledger::key::Signature;
 use bezant_consensus::ledger::merkle::PathError;
@@ -10,10 +11,12 @@ use bezant_consensus::ledger::sighash::epoch_change_digest;
 use bezant_consensus::ledger::target::Target;
 use bezant_consensus::ledger::transaction::{Body, EpochChange, MemberList, Transaction, Witness};
 use bezant_consensus::ledger::units::{Epoch, Height, Incarnation, View};
-use bezant_consensus::limits::BATCH_BYTES_MAX;
-use bezant_consensus::message::checkpoint::{Checkpoint, CheckpointCertificate, CheckpointVote};
+use bezant_consensus::limits::{BATCH_BYTES_MAX, OVERDUE_BYTES_MAX, VIEW_MAX};
+use bezant_consensus::message::checkpoint::{
+    BucketHashes, Checkpoint, CheckpointCertificate, CheckpointVote, Snapshot,
+};
 use bezant_consensus::message::epoch::{Opening, Succession, Successions};
-use bezant_consensus::message::relay::CompactBlock;
+use bezant_consensus::message::relay::{BlockTransactions, CompactBlock, CompactPrePrepare};
 use bezant_consensus::message::{
     Ballot, Blocks, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Headers, Message, NewView, Overdue,
     PrePrepare, PreparedBlock, PreparedCertificate, Seal, TransactionBatch, ViewChange, Vote, VoteKind,
@@ -239,6 +242,9 @@ fn new_views_are_counted() {
     let mut forged = changes(&[0, 1, 3]);
     forged[1].prepared.push(prepared_block(&verifier, 6));
     assert_eq!(by(2, forged), Err(MessageError::Signature(1)));
+    let (incarnation, epoch, signature) = (Incarnation(0), Epoch(0), Signature([0; 64]));
+    let unsigned = NewView { incarnation, epoch, view: View(2), changes: changes(&[0, 1, 3]), signer: 2, signature };
+    assert_eq!(judge(&verifier, Message::NewView(unsigned)), Err(MessageError::Signature(2)));
 }
 
 #[test]
@@ -267,9 +273,12 @@ fn evidence_is_two_votes_that_contradict_each_other() {
     for evidence in nothing {
         assert!(matches!(judge(&verifier, Message::Evidence(evidence)), Err(MessageError::Inconsistent(_))));
     }
-    let mut forged = votes(VoteKind::Commit, first, second, 3);
-    forged.second.signature.0[1] ^= 1;
-    assert_eq!(judge(&verifier, Message::Evidence(forged)), Err(MessageError::Signature(3)));
+    let forged: [fn(&mut Evidence); 2] = [|it| it.first.signature.0[1] ^= 1, |it| it.second.signature.0[1] ^= 1];
+    for forge in forged {
+        let mut evidence = votes(VoteKind::Commit, first, second, 3);
+        forge(&mut evidence);
+        assert_eq!(judge(&verifier, Message::Evidence(evidence)), Err(MessageError::Signature(3)));
+    }
 }
 
 #[test]
@@ -457,6 +466,8 @@ fn what_is_handed_over_is_signed_by_a_member_and_bounded() {
     assert_eq!(verdict(overdue(0, 1, vec![transfer(0), transfer(1)])), Ok(()));
     assert!(matches!(verdict(overdue(0, 1, vec![])), Err(MessageError::Inconsistent(_))));
     assert!(matches!(verdict(overdue(5, 1, vec![transfer(0)])), Err(MessageError::Inconsistent(_))), "to itself");
+    let too_many = OVERDUE_BYTES_MAX / transfer(0).bytes() + 1;
+    assert!(matches!(verdict(overdue(0, 1, vec![transfer(0); too_many])), Err(MessageError::Inconsistent(_))));
     let mut stolen = overdue(0, 1, vec![transfer(0)]);
     stolen.signer = 2;
     assert_eq!(verdict(stolen), Err(MessageError::Signature(2)));
@@ -621,5 +632,193 @@ fn transactions_of_users_are_judged_together() {
     let verdicts = verifier.transactions(some.clone(), rng());
     for (transaction, verdict) in some.into_iter().zip(verdicts) {
         assert_eq!(verdict, verifier.transaction(transaction));
+    }
+}
+
+#[test]
+fn what_a_message_carries_is_looked_through() {
+    let (by_votes, by_work) = (pbft(), pow());
+    for is_fine in [true, false] {
+        let made = |verifier: &Verifier| {
+            let [paid, other] = [1, 2].map(|number| payment(verifier, number));
+            let transaction = if is_fine { paid } else { forged(paid, &other) };
+            (transaction.clone(), block(vec![coinbase(5, &[]), transaction]))
+        };
+        let (transaction, block) = made(&by_votes);
+        let ballot = ballot(&block);
+        let commits = seals(&by_votes, VoteKind::Commit, ballot, &[0, 1, 2]);
+        let certified = CertifiedBlock { block: block.clone(), certificate: CommitCertificate { ballot, commits } };
+        let proposal = PrePrepare { vote: vote(&by_votes, VoteKind::PrePrepare, ballot, 1), block: block.clone() };
+        let messages = [
+            Message::Certified(CertifiedBlocks(vec![certified])),
+            Message::PrePrepare(proposal),
+            Message::Blocks(Blocks(vec![block.clone()])),
+            Message::Transactions(BlockTransactions { block: block.id(), transactions: vec![transaction] }),
+        ];
+        for message in messages {
+            assert_eq!(judge(&by_votes, message.clone()).is_ok(), is_fine, "{}", message.name());
+        }
+        let (_, block) = made(&by_work);
+        let block = mined(block, 0x207f_ffff);
+        assert_eq!(judge(&by_work, whole(&block)).is_ok(), is_fine);
+        let mut scattered = CompactBlock::new(&block, 0, |index| index == 0);
+        assert_eq!(judge(&by_work, Message::CompactBlock(scattered.clone())), Ok(()), "nothing of it is here");
+        scattered.prefilled[0].index = 2;
+        let verdict = judge(&by_work, Message::CompactBlock(scattered));
+        assert!(matches!(verdict, Err(MessageError::Inconsistent(_))), "no block has such a place");
+    }
+}
+
+#[test]
+fn named_proposals() {
+    let verifier = pbft();
+    let names = [1, 2, 3].map(|number| payment(&verifier, number).hash());
+    // Header and vote are made for what it names.
+    let named = |coinbase: Transaction, names: &[TxHash]| {
+        let (vote, header) = (vote(&verifier, VoteKind::PrePrepare, ballot(&empty_block()), 1), empty_block().header);
+        let mut proposal = CompactPrePrepare { vote, header, coinbase, names: names.to_vec() };
+        proposal.header.merkle_root = proposal.root().root;
+        resigned(&verifier, VoteKind::PrePrepare, proposal)
+    };
+    let verdict = |proposal: CompactPrePrepare| judge(&verifier, Message::CompactPrePrepare(proposal));
+    let good = named(coinbase(5, &[]), &names);
+    assert_eq!(verdict(good.clone()), Ok(()));
+    let of_no_block = named(payment(&verifier, 4), &names);
+    assert!(verdict(of_no_block).is_err(), "it begins with a coinbase");
+    let repeated = named(coinbase(5, &[]), &[names[0], names[1], names[1]]);
+    assert!(
+        matches!(verdict(repeated), Err(MessageError::Block(BlockError::BodyMismatch { .. }))),
+        "one root, two lists"
+    );
+    let exchanged = CompactPrePrepare { names: vec![names[1], names[0], names[2]], ..good.clone() };
+    assert!(matches!(verdict(exchanged), Err(MessageError::Block(BlockError::BodyMismatch { .. }))));
+    let mut other = good.clone();
+    other.header.time += 1;
+    assert!(matches!(verdict(other), Err(MessageError::Inconsistent(_))), "the vote is for another block");
+    let commit = resigned(&verifier, VoteKind::Commit, good.clone());
+    assert!(matches!(verdict(commit), Err(MessageError::Inconsistent(_))), "a COMMIT proposes nothing");
+    let mut unsigned = good;
+    unsigned.vote.signature.0[5] ^= 1;
+    assert_eq!(verdict(unsigned), Err(MessageError::Signature(1)));
+}
+
+/// With a vote of this kind for its header, by the primary.
+fn resigned(verifier: &Verifier, kind: VoteKind, mut proposal: CompactPrePrepare) -> CompactPrePrepare {
+    let ballot = Ballot { block: proposal.header.id(), ..proposal.vote.ballot };
+    proposal.vote = vote(verifier, kind, ballot, 1);
+    proposal
+}
+
+#[test]
+fn checkpoints_are_where_they_may_be_and_signed_by_a_quorum() {
+    let verifier = pbft();
+    let network = verifier.set_of(Epoch(0)).unwrap().network;
+    let good = snapshot(&verifier, &|_| {}).certificate.checkpoint;
+    let voted = |checkpoint, signer: u16, number: u8| {
+        judge(&verifier, Message::Checkpoint(CheckpointVote::sign(&network, checkpoint, signer, &key(number))))
+    };
+    assert_eq!(voted(good, 2, 3), Ok(()));
+    assert_eq!(voted(good, 3, 3), Err(MessageError::Signature(3)));
+    assert_eq!(voted(good, 4, 5), Err(MessageError::Signer(4)));
+    for height in [0, 63, 65] {
+        let elsewhere = Checkpoint { height: Height(height), ..good };
+        assert!(matches!(voted(elsewhere, 2, 3), Err(MessageError::Inconsistent(_))), "height {height}");
+    }
+    let certified = |signers: &[u16]| judge(&verifier, Message::Checkpointed(sealed(&verifier, good, signers)));
+    assert_eq!(certified(&[0, 1, 3]), Ok(()));
+    for wrong in [&[0, 1][..], &[0, 1, 2, 3], &[0, 1, 1], &[1, 0, 2], &[]] {
+        assert!(matches!(certified(wrong), Err(MessageError::Certificate(_))), "{wrong:?}");
+    }
+}
+
+fn sealed(verifier: &Verifier, checkpoint: Checkpoint, signers: &[u16]) -> CheckpointCertificate {
+    let network = verifier.set_of(Epoch(0)).unwrap().network;
+    let seal = |signer: &u16| {
+        let vote = CheckpointVote::sign(&network, checkpoint, *signer, &key(*signer as u8 + 1));
+        Seal { signer: vote.signer, signature: vote.signature }
+    };
+    CheckpointCertificate { checkpoint, seals: signers.iter().map(seal).collect() }
+}
+
+/// Of a checkpoint, after a change; then certificates are made for what it says.
+fn snapshot(verifier: &Verifier, change: &dyn Fn(&mut Snapshot)) -> Snapshot {
+    let network = verifier.set_of(Epoch(0)).unwrap().network;
+    let (block, buckets) = (empty_block(), BucketHashes::of(&Buckets::default()));
+    let members = MemberList((1..=4).map(|number| key(number).public()).collect());
+    let next = Opening { epoch: Epoch(0), members, readmitted: Vec::new() };
+    let checkpoint = Checkpoint {
+        incarnation: Incarnation(0),
+        epoch: Epoch(0),
+        height: Height(64),
+        block: block.id(),
+        coins: buckets.commitment(),
+        next: next.hash(&network),
+    };
+    let ballot = Ballot { height: Height(64), ..ballot(&block) };
+    let certificate = CheckpointCertificate { checkpoint, seals: Vec::new() };
+    let commit = CommitCertificate { ballot, commits: Vec::new() };
+    let mut snapshot = Snapshot { certificate, header: block.header, commit, buckets, next };
+    change(&mut snapshot);
+    snapshot.certificate = sealed(verifier, snapshot.certificate.checkpoint, &[0, 1, 2]);
+    snapshot.commit.commits = seals(verifier, VoteKind::Commit, snapshot.commit.ballot, &[0, 2, 3]);
+    snapshot
+}
+
+#[test]
+fn a_snapshot_is_of_one_checkpoint_and_proved() {
+    let verifier = pbft();
+    let network = verifier.set_of(Epoch(0)).unwrap().network;
+    let verdict = |snapshot: Snapshot| judge(&verifier, Message::Snapshot(Some(Box::new(snapshot))));
+    let with = |change: &dyn Fn(&mut Snapshot)| verdict(snapshot(&verifier, change));
+    let inconsistent = |change: &dyn Fn(&mut Snapshot)| matches!(with(change), Err(MessageError::Inconsistent(_)));
+    assert_eq!(with(&|_| {}), Ok(()));
+    assert_eq!(with(&|it| it.certificate.checkpoint.incarnation = Incarnation(1)), Ok(()), "certified before that");
+    assert!(inconsistent(&|it| it.commit.ballot.incarnation = Incarnation(1)), "certified after that");
+    assert!(inconsistent(&|it| it.commit.ballot.height = Height(65)));
+    assert!(inconsistent(&|it| it.commit.ballot.block = BlockId([9; 32])));
+    assert!(inconsistent(&|it| it.header.time += 1));
+    assert!(inconsistent(&|it| it.certificate.checkpoint.coins = CoinCommitment([1; 32])), "other buckets");
+    assert!(inconsistent(&|it| it.next.members.0.swap(0, 1)), "members in order");
+    let opening = |it: &mut Snapshot, change: &dyn Fn(&mut Opening)| {
+        change(&mut it.next);
+        it.certificate.checkpoint.next = it.next.hash(&network);
+    };
+    assert_eq!(with(&|it| opening(it, &|next| next.epoch = Epoch(1))), Ok(()), "the next epoch's");
+    assert!(inconsistent(&|it| opening(it, &|next| next.epoch = Epoch(2))), "not the one after it");
+    assert!(inconsistent(&|it| opening(it, &|next| next.members.0.clear())), "without members");
+    let spoilt = |change: fn(&mut Snapshot)| {
+        let mut snapshot = snapshot(&verifier, &|_| {});
+        change(&mut snapshot);
+        verdict(snapshot)
+    };
+    assert!(matches!(spoilt(|it| it.certificate.seals.truncate(2)), Err(MessageError::Certificate(_))));
+    assert!(matches!(spoilt(|it| it.commit.commits.truncate(2)), Err(MessageError::Certificate(_))));
+    assert_eq!(spoilt(|it| it.commit.commits[1].signature.0[5] ^= 1), Err(MessageError::Signature(2)));
+}
+
+#[test]
+fn a_view_change_has_its_limits() {
+    let verifier = pbft();
+    let net = verifier.set_of(Epoch(0)).unwrap().network;
+    let verdict = |change: ViewChange| judge(&verifier, Message::ViewChange(change.signed(&net, &key(4))));
+    let inconsistent = |change| matches!(verdict(change), Err(MessageError::Inconsistent(_)));
+    let prepared = |count: u64| (6..6 + count).map(|height| prepared_block(&verifier, height)).collect();
+    assert_eq!(verdict(ViewChange { prepared: prepared(4), ..view_of(&verifier, 2, 3) }), Ok(()));
+    assert!(inconsistent(ViewChange { prepared: prepared(5), ..view_of(&verifier, 2, 3) }), "the window has four");
+    let mut later = prepared_block(&verifier, 6);
+    later.certificate.ballot.view = View(3);
+    assert!(inconsistent(ViewChange { prepared: vec![later], ..view_of(&verifier, 2, 3) }), "of a view still to come");
+    assert_eq!(verdict(view_of(&verifier, VIEW_MAX, 3)), Ok(()));
+    assert!(inconsistent(view_of(&verifier, VIEW_MAX + 1, 3)), "none follows the last");
+    let committed = |ballot: Ballot| {
+        let commits = seals(&verifier, VoteKind::Commit, ballot, &[0, 1, 2]);
+        Some(CommitCertificate { ballot, commits })
+    };
+    let of_block = ballot(&empty_block());
+    let before = ViewChange { committed: committed(of_block), ..view_of(&verifier, 2, 3) };
+    assert_eq!(verdict(ViewChange { incarnation: Incarnation(1), ..before }), Ok(()), "of a height that stayed");
+    for ballot in [Ballot { incarnation: Incarnation(1), ..of_block }, Ballot { epoch: Epoch(1), ..of_block }] {
+        let later = ViewChange { committed: committed(ballot), ..view_of(&verifier, 2, 3) };
+        assert!(inconsistent(later), "{ballot:?}");
     }
 }

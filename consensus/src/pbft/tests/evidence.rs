@@ -2,11 +2,14 @@
 
 use super::cluster::World;
 use super::edges::empty_view;
+use super::restart::in_epoch_1;
 use super::views::{chain, leaves, net, rival};
 use crate::engine::Record;
 use crate::ledger::block::Block;
+use crate::ledger::units::{Height, Incarnation, View};
 use crate::message::VoteKind;
 use crate::message::{CertifiedBlocks, Evidence, Message};
+use crate::pbft::Pbft;
 use VoteKind::{Commit, Prepare};
 
 #[test]
@@ -92,6 +95,101 @@ fn f34_two_commits_of_a_backup_are_evidence_and_cost_no_view() {
     assert_eq!(world.status(3).evidence.iter().map(|it| it.first.signer).collect::<Vec<_>>(), [2]);
     world.run();
     assert_eq!((1..4).map(|index| world.view(index)).collect::<Vec<_>>(), [0; 3]);
+}
+
+fn engine(world: &mut World, index: usize) -> &mut Pbft {
+    world.nodes[index].engine.as_mut().expect("it is up")
+}
+
+#[test]
+fn f34_who_seals_a_block_again_did_not_lie() {
+    let mut world = net();
+    let a = chain(&world, 1).remove(0);
+    let certified = Message::Certified(CertifiedBlocks(vec![world.certified(1, &a, &[0, 1, 2])]));
+    world.inject(0, 3, certified);
+    let again = world.committed_in(0, 1, &a, &[0, 1, 2]);
+    let engine = engine(&mut world, 3);
+    assert!(engine.certificate_at(Height(1)).is_some());
+    // In a later view, and after the net was set back above it.
+    for (incarnation, view) in [(0, 1), (1, 0)] {
+        let mut again = again.clone();
+        (again.ballot.incarnation, again.ballot.view) = (Incarnation(incarnation), View(view));
+        engine.incarnation = Incarnation(incarnation);
+        engine.confront(&again);
+        assert_eq!(engine.proofs.all().count(), 0, "incarnation {incarnation}, view {view}");
+    }
+}
+
+#[test]
+fn f34_only_a_commit_contradicts_a_certificate() {
+    let (mut world, commit, certified) = halves();
+    world.inject(1, 3, certified);
+    let b = rival(&world, &chain(&world, 1)[0]);
+    let prepare = world.vote_in(Prepare, 2, 0, 1, &b);
+    world.inject(2, 3, prepare);
+    assert_eq!(world.status(3).evidence, [], "a PREPARE for another block is none of two COMMITs");
+    world.inject(0, 3, commit);
+    assert_eq!(world.status(3).evidence.len(), 1);
+}
+
+#[test]
+fn f34_a_commit_against_a_certificate_whose_block_is_missing_is_evidence() {
+    let (mut world, commit, _) = halves();
+    let a = chain(&world, 1).remove(0);
+    let certificate = world.committed_in(0, 1, &a, &[0, 1, 2]);
+    engine(&mut world, 3).learn(certificate);
+    world.inject(0, 3, commit);
+    assert_eq!(world.height(3), 0, "its block has not come");
+    assert_eq!(world.status(3).evidence.iter().map(|it| it.first.signer).collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn f34_a_commit_for_another_block_than_one_sealed_is_remembered_when_the_height_is_over() {
+    let (mut world, commit, _) = halves();
+    world.inject(0, 3, commit);
+    let a = chain(&world, 1).remove(0);
+    let certified = Message::Certified(CertifiedBlocks(vec![world.certified(1, &a, &[1, 2, 3])]));
+    world.inject(1, 3, certified);
+    assert_eq!((world.height(3), world.status(3).evidence.len()), (1, 0), "it has not sealed that certificate");
+    let change = world.change(2, 1, Some(world.committed_in(0, 1, &a, &[0, 1, 2])), vec![]);
+    world.inject(2, 3, Message::ViewChange(change));
+    assert_eq!(world.status(3).evidence.iter().map(|it| it.first.signer).collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn f34_what_was_done_in_an_epoch_that_is_over_costs_no_view() {
+    let mut world = in_epoch_1();
+    let primary = usize::from(world.status(0).primary);
+    assert_eq!(world.view(0), 0);
+    let a = chain(&world, 1).remove(0);
+    let b = rival(&world, &a);
+    // Of epoch 0, by who is the primary of that view in the present one.
+    let [first, second] = [&a, &b].map(|block| world.vote(Commit, primary, world.ballot(1, block.id())));
+    let other = (0..4).find(|index| *index != primary).expect("there are others");
+    world.inject(primary, other, Message::Evidence(Evidence { first, second }));
+    assert_eq!((world.status(other).evidence.len(), world.view(other)), (1, 0));
+}
+
+#[test]
+fn f34_who_has_left_or_leads_itself_leaves_no_view_for_evidence() {
+    let evidence = |world: &World, view: u64| {
+        let a = chain(world, 1).remove(0);
+        let signer = view as usize;
+        let vote = |block: &Block| world.vote(Commit, signer, world.ballot_in(view, 1, block.id()));
+        Message::Evidence(Evidence { first: vote(&a), second: vote(&rival(world, &a)) })
+    };
+    let mut world = net();
+    world.submit(0);
+    world.lose_all();
+    let of_view_1 = evidence(&world, 1);
+    world.time_out(3);
+    world.inject(2, 3, of_view_1);
+    assert_eq!((world.view(3), world.status(3).evidence.len()), (1, 1), "that view has not begun");
+    let of_view_0 = evidence(&world, 0);
+    world.inject(2, 0, of_view_0.clone());
+    assert_eq!((world.view(0), world.status(0).evidence.len()), (0, 1), "it leads");
+    world.inject(2, 1, of_view_0);
+    assert_eq!(world.view(1), 1, "it is led");
 }
 
 fn evidence_names(world: &World, liar: u16) -> bool {

@@ -70,6 +70,24 @@ fn a_tally_forgets_earlier_views_and_only_those() {
 }
 
 #[test]
+fn of_views_that_were_left_the_last_commit_of_each_member_is_remembered() {
+    let world = World::new(Setup::of(4));
+    let block = blocks(&world, 1).remove(0);
+    let vote = |kind, view| world.vote(kind, 3, world.ballot_in(view, 1, block.id()));
+    let mut tally = Tally::default();
+    tally.add(vote(VoteKind::Prepare, 0));
+    tally.add(vote(VoteKind::Commit, 1));
+    tally.forget_before(View(1));
+    assert!(!tally.remembers(), "neither a PREPARE nor what counts");
+    tally.add(vote(VoteKind::Commit, 2));
+    tally.forget_before(View(2));
+    assert!(tally.remembers());
+    assert_eq!(tally.commit(View(1), 3), Some(&vote(VoteKind::Commit, 1)));
+    tally.forget_before(View(3));
+    assert_eq!([1, 2, 3].map(|view| tally.commit(View(view), 3).is_some()), [false, true, false]);
+}
+
+#[test]
 fn a_slot_says_how_far_it_is() {
     let world = World::new(Setup::of(4));
     let block = blocks(&world, 1).remove(0);

@@ -10,7 +10,7 @@ use crate::limits::SLOTS_MAX;
 use crate::message::{CommitCertificate, NewView, ViewChange, VoteKind};
 
 /// A net in epoch 1, which began above height 4, at height 6.
-fn in_epoch_1() -> World {
+pub(super) fn in_epoch_1() -> World {
     let mut world = World::new(setup(1));
     change_to(&mut world, &[0, 1, 2, 3, 4], &[0, 1, 2]);
     blocks(&mut world, 0..2);

@@ -1,8 +1,8 @@
 use super::Timing;
-use crate::engine::{Effect, Fault};
+use crate::engine::{Effect, Engine, Fault, To};
 use crate::ledger::hash::BlockId;
 use crate::ledger::units::{Epoch, Height, Incarnation, View};
-use crate::message::{Ballot, VoteKind};
+use crate::message::{Ballot, Message, TipInfo, VoteKind};
 use crate::pbft::Pbft;
 use crate::pbft::tests::cluster::{Setup, World};
 
@@ -49,6 +49,20 @@ fn what_becomes_of_a_message_hangs_on_incarnation_epoch_height_and_view_in_this_
         };
         assert_eq!(engine.timing(&ballot), timing, "{ballot:?}");
     }
+}
+
+#[test]
+fn a_vote_for_a_height_of_which_nothing_is_kept_is_a_call_for_help() {
+    let mut world = net();
+    let block = engine(&mut world).chain.active_at(Height(1)).expect("it is final");
+    let vote = world.vote(VoteKind::Commit, 3, world.ballot(1, block));
+    let engine = engine(&mut world);
+    let from = engine.peers.after(None).expect("others are there");
+    engine.peers.claimed(from, TipInfo { final_height: Height(0), ..engine.tip_info() });
+    engine.over.clear();
+    engine.on_over(from, vote);
+    let is_help = |it: &Effect| matches!(it, Effect::Send { to: To::Peer(peer), message: Message::Certified(_) } if *peer == from);
+    assert!(engine.out.iter().any(is_help));
 }
 
 #[test]
