@@ -4,37 +4,24 @@
 //! had heard of it. Then a wallet that has never asked reads all of it; asks again, when there is nothing new; and makes the lines
 //! that `bezant wallet history` prints. The node's start is not included; its answers over loopback are.
 
-#[allow(dead_code, reason = "the bench uses a part of what the tests need")]
-#[path = "../tests/e2e/chains.rs"]
-mod chains;
-#[allow(dead_code, reason = "the bench uses a part of what the tests need")]
-#[path = "../tests/e2e/net.rs"]
-mod net;
-#[allow(dead_code, reason = "the bench uses a part of what the tests need")]
-#[path = "../tests/e2e/solo.rs"]
-mod solo;
+#[allow(dead_code, reason = "each bench uses a part of it")]
+mod support;
 
 use bezant_wallet::coins::history::{self, History};
 use bezant_wallet::keys::keystore::WalletFile;
 use bezant_wallet::session::{Found, Session, SessionOptions};
-use chains::{Branch, Filling, genesis, owner};
-use solo::Home;
 use std::time::Instant;
-
-const TRANSFERS_PER_BLOCK: u32 = 1_000;
+use support::chains::{Branch, genesis, owner};
+use support::solo::Home;
+use support::{TRANSFERS_PER_BLOCK, net, numbers, put};
 
 fn main() {
-    let given = std::env::args().skip(1).find_map(|argument| argument.parse::<u32>().ok());
-    let transfers = given.unwrap_or(100_000);
+    let [transfers] = numbers([100_000]);
     let blocks = transfers.div_ceil(TRANSFERS_PER_BLOCK);
     let genesis = genesis(TRANSFERS_PER_BLOCK as usize, blocks);
     let home = Home::new(&genesis);
-    let mut filling = Filling::new(&home.data(), &genesis);
     let mut branch = Branch::new(&genesis, 0, 0..TRANSFERS_PER_BLOCK);
-    for _ in 0..blocks {
-        filling.hear_of(&[branch.block(TRANSFERS_PER_BLOCK as usize)]);
-    }
-    assert_eq!(filling.finish(), branch.tip());
+    put(&home, &genesis, &mut branch, blocks, TRANSFERS_PER_BLOCK);
     let node = home.start(&[]);
 
     let place = tempfile::tempdir().expect("a temporary directory");

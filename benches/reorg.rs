@@ -6,25 +6,18 @@
 //! (40) spread over that time and half of it more; each time it must come back to one of the two tips, with that tip's coins.
 
 #[allow(dead_code, reason = "the bench uses a part of what the tests need")]
-#[path = "../tests/e2e/chains.rs"]
-mod chains;
-#[allow(dead_code, reason = "the bench uses a part of what the tests need")]
-#[path = "../tests/e2e/net.rs"]
-mod net;
-#[allow(dead_code, reason = "the bench uses a part of what the tests need")]
 #[path = "../tests/e2e/reorg.rs"]
 mod reorg;
-#[allow(dead_code, reason = "the bench uses a part of what the tests need")]
-#[path = "../tests/e2e/solo.rs"]
-mod solo;
+#[allow(dead_code, reason = "each bench uses a part of it")]
+mod support;
 
-use net::{LIMIT, until};
 use reorg::Branches;
 use std::time::{Duration, Instant};
+use support::net::{LIMIT, until};
+use support::{chains, net, numbers, solo};
 
 fn main() {
-    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u32>().ok());
-    let [blocks, transfers, kills] = [100, 100, 40].map(|default| numbers.next().unwrap_or(default));
+    let [blocks, transfers, kills] = numbers([100, 100, 40]);
     let branches = Branches::new(blocks, transfers);
     let node = branches.home.start(&[]);
     // What the branch left last had is handed in again at a start.

@@ -8,15 +8,8 @@
 //! Then a state of COINS coins (10,000,000), written as a snapshot is, below a node that starts on it: ready, resident memory, and
 //! both again after it was asked for coins. A start is from the process's being made to its saying that it is ready.
 
-#[allow(dead_code, reason = "the bench uses a part of what the tests need")]
-#[path = "../tests/e2e/chains.rs"]
-mod chains;
-#[allow(dead_code, reason = "the bench uses a part of what the tests need")]
-#[path = "../tests/e2e/net.rs"]
-mod net;
-#[allow(dead_code, reason = "the bench uses a part of what the tests need")]
-#[path = "../tests/e2e/solo.rs"]
-mod solo;
+#[allow(dead_code, reason = "each bench uses a part of it")]
+mod support;
 
 use bezant_consensus::chain::snapshot::{SnapshotStep, Switch};
 use bezant_consensus::ledger::amount::Amount;
@@ -29,27 +22,19 @@ use bezant_consensus::limits::SNAPSHOT_COINS_PER_MESSAGE_MAX;
 use bezant_node::limits::UNFLUSHED_TRANSACTIONS_MAX;
 use bezant_node::metrics::Metrics;
 use bezant_node::store::open;
-use chains::{Branch, Filling, genesis};
-use solo::{Home, Solo};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
+use support::chains::{Branch, genesis};
+use support::solo::{Home, Solo};
+use support::{TRANSFERS_PER_BLOCK, memory_mib, net, numbers, put};
 
-const TRANSFERS_PER_BLOCK: u32 = 1_000;
 const STARTS: usize = 5;
 
 fn main() {
-    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u32>().ok());
-    let [transfers, coins] = [500_000, 10_000_000].map(|default| numbers.next().unwrap_or(default));
+    let [transfers, coins] = numbers([500_000, 10_000_000]);
     long_chain(transfers);
     many_coins(coins);
-}
-
-/// What the kernel says of a process, MiB.
-fn memory_mib(node: &Solo, what: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).expect("the process runs, on Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
 fn start(home: &Home, what: &str) -> Solo {
@@ -79,17 +64,11 @@ fn long_chain(transfers: u32) {
     let home = Home::new(&genesis);
     let mut branch = Branch::new(&genesis, 0, 0..TRANSFERS_PER_BLOCK);
     let behind = UNFLUSHED_TRANSACTIONS_MAX as u32 / TRANSFERS_PER_BLOCK;
-    let mut fill = |count: u32| {
-        let mut filling = Filling::new(&home.data(), &genesis);
-        for _ in 0..count {
-            filling.hear_of(&[branch.block(TRANSFERS_PER_BLOCK as usize)]);
-        }
-        filling.finish()
-    };
-    fill(blocks.saturating_sub(behind));
+    put(&home, &genesis, &mut branch, blocks.saturating_sub(behind), TRANSFERS_PER_BLOCK);
     let before = tempfile::tempdir().expect("a temporary directory");
     copy_state(&home.data(), before.path());
-    let tip = fill(behind.min(blocks)).to_string();
+    put(&home, &genesis, &mut branch, behind.min(blocks), TRANSFERS_PER_BLOCK);
+    let tip = branch.tip().to_string();
     for _ in 0..STARTS {
         let node = start(&home, "all flushed");
         assert_eq!(node.tip().id, tip);
