@@ -294,3 +294,6 @@ async fn next_notice(notices: &mut Option<mpsc::Receiver<Notice>>) -> Option<Not
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,10 +93,33 @@ fn a_cut_says_which_side_goes_on_and_why() {
     // One that is down is no side: that it is down is told elsewhere.
     model.update(&Entry { at_ms: model.now_ms, node: 1, fact: Fact::Lost("gone".to_owned()) });
     assert_eq!(cut(&model), None);
-    let mut model = linked(&[&[1], &[0], &[3], &[2]]);
-    model.engine = Some(EngineName::Pow);
-    model.now_ms += 5_000;
+    let settled = |links: &[&[usize]]| {
+        let mut model = linked(links);
+        model.now_ms += 5_000;
+        model
+    };
+    // The side that goes on is named first, wherever it stands among the nodes.
+    let (text, _) = cut(&settled(&[&[], &[2, 3], &[1], &[1]])).expect("two sides");
+    assert!(text.contains("node1 node2 node3 can go on, 3 of 4 members, since 3 are a quorum; not node0"), "{text}");
+    // Who hears and is not heard is not connected, nor who is heard and does not hear.
+    let (hears, is_heard): (&[&[usize]], &[&[usize]]) =
+        (&[&[1, 2, 3], &[2, 3], &[1, 3], &[1, 2]], &[&[], &[0, 2, 3], &[0, 1, 3], &[0, 1, 2]]);
+    for links in [hears, is_heard] {
+        let (text, _) = cut(&settled(links)).expect("two sides");
+        assert!(text.contains("not node0"), "{text}");
+    }
+    // One that is down does not hide that the others are apart; one that has not told yet does.
+    let mut model = settled(&[&[1], &[0], &[], &[]]);
+    model.update(&Entry { at_ms: model.now_ms, node: 3, fact: Fact::Lost("gone".to_owned()) });
     let (text, _) = cut(&model).expect("two sides");
+    assert!(text.starts_with("The net is cut: node0 node1 | node2. No side has"), "{text}");
+    model.nodes[1].links = None;
+    assert_eq!(cut(&model), None);
+    let mut model = settled(&[&[1], &[0], &[3], &[2]]);
+    model.engine = Some(EngineName::Pow);
+    model.nodes.iter_mut().enumerate().for_each(|(index, node)| node.height = index as u64);
+    let (text, _) = cut(&model).expect("two sides");
+    assert!(text.starts_with("The net is cut: node2 node3 (height 3) | node0 node1 (height 1)."), "{text}");
     assert!(text.contains("Each side mines on"), "{text}");
 }
 
@@ -261,6 +284,26 @@ fn a_gap_stays_a_gap() {
 }
 
 #[test]
+fn a_gap_takes_nothing_from_rounds_that_are_over() {
+    let mut model = model(1);
+    let phase = |height: u64, phase: &str| EventKind::Phase {
+        phase: phase.to_owned(),
+        view: 0,
+        height,
+        block: "aa".to_owned(),
+    };
+    tell(&mut model, 1_000, 0, vote("pre-prepare", 0, 1));
+    tell(&mut model, 1_010, 0, block(1, "aa", 1, &[]));
+    tell(&mut model, 1_020, 0, phase(2, "committed"));
+    tell(&mut model, 1_030, 0, phase(3, "prepared"));
+    tell(&mut model, 2_000, 0, EventKind::Gap { from: 10, to: 90 });
+    tell(&mut model, 3_000, 0, vote("pre-prepare", 0, 4));
+    let partial: Vec<(u64, bool)> =
+        model.nodes[0].consensus.rounds.values().map(|round| (round.height, round.partial)).collect();
+    assert_eq!(partial, [(1, false), (2, false), (3, true), (4, false)], "of those it is known when they ended");
+}
+
+#[test]
 fn what_several_nodes_tell_at_once_is_one_moment() {
     let mut model = model(3);
     let leave =
@@ -301,6 +344,21 @@ fn why_it_is_stuck_names_whose_votes_are_missing_and_when_the_timer_ends() {
     assert_eq!(tone, Tone::Bad);
     let (text, _) = why(self::history(POW).model(), 0);
     assert!(text.contains("Nothing is stuck") || text.contains("No block for"), "{text}");
+}
+
+#[test]
+fn whose_vote_is_missing_since_he_is_down_or_paused_is_said_so() {
+    let mut model = linked(&[&[], &[], &[], &[]]);
+    model.nodes.iter_mut().for_each(|node| node.height = 4);
+    tell(&mut model, 9_000, 0, vote("pre-prepare", 0, 5));
+    let missing = |model: &Model| why(model, 0).0;
+    assert!(missing(&model).contains("Missing: node1, node2, node3."), "{}", missing(&model));
+    model.update(&Entry { at_ms: 9_000, node: 2, fact: Fact::Lost("gone".to_owned()) });
+    assert!(missing(&model).contains("Missing: node1, node2 (down), node3."), "{}", missing(&model));
+    let (from, what) = (Vec::new(), "paused".to_owned());
+    let (state, kind, id) = (FaultState::Begin, FaultKind::Process, None);
+    tell(&mut model, 9_000, 3, EventKind::Fault { state, kind, id, from, what });
+    assert!(missing(&model).contains("Missing: node1, node2 (down), node3 (paused)."), "{}", missing(&model));
 }
 
 /// What the first node of a recording waits for, after a change of what is known of it.

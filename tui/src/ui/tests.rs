@@ -15,16 +15,7 @@ fn type_in(ui: &mut Ui, histories: &mut [History], text: &str) -> Option<Effect>
 fn keys_that_hurt_do_nothing_unless_armed() {
     let mut histories = [history(PBFT)];
     let mut ui = Ui { screen: Screen::Faults, ..ui(1) };
-    let all = [
-        FaultKey::Kill,
-        FaultKey::Start,
-        FaultKey::Pause,
-        FaultKey::Cut,
-        FaultKey::Heal,
-        FaultKey::Lie,
-        FaultKey::Honest,
-    ];
-    for key in all {
+    for key in FAULT_KEYS {
         assert_eq!(press(&mut ui, &mut histories, Intent::Fault(key)), None, "{key:?}");
         assert!(ui.notice.as_deref().is_some_and(|notice| notice.contains("press a first")), "{:?}", ui.notice);
         assert_eq!(ui.prompt, None);
@@ -51,6 +42,43 @@ fn a_recording_cannot_be_hurt_and_nothing_is_sent_from_it() {
     assert!(!ui.armed);
     assert_eq!(type_in(&mut ui, &mut histories, "kill 0"), None);
     assert_eq!(press(&mut ui, &mut histories, Intent::Transfer), None);
+}
+
+const FAULT_KEYS: [FaultKey; 7] =
+    [FaultKey::Kill, FaultKey::Start, FaultKey::Pause, FaultKey::Cut, FaultKey::Heal, FaultKey::Lie, FaultKey::Honest];
+
+#[test]
+fn keys_that_hurt_do_so_on_the_screen_of_faults_alone() {
+    let mut histories = [history(PBFT)];
+    for screen in Screen::ALL {
+        for key in FAULT_KEYS {
+            let mut ui = Ui { screen, armed: true, ..ui(2) };
+            let effect = press(&mut ui, &mut histories, Intent::Fault(key));
+            let is_there = screen == Screen::Faults;
+            assert_eq!(effect.is_some() || ui.prompt.is_some(), is_there, "{screen:?} {key:?}");
+            let says_where = ui.notice.as_deref().is_some_and(|notice| notice.contains("screen 6"));
+            assert_eq!(says_where, !is_there, "{screen:?} {key:?} {:?}", ui.notice);
+        }
+    }
+}
+
+#[test]
+fn nobody_is_offered_to_make_a_node_lie_who_may_not() {
+    let mut histories = [history(PBFT)];
+    // The switch cannot be on there; if it were, it would do nothing.
+    for armed in [false, true] {
+        let mut ui = Ui { screen: Screen::Faults, armed, ..ui(1) };
+        ui.powers.can_fault = false;
+        let refused = |ui: &Ui| ui.notice.as_deref().is_some_and(|notice| notice.contains("need a running dev net"));
+        assert_eq!(press(&mut ui, &mut histories, Intent::Fault(FaultKey::Lie)), None);
+        assert!(ui.prompt.is_none() && refused(&ui), "{:?} {:?}", ui.prompt, ui.notice);
+        assert_eq!(type_in(&mut ui, &mut histories, "lie 0 silent"), None);
+        assert!(refused(&ui), "{:?}", ui.notice);
+        // Nor when a list is open.
+        ui.prompt = Some((Prompt::Lie(0), "silent".to_owned()));
+        assert_eq!(press(&mut ui, &mut histories, Intent::Enter), None);
+        assert!(refused(&ui), "{:?}", ui.notice);
+    }
 }
 
 #[test]

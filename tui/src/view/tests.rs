@@ -161,6 +161,51 @@ fn small_screens_get_a_summary() {
 }
 
 #[test]
+fn a_member_whose_vote_is_missing_is_marked_when_it_is_down() {
+    use bezant_api::event::{Event, EventKind};
+    use bezant_api::trace::{Entry, Fact};
+    let (header, entries) = crate::testing::trace(PBFT);
+    let names = header.nodes.iter().map(|node| node.name.clone());
+    let mut live = History::live(crate::state::Model::new("n", names, Some(header.engine)));
+    let is_snapshot =
+        |entry: &&Entry| matches!(&entry.fact, Fact::Event(event) if matches!(event.kind, EventKind::Snapshot { .. }));
+    entries.iter().filter(is_snapshot).take(4).for_each(|entry| live.push(entry.clone()));
+    let at_ms = live.model().now_ms;
+    let tell = |live: &mut History, node: usize, kind: EventKind| {
+        live.push(Entry { at_ms, node, fact: Fact::Event(Box::new(Event { seq: 1, time_ms: 1, kind })) });
+    };
+    let vote = |kind: &str, signer: u16| {
+        let (vote, view, height) = (kind.to_owned(), 0, 90);
+        EventKind::Vote { vote, signer, view, height, votes: 1, quorum: 3 }
+    };
+    let phase = |phase: &str| {
+        let (phase, block) = (phase.to_owned(), "aa".to_owned());
+        EventKind::Phase { phase, view: 0, height: 90, block }
+    };
+    let lane = |live: &History, name: &str| -> String {
+        let shown = text(&on(Screen::Pbft), std::slice::from_ref(live), SIZES[1]);
+        let lane = shown.lines().find(|line| line.starts_with(&format!("│ {name} ")));
+        lane.unwrap_or_else(|| panic!("no lane of {name}:\n{shown}")).to_owned()
+    };
+    tell(&mut live, 0, vote("pre-prepare", 0));
+    tell(&mut live, 0, vote("prepare", 1));
+    tell(&mut live, 0, vote("prepare", 2));
+    let steps = [("pre-prepared", "missing: prepare", ""), ("prepared", "missing: prepare", "missing: commit")];
+    let last = ("committed", "silent, not needed", "prepared");
+    for (reached, silent, prepared) in steps.into_iter().chain([last]) {
+        tell(&mut live, 0, phase(reached));
+        for (node, name, words) in [(3, "node3", silent), (2, "node2", prepared)] {
+            assert!(lane(&live, name).contains(words), "{reached}: {}", lane(&live, name));
+            assert!(!lane(&live, name).contains("(down)"), "{reached}: {}", lane(&live, name));
+            live.push(Entry { at_ms, node, fact: Fact::Lost("gone".to_owned()) });
+            let is_marked = words.contains("missing") || words.contains("silent");
+            assert_eq!(lane(&live, name).contains(&format!("{words} (down)")), is_marked, "{}", lane(&live, name));
+            live.push(Entry { at_ms, node, fact: Fact::Back(bezant_api::trace::Back {}) });
+        }
+    }
+}
+
+#[test]
 fn help_is_found_by_what_it_is_about() {
     let mut ui = on(Screen::Overview);
     ui.help = Some(String::new());

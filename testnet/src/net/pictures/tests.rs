@@ -73,6 +73,60 @@ fn net_and_picture() -> (TempDir, std::path::PathBuf) {
     (dir, picture)
 }
 
+/// The files of a directory by their names, in order.
+fn files_of(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").file_name());
+    let mut names: Vec<String> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_picture_has_no_locks_no_hidden_and_no_unfinished_files() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let spec = write_net(dir.path(), "net");
+    let (data, wallets) = (dir.path().join("node0/data"), dir.path().join("wallets"));
+    for name in ["facts.sqlite-wal", "lock.db-not", "lock", ".hidden", "pool.tmp", "facts.sqlite-shm"] {
+        std::fs::write(data.join(name), "x").expect("a file");
+    }
+    std::fs::create_dir(data.join("directory")).expect("a directory");
+    for name in ["bob.json", ".carol.json", "dave.json.lock", "erin.tmp"] {
+        std::fs::write(wallets.join(name), "x").expect("a file");
+    }
+    let picture = take::unnamed(dir.path(), &spec, Moment { made_ms: 1, height: None }).expect("it is taken");
+    assert_eq!(files_of(&picture.join("node0/data")), ["facts.sqlite", "facts.sqlite-wal", "lock.db-not"]);
+    assert_eq!(files_of(&picture.join("wallets")), ["alice.json", "bob.json"]);
+    let parts = ["genesis.toml", "wallets", "node0/validator.key", "node0/data", "net.json"];
+    assert_eq!(Picture::read(&picture).expect("it is whole").parts, parts);
+}
+
+#[test]
+fn snapshots_of_another_net_go_with_it_and_those_of_the_same_stay() {
+    for replaces in [false, true] {
+        let (dir, picture) = net_and_picture();
+        let spec = NetSpec::read(dir.path()).expect("it can be read").expect("it is there");
+        take::named(dir.path(), &spec, "a", Moment { made_ms: 1, height: None }).expect("it is taken");
+        let said = Picture::read(&picture).expect("it is whole");
+        assert!(!said.replaces, "a picture of the net itself");
+        Picture { replaces, ..said }.write(&picture).expect("it can be written");
+        install::install(dir.path(), &picture).expect("it becomes the net");
+        assert_is(dir.path(), "new");
+        assert_eq!(list(dir.path()).expect("they are whole").len(), usize::from(!replaces));
+    }
+}
+
+#[test]
+fn what_is_hidden_among_snapshots_is_none() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let spec = write_net(dir.path(), "old");
+    take::named(dir.path(), &spec, "a", Moment { made_ms: 1, height: None }).expect("it is taken");
+    let snapshots = dir.path().join(SNAPSHOTS_DIR);
+    std::fs::create_dir(snapshots.join(".trash")).expect("a directory");
+    std::fs::write(snapshots.join("notes.txt"), "x").expect("a file");
+    let names: Vec<String> = list(dir.path()).expect("they are whole").into_iter().map(|it| it.name).collect();
+    assert_eq!(names, ["a"]);
+}
+
 #[test]
 fn a_crash_before_the_picture_is_the_net_leaves_the_old_one() {
     let (dir, picture) = net_and_picture();
@@ -116,10 +170,19 @@ fn a_crash_at_any_step_after_that_leaves_the_new_one() {
     }
 }
 
+/// What is done first with a snapshot after it was cut off while it was taken anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    SetRight,
+    TakenAnew,
+    Removed,
+}
+
 /// Cut off while a snapshot is taken anew, before the new one has its name or after it: there is always one of them.
 #[test]
 fn a_snapshot_that_is_taken_anew_is_never_away() {
-    for is_there in [false, true] {
+    let all = [Next::SetRight, Next::TakenAnew, Next::Removed];
+    for (is_there, next) in all.into_iter().flat_map(|next| [(false, next), (true, next)]) {
         let dir = tempfile::tempdir().expect("a directory");
         let spec = write_net(dir.path(), "old");
         take::named(dir.path(), &spec, "a", Moment { made_ms: 1, height: None }).expect("it is taken");
@@ -134,13 +197,20 @@ fn a_snapshot_that_is_taken_anew_is_never_away() {
         assert_eq!(made_ms(), [wanted], "before anybody sets it right");
         let found = super::find("n", dir.path(), "a").expect("it is found");
         assert_eq!(Picture::read(&found).expect("it is whole").made_ms, wanted);
-        install::finish(dir.path()).expect("it is set right");
-        assert_eq!(made_ms(), [wanted]);
-        assert!(!replaced.exists(), "nothing is left");
-        take::named(dir.path(), &spec, "a", Moment { made_ms: 3, height: None }).expect("it is taken anew");
-        assert_eq!(made_ms(), [3]);
+        if next == Next::SetRight {
+            install::finish(dir.path()).expect("it is set right");
+            assert_eq!(made_ms(), [wanted]);
+            assert!(!replaced.exists(), "nothing is left");
+        }
+        if next != Next::Removed {
+            take::named(dir.path(), &spec, "a", Moment { made_ms: 3, height: None }).expect("it is taken anew");
+            assert_eq!(made_ms(), [3]);
+            assert!(!replaced.exists(), "the old one goes");
+        }
         remove("n", dir.path(), "a").expect("it is there");
-        assert!(made_ms().is_empty());
+        assert!(made_ms().is_empty(), "{next:?}: one of before comes back");
+        install::finish(dir.path()).expect("nothing is to be set right");
+        assert!(made_ms().is_empty() && !replaced.exists(), "{next:?}: nothing is left");
     }
 }
 

@@ -54,6 +54,24 @@ fn what_is_no_part_of_a_net_is_refused_and_leads_nowhere() {
 }
 
 #[test]
+fn names_in_an_archive_are_plain_ones() {
+    let longest = "a".repeat(NAME_CHARS_MAX);
+    for good in ["facts.sqlite", "facts.sqlite-wal", "A-z_0.9", longest.as_str()] {
+        assert_eq!(Kind::of(&format!("node0/data/{good}")), Some(Kind::Data), "{good:?}");
+    }
+    let longer = format!("{longest}a");
+    let strange = ["a b", "a\n", "a\0", "a\\b", "a:b", "ä", "a*", "~", "", longer.as_str()];
+    for name in strange.into_iter().chain(["..", ".", ".hidden", "lock", "x.tmp", "x-shm"]) {
+        assert_eq!(Kind::of(&format!("node0/data/{name}")), None, "{name:?}");
+    }
+    for name in strange.into_iter().chain([".hidden"]) {
+        assert_eq!(Kind::of(&format!("wallets/{name}.json")), None, "{name:?}");
+        assert!(!is_plain(name), "{name:?}");
+    }
+    assert_eq!(Kind::of("wallets/alice.json"), Some(Kind::Small));
+}
+
+#[test]
 fn what_is_a_net_is_taken_once() {
     let to = tempfile::tempdir().expect("a directory");
     let good = [
