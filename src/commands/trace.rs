@@ -4,7 +4,7 @@ use crate::cli::{Global, Trace};
 use crate::commands::{net, watch};
 use crate::output::{Failure, Outcome, Output};
 use bezant_api::manifest::Manifest;
-use bezant_api::trace::{Entry, TRACE_VERSION, TraceError, TraceHeader, TraceNode, TraceReader, TraceWriter};
+use bezant_api::trace::{Entry, TRACE_VERSION, TraceHeader, TraceNode, TraceReader, TraceWriter};
 use bezant_testnet::sim::SimOptions;
 use bezant_tui::{Feed, Wants};
 use serde_json::json;
@@ -15,9 +15,6 @@ use std::time::{Duration, Instant};
 
 /// How often what was recorded is handed to the system, so that little is lost when the recorder is killed.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Entries of a recording that is looked at in the dashboard: about 1 GB of memory, and 5 s until the first frame.
-const REPLAY_ENTRIES_MAX: usize = 2_000_000;
 
 pub(crate) async fn run(command: Trace, global: &Global, output: &Output) -> Outcome {
     match command {
@@ -106,26 +103,15 @@ fn open(file: &Path) -> Result<TraceReader<BufReader<File>>, Failure> {
     TraceReader::new(BufReader::new(opened)).map_err(|error| unreadable(file, &error))
 }
 
-fn unreadable(file: &Path, error: &TraceError) -> Failure {
+fn unreadable(file: &Path, error: &dyn std::error::Error) -> Failure {
     Failure::new(1, "trace", format!("{}: {error}", file.display()))
 }
 
-/// All of a recording, which is kept in memory while it is looked at: one goes back and forth in it.
+/// All of a recording, to be looked at in the dashboard.
 pub(crate) fn read(file: &Path) -> Result<(TraceHeader, Vec<Entry>), Failure> {
     let reader = open(file)?;
     let header = reader.header().clone();
-    let mut entries = Vec::new();
-    for entry in reader {
-        if entries.len() == REPLAY_ENTRIES_MAX {
-            let text = format!(
-                "{} has more than {REPLAY_ENTRIES_MAX} entries, which are all that the dashboard shows of one; record a shorter time, \
-                 or look at it with `bezant trace show`",
-                file.display()
-            );
-            return Err(Failure::new(1, "trace", text));
-        }
-        entries.push(entry.map_err(|error| unreadable(file, &error))?);
-    }
+    let entries = bezant_tui::read_all(reader).map_err(|error| unreadable(file, &error))?;
     Ok((header, entries))
 }
 

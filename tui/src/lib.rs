@@ -12,6 +12,7 @@ mod input;
 mod lies;
 mod look;
 mod picture;
+mod recording;
 mod state;
 mod terminal;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use app::{DashboardError, NetOptions, Options, Source, dashboard};
 pub use feed::{FEED_MESSAGES_MAX, Feed, NodeTarget, Wants};
 pub use lies::{LIES, Lie};
 pub use look::{Look, Marker, Theme};
+pub use recording::{REPLAY_ENTRIES_MAX, ReplayError, read_all};
 pub use watch::{Style, describe_entry, watch};
 
 /// Milliseconds since 1970 by this machine's clock.
