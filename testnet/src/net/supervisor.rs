@@ -4,13 +4,17 @@
 //! a process group of its own, so that a terminal's Ctrl-C reaches the supervisor alone. When the supervisor dies, every child
 //! finds its pipe closed; a stopped one has asked the system to be woken for that.
 
+mod clock;
 mod controls;
+mod manifest;
 mod pictures;
 mod processes;
 mod restarts;
 mod settings;
+mod socket;
 mod validators;
 
+pub use clock::{stand_still, stood_still_at};
 pub use controls::CLOCK_OFFSET_MS_MAX;
 pub use restarts::RestartPolicy;
 
@@ -22,8 +26,8 @@ use crate::net::ports::PortClaims;
 use crate::net::process::ProcessId;
 use crate::net::spec::{self, NetSpec, UpOptions};
 use bezant_api::config::ReadyLine;
-use bezant_api::control::{ControlRequest, ControlResponse, FaultEntry, NodeSettings, read_line};
-use bezant_api::manifest::{AccountEntry, MANIFEST_FILE, Manifest, NodeEntry, SupervisorEntry};
+use bezant_api::control::{ControlRequest, ControlResponse, FaultEntry, NodeSettings};
+use bezant_api::manifest::{MANIFEST_FILE, Manifest, NodeEntry};
 use nix::sys::signal::Signal;
 use restarts::Revival;
 use std::collections::BTreeMap;
@@ -33,8 +37,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::UnixListener;
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::{mpsc, oneshot};
 
@@ -44,16 +48,12 @@ pub const LOCK_FILE: &str = "lock";
 pub const LOG_FILE: &str = "supervisor.log";
 /// The control socket.
 pub const CONTROL_FILE: &str = "control.sock";
-/// Touched while the net runs, so that its clock can stand still while it is down.
-const ALIVE_FILE: &str = "alive";
 /// How long a node may take until it serves.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a node may take to stop in order before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 /// Control requests that may wait.
 const REQUESTS_MAX: usize = 64;
-/// Longest path that a local socket may have on all systems we know.
-const SOCKET_PATH_BYTES_MAX: usize = 100;
 
 /// A child's end.
 struct Exit {
@@ -63,8 +63,6 @@ struct Exit {
     /// Whether it ended with a failure or by a signal.
     failed: bool,
 }
-
-type Request = (ControlRequest, oneshot::Sender<ControlResponse>);
 
 /// Nodes that serve again, with the number of their start.
 type Revived = (mpsc::Sender<(usize, u64)>, mpsc::Receiver<(usize, u64)>);
@@ -141,11 +139,11 @@ impl Supervisor {
         let mut spec = spec::open_or_create(options, &mut claims)?;
         spec::refresh_ports(&mut spec, &mut claims)?;
         spec.hosts = isolation.iter().flat_map(|it| (0..spec.count()).map(|index| it.address(index))).collect();
-        wind(dir, &mut spec)?;
+        clock::wind(dir, &mut spec)?;
         let program = spec::program()?;
         let mut supervisor = Supervisor {
             slots: (0..spec.count()).map(|_| Slot::default()).collect(),
-            control: control_path(dir)?,
+            control: socket::control_path(dir)?,
             dir: dir.clone(),
             spec,
             program,
@@ -274,84 +272,6 @@ impl Supervisor {
         let _ = file.and_then(|mut file| writeln!(file, "{} {text}", crate::net::logs::timestamp(spec::now_ms())));
     }
 
-    /// The manifest as it stands.
-    #[must_use]
-    pub fn manifest(&self) -> Manifest {
-        let own = ProcessId::of(std::process::id()).expect("this process is alive");
-        Manifest {
-            version: 1,
-            net: self.spec.net.clone(),
-            engine: self.spec.engine,
-            network_id: self.network_id(),
-            dir: self.dir.clone(),
-            seed: self.spec.seed,
-            dev_token: self.spec.dev_token.clone(),
-            supervisor: SupervisorEntry { pid: own.pid, started: own.started, control: self.control.clone() },
-            nodes: (0..self.slots.len()).map(|index| self.node_entry(index)).collect(),
-            clock_offset_ms: self.spec.clock_offset_ms,
-            accounts: self.accounts(),
-        }
-    }
-
-    fn genesis(&self) -> Option<bezant_consensus::ledger::genesis::Genesis> {
-        let text = std::fs::read_to_string(self.dir.join(spec::GENESIS_FILE)).ok()?;
-        bezant_api::genesis::from_toml(&text).ok()
-    }
-
-    fn network_id(&self) -> String {
-        self.genesis().map(|genesis| genesis.network_id().to_string()).unwrap_or_default()
-    }
-
-    fn accounts(&self) -> Vec<AccountEntry> {
-        let Some(genesis) = self.genesis() else { return Vec::new() };
-        let network = genesis.network_id();
-        let entry = |account: bezant_wallet::keys::dev::DevAccount| {
-            let lock = bezant_consensus::ledger::lock::Lock::Key(account.key.public()).hash();
-            let grains: u64 = genesis
-                .allocations
-                .iter()
-                .filter(|output| output.lock == lock)
-                .map(|output| output.amount.grains())
-                .sum();
-            AccountEntry {
-                address: bezant_api::address::encode(&network, &lock),
-                grains: grains.to_string(),
-                wallet: bezant_wallet::keys::dev::wallet_path(&self.dir.join("wallets"), &account.name),
-                name: account.name,
-            }
-        };
-        bezant_wallet::keys::dev::accounts(self.spec.seed).into_iter().map(entry).collect()
-    }
-
-    fn node_entry(&self, index: usize) -> NodeEntry {
-        let (slot, member) = (&self.slots[index], &self.spec.members[index]);
-        let process = slot.process.clone().unwrap_or(ProcessId { pid: 0, started: String::new() });
-        let host = self.spec.host(index);
-        let rpc = format!("http://{host}:{}", member.rpc_port);
-        NodeEntry {
-            index,
-            name: format!("node{index}"),
-            pid: process.pid,
-            started: process.started,
-            metrics: format!("{rpc}/metrics"),
-            rpc,
-            p2p: vec![spec::p2p_address(&self.spec, index)],
-            peer_id: member.peer_id.clone(),
-            validator: member.validator.clone(),
-            data_dir: spec::node_dir(&self.dir, index).join("data"),
-            log: spec::node_log(&self.dir, index),
-            stratum: member.stratum_port.map(|port| format!("{host}:{port}")),
-            clock_offset_ms: slot.clock_offset_ms,
-            paused: slot.paused,
-            restarts: slot.revival.count,
-        }
-    }
-
-    fn write_manifest(&self) -> Result<(), NetError> {
-        let text = serde_json::to_string_pretty(&self.manifest()).expect("a manifest has a JSON form");
-        spec::write_private(&self.dir.join(MANIFEST_FILE), text.as_bytes())
-    }
-
     /// Serves the control socket until `shutdown` completes or a client says [`ControlRequest::Down`], then stops everything.
     ///
     /// # Errors
@@ -359,8 +279,8 @@ impl Supervisor {
     pub async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), NetError> {
         let _ = std::fs::remove_file(&self.control);
         let listener = UnixListener::bind(&self.control).map_err(NetError::io(&self.control))?;
-        let (sender, mut requests) = mpsc::channel::<Request>(REQUESTS_MAX);
-        let accepting = tokio::spawn(accept(listener, sender));
+        let (sender, mut requests) = mpsc::channel::<socket::Request>(REQUESTS_MAX);
+        let accepting = tokio::spawn(socket::accept(listener, sender));
         let mut alive = tokio::time::interval(Duration::from_secs(1));
         tokio::pin!(shutdown);
         let told_down = loop {
@@ -404,7 +324,7 @@ impl Supervisor {
                     self.is_back(node, generation).await;
                     let _ = self.write_manifest();
                 }
-                _ = alive.tick() => touch(&self.dir.join(ALIVE_FILE)),
+                _ = alive.tick() => clock::touch(&self.dir),
             }
         };
         self.stop_all().await;
@@ -458,7 +378,7 @@ impl Supervisor {
 
     async fn stop_all(&mut self) {
         self.stop_nodes().await;
-        touch(&self.dir.join(ALIVE_FILE));
+        clock::touch(&self.dir);
         let _ = std::fs::remove_file(self.dir.join(MANIFEST_FILE));
     }
 
@@ -490,17 +410,6 @@ impl Supervisor {
             }
         }
     }
-}
-
-/// The net's one clock stands still while the net is down.
-fn wind(dir: &Path, spec: &mut NetSpec) -> Result<(), NetError> {
-    if let Some(alive_ms) = last_alive_ms(dir) {
-        // Of a net from another machine it may be in the future.
-        let of = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
-        spec.clock_offset_ms = spec.clock_offset_ms.saturating_sub(of(spec::now_ms()) - of(alive_ms));
-    }
-    spec.last_alive_ms = spec::now_ms();
-    spec.write(dir)
 }
 
 /// Takes the net's lock, which the system releases when this process ends in any way.
@@ -539,71 +448,7 @@ pub async fn stop_leftovers(dir: &Path) {
     }
 }
 
-fn control_path(dir: &Path) -> Result<PathBuf, NetError> {
-    let path = dir.join(CONTROL_FILE);
-    if path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
-        return Ok(path);
-    }
-    // A deep directory: the socket lives in a private one of the system's temporary files instead.
-    let short = tempfile::Builder::new().prefix("bezant-").tempdir().map_err(NetError::io(std::env::temp_dir()))?;
-    Ok(short.keep().join(CONTROL_FILE))
-}
-
-/// Where the clock of a net that does not run stands, as the time of this machine's.
-#[must_use]
-pub fn stood_still_at(dir: &Path) -> u64 {
-    last_alive_ms(dir).unwrap_or_else(spec::now_ms)
-}
-
-/// The clock of a net that does not run stands still since this moment.
-///
-/// # Errors
-/// When the system refuses.
-pub fn stand_still(dir: &Path, since_ms: u64) -> Result<(), NetError> {
-    let path = dir.join(ALIVE_FILE);
-    std::fs::write(&path, since_ms.to_string()).map_err(NetError::io(path))
-}
-
-fn touch(path: &Path) {
-    let _ = std::fs::write(path, spec::now_ms().to_string());
-}
-
-fn last_alive_ms(dir: &Path) -> Option<u64> {
-    std::fs::read_to_string(dir.join(ALIVE_FILE)).ok()?.trim().parse().ok()
-}
-
 fn last_line(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("its log is empty").to_owned()
-}
-
-async fn accept(listener: UnixListener, requests: mpsc::Sender<Request>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(converse(stream, requests.clone()));
-    }
-}
-
-async fn converse(stream: UnixStream, requests: mpsc::Sender<Request>) {
-    let (reader, mut writer) = stream.into_split();
-    let mut reader = BufReader::new(reader);
-    loop {
-        let response = match read_line::<ControlRequest, _>(&mut reader).await {
-            Ok(None) => return,
-            Ok(Some(request)) => {
-                let (answer, answered) = oneshot::channel();
-                if requests.send((request, answer)).await.is_err() {
-                    return;
-                }
-                let Ok(response) = answered.await else { return };
-                response
-            }
-            Err(error) => ControlResponse::Failed { message: format!("not understood: {error}") },
-        };
-        let failed = matches!(response, ControlResponse::Failed { .. });
-        let mut line = serde_json::to_vec(&response).expect("a response has a JSON form");
-        line.push(b'\n');
-        if writer.write_all(&line).await.is_err() || failed {
-            return;
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! Snapshots of the running net, and going back to one.
 
-use super::{STOP_TIMEOUT, Supervisor, wind};
+use super::{STOP_TIMEOUT, Supervisor, clock};
 use crate::net::client;
 use crate::net::error::NetError;
 use crate::net::pictures::freeze::Frozen;
@@ -62,7 +62,7 @@ impl Supervisor {
             let hosts = std::mem::take(&mut self.spec.hosts);
             self.spec = read.ok_or_else(|| NetError::Refused("the net lost its net.json".to_owned()))?;
             self.spec.hosts = hosts;
-            wind(&self.dir, &mut self.spec)?;
+            clock::wind(&self.dir, &mut self.spec)?;
         }
         for node in &running {
             self.spawn(*node)?;
