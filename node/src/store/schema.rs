@@ -59,6 +59,11 @@ CREATE TABLE staged (bucket INTEGER NOT NULL, outpoint BLOB NOT NULL, lock BLOB 
   height INTEGER NOT NULL, coinbase INTEGER NOT NULL, PRIMARY KEY (bucket, outpoint)) WITHOUT ROWID;
 ";
 
+/// Pages that a connection keeps, in KiB. Both files grow at their ends, and what is read of them is read by whole chunks, which the system's
+/// cache holds; a connection's own pages would be a third copy of the same, for each connection.
+const WRITER_CACHE_KIB: i64 = 8 * 1024;
+const READER_CACHE_KIB: i64 = 4 * 1024;
+
 /// The path of the facts.
 pub(super) fn facts_path(dir: &Path) -> PathBuf {
     dir.join(FACTS_FILE)
@@ -80,7 +85,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         connection.pragma_update(None, "fullfsync", true)?;
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
         connection.pragma_update(None, "cell_size_check", true)?;
-        connection.pragma_update(None, "cache_size", -32_768)?;
+        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
     };
@@ -94,7 +99,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.pragma_update(None, "cell_size_check", true)?;
-        connection.pragma_update(None, "cache_size", -16_384)?;
+        connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
     };

@@ -108,6 +108,7 @@ fn pbft_why(model: &Model, node: &Node, pbft: &PbftView) -> (String, Tone) {
             return (text.to_owned(), Tone::Good);
         }
         (0, true) => format!("A block is due; the primary {primary} has to propose it."),
+        (1, _) => format!("1 transaction waits; the primary {primary} has to propose a block."),
         (count, _) => format!("{count} transactions wait; the primary {primary} has to propose a block."),
     };
     (text + &timer(model, node, pbft), if is_owed { Tone::Warn } else { Tone::Plain })
