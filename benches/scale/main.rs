@@ -18,7 +18,7 @@
 //! - **Processor**: one core for each node, which does one thing after another: what one peer brought, up to 32 messages or 256
 //!   transfers, is verified together; transactions are overtaken by all else. Costs stand in `model.rs`.
 //! - **Disk**: what is to be durable takes 350 µs, what comes meanwhile goes together, and nothing that rests on it leaves before.
-//! - **Transfers**: blocks are filled by 50 transactions (1 for blocks of 1) which stand for all: bytes, signatures and costs are
+//! - **Transfers**: blocks are filled by 20 transactions (1 for blocks of 1) which stand for all: bytes, signatures and costs are
 //!   multiplied. Eight blocks' worth of transfers wait or are under way at any time, handed in evenly at all nodes.
 //! - **Measured** are the blocks after the first few, at the primary (node 0), or at node 1 where that is killed.
 //!
@@ -35,7 +35,7 @@ use std::path::Path;
 use world::Setup;
 
 /// Sizes of nets.
-const SIZES: [usize; 12] = [4, 7, 10, 13, 16, 22, 31, 40, 52, 64, 79, 100];
+const SIZES: [usize; 10] = [4, 7, 10, 13, 16, 22, 31, 40, 64, 100];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

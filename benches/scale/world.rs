@@ -72,9 +72,9 @@ impl Setup {
     pub(crate) fn new(n: usize, block: u64, bits_per_s: u64) -> Setup {
         // At a steady load one block is like another; large nets take long to run.
         let (warm, counted) = match n {
-            0..=22 => (16, 24),
-            23..=40 => (14, 16),
-            _ => (12, 10),
+            0..=22 => (16, 20),
+            23..=40 => (12, 10),
+            _ => (9, 6),
         };
         let parts = block.min(PARTS);
         Setup { n, block, bits_per_s, warm, counted, seed: 1, silent: false, kill: false, alone: false, parts }
@@ -87,7 +87,7 @@ impl Setup {
 }
 
 /// See [`Setup::parts`].
-pub(crate) const PARTS: u64 = 50;
+pub(crate) const PARTS: u64 = 20;
 
 /// What came out.
 #[derive(Clone, Debug, Default)]
