@@ -38,7 +38,8 @@ use world::Setup;
 const SIZES: [usize; 10] = [4, 7, 10, 13, 16, 22, 31, 40, 64, 100];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // Cargo adds one of its own.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let number = |place: usize| arguments.get(place).and_then(|it| it.replace('_', "").parse::<u64>().ok());
     let has = |word: &str| arguments.iter().any(|it| it == word);
     let sizes: Vec<usize> = SIZES.into_iter().filter(|n| *n as u64 <= number(1).unwrap_or(100)).collect();
