@@ -71,7 +71,12 @@ impl Core {
             }
             Trace::Reorg { fork, depth, tip } => tracing::info!(fork = fork.0, depth, %tip, "reorg"),
             Trace::FinalityBroken { before, fork } => {
-                tracing::error!(before = before.0, fork = fork.0, "blocks that counted as final have left");
+                let (before, fork) = (before.0, fork.0);
+                tracing::error!(
+                    before,
+                    fork,
+                    "finality broken: what counted as final up to {before} counts so up to {fork} only"
+                );
             }
             Trace::ReorgRefused { depth, tip } => {
                 tracing::error!(depth, %tip, "a branch with more work forks off too deep to be followed by itself");

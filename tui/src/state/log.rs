@@ -77,13 +77,17 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
             (format!("block {height} {} with {held} is {is_final}", short(id)), Tone::Good)
         }
         EventKind::Reorg { fork, depth, tip } => {
-            (format!("left {depth} blocks above {fork} for {}, which has more work", short(tip)), Tone::Warn)
+            let left = counted(*depth, "block");
+            (format!("left {left} above {fork} for {}, which has more work", short(tip)), Tone::Warn)
         }
         EventKind::FinalityBroken { before, fork } => {
-            (format!("finality broken: {before} counted as final, the chain now leaves at {fork}"), Tone::Bad)
+            // It is told too when no block has left, and one that was final is so deep no more.
+            let text = format!("finality broken: what counted as final up to {before} counts so up to {fork} only");
+            (text, Tone::Bad)
         }
         EventKind::ReorgRefused { depth, tip } => {
-            (format!("does not follow {} by itself: it would undo {depth} blocks", short(tip)), Tone::Bad)
+            let undone = counted(*depth, "block");
+            (format!("does not follow {} by itself: it would undo {undone}", short(tip)), Tone::Bad)
         }
         EventKind::Mined { height, id } => (format!("found block {height} {}", short(id)), Tone::Good),
         EventKind::Equivocation { signer, view, height } => {
@@ -110,7 +114,7 @@ pub(crate) fn describe(kind: &EventKind) -> Option<(String, Tone)> {
 }
 
 /// A number of things.
-fn counted(count: u64, thing: &str) -> String {
+pub(crate) fn counted(count: u64, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
