@@ -26,6 +26,8 @@ const FRAMES_PER_SECOND_MAX: u64 = 12;
 const ENTRIES_PER_TURN_MAX: usize = 1_024;
 /// While nothing happens.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+/// What a failure to reach a net's supervisor names.
+const CONTROL_SOCKET: &str = "control.sock";
 /// A recording plays on after at most this, however long nothing happened.
 const REPLAY_PAUSE_MAX_MS: u64 = 2_000;
 
@@ -132,12 +134,22 @@ impl App {
             Poll::Pending
         })
         .await;
-        self.histories[net].push(entry);
-        for (feed, history) in self.feeds.iter_mut().zip(&mut self.histories) {
+        self.push(net, entry);
+        for net in 0..self.feeds.len() {
             for _ in 0..ENTRIES_PER_TURN_MAX {
-                let Some(entry) = feed.try_next() else { break };
-                history.push(entry);
+                let Some(entry) = self.feeds[net].try_next() else { break };
+                self.push(net, entry);
             }
+        }
+    }
+
+    fn push(&mut self, net: usize, entry: Entry) {
+        let history = &mut self.histories[net];
+        let was_there = history.present().up() > 0;
+        history.push(entry);
+        if was_there != (history.present().up() > 0) {
+            // What was said of a net that was gone is not true of one that is back.
+            self.ui.notice = None;
         }
     }
 
@@ -193,8 +205,17 @@ impl App {
         let model = self.histories[self.ui.net].model();
         if let Some(txid) = prefix.and_then(|prefix| view::selected::find(model, prefix)) {
             self.ui.follow(txid, &mut self.histories);
+            // Nodes are asked about it, which they are not about others.
+            self.want();
         }
-        self.ui.notice = Some(notice.text);
+        // Of a net that is gone the supervisor's socket is missing, which is no sentence for a person.
+        let history = &self.histories[self.ui.net];
+        let is_gone = history.present().up() == 0 && notice.text.contains(CONTROL_SOCKET);
+        self.ui.notice = Some(if is_gone {
+            format!("the net {} is not running any more; q leaves", history.present().title)
+        } else {
+            notice.text
+        });
     }
 
     fn order(&mut self, order: Order) {

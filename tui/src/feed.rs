@@ -86,6 +86,11 @@ impl Feed {
         });
     }
 
+    #[cfg(test)]
+    pub(crate) fn wanted(&self) -> Wants {
+        self.wants.borrow().clone()
+    }
+
     /// How many nodes are followed.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::{PBFT, trace};
+use bezant_api::trace::{Back, Fact};
 
 #[test]
 fn only_who_has_somebody_to_tell_may_hurt_a_net_that_runs() {
@@ -21,4 +22,39 @@ fn only_who_has_somebody_to_tell_may_hurt_a_net_that_runs() {
             assert_eq!(played, Powers { is_replay: true, ..Powers::default() }, "{can_fault} {has_orders}");
         }
     }
+}
+
+fn app_of_one_node() -> App {
+    let source = Source::Nodes(Vec::new());
+    let nets = vec![NetOptions { title: "n".to_owned(), source }];
+    let look = Look::default();
+    let mut app =
+        App::new(&mut Options { nets, look, quit_stops_net: false, can_fault: true, orders: None, notices: None });
+    app.histories = vec![History::live(Model::new("n", ["node0".to_owned()], None))];
+    app
+}
+
+#[test]
+fn nodes_are_asked_about_a_transfer_as_soon_as_it_is_followed() {
+    let mut app = app_of_one_node();
+    let txid = "ab".repeat(32);
+    app.notice(Notice { text: "it is on its way".to_owned(), txid: Some(txid.clone()) });
+    assert_eq!(app.feeds[0].wanted().transaction, Some(txid));
+}
+
+#[test]
+fn what_was_said_of_a_net_that_is_gone_ends_with_that() {
+    let mut app = app_of_one_node();
+    let missing = || Notice { text: "n/control.sock: No such file or directory".to_owned(), txid: None };
+    app.notice(missing());
+    assert_eq!(app.ui.notice.as_deref(), Some("the net n is not running any more; q leaves"));
+    let entry = |fact: Fact| Entry { at_ms: 1, node: 0, fact };
+    app.push(0, entry(Fact::Back(Back {})));
+    assert_eq!(app.ui.notice, None, "it is back");
+    app.notice(missing());
+    assert_eq!(app.ui.notice, Some(missing().text), "something else is wrong while a node answers");
+    app.push(0, entry(Fact::Back(Back {})));
+    assert!(app.ui.notice.is_some(), "nothing has changed");
+    app.push(0, entry(Fact::Lost("gone".to_owned())));
+    assert_eq!(app.ui.notice, None);
 }

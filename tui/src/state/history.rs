@@ -55,6 +55,11 @@ impl History {
         self.past.as_ref().map_or(&self.present, |(_, model)| model)
     }
 
+    /// What is, wherever somebody looks.
+    pub(crate) fn present(&self) -> &Model {
+        &self.present
+    }
+
     /// Whether it is an earlier moment than the present.
     pub(crate) fn is_paused(&self) -> bool {
         self.past.is_some()
