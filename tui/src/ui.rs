@@ -117,6 +117,8 @@ pub(crate) struct Ui {
     /// From which node one looks.
     pub(crate) observer: usize,
     pub(crate) filter: String,
+    /// What was in force before somebody began to type another.
+    pub(crate) filter_before: String,
     pub(crate) prompt: Option<(Prompt, String)>,
     /// The row of the list that a prompt offers.
     pub(crate) choice: usize,
@@ -144,6 +146,7 @@ impl Ui {
             back: 0,
             observer: 0,
             filter: String::new(),
+            filter_before: String::new(),
             prompt: None,
             choice: 0,
             help: None,
@@ -214,13 +217,17 @@ impl Ui {
             Intent::Moment(forward) => {
                 self.plays = false;
                 if !histories[self.net].find(forward, is_moment) {
-                    self.say("no moment of note there: nothing went wrong");
+                    let side = if forward { "after" } else { "before" };
+                    self.say(format!("no moment of note {side} this one"));
                 }
             }
             Intent::Faster(faster) => {
                 self.speed = if faster { (self.speed + 1).min(SPEEDS.len() - 1) } else { self.speed.saturating_sub(1) };
             }
-            Intent::Filter => self.prompt = Some((Prompt::Filter, self.filter.clone())),
+            Intent::Filter => {
+                self.filter_before = std::mem::take(&mut self.filter);
+                self.prompt = Some((Prompt::Filter, String::new()));
+            }
             Intent::Command => self.prompt = Some((Prompt::Command, String::new())),
             Intent::Copy => return self.copy(histories),
             Intent::Screenshot => return Some(Effect::Screenshot),
@@ -269,11 +276,19 @@ impl Ui {
 
     /// One thing at a time; the panel last, which hides the least.
     fn escape(&mut self, histories: &mut [History]) {
-        if self.help.take().is_some() || self.prompt.take().is_some() {
+        if self.help.take().is_some() {
+            return;
+        }
+        if let Some((prompt, _)) = self.prompt.take() {
+            if prompt == Prompt::Filter {
+                self.filter = std::mem::take(&mut self.filter_before);
+            }
             return;
         }
         if self.armed {
             self.armed = false;
+            let then = if self.filter.is_empty() { "" } else { "; Esc again ends the filter" };
+            self.say(format!("disarmed: the keys that hurt are off{then}"));
         } else if !self.filter.is_empty() {
             self.filter.clear();
         } else if self.screen == Screen::Pool {
@@ -284,7 +299,8 @@ impl Ui {
     fn move_by(&mut self, by: i64, zones: &Zones) {
         let last = zones.list.map_or(0, |list| list.rows.saturating_sub(1)) as i64;
         let cursor = &mut self.cursors[self.screen as usize];
-        *cursor = usize::try_from((*cursor as i64).saturating_add(by).clamp(0, last)).unwrap_or(0);
+        // A filter may have left fewer rows than the cursor was down.
+        *cursor = usize::try_from((*cursor as i64).min(last).saturating_add(by).clamp(0, last)).unwrap_or(0);
     }
 
     fn click(&mut self, x: u16, y: u16, zones: &Zones) {
@@ -507,6 +523,18 @@ impl Ui {
                 Some(marker) => self.look.marker = marker,
                 None => self.say("markers are braille and plain"),
             },
+            ("height", ..) => self.say("a height is a number, like :height 12"),
+            ("fault", ..) => self.say("a moment of the timeline is a number, like :fault 1"),
+            ("node" | "kill" | "start" | "pause" | "resume" | "honest" | "lie", word, ..) => {
+                let last = nodes.saturating_sub(1);
+                match word {
+                    Some(word) => self.say(format!("there is no node {word} (0 to {last})")),
+                    None => self.say(format!("which node? 0 to {last}, like :{name} 0")),
+                }
+            }
+            ("follow" | "cut" | "theme" | "marker", None, ..) => {
+                self.say(format!(":{name} needs a word more; :help says which"));
+            }
             _ => self.say(format!("{text:?} is no command; :help lists them")),
         }
         None

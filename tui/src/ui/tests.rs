@@ -210,3 +210,61 @@ fn the_help_is_searched_by_typing() {
     press(&mut ui, &mut histories, Intent::Escape);
     assert_eq!(ui.help, None);
 }
+
+#[test]
+fn a_filter_that_is_given_up_leaves_what_was_in_force() {
+    let mut histories = [history(PBFT)];
+    let mut ui = Ui { screen: Screen::Logs, ..ui(1) };
+    type_in(&mut ui, &mut histories, "filter view");
+    press(&mut ui, &mut histories, Intent::Filter);
+    assert_eq!(ui.prompt, Some((Prompt::Filter, String::new())), "it is begun anew");
+    "ab".chars().for_each(|letter| drop(press(&mut ui, &mut histories, Intent::Type(letter))));
+    assert_eq!(ui.filter, "ab");
+    press(&mut ui, &mut histories, Intent::Escape);
+    assert_eq!((ui.filter.as_str(), &ui.prompt), ("view", &None));
+    press(&mut ui, &mut histories, Intent::Arm);
+    press(&mut ui, &mut histories, Intent::Escape);
+    assert!(ui.notice.as_deref().is_some_and(|notice| notice.starts_with("disarmed")), "{:?}", ui.notice);
+    assert_eq!(ui.filter, "view");
+}
+
+#[test]
+fn the_cursor_stands_on_a_row_that_a_filter_left() {
+    let mut histories = [history(PBFT)];
+    for screen in [Screen::Pool, Screen::Faults, Screen::Logs] {
+        let mut ui = Ui { screen, armed: true, ..ui(1) };
+        ui.cursors[screen as usize] = 7;
+        let wanted = {
+            let mut at_top = ui.clone();
+            at_top.cursors[screen as usize] = if screen == Screen::Faults { 4 } else { 1 };
+            selected::text(&at_top, histories[0].model()).expect("there are rows")
+        };
+        ui.filter.clone_from(&wanted);
+        assert_eq!(press(&mut ui, &mut histories, Intent::Copy), Some(Effect::Copy(wanted)), "{screen:?}");
+    }
+    // Of the faults the nodes stay, and the keys that hurt concern the one that is marked.
+    let mut ui = Ui { screen: Screen::Faults, armed: true, ..ui(1) };
+    (ui.filter, ui.cursors[Screen::Faults as usize]) = ("zebra".to_owned(), 9);
+    let killed = press(&mut ui, &mut histories, Intent::Fault(FaultKey::Kill));
+    assert_eq!(killed, Some(Effect::Order(Order { net: 0, action: Action::Kill(3) })));
+}
+
+#[test]
+fn commands_say_what_is_wrong_with_them() {
+    let mut histories = [history(PBFT)];
+    let mut ui = ui(1);
+    for (command, words) in [
+        ("node 9", "there is no node 9 (0 to 3)"),
+        ("kill 9", "there is no node 9 (0 to 3)"),
+        ("lie x silent", "there is no node x (0 to 3)"),
+        ("kill", "which node? 0 to 3"),
+        ("height abc", "a height is a number"),
+        ("cut", ":cut needs a word more"),
+        ("zebra 9", "\"zebra 9\" is no command"),
+    ] {
+        assert_eq!(type_in(&mut ui, &mut histories, command), None);
+        assert!(ui.notice.as_deref().is_some_and(|notice| notice.starts_with(words)), "{command}: {:?}", ui.notice);
+    }
+    press(&mut ui, &mut histories, Intent::Moment(true));
+    assert_eq!(ui.notice.as_deref(), Some("no moment of note after this one"));
+}

@@ -25,25 +25,34 @@ pub(super) fn moments<'a>(ui: &'a Ui, model: &'a Model) -> impl Iterator<Item = 
     model.timeline.moments.iter().rev().filter(move |moment| holds(&ui.filter, &moment.text))
 }
 
+/// The row under the cursor, which stands on the last one where a filter left fewer, as [`super::widgets::list`] draws it.
+fn under_cursor<T>(rows: impl Iterator<Item = T>, ui: &Ui) -> Option<T> {
+    rows.take(ui.cursor().saturating_add(1)).last()
+}
+
+/// The moment under the cursor, which may also be on a node above them.
+fn moment<'a>(ui: &'a Ui, model: &'a Model) -> Option<&'a crate::state::Moment> {
+    let nodes = model.nodes.iter().map(|_| None);
+    under_cursor(nodes.chain(moments(ui, model).map(Some)), ui)?
+}
+
 /// The node that the faults' keys concern: the cursor's, or the one looked from when the cursor is on the timeline.
 pub(crate) fn fault_node(ui: &Ui, model: &Model) -> usize {
-    let cursor = ui.cursors[Screen::Faults as usize];
+    let last = (model.nodes.len() + moments(ui, model).count()).saturating_sub(1);
+    let cursor = ui.cursors[Screen::Faults as usize].min(last);
     if cursor < model.nodes.len() { cursor } else { ui.observer.min(model.nodes.len().saturating_sub(1)) }
 }
 
 pub(crate) fn transaction(ui: &Ui, model: &Model) -> Option<String> {
-    let (txid, _) = transactions(ui, model).nth(ui.cursor())?;
+    let (txid, _) = under_cursor(transactions(ui, model), ui)?;
     Some(txid.clone())
 }
 
 /// When what is under the cursor happened.
 pub(crate) fn moment_ms(ui: &Ui, model: &Model) -> Option<u64> {
     match ui.screen {
-        Screen::Logs => lines(ui, model).nth(ui.cursor()).map(|line| line.at_ms),
-        Screen::Faults => {
-            let row = ui.cursor().checked_sub(model.nodes.len())?;
-            moments(ui, model).nth(row).map(|moment| moment.at_ms)
-        }
+        Screen::Logs => under_cursor(lines(ui, model), ui).map(|line| line.at_ms),
+        Screen::Faults => moment(ui, model).map(|moment| moment.at_ms),
         _ => None,
     }
 }
@@ -52,14 +61,13 @@ pub(crate) fn moment_ms(ui: &Ui, model: &Model) -> Option<u64> {
 pub(crate) fn text(ui: &Ui, model: &Model) -> Option<String> {
     match ui.screen {
         Screen::Pool => transaction(ui, model),
-        Screen::Logs => lines(ui, model).nth(ui.cursor()).map(|line| line.text.clone()),
-        Screen::Faults => {
-            let row = ui.cursor().checked_sub(model.nodes.len())?;
-            moments(ui, model).nth(row).map(|moment| moment.text.clone())
+        Screen::Logs => under_cursor(lines(ui, model), ui).map(|line| line.text.clone()),
+        Screen::Faults => moment(ui, model).map(|moment| moment.text.clone()),
+        Screen::Pow => under_cursor(super::pow::rows(model).into_iter(), ui).map(|row| row.id),
+        Screen::Peers => under_cursor(model.nodes.iter(), ui)?.status.as_ref().map(|status| status.peer_id.clone()),
+        Screen::Overview => {
+            under_cursor(model.nodes.iter(), ui).map(|node| node.tip.clone()).filter(|tip| !tip.is_empty())
         }
-        Screen::Pow => super::pow::rows(model).get(ui.cursor()).map(|row| row.id.clone()),
-        Screen::Peers => model.nodes.get(ui.cursor())?.status.as_ref().map(|status| status.peer_id.clone()),
-        Screen::Overview => model.nodes.get(ui.cursor()).map(|node| node.tip.clone()).filter(|tip| !tip.is_empty()),
         Screen::Pbft | Screen::Compare => Some(why(model, ui.observer).0),
     }
 }
