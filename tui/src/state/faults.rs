@@ -1,5 +1,6 @@
 //! The timeline: what was done to nodes, and what it led to. What several nodes tell at about the same time is one moment.
 
+use super::Model;
 use super::limits::{ACTIVE_FAULTS_MAX, MOMENTS_MAX};
 use super::log::{Tone, link_fault};
 use bezant_api::event::EventKind;
@@ -99,6 +100,22 @@ impl Timeline {
     pub(crate) fn acting_on(&self, node: usize) -> impl Iterator<Item = &String> {
         self.active.iter().filter(move |((other, _, _), _)| *other == node).map(|(_, what)| what)
     }
+}
+
+/// PBFT: when more members lie than the others can bear, that sentence.
+pub(crate) fn too_many_liars(model: &Model) -> Option<(String, Tone)> {
+    let (_, n) = model.quorum()?;
+    let borne = n.saturating_sub(1) / 3;
+    let lies = |index: &usize| {
+        let is_about = |(node, kind, _): &Acting| node == index && *kind == name(FaultKind::Byzantine);
+        let node = &model.nodes[*index];
+        node.up && node.member().is_some() && model.timeline.active.keys().any(is_about)
+    };
+    let lying = (0..model.nodes.len()).filter(lies).count();
+    let text = format!(
+        "{lying} of {n} members lie now; the others can bear {borne}: the net may stop, or call two blocks final."
+    );
+    (lying > borne).then_some((text, Tone::Bad))
 }
 
 fn name(kind: FaultKind) -> &'static str {

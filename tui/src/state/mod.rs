@@ -14,10 +14,10 @@ mod stuck;
 mod tests;
 mod transactions;
 
-pub(crate) use faults::{Moment, Sort, Timeline};
+pub(crate) use faults::{Moment, Sort, Timeline, too_many_liars};
 pub(crate) use history::History;
 pub(crate) use limits::PEERS_MAX;
-pub(crate) use log::{Line, Tone, describe, short, sort, tail};
+pub(crate) use log::{Line, Tone, counted, describe, short, sort, tail};
 pub(crate) use node::Node;
 pub(crate) use pbft::{Kind, Phase, Round};
 pub(crate) use pow::{Pow, work_of_bits};
@@ -345,7 +345,8 @@ impl Model {
         }
     }
 
-    /// How long blocks took to have `depth` blocks on them, their own counting as 1: the median of those known, milliseconds.
+    /// How long transactions took from being heard of to being so deep, their own block counting as 1: the median of those known,
+    /// milliseconds.
     pub(crate) fn time_to_depth_ms(&self, depth: u64) -> Option<u64> {
         let chain: BTreeMap<u64, u64> = self
             .blocks
@@ -353,8 +354,12 @@ impl Model {
             .filter(|block| !block.on.is_empty())
             .map(|block| (block.height, block.seen_ms))
             .collect();
-        let wait = |(height, seen): (&u64, &u64)| Some(chain.get(&(height + depth - 1))?.saturating_sub(*seen));
-        median(chain.iter().filter_map(wait).collect())
+        let wait = |life: &Life| {
+            // One without a fee was not heard of before its block came.
+            life.fee.as_ref()?;
+            Some(chain.get(&(life.height()? + depth - 1))?.saturating_sub(life.first_ms))
+        };
+        median(self.transactions.lives.values().filter_map(wait).collect())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Events are ahead of the last answer about a node's status, so what that answer told of another view or height counts no more.
 
-use super::{Kind, Model, Node, Phase, Round, Tone, cut};
+use super::{Kind, Model, Node, Phase, Round, Tone, counted, cut};
 use bezant_api::types::PbftView;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -191,7 +191,10 @@ fn missing(model: &Model, pbft: &PbftView, did: impl Fn(u16) -> bool) -> String 
 fn pow_why(model: &Model, node: &Node, spacing_s: u64) -> (String, Tone) {
     let best = model.height();
     if node.height < best {
-        let text = format!("{} is {} blocks behind the best chain and fetches them.", node.name, best - node.height);
+        let behind = best - node.height;
+        let them = if behind == 1 { "it" } else { "them" };
+        let behind = counted(behind, "block");
+        let text = format!("{} is {behind} behind the best chain and fetches {them}.", node.name);
         return (text, Tone::Warn);
     }
     let total: u64 = model.nodes.iter().map(Node::hashes_per_second).sum();

@@ -245,6 +245,7 @@ fn a_transaction_is_followed_through_pool_block_reorg_and_finality() {
     assert_eq!(life.places[0], Place::Final { height: 7 });
     assert_eq!(life.after_ms(0, |place| matches!(place, Place::Final { .. })), Some(1_000));
     assert_eq!(model.transactions.medians_ms(), (Some(500), Some(1_000)));
+    assert_eq!(model.time_to_depth_ms(2), Some(1_000), "it waited for its block, too");
 }
 
 #[test]
@@ -768,4 +769,29 @@ fn the_history_forgets_its_beginning_and_still_knows_how_it_was() {
     assert!(history.model().entries > 0, "what is forgotten has happened all the same");
     history.seek(usize::MAX);
     assert_eq!(format!("{:?}", history.model()), format!("{all:?}"));
+}
+
+#[test]
+fn more_liars_than_the_others_can_bear_are_told_of() {
+    let history = crate::testing::history(crate::testing::PBFT);
+    let mut model = history.model().clone();
+    model.timeline.active.clear();
+    model.nodes.iter_mut().for_each(|node| node.up = true);
+    let mut lie = |node: usize| {
+        model.timeline.active.insert((node, "byzantine", None), "byzantine: silent".to_owned());
+        too_many_liars(&model).map(|(text, _)| text)
+    };
+    assert_eq!(lie(1), None, "one of four");
+    let told = lie(3).expect("two of four");
+    assert!(told.starts_with("2 of 4 members lie now; the others can bear 1"), "{told}");
+    model.nodes[1].up = false;
+    assert_eq!(too_many_liars(&model), None, "who is down tells nobody anything");
+}
+
+#[test]
+fn broken_finality_says_up_to_where_blocks_still_count() {
+    let (text, _) = describe(&EventKind::FinalityBroken { before: 63, fork: 61 }).expect("it is told");
+    assert_eq!(text, "finality broken: what counted as final up to 63 counts so up to 61 only");
+    let (text, _) = describe(&EventKind::Reorg { fork: 3, depth: 1, tip: "cc".to_owned() }).expect("it is told");
+    assert_eq!(text, "left 1 block above 3 for cc, which has more work");
 }

@@ -21,7 +21,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) {
     }
 }
 
-/// What one waits for, and how long in the median.
+/// What one waits for, and how long in the median; each since a node first heard of the transaction.
 fn waits(model: &Model) -> Vec<(String, Option<u64>)> {
     let (included, last) = model.transactions.medians_ms();
     let mut rows = vec![("in a block".to_owned(), included), ("final".to_owned(), last)];
@@ -35,6 +35,8 @@ fn waits(model: &Model) -> Vec<(String, Option<u64>)> {
 fn draw_half(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, model: &Model, longest: u64) {
     let look = scene.ui.look;
     let width = usize::from(area.width).saturating_sub(28).max(4);
+    let room = usize::from(area.width.saturating_sub(2)).max(1);
+    let sentence = |text: &str| widgets::wrapped(text, room).into_iter().map(Line::raw);
     let mut lines = vec![
         Line::from(vec![
             Span::raw(format!("height {} · ", model.height())),
@@ -67,12 +69,15 @@ fn draw_half(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, model: &Model,
             widgets::short_number(rate as f64)
         )));
         lines.push(Line::raw(format!("no votes; {stale} of {all} blocks in vain")));
-        lines.push(Line::raw("Final means: deep. More work can undo it."));
+        let depth = model.nodes.iter().find_map(|node| Some(node.status.as_ref()?.pow.as_ref()?.final_depth));
+        // A node of an older version does not tell.
+        let deep = depth.filter(|depth| *depth > 0).map_or_else(|| "deep".to_owned(), |depth| format!("{depth} deep"));
+        lines.extend(sentence(&format!("Final means: {deep}. More work can undo it.")));
     } else {
         lines.push(Line::raw(format!("{:.0} votes a block, all nodes together", per_block(model.votes as f64))));
         lines.push(Line::raw("no hashes; no block in vain"));
         let (quorum, n) = model.quorum().unwrap_or((0, 0));
-        lines.push(Line::raw(format!("Final means: {quorum} of {n} signed. Nothing undoes it.")));
+        lines.extend(sentence(&format!("Final means: {quorum} of {n} signed. Nothing undoes it.")));
     }
     lines.push(Line::raw(""));
     lines.extend(model.blocks.iter().take(8).map(|block| {

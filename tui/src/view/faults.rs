@@ -1,19 +1,24 @@
 //! What was done to nodes and what it led to; and the keys that hurt, behind the arm switch.
 
 use super::{Scene, Zones, overview, selected, widgets};
-use crate::state::{Moment, Sort, Tone};
+use crate::state::{Moment, Sort, Tone, counted, too_many_liars};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &mut Zones) {
-    let [switch, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(4)]).areas(area);
-    frame.render_widget(Paragraph::new(arm_switch(scene)), switch);
+    let warning = too_many_liars(scene.model);
+    let switch_height = 1 + u16::from(warning.is_some());
+    let [switch, body] = Layout::vertical([Constraint::Length(switch_height), Constraint::Min(4)]).areas(area);
+    let warning = warning.map(|(text, tone)| Line::styled(format!(" {text}"), widgets::tone(scene.ui.look, tone)));
+    let lines: Vec<Line<'_>> = [arm_switch(scene)].into_iter().chain(warning).collect();
+    frame.render_widget(Paragraph::new(lines), switch);
     let nodes = scene.model.nodes.len();
     let moments: Vec<&Moment> = selected::moments(scene.ui, scene.model).collect();
     let count = moments.len();
-    let title = format!("nodes (★ leads), and {count} moments, newest first (▼ done to the net, ↳ what it led to)");
+    let told = counted(count as u64, "moment");
+    let title = format!("nodes (★ leads), and {told}, newest first (▼ done to the net, ↳ what it led to)");
     let row = |at: usize| if at < nodes { node_row(scene, at) } else { timeline_row(scene, moments[at - nodes]) };
     zones.list = Some(widgets::list(frame, scene, body, &title, None, nodes + count, row));
 }
@@ -36,7 +41,7 @@ fn timeline_row(scene: Scene<'_>, moment: &Moment) -> Line<'static> {
     moment_row(scene, moment, if moment.sort == Sort::Deed { "▼" } else { " ↳" })
 }
 
-fn arm_switch(scene: Scene<'_>) -> Line<'static> {
+pub(super) fn arm_switch(scene: Scene<'_>) -> Line<'static> {
     let look = scene.ui.look;
     if !scene.ui.powers.can_fault {
         let why = if scene.ui.powers.is_replay {

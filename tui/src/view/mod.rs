@@ -17,7 +17,7 @@ pub(crate) mod selected;
 mod tests;
 mod widgets;
 
-use crate::state::{History, Model, Tone, cut, most_stuck, why};
+use crate::state::{History, Model, Tone, cut, most_stuck, too_many_liars, why};
 use crate::ui::{Screen, Ui};
 use bezant_api::types::EngineName;
 use ratatui::Frame;
@@ -32,7 +32,7 @@ const HEIGHT_MIN: u16 = 20;
 pub(super) const WIDE: u16 = 110;
 
 /// Lines of the panel that says why it is stuck, at least and at most.
-const WHY_HEIGHT_MIN: u16 = 4;
+pub(super) const WHY_HEIGHT_MIN: u16 = 4;
 const WHY_HEIGHT_MAX: u16 = 8;
 
 /// Where things are on the screen, for the mouse and the cursor.
@@ -71,7 +71,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, ui: &Ui, histories: &[History]) -> Zon
     let area = frame.area();
     let scene = Scene { ui, model: histories[ui.net].model(), histories };
     if area.width < WIDTH_MIN || area.height < HEIGHT_MIN {
-        summary(frame, scene, area);
+        summary(frame, scene, area, &mut zones);
     } else {
         whole(frame, scene, area, &mut zones);
     }
@@ -91,7 +91,7 @@ fn whole(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &mut Zones)
         Constraint::Length(footer.height),
     ])
     .areas(area);
-    frame.render_widget(Paragraph::new(title(scene)), top);
+    frame.render_widget(Paragraph::new(title(scene, usize::from(area.width))), top);
     draw_tabs(frame, scene, tabs, zones);
     frame.render_widget(Paragraph::new(Line::styled(format!(" {}", hint_of(scene)), scene.ui.look.dim())), hint);
     match scene.ui.screen {
@@ -129,35 +129,44 @@ fn hint_of(scene: Scene<'_>) -> String {
     }
 }
 
-fn title(scene: Scene<'_>) -> Line<'static> {
+/// The first line. Where it does not fit, who leads goes first, then how many are up and the engine: not whether it is the present.
+fn title(scene: Scene<'_>, width: usize) -> Line<'static> {
     let (model, look) = (scene.model, scene.ui.look);
     let engine = model.engine.map_or_else(|| "connecting".to_owned(), |engine| engine.to_string());
-    let final_height = model.final_height();
+    let engine = format!(" · {engine}");
     let leader = match (model.engine, model.leader()) {
-        (Some(EngineName::Pbft), Some((leader, view))) => format!("★ {leader} leads view {view} · "),
-        (Some(EngineName::Pbft), None) => "nobody leads yet · ".to_owned(),
+        (Some(EngineName::Pbft), Some((leader, view))) => format!(" · ★ {leader} leads view {view}"),
+        (Some(EngineName::Pbft), None) => " · nobody leads yet".to_owned(),
         (Some(EngineName::Pow) | None, _) => String::new(),
     };
-    let mut spans = vec![
-        Span::styled(" bezant ", look.title()),
-        Span::raw(format!(" {} · {engine} · {leader}{}/{} nodes up · ", model.title, model.up(), model.nodes.len())),
-        Span::styled(format!("final {final_height}"), look.good()),
-    ];
-    let history = &scene.histories[scene.ui.net];
-    if scene.ui.powers.is_replay {
+    let up = format!(" · {}/{} nodes up", model.up(), model.nodes.len());
+    let line = |[engine, leader, up]: [&str; 3]| {
+        let mut spans = vec![
+            Span::styled(" bezant ", look.title()),
+            Span::raw(format!(" {}{engine}{leader}{up} · ", model.title)),
+            Span::styled(format!("final {}", model.final_height()), look.good()),
+        ];
+        let history = &scene.histories[scene.ui.net];
         let (at, end) = history.position();
-        let state = if scene.ui.plays { format!("▶ plays ×{}", scene.ui.speed()) } else { "‖ paused".to_owned() };
-        spans.push(Span::styled(format!(" · recording {state} {at}/{end}"), look.warn()));
-    } else if history.is_paused() {
-        let (at, end) = history.position();
-        spans.push(Span::styled(format!(" · ‖ PAUSED at event {at} of {end}"), look.warn()));
-    }
-    if scene.ui.armed {
-        spans.push(Span::styled(" ⚠ ARMED", look.bad()));
-    }
+        if scene.ui.powers.is_replay {
+            let state =
+                if scene.ui.plays { format!("▶ plays ×{}", scene.ui.speed()) } else { "‖ paused".to_owned() };
+            spans.push(Span::styled(format!(" · recording {state} {at}/{end}"), look.warn()));
+        } else if history.is_paused() {
+            spans.push(Span::styled(format!(" · ‖ PAUSED at event {at} of {end}"), look.warn()));
+        }
+        if scene.ui.armed {
+            spans.push(Span::styled(" ⚠ ARMED", look.bad()));
+        }
+        Line::from(spans)
+    };
+    let (engine, leader, up) = (engine.as_str(), leader.as_str(), up.as_str());
+    let shorter = [[engine, leader, up], [engine, "", up], [engine, "", ""], ["", "", ""]];
+    let mut lines = shorter.into_iter().map(line);
+    let mut line = lines.find(|line| line.width() <= width).unwrap_or_else(|| line(["", "", ""]));
     // What a narrow screen has no room for.
-    spans.push(Span::raw(format!(" · {} in pool · {:.1} tx/s", model.mempool(), model.rate())));
-    Line::from(spans)
+    line.spans.push(Span::raw(format!(" · {} in pool · {:.1} tx/s", model.mempool(), model.rate())));
+    line
 }
 
 fn draw_tabs(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &mut Zones) {
@@ -183,19 +192,19 @@ pub(super) fn draw_why(frame: &mut Frame<'_>, scene: Scene<'_>, observer: usize,
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }).block(block), area);
 }
 
-/// A cut concerns all nodes; what one of them waits for, if it does, comes after it.
+/// Too many liars and a cut concern all nodes; what one of them waits for, if it does, comes after it.
 fn reasons(scene: Scene<'_>, observer: usize) -> Vec<(String, Tone)> {
     let (cut, why) = (cut(scene.model), why(scene.model, observer));
     let is_needless = cut.is_some() && why.1 == Tone::Good;
-    cut.into_iter().chain((!is_needless).then_some(why)).collect()
+    too_many_liars(scene.model).into_iter().chain(cut).chain((!is_needless).then_some(why)).collect()
 }
 
-/// How high that panel is: two lines of text, more where the net is cut.
-pub(super) fn why_height(scene: Scene<'_>, observer: usize, width: u16) -> u16 {
+/// How high that panel is: so much at least, more where the net is cut.
+pub(super) fn why_height(scene: Scene<'_>, observer: usize, width: u16, least: u16) -> u16 {
     let reasons = reasons(scene, observer);
     let room = usize::from(width.saturating_sub(2)).max(1);
     let lines: usize = reasons.iter().map(|(text, _)| widgets::lines_of(text, room)).sum();
-    u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(2).clamp(WHY_HEIGHT_MIN, WHY_HEIGHT_MAX)
+    u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(2).clamp(least, WHY_HEIGHT_MAX)
 }
 
 /// Whom to ask why it is stuck, on screens that show all nodes.
@@ -203,9 +212,16 @@ pub(super) fn stuck_node(scene: Scene<'_>) -> usize {
     most_stuck(scene.model, scene.ui.observer)
 }
 
-/// For screens too small for panels: one line per node, and what is waited for.
-fn summary(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) {
-    let mut lines = vec![title(scene)];
+/// For screens too small for panels: one line per node, and what is waited for; what is said, or else which keys do something here.
+fn summary(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &mut Zones) {
+    let is_said = scene.ui.prompt.is_some() || scene.ui.notice.is_some();
+    let footer =
+        if is_said { footer::footer(scene, area.width) } else { footer::small(scene, area.width, area.height) };
+    let [body, bottom] = Layout::vertical([Constraint::Min(1), Constraint::Length(footer.height)]).areas(area);
+    let mut lines = vec![title(scene, usize::MAX)];
+    if scene.ui.armed {
+        lines.push(armed(scene));
+    }
     for node in &scene.model.nodes {
         let state = if node.up { "●" } else { "✗ down" };
         let view = if scene.model.is_pow() { String::new() } else { format!(" v{}", node.consensus.view) };
@@ -214,5 +230,20 @@ fn summary(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) {
     for (text, tone) in reasons(scene, stuck_node(scene)) {
         lines.push(Line::styled(text, widgets::tone(scene.ui.look, tone)));
     }
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), body);
+    if scene.ui.screen == Screen::Faults {
+        // Its cursor says whom the keys that hurt concern.
+        zones.list = Some(List { area: Rect::ZERO, offset: 0, rows: scene.model.nodes.len() });
+    }
+    lies::draw(frame, scene, body);
+    frame.render_widget(Paragraph::new(footer.text).wrap(Wrap { trim: false }), bottom);
+}
+
+/// Which keys hurt whom.
+fn armed(scene: Scene<'_>) -> Line<'static> {
+    if scene.ui.screen == Screen::Faults {
+        faults::arm_switch(scene)
+    } else {
+        Line::styled("⚠ ARMED: press 6 for the keys that hurt; Esc disarms", scene.ui.look.bad())
+    }
 }

@@ -1,6 +1,6 @@
 //! Every node, the newest blocks, what waits, and why.
 
-use super::{Scene, WIDE, Zones, draw_why, stuck_node, why_height, widgets};
+use super::{Scene, WHY_HEIGHT_MIN, WIDE, Zones, draw_why, stuck_node, why_height, widgets};
 use crate::state::{Node, Tone};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -14,7 +14,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
     let nodes = u16::try_from(scene.model.nodes.len()).unwrap_or(u16::MAX);
     let nodes_height = nodes.saturating_add(3).min(area.height / 2);
     let stuck = stuck_node(scene);
-    let why_height = why_height(scene, stuck, area.width);
+    let why_height = why_height(scene, stuck, area.width, WHY_HEIGHT_MIN);
     let [top, why, rest] =
         Layout::vertical([Constraint::Length(nodes_height), Constraint::Length(why_height), Constraint::Min(4)])
             .areas(area);

@@ -1,6 +1,6 @@
 //! PBFT: a lane for each replica with every vote where it was counted, how far the quorums are, and how views changed.
 
-use super::{Scene, WIDE, Zones, draw_why, faults, why_height, widgets};
+use super::{Scene, WHY_HEIGHT_MIN, WIDE, Zones, draw_why, faults, why_height, widgets};
 use crate::state::{Kind, Moment, Node, Round, Sort, Tone};
 use bezant_api::types::PbftView;
 use ratatui::Frame;
@@ -50,7 +50,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
     zones.rounds = node.consensus.rounds.len();
     let members = u16::try_from(pbft.n).unwrap_or(u16::MAX);
     let lanes_height = members.saturating_add(3).min(area.height / 2);
-    let why_height = why_height(scene, scene.ui.observer, area.width);
+    let why_height = why_height(scene, scene.ui.observer, area.width, WHY_HEIGHT_MIN);
     let [lanes, why, rest] =
         Layout::vertical([Constraint::Length(lanes_height), Constraint::Length(why_height), Constraint::Min(4)])
             .areas(area);

@@ -1,7 +1,7 @@
 //! Transactions on their way, and one of them through every node and phase.
 
 use super::{Scene, WIDE, Zones, selected, widgets};
-use crate::state::{Life, Node, Place, Tone, short};
+use crate::state::{Life, Node, Place, Tone, counted, short};
 use crate::ui::Follow;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -20,7 +20,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
     );
     let waiting =
         scene.model.nodes.iter().map(|node| format!("{} {}", node.name, node.mempool)).collect::<Vec<_>>().join(", ");
-    let title = format!("{} transactions seen; waiting: {waiting}", scene.model.transactions.order.len());
+    let seen = counted(scene.model.transactions.order.len() as u64, "transaction");
+    let title = format!("{seen} seen; waiting: {waiting}");
     zones.list = Some(widgets::list(frame, scene, top, &title, Some(Line::raw(head)), rows.len(), |at| {
         row(scene, rows[at].0, rows[at].1)
     }));

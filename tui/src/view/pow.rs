@@ -1,7 +1,7 @@
 //! Proof of work: the tree of blocks with its branches, who finds them, and how hard that is.
 
-use super::{Scene, Zones, draw_why, stuck_node, widgets};
-use crate::state::{Model, Tone, short, work_of_bits};
+use super::{Scene, Zones, draw_why, stuck_node, why_height, widgets};
+use crate::state::{Model, Tone, counted, short, work_of_bits};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols;
@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Branches beside the chain that are drawn.
 const BRANCHES_MAX: usize = 6;
+
+/// The panel that says why it is stuck takes no more than it needs: the tree needs the room.
+const WHY_HEIGHT_LEAST: u16 = 3;
 
 /// A row of the tree.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,10 +74,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
         return;
     }
     let bottom_height = (area.height / 3).clamp(7, 16);
+    let stuck = stuck_node(scene);
+    let why_height = why_height(scene, stuck, area.width, WHY_HEIGHT_LEAST);
     let [tree, why, bottom] =
-        Layout::vertical([Constraint::Min(4), Constraint::Length(3), Constraint::Length(bottom_height)]).areas(area);
+        Layout::vertical([Constraint::Min(4), Constraint::Length(why_height), Constraint::Length(bottom_height)])
+            .areas(area);
     zones.list = Some(draw_tree(frame, scene, tree));
-    draw_why(frame, scene, stuck_node(scene), why);
+    draw_why(frame, scene, stuck, why);
     let [left, right] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(bottom);
     draw_miners(frame, scene, left);
     draw_difficulty(frame, scene, right);
@@ -83,8 +89,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect, zones: &
 fn draw_tree(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) -> super::List {
     let (stale, all) = scene.model.pow.stale();
     let percent = if all == 0 { 0.0 } else { stale as f64 * 100.0 / all as f64 };
-    let reorgs = scene.model.pow.reorgs.len();
-    let title = format!("blocks: {stale} of {all} in vain (stale {percent:.1} %) · {reorgs} reorgs");
+    let reorgs = counted(scene.model.pow.reorgs.len() as u64, "reorg");
+    let title = format!("blocks: {stale} of {all} in vain (stale {percent:.1} %) · {reorgs}");
     let graph = 2 + 2 * BRANCHES_MAX;
     let head = format!(
         "{:>7} {:<graph$}{:<11} {:<10} {:>8} {:<6} state",

@@ -161,6 +161,46 @@ fn small_screens_get_a_summary() {
 }
 
 #[test]
+fn small_screens_say_so_and_show_what_is_said() {
+    let mut ui = on(Screen::Overview);
+    let shown = |ui: &Ui| text(ui, &[history(PBFT)], (60, 20));
+    let keys = shown(&ui);
+    for word in ["80x20 shows the screens", "t transfer", "a arm", "q stop the net"] {
+        assert!(keys.contains(word), "{word}: {keys}");
+    }
+    ui.notice = Some("it is on its way".to_owned());
+    assert!(shown(&ui).contains("it is on its way"));
+    ui.armed = true;
+    assert!(shown(&ui).contains("press 6 for the keys that hurt"));
+    ui.screen = Screen::Faults;
+    assert!(shown(&ui).contains("ARMED for node0: x kill"));
+    ui.prompt = Some((crate::ui::Prompt::Lie(1), String::new()));
+    assert!(shown(&ui).contains("equivocate") && shown(&ui).contains("how shall node1 lie?"));
+}
+
+#[test]
+fn a_cut_under_proof_of_work_is_told_of_to_the_end() {
+    let mut history = history(POW);
+    let (end, _) = history.position();
+    let is_cut = |history: &History| crate::state::cut(history.model()).is_some();
+    let at = (0..end).find(|at| {
+        history.seek(*at);
+        is_cut(&history)
+    });
+    assert!(at.is_some(), "the net of the recording is cut");
+    for size in SIZES {
+        let shown = text(&on(Screen::Pow), std::slice::from_ref(&history), size);
+        assert!(shown.contains("are undone.") || shown.contains("undone. "), "{shown}");
+    }
+}
+
+#[test]
+fn final_by_work_is_said_with_its_depth() {
+    let shown = text(&Ui { screen: Screen::Compare, ..ui(2) }, &[history(PBFT), history(POW)], SIZES[1]);
+    assert!(shown.contains("Final means: 6 deep."), "{shown}");
+}
+
+#[test]
 fn a_member_whose_vote_is_missing_is_marked_when_it_is_down() {
     use bezant_api::event::{Event, EventKind};
     use bezant_api::trace::{Entry, Fact};
@@ -254,12 +294,16 @@ fn keys_and_sentences_are_never_cut_in_their_middle() {
             let ui = Ui { screen, armed, ..on(screen) };
             let shown = text(&ui, &[history(PBFT)], SIZES[0]);
             let last = shown.lines().last().unwrap_or_default().trim_end();
-            assert!(
-                last.ends_with("leave") || last.ends_with("filter") || last.ends_with("moment"),
-                "{screen:?}: {last:?}"
-            );
+            assert!(last.ends_with("q stop the net and leave"), "{screen:?}: {last:?}");
         }
     }
+    let mut recording = on(Screen::Faults);
+    recording.powers = crate::ui::Powers { is_replay: true, ..Default::default() };
+    let shown = text(&recording, &[history(PBFT)], SIZES[0]);
+    assert!(!shown.contains("a arm") && shown.trim_end().ends_with("q leave"), "{shown}");
+    let first = shown.lines().next().unwrap_or_default();
+    let (at, _) = history(PBFT).position();
+    assert!(first.contains(&format!("recording ‖ paused {at}/{at}")), "{first:?}");
     let mut ui = on(Screen::Faults);
     ui.notice = Some(format!("{} the end", "a long sentence ".repeat(8)));
     assert!(text(&ui, &[history(PBFT)], SIZES[0]).contains("the end"));
