@@ -242,8 +242,14 @@ fn the_cursor_stands_on_a_row_that_a_filter_left() {
         ui.filter.clone_from(&wanted);
         assert_eq!(press(&mut ui, &mut histories, Intent::Copy), Some(Effect::Copy(wanted)), "{screen:?}");
     }
+    // It goes on from where it is seen.
+    let list = crate::view::List { area: ratatui::layout::Rect::ZERO, offset: 0, rows: 3 };
+    let mut ui = Ui { screen: Screen::Logs, ..ui(1) };
+    ui.cursors[Screen::Logs as usize] = 7;
+    ui.apply(Intent::Move(-1), &mut histories, &Zones { list: Some(list), ..Zones::default() });
+    assert_eq!(ui.cursor(), 1);
     // Of the faults the nodes stay, and the keys that hurt concern the one that is marked.
-    let mut ui = Ui { screen: Screen::Faults, armed: true, ..ui(1) };
+    let mut ui = Ui { screen: Screen::Faults, armed: true, ..crate::testing::ui(1) };
     (ui.filter, ui.cursors[Screen::Faults as usize]) = ("zebra".to_owned(), 9);
     let killed = press(&mut ui, &mut histories, Intent::Fault(FaultKey::Kill));
     assert_eq!(killed, Some(Effect::Order(Order { net: 0, action: Action::Kill(3) })));

@@ -161,6 +161,14 @@ fn small_screens_get_a_summary() {
 }
 
 #[test]
+fn a_filter_that_leaves_nothing_says_so() {
+    for screen in [Screen::Pool, Screen::Logs] {
+        let ui = Ui { filter: "zebra".to_owned(), ..on(screen) };
+        assert!(text(&ui, &[history(PBFT)], SIZES[0]).contains("nothing here has \"zebra\" in it"));
+    }
+}
+
+#[test]
 fn small_screens_say_so_and_show_what_is_said() {
     let mut ui = on(Screen::Overview);
     let shown = |ui: &Ui| text(ui, &[history(PBFT)], (60, 20));

@@ -122,7 +122,10 @@ pub(super) fn list(
         let line = row(place);
         if place == cursor { line.patch_style(scene.ui.look.selected()) } else { line }
     };
-    let lines: Vec<Line<'static>> = (offset..count.min(offset + height)).map(place).collect();
+    let mut lines: Vec<Line<'static>> = (offset..count.min(offset + height)).map(place).collect();
+    if count == 0 && !scene.ui.filter.is_empty() {
+        lines.push(Line::styled(format!("nothing here has {:?} in it", scene.ui.filter), scene.ui.look.warn()));
+    }
     frame.render_widget(Paragraph::new(lines), body);
     List { area: body, offset, rows: count }
 }
