@@ -145,9 +145,11 @@ impl App {
 
     fn push(&mut self, net: usize, entry: Entry) {
         let history = &mut self.histories[net];
+        // One that is only just met has not come back: what its caller says may be ahead of its nodes.
+        let was_met = history.present().engine.is_some();
         let was_there = history.present().up() > 0;
         history.push(entry);
-        if was_there != (history.present().up() > 0) {
+        if was_met && was_there != (history.present().up() > 0) {
             // What was said of a net that was gone is not true of one that is back.
             self.ui.notice = None;
         }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::testing::{PBFT, trace};
 use bezant_api::trace::{Back, Fact};
+use bezant_api::types::EngineName;
 
 #[test]
 fn only_who_has_somebody_to_tell_may_hurt_a_net_that_runs() {
@@ -45,10 +46,14 @@ fn nodes_are_asked_about_a_transfer_as_soon_as_it_is_followed() {
 #[test]
 fn what_was_said_of_a_net_that_is_gone_ends_with_that() {
     let mut app = app_of_one_node();
+    app.ui.notice = Some("sending".to_owned());
+    let entry = |fact: Fact| Entry { at_ms: 1, node: 0, fact };
+    app.push(0, entry(Fact::Back(Back {})));
+    assert!(app.ui.notice.is_some(), "it is only just met");
+    app.histories = vec![History::live(Model::new("n", ["node0".to_owned()], Some(EngineName::Pbft)))];
     let missing = || Notice { text: "n/control.sock: No such file or directory".to_owned(), txid: None };
     app.notice(missing());
     assert_eq!(app.ui.notice.as_deref(), Some("the net n is not running any more; q leaves"));
-    let entry = |fact: Fact| Entry { at_ms: 1, node: 0, fact };
     app.push(0, entry(Fact::Back(Back {})));
     assert_eq!(app.ui.notice, None, "it is back");
     app.notice(missing());

@@ -1,7 +1,7 @@
 //! PBFT: a lane for each replica with every vote where it was counted, how far the quorums are, and how views changed.
 
 use super::{Scene, WHY_HEIGHT_MIN, WIDE, Zones, draw_why, faults, why_height, widgets};
-use crate::state::{Kind, Moment, Node, Round, Sort, Tone};
+use crate::state::{Kind, Moment, Node, Round, Sort, Tone, counted};
 use bezant_api::types::PbftView;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -226,7 +226,11 @@ fn draw_quorums(frame: &mut Frame<'_>, seen: Seen<'_>, area: Rect) {
     let (count, median) = (times.len(), crate::state::median(times));
     if let Some(median) = median {
         lines.push(Line::styled(
-            format!("usually a quorum commits after {} (of {count} heights)", widgets::span(median)),
+            format!(
+                "usually a quorum commits after {} (of {})",
+                widgets::span(median),
+                counted(count as u64, "height")
+            ),
             look.dim(),
         ));
     }
