@@ -2,6 +2,19 @@
 
 use bezant_api::fault::PPM;
 
+/// `1 node`, `2 nodes`: a number with what is counted, whose plural has an s.
+#[must_use]
+pub fn count(number: impl TryInto<u64>, what: &str) -> String {
+    counted(number, what, &format!("{what}s"))
+}
+
+/// The same for what has another plural.
+#[must_use]
+pub fn counted(number: impl TryInto<u64>, one: &str, many: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// A duration like `500ms` or `30s`, in milliseconds.
 ///
 /// # Errors

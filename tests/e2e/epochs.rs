@@ -55,8 +55,32 @@ fn what_makes_no_sense_is_refused() {
         let failure = net.run(&["testnet", "validator", change, node, "--json"]);
         assert_ne!(failure.status, 0, "{change} {node}");
     }
+    // All nodes that are named are looked at before anything is done to the first.
+    assert_eq!(net.run(&["testnet", "kill", "3", "9"]).status, 2);
+    net.run(&["testnet", "kill", "3", "3"]).ended(0);
+    let halting = net.run(&["testnet", "validator", "rekey", "0"]);
+    assert_eq!(halting.status, 1, "{halting:?}");
+    assert!(halting.stderr.contains("2 of 4 validators vote where 3 are needed; start node3 first"), "{halting:?}");
+    let down = net.run(&["testnet", "byzantine", "3", "silent"]);
+    assert!(down.stderr.contains("`bezant testnet start 3"), "{down:?}");
+    let nobody = net.run(&["testnet", "byzantine", "0", "censor", "nobodyhere"]);
+    assert_eq!(nobody.status, 2, "{nobody:?}");
+    assert!(nobody.stderr.contains("neither a transaction's id, nor an account"), "{nobody:?}");
+    net.json(&["testnet", "partition", "0,1/2,3"]);
+    let healed = net.run(&["testnet", "heal"]).ended(0);
+    assert!(healed.stdout.contains("is over"), "{healed:?}");
+    assert_eq!(net.run(&["testnet", "heal"]).ended(0).stdout.trim(), "nothing was cut");
+    let load = ["testnet", "load", "--rate", "5", "--duration", "1s"];
+    let nowhere = net.run(&[&load[..], &["--report", "/nowhere/x.json"]].concat());
+    assert_eq!(nowhere.status, 1, "{nowhere:?}");
+    assert!(nowhere.stderr.contains("--report: /nowhere/x.json") && !nowhere.stderr.contains("funding"), "{nowhere:?}");
+    let there = net.dir().join("there");
+    std::fs::write(&there, "mine").expect("writes");
+    let there_text = there.display().to_string();
+    assert_eq!(net.run(&[&load[..], &["--sign-to", &there_text]].concat()).status, 2);
+    assert_eq!(std::fs::read_to_string(&there).expect("it stays"), "mine");
     net.send("alice", "bob", "1", &[]);
-    assert_eq!(pbft(&net, 0).epoch, 0);
+    assert_eq!(pbft(&net, 0).epoch, 0, "the net goes on as before");
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// The net that commands mean unless one is named.
+pub const NET_DEFAULT: &str = "default";
+
 /// Why a testnet command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
@@ -78,7 +81,7 @@ pub enum NetError {
     #[error("{0}")]
     TimedOut(String),
     /// No node answers.
-    #[error("no node of net {0} answers; `bezant testnet status` shows which are down")]
+    #[error("no node of net {0} answers; `bezant testnet status{flag}` shows which are down", flag = net_flag(.0))]
     Unreachable(String),
     /// A file or socket could not be used.
     #[error("{path}: {error}")]
@@ -104,6 +107,12 @@ pub enum NetError {
         /// What.
         reason: String,
     },
+}
+
+/// What names the net in a command that is advised: nothing for the one that commands mean by themselves.
+#[must_use]
+pub fn net_flag(net: &str) -> String {
+    if net == NET_DEFAULT { String::new() } else { format!(" --net {net}") }
 }
 
 impl NetError {

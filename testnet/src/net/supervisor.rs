@@ -13,6 +13,7 @@ mod restarts;
 mod settings;
 mod socket;
 mod validators;
+mod voters;
 
 pub use clock::{stand_still, stood_still_at};
 pub use controls::CLOCK_OFFSET_MS_MAX;

@@ -2,7 +2,7 @@
 //! again to a node that it starts. A node that is paused is told when it is resumed.
 
 use super::{Slot, Supervisor};
-use crate::net::error::NetError;
+use crate::net::error::{NetError, net_flag};
 use crate::net::faults::Moment;
 use crate::net::spec;
 use bezant_api::client::{Client, ClientError};
@@ -147,12 +147,16 @@ impl Supervisor {
     }
 
     fn check_listening(&self, node: usize) -> Result<(), NetError> {
-        let slot = &self.slots[node];
+        let (slot, net) = (&self.slots[node], net_flag(&self.spec.net));
         if !slot.is_running() {
-            return Err(NetError::Refused(format!("node{node} is down; start it with `testnet start {node}`")));
+            return Err(NetError::Refused(format!(
+                "node{node} is down; start it with `bezant testnet start {node}{net}`"
+            )));
         }
         if slot.paused {
-            return Err(NetError::Refused(format!("node{node} is paused; wake it with `testnet resume {node}`")));
+            return Err(NetError::Refused(format!(
+                "node{node} is paused; wake it with `bezant testnet resume {node}{net}`"
+            )));
         }
         Ok(())
     }

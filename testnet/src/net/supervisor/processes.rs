@@ -2,7 +2,7 @@
 //! can still say so: before it is killed, stopped or paused, and once it is back.
 
 use super::{STOP_TIMEOUT, Supervisor};
-use crate::net::error::NetError;
+use crate::net::error::{NetError, net_flag};
 use bezant_api::fault::{FaultKind, FaultState};
 use nix::sys::signal::Signal;
 use std::time::Duration;
@@ -16,7 +16,8 @@ impl Supervisor {
         match &self.slots[node].process {
             Some(process) if process.signal(signal) => Ok(()),
             Some(_) | None => {
-                Err(NetError::Refused(format!("node{node} is down; start it with `testnet start {node}`")))
+                let net = net_flag(&self.spec.net);
+                Err(NetError::Refused(format!("node{node} is down; start it with `bezant testnet start {node}{net}`")))
             }
         }
     }

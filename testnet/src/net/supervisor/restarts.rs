@@ -4,6 +4,7 @@
 //! time, from [`PAUSE_MIN`] to [`PAUSE_MAX`], and is short again once the node has run for [`CALM`].
 
 use super::Supervisor;
+use crate::net::error::net_flag;
 use bezant_api::fault::{FaultKind, FaultState};
 use std::fmt;
 use std::str::FromStr;
@@ -105,7 +106,10 @@ impl Supervisor {
         let pause = slot.revival.died(Instant::now(), ran, self.restart, failed);
         self.log(&match pause {
             Some(pause) => format!("node{node} died by itself ({status}); started again in {} ms", pause.as_millis()),
-            None => format!("node{node} died by itself ({status}); start it with `testnet start {node}`"),
+            None => {
+                let net = net_flag(&self.spec.net);
+                format!("node{node} died by itself ({status}); start it with `bezant testnet start {node}{net}`")
+            }
         });
     }
 

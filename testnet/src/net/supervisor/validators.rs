@@ -27,6 +27,7 @@ impl Supervisor {
         let (client, set) = self.present_set().await?;
         let place = self.key_of(node)?.and_then(|key| set.index_of(&key.public()));
         let mut members = set.members.clone();
+        let of = |members: Vec<PublicKey>| ValidatorSet { members, ..set.clone() };
         match (action, place) {
             (ValidatorAction::Add, Some(_)) => {
                 return Err(NetError::Refused(format!("node{node} is a validator already")));
@@ -37,15 +38,24 @@ impl Supervisor {
             (ValidatorAction::Remove, Some(_)) if set.n() == 1 => {
                 return Err(NetError::Refused("a net without validators decides nothing".to_owned()));
             }
-            (ValidatorAction::Remove, Some(place)) => drop(members.remove(usize::from(place))),
+            (ValidatorAction::Remove, Some(place)) => {
+                members.remove(usize::from(place));
+                self.check_voters(action, node, &set, &of(members.clone())).await?;
+            }
             (ValidatorAction::Add, None) => {
-                let key = match self.key_of(node)? {
-                    Some(key) => key.public(),
+                // A key that it does not have yet counts as well as any.
+                let present = self.key_of(node)?.map(|key| key.public());
+                let next = present.unwrap_or_else(|| SigningKey::from_seed(&spec::random_bytes()).public());
+                let after = [&members[..], &[next]].concat();
+                self.check_voters(action, node, &set, &of(after)).await?;
+                let key = match present {
+                    Some(key) => key,
                     None => self.give_key(node).await?,
                 };
                 members.push(key);
             }
             (ValidatorAction::Rekey, Some(place)) => {
+                self.check_voters(action, node, &set, &set).await?;
                 // The old key signs the change too, if it is needed for a quorum, so it goes only afterwards.
                 let key = SigningKey::from_seed(&spec::random_bytes());
                 members[usize::from(place)] = key.public();
