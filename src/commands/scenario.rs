@@ -1,8 +1,10 @@
 //! Scenarios: how they are found, and what is told of a play, in virtual time and on processes.
 
+use super::trace as recording;
 use crate::cli::Sim;
 use crate::output::{Failure, Outcome, Output, table};
 use bezant_testnet::scenario::{self, Report, SHIPPED, Scenario, Verdict, seconds};
+use bezant_testnet::text;
 use serde_json::json;
 use std::path::Path;
 
@@ -62,27 +64,40 @@ pub(crate) fn list(output: &Output) -> Outcome {
 /// `bezant sim --scenario`.
 pub(crate) fn simulate(name: &str, options: &Sim, output: &Output) -> Outcome {
     if name == LIST {
+        if options.trace.is_some() {
+            return Err(Failure::usage("--trace records a play; `list` plays nothing"));
+        }
         return list(output);
     }
     let Sim { seed, seeds, .. } = *options;
     if seeds == 0 || seeds > SEEDS_MAX || seed.checked_add(seeds).is_none() {
         return Err(Failure::usage(format!("--seeds: 1 to {SEEDS_MAX} are possible, below 2^64")));
     }
-    if seeds == 1 { one(name, seed, output) } else { several(name, options, output) }
+    if seeds == 1 { one(name, seed, options.trace.as_deref(), output) } else { several(name, options, output) }
 }
 
-fn one(name: &str, seed: u64, output: &Output) -> Outcome {
+fn one(name: &str, seed: u64, trace: Option<&Path>, output: &Output) -> Outcome {
     let scenario = find(name, seed)?;
+    let trace = trace.map(|path| recording::create(path).map(|file| (path, file))).transpose()?;
     if !output.json {
         output.line(&format!("bezant sim --scenario {name} --seed {seed} --seeds 1"))?;
         opening(name, &scenario, "virtual time", output)?;
     }
     let mut told = Ok(());
-    let verdict = scenario::play_in_virtual_time(&scenario, seed, |report| {
+    let tell = |report: Report| {
         if !output.json && told.is_ok() {
             told = output.line(&line(&report));
         }
-    });
+    };
+    let verdict = match trace {
+        None => scenario::play_in_virtual_time(&scenario, seed, tell),
+        Some((path, file)) => {
+            let (verdict, header, entries) = scenario::record_play(&scenario, seed, tell);
+            recording::write(file, path, &header, &entries)?;
+            recording::remark_on(path, entries.len(), output);
+            verdict
+        }
+    };
     told?;
     if output.json {
         let file = drawn(name, &scenario);
@@ -107,8 +122,9 @@ pub(crate) fn opening(name: &str, scenario: &Scenario, world: &str, output: &Out
         output.line("")?;
     }
     let net = &scenario.net;
-    let observers = if net.observers > 0 { format!(" and {} observers", net.observers) } else { String::new() };
-    output.line(&format!("{}: {} nodes{observers}, {}, {world}", scenario.title, net.nodes, net.engine))
+    let observers =
+        if net.observers > 0 { format!(" and {}", text::count(net.observers, "observer")) } else { String::new() };
+    output.line(&format!("{}: {}{observers}, {}, {world}", scenario.title, text::count(net.nodes, "node"), net.engine))
 }
 
 /// A line of a play.
@@ -132,9 +148,9 @@ pub(crate) fn line(report: &Report) -> String {
 /// What stands below a play.
 pub(crate) fn closing(verdict: &Verdict) -> String {
     let passed = verdict.expectations.iter().filter(|it| it.passed).count();
-    let count = format!("{passed} of {} expectations came true", verdict.expectations.len());
+    let count = format!("{passed} of {} came true", text::count(verdict.expectations.len(), "expectation"));
     let refused: u64 = verdict.tally.refused.values().sum();
-    let mut users = format!("{} payments taken, {refused} refused", verdict.tally.accepted);
+    let mut users = format!("{} taken, {refused} refused", text::count(verdict.tally.accepted, "payment"));
     if verdict.tally.late_ms >= LATE_MS {
         users += &format!("; the machine was too slow by {}", seconds(verdict.tally.late_ms));
     }
@@ -173,7 +189,7 @@ fn several(name: &str, options: &Sim, output: &Output) -> Outcome {
     let value =
         json!({ "command": command, "seeds": seeds, "failed": failed.len(), "failures": failed, "trace": trace });
     output.result(&value, || {
-        let mut text = format!("{seeds} seeds, {} failed\n", failed.len());
+        let mut text = format!("{}, {} failed\n", text::count(seeds, "seed"), failed.len());
         for verdict in failed.iter().take(FAILED_TOLD_MAX) {
             text += &format!("seed {} of {} {}\n", verdict.seed, verdict.scenario, closing(verdict));
             text += &format!("  bezant sim --scenario {name} --seed {} --seeds 1\n", verdict.seed);

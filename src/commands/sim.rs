@@ -4,6 +4,7 @@ use super::campaign::{Campaign, Sum};
 use crate::cli::{Engine, Sim, SimCommand};
 use crate::output::{Failure, Outcome, Output};
 use bezant_testnet::sim::{self, Fault, Faults, Plant, SimEngine, SimOptions, Totals};
+use bezant_testnet::text;
 
 /// After so many seeds the state of a campaign is written: about a minute's work.
 const CHUNK: u64 = 100;
@@ -21,6 +22,7 @@ pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
         None => {}
     }
     if let Some(scenario) = &options.scenario {
+        check_trace(options)?;
         return super::scenario::simulate(scenario, options, output);
     }
     if options.plant.as_deref() == Some("list") {
@@ -28,14 +30,7 @@ pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
         return output.result(&names, || names.join("\n"));
     }
     let asked = parse(options)?;
-    if options.trace.is_some() && asked.seeds != 1 {
-        return Err(Failure::usage(
-            "--trace records one seed; name the one that failed with --seed and leave --seeds out",
-        ));
-    }
-    if let Some(file) = options.trace.as_ref().filter(|file| file.exists()) {
-        return Err(Failure::usage(format!("{} is there already; choose another name", file.display())));
-    }
+    check_trace(options)?;
     let campaign = Campaign {
         command: asked.to_string(),
         count: asked.seeds,
@@ -53,7 +48,7 @@ pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
     let report = sim::report(&asked, totals);
     if let Some(file) = &options.trace {
         let entries = super::trace::of_seed(&asked, file)?;
-        output.remark(&format!("{entries} entries in {0}; `bezant tui --replay {0}` shows them", file.display()));
+        super::trace::remark_on(file, entries, output);
     }
     output.result(&report.to_json(), || report.to_string())?;
     if report.passed() {
@@ -61,8 +56,22 @@ pub(crate) fn run(options: &Sim, output: &Output) -> Outcome {
     }
     Err(Failure::after_result(
         "referee",
-        format!("the referee objects to {} of {} seeds; see above", report.totals.failed, asked.seeds),
+        format!("the referee objects to {} of {}; see above", report.totals.failed, text::count(asked.seeds, "seed")),
     ))
+}
+
+/// Before anything runs: one seed, and a file that is not there yet.
+fn check_trace(options: &Sim) -> Outcome {
+    let Some(file) = &options.trace else { return Ok(()) };
+    if options.seeds != 1 {
+        return Err(Failure::usage(
+            "--trace records one seed; name the one that failed with --seed and leave --seeds out",
+        ));
+    }
+    if file.exists() {
+        return Err(Failure::usage(format!("{} is there already; choose another name", file.display())));
+    }
+    Ok(())
 }
 
 fn parse(options: &Sim) -> Result<SimOptions, Failure> {

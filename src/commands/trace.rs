@@ -6,6 +6,7 @@ use crate::output::{Failure, Outcome, Output};
 use bezant_api::manifest::Manifest;
 use bezant_api::trace::{Entry, TRACE_VERSION, TraceHeader, TraceNode, TraceReader, TraceWriter};
 use bezant_testnet::sim::SimOptions;
+use bezant_testnet::text;
 use bezant_tui::{Feed, Wants};
 use serde_json::json;
 use std::fs::File;
@@ -19,6 +20,9 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) async fn run(command: Trace, global: &Global, output: &Output) -> Outcome {
     match command {
         Trace::Record { net, lasts, out } => {
+            if lasts.is_some_and(|lasts| lasts.is_zero()) {
+                return Err(Failure::usage("--for: in no time there is nothing to record"));
+            }
             let manifest = net::running(&net, global)?;
             record(&manifest, lasts, &out, output).await
         }
@@ -27,7 +31,7 @@ pub(crate) async fn run(command: Trace, global: &Global, output: &Output) -> Out
 }
 
 /// A file that is not there yet.
-fn create(out: &Path) -> Result<File, Failure> {
+pub(crate) fn create(out: &Path) -> Result<File, Failure> {
     File::options().write(true).create_new(true).open(out).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
             Failure::usage(format!("{} is there already; choose another name", out.display()))
@@ -44,13 +48,24 @@ fn unwritable(out: &Path, error: std::io::Error) -> Failure {
 pub(crate) fn of_seed(options: &SimOptions, out: &Path) -> Result<usize, Failure> {
     let file = create(out)?;
     let (_, header, entries) = bezant_testnet::sim::record_seed(options, options.seed);
+    write(file, out, &header, &entries)?;
+    Ok(entries.len())
+}
+
+/// Writes a recording to a file that [`create`] made.
+pub(crate) fn write(file: File, out: &Path, header: &TraceHeader, entries: &[Entry]) -> Result<(), Failure> {
     let write = || {
-        let mut writer = TraceWriter::new(BufWriter::new(file), &header)?;
+        let mut writer = TraceWriter::new(BufWriter::new(file), header)?;
         entries.iter().try_for_each(|entry| writer.write(entry))?;
         writer.flush()
     };
-    write().map_err(|error: std::io::Error| unwritable(out, error))?;
-    Ok(entries.len())
+    write().map_err(|error: std::io::Error| unwritable(out, error))
+}
+
+/// Says where a recording is, and how it is looked at.
+pub(crate) fn remark_on(file: &Path, entries: usize, output: &Output) {
+    let entries = text::counted(entries, "entry", "entries");
+    output.remark(&format!("{entries} in {0}; `bezant tui --replay {0}` shows them", file.display()));
 }
 
 async fn record(manifest: &Manifest, lasts: Option<Duration>, out: &Path, output: &Output) -> Outcome {
@@ -76,7 +91,11 @@ async fn record(manifest: &Manifest, lasts: Option<Duration>, out: &Path, output
         }
     };
     tokio::pin!(end);
-    output.remark(&format!("recording {} nodes to {}; Ctrl-C ends it", manifest.nodes.len(), out.display()));
+    output.remark(&format!(
+        "recording {} to {}; Ctrl-C ends it",
+        text::count(manifest.nodes.len(), "node"),
+        out.display()
+    ));
     let mut flushes = tokio::time::interval(FLUSH_INTERVAL);
     let (mut entries, began) = (0_u64, Instant::now());
     loop {
@@ -93,9 +112,14 @@ async fn record(manifest: &Manifest, lasts: Option<Duration>, out: &Path, output
     writer.flush().map_err(failed)?;
     let seconds = began.elapsed().as_secs_f64();
     let result = json!({ "file": out, "entries": entries, "seconds": (seconds * 10.0).round() / 10.0 });
-    let text =
-        || format!("{entries} entries in {seconds:.1} s; look at them with `bezant tui --replay {}`", out.display());
-    output.result(&result, text)
+    let words = || {
+        format!(
+            "{} in {seconds:.1} s; look at them with `bezant tui --replay {}`",
+            text::counted(entries, "entry", "entries"),
+            out.display()
+        )
+    };
+    output.result(&result, words)
 }
 
 fn open(file: &Path) -> Result<TraceReader<BufReader<File>>, Failure> {
@@ -122,7 +146,7 @@ pub(crate) fn show(file: &Path, output: &Output) -> Outcome {
     if output.json {
         output.line(&serde_json::to_string(&header).map_err(|error| Failure::failed("output", error))?)?;
     } else {
-        output.line(&format!("net {} ({}), {} nodes", header.net, header.engine, header.nodes.len()))?;
+        output.line(&format!("net {} ({}), {}", header.net, header.engine, text::count(header.nodes.len(), "node")))?;
     }
     let mut started_ms = None;
     for entry in reader {

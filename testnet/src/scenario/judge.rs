@@ -285,7 +285,7 @@ fn synced(scenario: &Scenario, asked: &[usize], view: &NetView, wanted: bool) ->
     let finals = nodes.iter().map(|node| node.final_height);
     let (least, most) = (finals.clone().min().unwrap_or(0), finals.max().unwrap_or(0));
     let (is_synced, seen) = match scenario.net.engine {
-        bezant_api::types::EngineName::Pow => (tips.len() == 1, format!("{} tips", tips.len())),
+        bezant_api::types::EngineName::Pow => (tips.len() == 1, text::count(tips.len(), "tip")),
         bezant_api::types::EngineName::Pbft => (most - least <= 1, format!("final heights {least} to {most}")),
     };
     Look { holds: !nodes.is_empty() && is_synced == wanted, seen }

@@ -25,7 +25,7 @@ pub use play::{Place, Report, Tally, Verdict};
 pub use processes::{PACE_MAX, play_on_processes};
 pub use random::random;
 pub use shipped::{SHIPPED, Shipped, shipped};
-pub use virtual_time::{play_in_virtual_time, play_seeds};
+pub use virtual_time::{play_in_virtual_time, play_seeds, record_play};
 
 pub(crate) use plan::{Action, LieMode, LieTarget, Step};
 pub(crate) use play::{Halt, Tally as PlayTally, World as PlayWorld};

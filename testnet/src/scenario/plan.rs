@@ -396,6 +396,7 @@ pub(crate) fn words_of(what: &What, payments: &[Payment]) -> String {
 /// What the step does, in words; `nodes` are those that it concerns now, and `payments` the scenario's.
 pub(crate) fn words_of_step(step: &Step, nodes: &[usize], payments: &[Payment]) -> String {
     let who = || list(nodes);
+    let verb = |one: &'static str, many: &'static str| if nodes.len() == 1 { one } else { many };
     let again = if step.is_undoing { " again" } else { "" };
     let lasts = |ms: &Option<u64>| ms.map(|ms| format!(", for {}", seconds(ms))).unwrap_or_default();
     match &step.action {
@@ -421,16 +422,18 @@ pub(crate) fn words_of_step(step: &Step, nodes: &[usize], payments: &[Payment]) 
                 LieTarget::Account(account) => format!(" {}", bezant_wallet::keys::dev::NAMES[*account]),
                 LieTarget::Payment(number) => format!(" {}", payments[*number].name.clone().unwrap_or_default()),
             });
-            format!("{} lies: {}{}", who(), mode.name(), target.unwrap_or_default())
+            format!("{} {}: {}{}", who(), verb("lies", "lie"), mode.name(), target.unwrap_or_default())
         }
-        Action::Truth => format!("{} tells the truth{again}", who()),
+        Action::Truth => format!("{} {} the truth{again}", who(), verb("tells", "tell")),
         Action::Clock { offset_ms: 0 } => format!("the clock of {} is the net's{again}", who()),
         Action::Clock { offset_ms } => format!("the clock of {} is off by {}", who(), text::offset(*offset_ms)),
         Action::Advance { ms } => format!("the net's clock moves by {}", text::duration(*ms)),
-        Action::Hashrate { rate } => format!("{} mines at {rate} hashes/s{again}", who()),
-        Action::Mine { node: Some(node), count } => format!("node{node} mines {count} blocks at once"),
-        Action::Mine { node: None, count } => format!("the primary makes {count} blocks at once"),
-        Action::Reorg { node, depth } => format!("node{node} replaces the last {depth} blocks"),
+        Action::Hashrate { rate } => format!("{} {} at {rate} hashes/s{again}", who(), verb("mines", "mine")),
+        Action::Mine { node: Some(node), count } => {
+            format!("node{node} mines {} at once", text::count(*count, "block"))
+        }
+        Action::Mine { node: None, count } => format!("the primary makes {} at once", text::count(*count, "block")),
+        Action::Reorg { node, depth } => format!("node{node} replaces the last {}", text::count(*depth, "block")),
         Action::Validator { action, node } => match action {
             ValidatorAction::Add => format!("node{node} is to become a validator"),
             ValidatorAction::Remove => format!("node{node} is to be no validator any more"),

@@ -3,6 +3,7 @@
 use crate::scenario::play::{Halt, Place, Report, Verdict, play};
 use crate::scenario::{Scenario, judge::Judge};
 use crate::sim::scripted::Virtual;
+use bezant_api::trace::{Entry, TraceHeader};
 use rayon::ThreadPoolBuilder;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use sha2::{Digest, Sha256};
@@ -12,11 +13,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Plays a scenario from a seed; `tell` hears of each step and judgement as it is made. The same seed gives the same events, byte
 /// for byte. A panic of the code under test is an objection like any other.
-pub fn play_in_virtual_time(scenario: &Scenario, seed: u64, mut tell: impl FnMut(Report)) -> Verdict {
+pub fn play_in_virtual_time(scenario: &Scenario, seed: u64, tell: impl FnMut(Report)) -> Verdict {
+    play_world(scenario, seed, &mut Virtual::new(scenario, seed), tell)
+}
+
+/// Plays a scenario as [`play_in_virtual_time`] does, which does not change it, and gives what its nodes told beside the verdict.
+///
+/// # Panics
+/// Never: a scenario has nodes.
+pub fn record_play(scenario: &Scenario, seed: u64, tell: impl FnMut(Report)) -> (Verdict, TraceHeader, Vec<Entry>) {
     let mut world = Virtual::new(scenario, seed);
+    world.record();
+    let verdict = play_world(scenario, seed, &mut world, tell);
+    let (header, entries) = world.recording(seed).expect("a scenario has nodes, and this play was recorded");
+    (verdict, header, entries)
+}
+
+fn play_world(scenario: &Scenario, seed: u64, world: &mut Virtual<'_>, mut tell: impl FnMut(Report)) -> Verdict {
     let place = (Place::VirtualTime, seed);
     let played = catch_unwind(AssertUnwindSafe(|| match world.begin() {
-        Ok(()) => futures::executor::block_on(play(scenario, &mut world, place, &mut tell)),
+        Ok(()) => futures::executor::block_on(play(scenario, world, place, &mut tell)),
         Err(halt) => stopped(scenario, seed, halt),
     }));
     played.unwrap_or_else(|panic| {

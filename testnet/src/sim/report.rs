@@ -1,6 +1,7 @@
 //! What a campaign found, for people and for programs.
 
 use crate::sim::options::SimOptions;
+use crate::text;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -282,7 +283,7 @@ impl fmt::Display for Objection {
 impl fmt::Display for SimReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Totals { seeds, failed, failures, sizes, stats: totals, .. } = &self.totals;
-        writeln!(f, "{seeds} seeds, {failed} failed")?;
+        writeln!(f, "{}, {failed} failed", text::count(*seeds, "seed"))?;
         let sizes: Vec<String> = sizes.iter().map(|(nodes, seeds)| format!("{seeds} of {nodes}")).collect();
         writeln!(
             f,

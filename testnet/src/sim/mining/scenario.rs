@@ -4,6 +4,7 @@ use super::attack::{Attack, Play};
 use super::figure::{Figure, Point, Series};
 use super::net::{Net, Plan, WHOLE};
 use super::theory;
+use crate::text;
 use bezant_consensus::ledger::target::{Target, Work};
 use rayon::ThreadPoolBuilder;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
@@ -282,7 +283,7 @@ fn withhold(options: &ScenarioOptions) -> Figure {
         let shares = options.shares(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]);
         let points =
             shares.iter().map(|share| options.point(*share, theory(*share), |seed| one(*share, *blocks, seed)));
-        Series { name: format!("{blocks} blocks"), points: points.collect(), curve: curve(0.0, 0.7, theory) }
+        Series { name: text::count(*blocks, "block"), points: points.collect(), curve: curve(0.0, 0.7, theory) }
     };
     Figure {
         title: "Withholding: all is let out when the others have found N blocks".to_owned(),

@@ -15,6 +15,7 @@ use crate::scenario::{Book, Halt, Index, NetView, NodeView, PlayTally, PlayWorld
 use crate::sim::event::Event;
 use crate::sim::node::Node;
 use crate::sim::world::World;
+use bezant_api::trace::{Entry, TraceHeader};
 use bezant_api::types::EngineName;
 use bezant_consensus::chain::Archive;
 use bezant_consensus::engine::Status;
@@ -49,6 +50,16 @@ impl<'a> Virtual<'a> {
         let (genesis, count) = (world.referee.oracle.genesis_id(), world.nodes.len());
         let last = vec![NodeView::default(); count];
         Virtual { scenario, world, start_ms: 0, index, books: vec![Book::new(genesis); count], last }
+    }
+
+    /// Records all that nodes tell from now on.
+    pub(crate) fn record(&mut self) {
+        self.world.record();
+    }
+
+    /// What was recorded, for a file.
+    pub(crate) fn recording(&mut self, seed: u64) -> Option<(TraceHeader, Vec<Entry>)> {
+        self.world.recording(format!("{}, seed {seed}", self.scenario.name))
     }
 
     /// Lets all nodes start, and the first block come.
