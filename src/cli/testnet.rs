@@ -191,12 +191,12 @@ pub(crate) struct Up {
         conflicts_with_all = ["engine", "nodes", "observers", "block_time", "stratum", "detach", "tui"]
     )]
     pub(crate) scenario: Option<String>,
-    /// Scenarios: each second takes so many, 1 to 20, on a machine that is too slow for its times
-    #[arg(long, env = "BEZANT_PACE", value_name = "P", default_value_t = 1, requires = "scenario",
+    /// Scenarios: each second takes so many, 1 to 20, on a machine that is too slow for its times [default: 1]
+    #[arg(long, env = "BEZANT_PACE", value_name = "P", requires = "scenario",
           value_parser = clap::value_parser!(u32).range(1..=20))]
-    pub(crate) pace: u32,
+    pub(crate) pace: Option<u32>,
     /// First of the ports to use, two per node, and with `--stratum` one more for each [default: free ones]
-    #[arg(long, env = "BEZANT_BASE_PORT", value_name = "P")]
+    #[arg(long, env = "BEZANT_BASE_PORT", value_name = "P", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) base_port: Option<u16>,
     /// Proof of work: every node serves miners by Stratum; once asked for, the net keeps it
     #[arg(long)]

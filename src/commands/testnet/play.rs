@@ -1,6 +1,6 @@
 //! `bezant testnet up --scenario`: a net is made for it, played on, and stopped.
 
-use super::up::{on_net, up_options};
+use super::up::{made_for, on_net};
 use crate::cli::{Global, Up};
 use crate::commands::dashboard::await_first_block;
 use crate::commands::{net, scenario};
@@ -19,16 +19,24 @@ pub(super) async fn run(name: &str, options: &Up, global: &Global, output: &Outp
     }
     let seed = options.seed.unwrap_or(SEED);
     let found = scenario::find(name, seed)?;
-    let base = up_options(options, global)?;
-    check_place(&base.dir, options)?;
-    let wanted: UpOptions = found.up_options(seed, base);
+    made_for(options, global, async |base| {
+        check_place(&base.dir, options)?;
+        let wanted = found.up_options(seed, base);
+        wanted.check()?;
+        on(name, &found, wanted, options, output).await
+    })
+    .await
+}
+
+async fn on(name: &str, found: &Scenario, wanted: UpOptions, options: &Up, output: &Output) -> Outcome {
+    let seed = options.seed.unwrap_or(SEED);
     if !output.json {
         output.line(&format!("bezant testnet up --scenario {name} --seed {seed}"))?;
-        scenario::opening(name, &found, "processes", output)?;
+        scenario::opening(name, found, "processes", output)?;
     }
     let played = on_net(&wanted, output, async |manifest| {
         tokio::select! {
-            played = play(&found, manifest, options.pace, output) => played,
+            played = play(found, manifest, options.pace.unwrap_or(1), output) => played,
             () = net::stopped(manifest) => Err(Failure::failed("stopped", "the net was stopped by somebody else")),
         }
     });
@@ -36,7 +44,7 @@ pub(super) async fn run(name: &str, options: &Up, global: &Global, output: &Outp
     output.remark(&format!("stopped; logs are in {}", wanted.dir.display()));
     let interrupted = || Failure::failed("interrupted", "interrupted; the scenario was not judged");
     let verdict = played.ok_or_else(interrupted)??;
-    conclude(name, &found, &verdict, output)
+    conclude(name, found, &verdict, output)
 }
 
 /// A net that a person made is not deleted for a scenario, unless asked to.

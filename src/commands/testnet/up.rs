@@ -8,18 +8,28 @@ use crate::output::{Failure, Outcome, Output};
 use bezant_api::manifest::Manifest;
 use bezant_api::types::EngineName;
 use bezant_testnet::net::client;
-use bezant_testnet::net::spec::UpOptions;
-use bezant_testnet::net::supervisor::{LOG_FILE, Supervisor};
+use bezant_testnet::net::spec::{self, UpOptions};
+use bezant_testnet::net::supervisor::{self, LOG_FILE, Supervisor};
 use bezant_tui::{Options, Style};
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-pub(super) fn up_options(options: &Up, global: &Global) -> Result<UpOptions, Failure> {
-    let dir = net::home(global)?.create_net(&options.net.net, options.dir.as_deref())?;
-    Ok(UpOptions {
+fn up_options(options: &Up, global: &Global) -> Result<UpOptions, Failure> {
+    let home = net::home(global)?;
+    let name = &options.net.net;
+    let elsewhere = || options.dir.clone().unwrap_or_else(|| home.nets().join(name));
+    let mut wanted = wished(options, home.find_net(name).unwrap_or_else(|_| elsewhere()));
+    // Before anything is made.
+    wanted.check()?;
+    wanted.dir = home.create_net(name, options.dir.as_deref())?;
+    Ok(wanted)
+}
+
+fn wished(options: &Up, dir: PathBuf) -> UpOptions {
+    UpOptions {
         net: options.net.net.clone(),
         dir,
         engine: options.engine.map(|engine| match engine {
@@ -36,18 +46,48 @@ pub(super) fn up_options(options: &Up, global: &Global) -> Result<UpOptions, Fai
         restart: options.restart,
         isolate: options.isolate,
         staging: Default::default(),
-    })
+    }
+}
+
+/// Does something with a net that is to start. When that fails before a node has run, what was made for it here goes again: it would
+/// only be in the way of the next attempt.
+pub(super) async fn made_for<T>(
+    options: &Up,
+    global: &Global,
+    deed: impl AsyncFnOnce(UpOptions) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let (home, name) = (net::home(global)?, &options.net.net);
+    let was_there = home.find_net(name).is_ok();
+    let dir_was_there = options.dir.as_ref().is_some_and(|dir| dir.exists());
+    let wanted = up_options(options, global)?;
+    let dir = wanted.dir.clone();
+    let done = deed(wanted).await;
+    // A node's log says why it did not start. Who cannot have the lock is not alone.
+    if done.is_err() && !was_there && !spec::node_log(&dir, 0).exists() {
+        let lock = supervisor::lock(name, &dir);
+        if lock.is_ok() && home.remove_net(name).is_ok() && dir_was_there {
+            // An empty directory of theirs.
+            let _ = std::fs::create_dir(&dir);
+        }
+    }
+    done
 }
 
 pub(super) async fn up(options: Up, global: &Global, output: &Output) -> Outcome {
+    // The parser lets it pass beside what goes with no scenario.
+    if options.pace.is_some() && options.scenario.is_none() {
+        return Err(Failure::usage("--pace goes with --scenario: it is the pace of a play"));
+    }
     if options.detach {
-        return detach(&options, global, output).await;
+        return made_for(&options, global, async |wanted| detach(wanted, output).await).await;
     }
     if let Some(scenario) = &options.scenario {
         return super::play::run(scenario, &options, global, output).await;
     }
-    let wanted = up_options(&options, global)?;
-    let shown = on_net(&wanted, output, async |manifest| show(&options, manifest, global, output).await).await?;
+    let shown = made_for(&options, global, async |wanted| {
+        on_net(&wanted, output, async |manifest| show(&options, manifest, global, output).await).await
+    });
+    let shown = shown.await?;
     output.remark("stopped");
     shown.unwrap_or(Ok(()))
 }
@@ -136,8 +176,7 @@ pub(super) async fn supervise(options: Up, global: &Global) -> Outcome {
     Ok(())
 }
 
-async fn detach(options: &Up, global: &Global, output: &Output) -> Outcome {
-    let wanted = up_options(options, global)?;
+async fn detach(wanted: UpOptions, output: &Output) -> Outcome {
     if let Ok(manifest) = client::running(&wanted.net, &wanted.dir) {
         let error = bezant_testnet::net::error::NetError::Running { net: wanted.net, pid: manifest.supervisor.pid };
         return Err(error.into());

@@ -46,6 +46,38 @@ pub struct UpOptions {
 }
 
 impl UpOptions {
+    /// Whether a net can be made as asked; says nothing of one that is there and stays.
+    ///
+    /// # Errors
+    /// When there are too many nodes or none, the ports would be too high, or something does not go with the engine.
+    pub fn check(&self) -> Result<(), NetError> {
+        if !self.fresh && self.dir.join(super::SPEC_FILE).exists() {
+            return Ok(());
+        }
+        let engine = self.engine.unwrap_or(EngineName::Pbft);
+        if self.stratum && engine == EngineName::Pbft {
+            return Err(no_miners());
+        }
+        let count = self.count()?;
+        if self.nodes == Some(0) {
+            return Err(too_many());
+        }
+        let spacing_ms = self.block_time_ms.filter(|_| engine == EngineName::Pow);
+        if spacing_ms.is_some_and(|ms| ms == 0 || !ms.is_multiple_of(1_000)) {
+            return Err(NetError::Usage(
+                "--block-time: whole seconds are needed under proof of work, like 2s".to_owned(),
+            ));
+        }
+        let ports = count * if self.stratum { 3 } else { 2 };
+        match self.base_port.map(|base| usize::from(base) + ports - 1) {
+            Some(last) if last > usize::from(u16::MAX) => Err(NetError::Usage(format!(
+                "--base-port: {ports} ports are needed, so {} is the highest; port {last} is too high",
+                usize::from(u16::MAX) + 1 - ports
+            ))),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// How many nodes the net has, or will have.
     ///
     /// # Errors
@@ -70,6 +102,8 @@ fn too_many() -> NetError {
 /// When the directory is not ours, holds a net with other options, or cannot be written.
 pub fn open_or_create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetError> {
     let dir = &options.dir;
+    // Before anything is deleted.
+    options.check()?;
     if options.fresh {
         remove_contents(dir)?;
     }
@@ -155,19 +189,10 @@ fn create(options: &UpOptions, claims: &mut PortClaims) -> Result<NetSpec, NetEr
     let dir = &options.dir;
     let engine = options.engine.unwrap_or(EngineName::Pbft);
     let (nodes, observers) = (options.nodes.unwrap_or(NODES_DEFAULT), options.observers.unwrap_or(0));
-    if options.stratum && engine == EngineName::Pbft {
-        return Err(no_miners());
-    }
-    if nodes == 0 || nodes.saturating_add(observers) > NODES_MAX {
-        return Err(too_many());
-    }
     let block_time_ms = options.block_time_ms.unwrap_or(match engine {
         EngineName::Pbft => 0,
         EngineName::Pow => 2_000,
     });
-    if engine == EngineName::Pow && (block_time_ms == 0 || !block_time_ms.is_multiple_of(1_000)) {
-        return Err(NetError::Usage("--block-time: whole seconds are needed under proof of work, like 2s".to_owned()));
-    }
     let seed = options.seed.unwrap_or(1);
     let keys: Vec<NodeKeys> = (0..nodes + observers).map(|_| NodeKeys::fresh()).collect();
     let voters: Vec<PublicKey> = keys[..nodes].iter().map(|keys| keys.validator.public()).collect();
