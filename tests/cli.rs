@@ -112,6 +112,7 @@ fn usage_errors_are_status_2_on_stderr_and_json_on_stdout() {
         &["testnet", "up", "--detach", "--tui"],
         &["testnet", "up", "--block-time", "2"],
         &["testnet", "load", "--rate", "5"],
+        &["testnet", "load", "--rate", "5", "--duration", "1s", "--force"],
         &["testnet", "load", "--rate", "5", "--duration", "1s", "--sign-to", "a", "--from", "b"],
         &["bench", "nonsense"],
         &["bench", "start", "--repetitions", "0"],
@@ -123,6 +124,7 @@ fn usage_errors_are_status_2_on_stderr_and_json_on_stdout() {
         &["sim", "--nodes", "0"],
         &["sim", "--seeds", "2", "--trace", "x.trace"],
         &["trace", "record"],
+        &["trace", "record", "--for", "0s", "--out", "x.trace"],
         &["trace", "show", "/nowhere/run.trace"],
         &["tui", "--replay", "/nowhere/run.trace"],
         &["tui", "--replay", "x.trace", "--with", "other"],
@@ -132,11 +134,16 @@ fn usage_errors_are_status_2_on_stderr_and_json_on_stdout() {
         &["sim", "--scenario", "./nowhere.toml"],
         &["sim", "--scenario", "silent-primary", "--nodes", "4"],
         &["sim", "--scenario", "silent-primary", "--seeds", "0"],
+        &["sim", "--scenario", "silent-primary", "--seeds", "2", "--trace", "x.trace"],
+        &["sim", "--scenario", "list", "--trace", "x.trace"],
         &["testnet", "up", "--scenario", "nowhere"],
         &["testnet", "up", "--scenario", "silent-primary", "--detach"],
         &["testnet", "up", "--scenario", "silent-primary", "--nodes", "4"],
         &["testnet", "up", "--scenario", "silent-primary", "--pace", "0"],
         &["testnet", "up", "--pace", "2"],
+        &["testnet", "up", "--pace", "2", "--detach"],
+        &["testnet", "up", "--base-port", "0"],
+        &["testnet", "up", "--fresh", "--nodes", "65"],
         &["genesis", "new", "--allocation", "x=1"],
         &["node"],
         &["miner"],
@@ -212,6 +219,73 @@ fn without_a_net_every_command_says_so_with_one_status() {
     }
     let down = bezant(home.path(), &["testnet", "down", "--purge"], &[]);
     assert_eq!(down.status.code(), Some(0), "nothing was running, which is what was wanted");
+}
+
+#[test]
+fn down_knows_a_net_that_is_stopped_from_one_that_is_not_there() {
+    let home = home();
+    let (status, kind, message) = json_error(home.path(), &["testnet", "down", "--net", "nosuch"]);
+    assert_eq!(
+        (status, kind.as_str(), message.as_str()),
+        (6, "no-net", "there is no net \"nosuch\"; there is none yet")
+    );
+    let dir = home.path().join("nets/one");
+    std::fs::create_dir_all(&dir).expect("it can be made");
+    std::fs::write(dir.join(".bezant-net"), "one\n").expect("it can be written");
+    let (status, _, message) = json_error(home.path(), &["testnet", "down", "--net", "nosuch"]);
+    assert_eq!((status, message.as_str()), (6, "there is no net \"nosuch\"; there are: one"));
+    let down = |more: &[&str]| bezant(home.path(), &[&["testnet", "down", "--net", "one"], more].concat(), &[]);
+    let stopped = down(&[]);
+    assert_eq!((stopped.status.code(), stdout(&stopped).trim()), (Some(0), "nothing was running"));
+    let purged = down(&["--purge"]);
+    let expected = format!("nothing was running; deleted {}", dir.display());
+    assert_eq!((purged.status.code(), stdout(&purged).trim()), (Some(0), expected.as_str()));
+    assert!(!dir.exists());
+}
+
+#[test]
+fn an_up_that_is_refused_leaves_nothing_behind() {
+    let home = home();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = taken.local_addr().expect("it has one").port().min(65_000).to_string();
+    let empty = home.path().join("theirs");
+    std::fs::create_dir(&empty).expect("it can be made");
+    let elsewhere = empty.to_str().expect("a path in UTF-8");
+    for arguments in [
+        &["--nodes", "65"][..],
+        &["--base-port", "65535"],
+        &["--base-port", &port],
+        &["--base-port", &port, "--dir", elsewhere],
+        &["--stratum"],
+        &["--pace", "2"],
+        &["--scenario", "silent-primary", "--base-port", &port],
+    ] {
+        for detach in [&[][..], &["--detach"]] {
+            let all = [&["testnet", "up", "--net", "n"], arguments, detach].concat();
+            let refused = bezant(home.path(), &all, &[]);
+            assert_eq!(refused.status.code(), Some(2), "{all:?}: {}", stderr(&refused));
+            assert!(!stderr(&refused).contains("supervise"), "a hidden command: {}", stderr(&refused));
+            let left = std::fs::read_dir(home.path().join("nets")).map_or(0, Iterator::count);
+            assert_eq!(left, 0, "{all:?}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(&empty).expect("it is theirs, and stays").count(), 0);
+}
+
+#[test]
+fn a_play_is_recorded_as_a_seed_is() {
+    let home = home();
+    let file = home.path().join("play.trace");
+    let file = file.to_str().expect("a path in UTF-8");
+    let plain = bezant(home.path(), &["sim", "--scenario", "silent-primary"], &[]);
+    let recorded = bezant(home.path(), &["sim", "--scenario", "silent-primary", "--trace", file], &[]);
+    assert_eq!(recorded.status.code(), Some(0), "{}", stderr(&recorded));
+    assert_eq!(recorded.stdout, plain.stdout, "recording changes nothing");
+    let shown = stdout(&bezant(home.path(), &["trace", "show", file], &[]));
+    assert!(shown.starts_with("net silent-primary, seed 1 (pbft), 4 nodes\n"), "{shown}");
+    assert!(shown.lines().any(|line| line.contains("node1") && line.contains("view")), "{shown}");
+    let again = bezant(home.path(), &["sim", "--scenario", "silent-primary", "--trace", file], &[]);
+    assert_eq!(again.status.code(), Some(2), "never overwritten");
 }
 
 #[test]

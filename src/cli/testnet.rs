@@ -24,7 +24,7 @@ pub(crate) enum Testnet {
     /// Serve a net in the background; what `up --detach` runs
     #[command(hide = true)]
     Supervise(Up),
-    /// Stop everything in order
+    /// Stop everything in order; an error for a net that is not there, unless it is the default one
     #[command(after_help = "Example:\n  bezant testnet down --purge")]
     Down {
         #[command(flatten)]
@@ -395,7 +395,7 @@ pub(crate) struct Nodes {
 }
 
 #[derive(Args, Debug)]
-#[group(id = "goal", required = true, multiple = false, args = ["height", "final_height", "synced"])]
+#[group(id = "goal", required = true, multiple = false, args = ["height", "final_height", "view", "synced"])]
 pub(crate) struct Wait {
     #[command(flatten)]
     pub(crate) net: Net,
@@ -405,6 +405,9 @@ pub(crate) struct Wait {
     /// Until this height is final everywhere
     #[arg(long = "final", value_name = "H", env = "BEZANT_FINAL")]
     pub(crate) final_height: Option<u64>,
+    /// PBFT: until all are in this view of their epoch, or a later one
+    #[arg(long, value_name = "V", env = "BEZANT_VIEW")]
+    pub(crate) view: Option<u64>,
     /// Until all have one tip
     #[arg(long)]
     pub(crate) synced: bool,
@@ -429,6 +432,9 @@ pub(crate) struct Load {
     /// Send nothing: fund the accounts and sign the transfers into this file, for --from
     #[arg(long, value_name = "FILE", env = "BEZANT_SIGN_TO", conflicts_with_all = ["from", "report"])]
     pub(crate) sign_to: Option<PathBuf>,
+    /// Overwrite the file of --sign-to if it is there
+    #[arg(long, requires = "sign_to")]
+    pub(crate) force: bool,
     /// Send the transfers of this file, which can be done once, instead of funding and signing now
     #[arg(long, value_name = "FILE", env = "BEZANT_LOAD_FROM")]
     pub(crate) from: Option<PathBuf>,

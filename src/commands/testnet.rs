@@ -17,14 +17,17 @@ use crate::cli::{
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
 use bezant_api::control::{ControlRequest, ValidatorAction};
+use bezant_api::home::HomeError;
 use bezant_api::manifest::Manifest;
 use bezant_api::types::EngineName;
+use bezant_consensus::ledger::hash::{NetworkId, TxId};
 use bezant_testnet::net::check;
 use bezant_testnet::net::client::{self, NetStatus, NodeLine};
-use bezant_testnet::net::error::NetError;
+use bezant_testnet::net::error::{NET_DEFAULT, NetError, net_flag};
 use bezant_testnet::net::load::{self, LoadOptions};
 use bezant_testnet::net::spec::NetSpec;
 use bezant_testnet::net::wait::{self, Goal};
+use bezant_testnet::text;
 use serde::Serialize;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -77,19 +80,32 @@ pub(crate) async fn run(command: Testnet, global: &Global, output: &Output) -> O
 
 async fn down(net: &Net, purge: bool, global: &Global, output: &Output) -> Outcome {
     let home = net::home(global)?;
-    let stopped = match home.find_net(&net.net) {
+    let (stopped, deleted) = match home.find_net(&net.net) {
         Ok(dir) => {
             let stopped = client::down(&net.net, &dir, purge).await?;
             if purge {
                 home.remove_net(&net.net)?;
             }
-            stopped
+            (stopped, purge.then_some(dir))
         }
-        Err(bezant_api::home::HomeError::NoNet(_)) => false,
+        // Nobody named the default net, so nobody misspelt it.
+        Err(HomeError::NoNet(name)) if name == NET_DEFAULT => (false, None),
+        Err(HomeError::NoNet(name)) => return Err(no_net(&name, &home.list_nets()?)),
         Err(error) => return Err(error.into()),
     };
-    let text = if stopped { "stopped" } else { "nothing was running" };
-    output.result(&json!({ "stopped": stopped, "purged": purge }), || text.to_owned())
+    let result = json!({ "stopped": stopped, "purged": purge, "deleted": deleted });
+    output.result(&result, || {
+        let what = if stopped { "stopped" } else { "nothing was running" };
+        let deleted = deleted.as_ref().map_or_else(String::new, |dir| format!("; deleted {}", dir.display()));
+        format!("{what}{deleted}")
+    })
+}
+
+fn no_net(name: &str, nets: &[(String, PathBuf)]) -> Failure {
+    let names: Vec<&str> = nets.iter().map(|(name, _)| name.as_str()).collect();
+    let there =
+        if names.is_empty() { "there is none yet".to_owned() } else { format!("there are: {}", names.join(", ")) };
+    Failure::new(6, "no-net", format!("there is no net {name:?}; {there}"))
 }
 
 async fn status(net: &Net, watch: bool, global: &Global, output: &Output) -> Outcome {
@@ -154,8 +170,7 @@ fn state(node: &NodeLine) -> String {
     }
     match node.faults {
         None | Some(0) => {}
-        Some(1) => words.push("1 fault".to_owned()),
-        Some(count) => words.push(format!("{count} faults")),
+        Some(count) => words.push(text::count(count as u64, "fault")),
     }
     match node.clock_offset_ms {
         0 => {}
@@ -163,17 +178,21 @@ fn state(node: &NodeLine) -> String {
         ms => words.push(format!("clock {ms:+}ms")),
     }
     if node.restarts > 0 {
-        words.push(format!("{} restarts", node.restarts));
+        words.push(text::count(node.restarts, "restart"));
     }
     words.join(", ")
 }
 
 async fn wait(options: &Wait, global: &Global, output: &Output) -> Outcome {
     let manifest = net::running(&options.net, global)?;
-    let goal = match (options.height, options.final_height) {
-        (Some(height), _) => Goal::Height(height),
-        (None, Some(height)) => Goal::Final(height),
-        (None, None) => Goal::Synced,
+    if options.view.is_some() && manifest.engine != EngineName::Pbft {
+        return Err(Failure::usage("--view: there are no views under proof of work"));
+    }
+    let goal = match (options.height, options.final_height, options.view) {
+        (Some(height), _, _) => Goal::Height(height),
+        (None, Some(height), _) => Goal::Final(height),
+        (None, None, Some(view)) => Goal::View(view),
+        (None, None, None) => Goal::Synced,
     };
     let status = wait::wait(&manifest, goal, options.timeout).await?;
     print_status(&status, output)
@@ -181,10 +200,18 @@ async fn wait(options: &Wait, global: &Global, output: &Output) -> Outcome {
 
 async fn each(nodes: &Nodes, global: &Global, output: &Output, request: impl Fn(usize) -> ControlRequest) -> Outcome {
     let manifest = net::running(&nodes.net, global)?;
+    let mut once: Vec<usize> = Vec::new();
+    // All of them before anything is done to the first.
     for &node in &nodes.nodes {
+        net::node_url(&manifest, node)?;
+        if !once.contains(&node) {
+            once.push(node);
+        }
+    }
+    for &node in &once {
         client::ask(&manifest, &request(node)).await?;
     }
-    output.result(&json!({ "nodes": nodes.nodes }), String::new)
+    output.result(&json!({ "nodes": once }), String::new)
 }
 
 async fn byzantine(options: Byzantine, global: &Global, output: &Output) -> Outcome {
@@ -211,7 +238,11 @@ async fn byzantine(options: Byzantine, global: &Global, output: &Output) -> Outc
         let account = manifest.accounts.iter().find(|account| account.name == text);
         account.map_or(text, |account| account.address.clone())
     };
-    let request = ControlRequest::Byzantine { node, mode: mode.clone(), target: target.map(address) };
+    let target = target.map(address);
+    if let Some(text) = &target {
+        check_target(text, &manifest)?;
+    }
+    let request = ControlRequest::Byzantine { node, mode: mode.clone(), target };
     client::ask(&manifest, &request).await?;
     if manifest.engine == EngineName::Pow {
         return output.result(&json!({ "node": node, "mode": mode }), String::new);
@@ -223,6 +254,23 @@ async fn byzantine(options: Byzantine, global: &Global, output: &Output) -> Outc
         output.remark(&format!("{lying} of {members} members lie now; the others can bear {borne}"));
     }
     output.result(&json!({ "node": node, "mode": mode }), String::new)
+}
+
+/// What a censor may be told to leave out.
+fn check_target(text: &str, manifest: &Manifest) -> Outcome {
+    let network: NetworkId = manifest.network_id.parse().map_err(|error| Failure::failed("net", error))?;
+    if text.parse::<TxId>().is_ok() {
+        return Ok(());
+    }
+    let why = match bezant_api::address::decode(&network, text) {
+        Ok(_) => return Ok(()),
+        Err(error) => error.to_string(),
+    };
+    let names: Vec<&str> = manifest.accounts.iter().map(|account| account.name.as_str()).collect();
+    Err(Failure::usage(format!(
+        "{text:?} is neither a transaction's id, nor an account of this net ({}), nor an address of it ({why})",
+        names.join(", ")
+    )))
 }
 
 /// How long a change of validators may take: filling up to the next checkpoint takes a few seconds.
@@ -241,7 +289,8 @@ async fn validator(options: Validator, global: &Global, output: &Output) -> Outc
     let epoch = before + 1;
     let status = wait::wait(&manifest, Goal::Epoch(epoch), VALIDATOR_TIMEOUT).await.map_err(|error| match error {
         NetError::TimedOut(missing) => NetError::TimedOut(format!(
-            "the change waits: it needs a quorum of validators up, as `bezant testnet status` shows them; {missing}"
+            "the change waits: it needs a quorum of validators up, as `bezant testnet status{}` shows them; {missing}",
+            net_flag(&manifest.net)
         )),
         other => other,
     })?;
@@ -263,6 +312,18 @@ fn parse_groups(text: &str) -> Result<Vec<Vec<usize>>, Failure> {
 
 async fn load(options: Load, global: &Global, output: &Output) -> Outcome {
     let manifest = net::running(&options.net, global)?;
+    if let Some(file) = &options.sign_to {
+        if file.exists() && !options.force {
+            return Err(Failure::usage(format!(
+                "--sign-to: {} is there already; choose another name, or add --force",
+                file.display()
+            )));
+        }
+        check_writable("--sign-to", file)?;
+    }
+    if let Some(file) = &options.report {
+        check_writable("--report", file)?;
+    }
     let rate = options.rate;
     let bar = load_bar(output);
     let told = |bar: indicatif::ProgressBar| -> load::Told { Box::new(move |progress| show_load(&bar, progress)) };
@@ -275,24 +336,48 @@ async fn load(options: Load, global: &Global, output: &Output) -> Outcome {
         if let Some(file) = &options.sign_to {
             let signed = load::sign_to(&manifest, wanted, file).await?;
             return output.result(&signed, || {
-                format!("{} transfers signed into {} in {:.1} s", signed.transfers, file.display(), signed.prepared_s)
+                format!(
+                    "{} signed into {} in {:.1} s",
+                    text::count(signed.transfers, "transfer"),
+                    file.display(),
+                    signed.prepared_s
+                )
             });
         }
         load::load(&manifest, wanted, told(bar.clone())).await
     };
     bar.finish_and_clear();
     let loaded = loaded?;
-    if let Some(file) = &options.report {
-        let text = if file.extension().is_some_and(|extension| extension == "svg") {
-            loaded.to_svg()
-        } else {
-            serde_json::to_string_pretty(&loaded).map_err(|error| Failure::failed("output", error))? + "\n"
-        };
-        let failed = |error| Failure::failed("report", format!("{}: {error}", file.display()));
-        std::fs::write(file, text).map_err(failed)?;
+    let written = options.report.as_ref().map_or(Ok(()), |file| write_report(&loaded, file));
+    print_load(&loaded.report, output)?;
+    written
+}
+
+/// Whether a file can be written, before the work is done of which it is to tell. What is in it stays.
+fn check_writable(flag: &str, file: &Path) -> Outcome {
+    let was_there = file.exists();
+    let opened = std::fs::File::options().create(true).append(true).open(file);
+    opened.map_err(|error| Failure::failed("io", format!("{flag}: {} cannot be written: {error}", file.display())))?;
+    if !was_there {
+        // It was made by the look alone.
+        let _ = std::fs::remove_file(file);
     }
-    let report = loaded.report;
-    output.result(&report, || {
+    Ok(())
+}
+
+/// The result is printed all the same when that fails.
+fn write_report(loaded: &load::Loaded, file: &Path) -> Outcome {
+    let text = if file.extension().is_some_and(|extension| extension == "svg") {
+        loaded.to_svg()
+    } else {
+        serde_json::to_string_pretty(loaded).map_err(|error| Failure::after_result("output", error))? + "\n"
+    };
+    let failed = |error| Failure::after_result("io", format!("--report: {} was not written: {error}", file.display()));
+    std::fs::write(file, text).map_err(failed)
+}
+
+fn print_load(report: &load::LoadReport, output: &Output) -> Outcome {
+    output.result(report, || {
         let latency = report.latency_ms;
         let mut text = format!(
             "offered   {:.1}/s\naccepted  {:.1}/s\nfinal     {:.1}/s\nlatency   p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, max {:.1} ms\n",
@@ -344,8 +429,13 @@ async fn check(net: &Net, global: &Global, output: &Output) -> Outcome {
     let report = check::check(&manifest).await?;
     output.result(&report, || {
         let mut text = format!(
-            "{} nodes, {} blocks and {} transactions replayed, final height {}, {} coins, {} grains\n",
-            report.nodes, report.height, report.transactions, report.final_height, report.coins, report.supply
+            "{}, {} and {} replayed, final height {}, {}, {} grains\n",
+            text::count(report.nodes, "node"),
+            text::count(report.height, "block"),
+            text::count(report.transactions, "transaction"),
+            report.final_height,
+            text::count(report.coins, "coin"),
+            report.supply
         );
         text += if report.ok { "content\n" } else { "" };
         report.problems.iter().fold(text, |text, problem| text + "✗ " + problem + "\n")

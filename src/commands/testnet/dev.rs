@@ -9,6 +9,8 @@ use bezant_api::manifest::Manifest;
 use bezant_api::types::{BlockRef, DevHashrateParams, DevMineParams, EngineName, InstructParams, TipView};
 use bezant_consensus::ledger::target::Work;
 use bezant_testnet::net::client;
+use bezant_testnet::net::error::net_flag;
+use bezant_testnet::text;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -112,7 +114,8 @@ pub(super) async fn reorg(net: &Net, depth: u64, node: usize, global: &Global, o
     }
     let result = json!({ "fork": fork, "old": old.id, "new": new.id, "height": new.height, "followed": followed });
     output.result(&result, || {
-        let replaced = format!("{depth} blocks above height {fork} lost their place to {}", new.height - fork);
+        let replaced =
+            format!("{} above height {fork} lost their place to {}", text::count(depth, "block"), new.height - fork);
         format!("{replaced}\nold tip {}\nnew tip {}", old.id, new.id)
     })
 }
@@ -135,7 +138,13 @@ async fn outrun(manifest: &Manifest, client: &Client, node: usize, depth: u64) -
         }
         make(manifest, client, 1, empty()).await?;
     }
-    Err(Failure::failed("reorg", "the others mine faster than this node; limit them with `bezant testnet hashrate`"))
+    Err(Failure::failed(
+        "reorg",
+        format!(
+            "the others mine faster than this node; limit them with `bezant testnet hashrate NODE RATE{}`",
+            net_flag(&manifest.net)
+        ),
+    ))
 }
 
 /// The work of a node's chain, and its tip.

@@ -6,6 +6,7 @@ use crate::output::{Failure, Outcome, Output, table};
 use bezant_api::control::{ControlRequest, ControlResponse, FaultEntry, FaultOrder};
 use bezant_api::manifest::Manifest;
 use bezant_testnet::net::client;
+use bezant_testnet::net::error::net_flag;
 use bezant_testnet::net::faults::{groups_text, nodes_text};
 use bezant_testnet::net::logs::timestamp;
 use serde::Serialize;
@@ -49,9 +50,12 @@ pub(super) async fn heal(net: &Net, global: &Global, output: &Output) -> Outcome
     let faults = ask(&manifest, &ControlRequest::Heal).await?;
     let left = ask(&manifest, &ControlRequest::FaultList).await?;
     if !left.is_empty() {
-        output.remark("faults that do not cut stay; `bezant testnet fault clear --all` ends them");
+        let net = net_flag(&manifest.net);
+        output.remark(&format!("faults that do not cut stay; `bezant testnet fault clear --all{net}` ends them"));
     }
-    output.result(&json!({ "ok": true, "faults": faults }), String::new)
+    output.result(&json!({ "ok": true, "faults": faults }), || {
+        if faults.is_empty() { "nothing was cut".to_owned() } else { lines(&faults, "is over") }
+    })
 }
 
 async fn clear(options: FaultClear, global: &Global, output: &Output) -> Outcome {
@@ -79,10 +83,12 @@ fn warn_of_deaf_nodes(manifest: &Manifest, faults: &[FaultEntry], output: &Outpu
 }
 
 fn print(faults: &[FaultEntry], output: &Output, what: &str) -> Outcome {
-    output.result(&json!({ "faults": faults }), || {
-        let line = |fault: &FaultEntry| format!("fault {} {what}: {}, {}\n", fault.id, fault.what, links(fault));
-        faults.iter().map(line).collect()
-    })
+    output.result(&json!({ "faults": faults }), || lines(faults, what))
+}
+
+fn lines(faults: &[FaultEntry], what: &str) -> String {
+    let line = |fault: &FaultEntry| format!("fault {} {what}: {}, {}\n", fault.id, fault.what, links(fault));
+    faults.iter().map(line).collect()
 }
 
 /// Where a fault is, in a word.

@@ -4,6 +4,7 @@ use crate::cli::{Export, Global, Import, Revert, Snapshot};
 use crate::commands::net;
 use crate::output::{Outcome, Output, table};
 use bezant_api::control::SnapshotInfo;
+use bezant_testnet::net::error::net_flag;
 use bezant_testnet::net::logs::timestamp;
 use bezant_testnet::net::pictures::archive::{self, Imported};
 use bezant_testnet::net::pictures::{self, install};
@@ -23,7 +24,11 @@ pub(super) async fn snapshot(options: Snapshot, global: &Global, output: &Output
     let info = pictures::snapshot(net, &dir, name, options.force).await?;
     output.result(&info, || {
         let height = info.height.map_or_else(String::new, |height| format!(" at height {height}"));
-        format!("snapshot {name}{height}, {}; go back with `bezant testnet revert {name}`", size(info.bytes))
+        format!(
+            "snapshot {name}{height}, {}; go back with `bezant testnet revert {name}{}`",
+            size(info.bytes),
+            net_flag(net)
+        )
     })
 }
 

@@ -17,6 +17,8 @@ pub enum Goal {
     Final(u64),
     /// PBFT: every node is in at least this epoch.
     Epoch(u64),
+    /// PBFT: every node is in at least this view.
+    View(u64),
     /// One tip everywhere, at one sampling.
     Synced,
 }
@@ -32,6 +34,7 @@ impl Goal {
             Goal::Height(least) => reached(node.height, least),
             Goal::Final(least) => reached(node.final_height, least),
             Goal::Epoch(least) => reached(node.epoch, least),
+            Goal::View(least) => reached(node.view, least),
             Goal::Synced => node.tip == first,
         })
     }
@@ -60,11 +63,15 @@ fn missing(goal: Goal, status: &NetStatus, timeout: Duration) -> String {
         Goal::Height(height) => format!("height {height}"),
         Goal::Final(height) => format!("final height {height}"),
         Goal::Epoch(epoch) => format!("epoch {epoch}"),
+        Goal::View(view) => format!("view {view}"),
         Goal::Synced => "one tip everywhere".to_owned(),
     };
     let place = |node: &NodeLine| match (node.height, node.final_height, node.epoch) {
         (Some(height), _, Some(epoch)) if matches!(goal, Goal::Epoch(_)) => {
             format!("node{} in epoch {epoch} at height {height}", node.index)
+        }
+        (Some(height), _, Some(_)) if matches!(goal, Goal::View(_)) => {
+            format!("node{} in view {} at height {height}", node.index, node.view.unwrap_or(0))
         }
         (Some(height), Some(last), _) => format!("node{} at height {height}, final {last}", node.index),
         _ => format!("node{} down", node.index),

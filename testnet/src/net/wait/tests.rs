@@ -33,6 +33,8 @@ fn a_goal_is_met_when_all_that_are_up_meet_it() {
     let missed = [Goal::Height(8), Goal::Final(7), Goal::Epoch(2), Goal::Synced];
     assert!(met.iter().all(|goal| goal.is_met(&status)));
     assert!(missed.iter().all(|goal| !goal.is_met(&status)));
+    let later = NetStatus { nodes: vec![NodeLine { view: Some(1), ..line(0, 7, Some(0)) }, down(1)] };
+    assert!(Goal::View(1).is_met(&later) && !Goal::View(2).is_met(&later) && !Goal::View(1).is_met(&status));
     let same = NetStatus { nodes: vec![line(0, 7, None), down(1), line(2, 7, None)] };
     assert!(Goal::Synced.is_met(&same) && !Goal::Epoch(0).is_met(&same), "proof of work has no epochs");
     let none = NetStatus { nodes: vec![down(0)] };
