@@ -162,8 +162,8 @@ fn what_waits_is_sent_again_and_the_deadline_knows() {
 fn users_are_asked_to_come_back_when_many_have_waited_long_where_the_order_is_that_of_arrival() {
     for (genesis, has_order) in [(pbft_genesis(4), true), (pow_genesis(), false)] {
         let count = u32::try_from(BACKLOG_COUNT_MIN).expect("a small number");
-        let grains = genesis.allocations[0].clone();
-        let genesis = Arc::new(Genesis { allocations: (0..count).map(|_| grains.clone()).collect(), ..genesis });
+        let one = genesis.allocations[0];
+        let genesis = Arc::new(Genesis { allocations: (0..count).map(|_| one).collect(), ..genesis });
         let mut replica = replica(&genesis, 1);
         let late = NOW.plus_ms(BACKLOG_MS);
         for index in 0..count {
