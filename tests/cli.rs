@@ -224,16 +224,16 @@ fn without_a_net_every_command_says_so_with_one_status() {
 #[test]
 fn down_knows_a_net_that_is_stopped_from_one_that_is_not_there() {
     let home = home();
-    let (status, kind, message) = json_error(home.path(), &["testnet", "down", "--net", "nosuch"]);
-    assert_eq!(
-        (status, kind.as_str(), message.as_str()),
-        (6, "no-net", "there is no net \"nosuch\"; there is none yet")
-    );
+    let nosuch = || {
+        let ran = bezant(home.path(), &["testnet", "down", "--net", "nosuch"], &[]);
+        assert_eq!((ran.status.code(), stdout(&ran).trim()), (Some(0), "nothing was running"));
+        String::from_utf8_lossy(&ran.stderr).into_owned()
+    };
+    assert!(nosuch().contains("there is no net \"nosuch\"; there is none yet"));
     let dir = home.path().join("nets/one");
     std::fs::create_dir_all(&dir).expect("it can be made");
     std::fs::write(dir.join(".bezant-net"), "one\n").expect("it can be written");
-    let (status, _, message) = json_error(home.path(), &["testnet", "down", "--net", "nosuch"]);
-    assert_eq!((status, message.as_str()), (6, "there is no net \"nosuch\"; there are: one"));
+    assert!(nosuch().contains("there is no net \"nosuch\"; there are: one"));
     let down = |more: &[&str]| bezant(home.path(), &[&["testnet", "down", "--net", "one"], more].concat(), &[]);
     let stopped = down(&[]);
     assert_eq!((stopped.status.code(), stdout(&stopped).trim()), (Some(0), "nothing was running"));

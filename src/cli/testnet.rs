@@ -24,7 +24,7 @@ pub(crate) enum Testnet {
     /// Serve a net in the background; what `up --detach` runs
     #[command(hide = true)]
     Supervise(Up),
-    /// Stop everything in order; an error for a net that is not there, unless it is the default one
+    /// Stop everything in order
     #[command(after_help = "Example:\n  bezant testnet down --purge")]
     Down {
         #[command(flatten)]

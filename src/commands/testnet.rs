@@ -23,7 +23,7 @@ use bezant_api::types::EngineName;
 use bezant_consensus::ledger::hash::{NetworkId, TxId};
 use bezant_testnet::net::check;
 use bezant_testnet::net::client::{self, NetStatus, NodeLine};
-use bezant_testnet::net::error::{NET_DEFAULT, NetError, net_flag};
+use bezant_testnet::net::error::{NetError, net_flag};
 use bezant_testnet::net::load::{self, LoadOptions};
 use bezant_testnet::net::spec::NetSpec;
 use bezant_testnet::net::wait::{self, Goal};
@@ -88,9 +88,11 @@ async fn down(net: &Net, purge: bool, global: &Global, output: &Output) -> Outco
             }
             (stopped, purge.then_some(dir))
         }
-        // Nobody named the default net, so nobody misspelt it.
-        Err(HomeError::NoNet(name)) if name == NET_DEFAULT => (false, None),
-        Err(HomeError::NoNet(name)) => return Err(no_net(&name, &home.list_nets()?)),
+        // What was wanted is so; but a name may be misspelt.
+        Err(HomeError::NoNet(name)) => {
+            output.remark(&no_net(&name, &home.list_nets()?));
+            (false, None)
+        }
         Err(error) => return Err(error.into()),
     };
     let result = json!({ "stopped": stopped, "purged": purge, "deleted": deleted });
@@ -101,11 +103,11 @@ async fn down(net: &Net, purge: bool, global: &Global, output: &Output) -> Outco
     })
 }
 
-fn no_net(name: &str, nets: &[(String, PathBuf)]) -> Failure {
+fn no_net(name: &str, nets: &[(String, PathBuf)]) -> String {
     let names: Vec<&str> = nets.iter().map(|(name, _)| name.as_str()).collect();
     let there =
         if names.is_empty() { "there is none yet".to_owned() } else { format!("there are: {}", names.join(", ")) };
-    Failure::new(6, "no-net", format!("there is no net {name:?}; {there}"))
+    format!("there is no net {name:?}; {there}")
 }
 
 async fn status(net: &Net, watch: bool, global: &Global, output: &Output) -> Outcome {

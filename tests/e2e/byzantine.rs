@@ -102,7 +102,7 @@ fn what_cannot_be_lied_about_is_refused() {
         (&["0", "honest"], 2),
         (&["0", "censor"], 2),
         (&["0", "silent", "bob"], 2),
-        (&["0", "censor", "nobody"], 1),
+        (&["0", "censor", "nobody"], 2),
     ] {
         let ran = net.run(&[&["testnet", "byzantine"], arguments].concat()).ended(status);
         assert!(!ran.stderr.is_empty(), "{arguments:?}");

@@ -170,7 +170,6 @@ fn from_the_screen_alone_the_primary_is_made_to_lie_and_seen_to_be_replaced() {
     terminal.shows("leads view");
     terminal.press("t");
     terminal.shows("1 BZT from alice to bob is final at height 2");
-    assert!(terminal.was_shown("is on its way"), "it is followed before it is final");
     terminal.press("5");
     terminal.shows("final everywhere, block 2");
     terminal.press("2");

@@ -319,7 +319,8 @@ fn lie(shared: &Shared, params: &DevByzantineParams) -> Outcome<Option<Lie>> {
             return Ok(Target::Transaction(txid));
         }
         let lock = address::decode(&shared.handle.genesis().network_id(), text);
-        lock.map(Target::Lock).map_err(|error| wrong("target", format!("neither a transaction's id nor {error}")))
+        lock.map(Target::Lock)
+            .map_err(|error| wrong("target", format!("it is no transaction's id; and as an address: {error}")))
     });
     Ok(Some(Lie::Voting { mode, target: target.transpose()? }))
 }
