@@ -2,7 +2,7 @@
 
 use crate::cli::Global;
 use crate::commands::wallet;
-use bezant_api::control::{ControlRequest, ControlResponse};
+use bezant_api::control::ControlRequest;
 use bezant_api::manifest::Manifest;
 use bezant_api::types::EngineName;
 use bezant_testnet::net::client;
@@ -109,7 +109,6 @@ async fn done(manifest: &Manifest, request: &ControlRequest) -> String {
         other => format!("{other:?} is done"),
     };
     match client::ask(manifest, request).await {
-        Ok(ControlResponse::Usage { message } | ControlResponse::Failed { message }) => message,
         Ok(_) => what,
         Err(error) => error.to_string(),
     }

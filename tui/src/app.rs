@@ -26,8 +26,6 @@ const FRAMES_PER_SECOND_MAX: u64 = 12;
 const ENTRIES_PER_TURN_MAX: usize = 1_024;
 /// While nothing happens.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// What a failure to reach a net's supervisor names.
-const CONTROL_SOCKET: &str = "control.sock";
 /// A recording plays on after at most this, however long nothing happened.
 const REPLAY_PAUSE_MAX_MS: u64 = 2_000;
 
@@ -210,14 +208,7 @@ impl App {
             // Nodes are asked about it, which they are not about others.
             self.want();
         }
-        // Of a net that is gone the supervisor's socket is missing, which is no sentence for a person.
-        let history = &self.histories[self.ui.net];
-        let is_gone = history.present().up() == 0 && notice.text.contains(CONTROL_SOCKET);
-        self.ui.notice = Some(if is_gone {
-            format!("the net {} is not running any more; q leaves", history.present().title)
-        } else {
-            notice.text
-        });
+        self.ui.notice = Some(notice.text);
     }
 
     fn order(&mut self, order: Order) {

@@ -8,8 +8,12 @@ use bezant_api::fault::LinkFaultView;
 use bezant_api::manifest::{Manifest, ManifestError, NodeEntry};
 use bezant_api::types::NodeStatus;
 use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
+
+#[cfg(test)]
+mod tests;
 
 /// How long a node may take to answer before it counts as down.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,10 +41,15 @@ fn supervisor(manifest: &Manifest) -> ProcessId {
 /// Asks the net's supervisor.
 ///
 /// # Errors
-/// When it cannot be reached or says no.
+/// When it is gone, cannot be reached or says no.
 pub async fn ask(manifest: &Manifest, request: &ControlRequest) -> Result<ControlResponse, NetError> {
     let path = &manifest.supervisor.control;
-    match control::ask(path, request).await.map_err(NetError::io(path))? {
+    let failed = |error: std::io::Error| match error.kind() {
+        // Its socket goes with it, or is left and nobody listens.
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => NetError::NotRunning(manifest.net.clone()),
+        _ => NetError::io(path)(error),
+    };
+    match control::ask(path, request).await.map_err(failed)? {
         ControlResponse::Failed { message } => Err(NetError::Refused(message)),
         ControlResponse::Usage { message } => Err(NetError::Usage(message)),
         response => Ok(response),

@@ -51,13 +51,9 @@ fn what_was_said_of_a_net_that_is_gone_ends_with_that() {
     app.push(0, entry(Fact::Back(Back {})));
     assert!(app.ui.notice.is_some(), "it is only just met");
     app.histories = vec![History::live(Model::new("n", ["node0".to_owned()], Some(EngineName::Pbft)))];
-    let missing = || Notice { text: "n/control.sock: No such file or directory".to_owned(), txid: None };
-    app.notice(missing());
-    assert_eq!(app.ui.notice.as_deref(), Some("the net n is not running any more; q leaves"));
     app.push(0, entry(Fact::Back(Back {})));
     assert_eq!(app.ui.notice, None, "it is back");
-    app.notice(missing());
-    assert_eq!(app.ui.notice, Some(missing().text), "something else is wrong while a node answers");
+    app.ui.notice = Some("node0 is killed".to_owned());
     app.push(0, entry(Fact::Back(Back {})));
     assert!(app.ui.notice.is_some(), "nothing has changed");
     app.push(0, entry(Fact::Lost("gone".to_owned())));
