@@ -12,6 +12,7 @@ mod signatures;
 use crate::ledger::block::{Block, Header};
 use crate::ledger::genesis::{Genesis, ValidatorSet};
 use crate::ledger::hash::{NetworkId, SetHash, TxHash};
+use crate::ledger::key::{Forgetful, Points};
 use crate::ledger::rules::isolated::{self, BlockSignature};
 use crate::ledger::rules::{BlockError, TxError};
 use crate::ledger::sighash::epoch_change_digest;
@@ -30,6 +31,7 @@ use crate::plant::{Plant, armed};
 use rand_core::CryptoRng;
 use signatures::{Batch, Signatures, Singly, Verdict};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A value that stood up to all checks that need no chain state.
@@ -182,6 +184,7 @@ pub struct Verifier {
     genesis: Arc<Genesis>,
     network: NetworkId,
     sets: Arc<Sets>,
+    points: Arc<dyn Points>,
 }
 
 /// The members of all epochs that are known. Grows by one for each epoch that a quorum of the one before has sealed.
@@ -208,7 +211,13 @@ impl Verifier {
         let set = genesis.validator_set();
         let (network, mut sets) = (set.network, Sets::default());
         sets.learn(set);
-        Verifier { network, genesis, sets: Arc::new(sets) }
+        Verifier { network, genesis, sets: Arc::new(sets), points: Arc::new(Forgetful) }
+    }
+
+    /// With a memory of the points of keys, which decides nothing but the cost.
+    #[must_use]
+    pub fn remembering(self, points: Arc<dyn Points>) -> Verifier {
+        Verifier { points, ..self }
     }
 
     /// The members of one more epoch are known: from a succession that was verified, or found in final blocks.
@@ -251,9 +260,12 @@ impl Verifier {
     ///
     /// # Errors
     /// The first isolated rule that is broken.
-    pub fn block<R: CryptoRng>(&self, block: Block, known: Known<'_>, rng: R) -> Result<Verified<Block>, BlockError> {
-        let verdict = in_batch(vec![block], rng, |block, signatures| self.check_block(block, known, signatures));
-        verdict.into_iter().next().expect("each block has its verdict")
+    pub fn block<R: CryptoRng>(&self, block: Block, known: Known<'_>, mut rng: R) -> Result<Verified<Block>, BlockError> {
+        let mut batch = Batch::default();
+        let blocks =
+            InBatch::new(vec![block], &mut batch, |block, signatures| self.check_block(block, known, signatures));
+        let mut verdicts = batch.judge(&blocks.ranges, &*self.points, &mut rng).into_iter();
+        blocks.settle(&mut verdicts).pop().expect("each block has its verdict")
     }
 
     /// Checks a message.
@@ -277,16 +289,29 @@ impl Verifier {
         known: Known<'_>,
         rng: R,
     ) -> Vec<Result<Verified<Message>, MessageError>> {
-        in_batch(messages, rng, |message, signatures| self.check_message(message, known, signatures))
+        self.together(messages, Vec::new(), known, rng).0
     }
 
-    /// Checks transactions that stand alone, their signatures in one batch; a verdict for each, in their order.
-    pub fn transactions<R: CryptoRng>(
+    /// Checks messages, and transactions that stand alone, all their signatures in one batch; a verdict for each, in their order.
+    /// The verdict on one does not depend on the others.
+    pub fn together<R: CryptoRng>(
         &self,
+        messages: Vec<Message>,
         transactions: Vec<Transaction>,
-        rng: R,
-    ) -> Vec<Result<Verified<Transaction>, TxError>> {
-        in_batch(transactions, rng, |transaction, signatures| self.check_transaction(transaction, signatures))
+        known: Known<'_>,
+        mut rng: R,
+    ) -> (Vec<Result<Verified<Message>, MessageError>>, Vec<Result<Verified<Transaction>, TxError>>) {
+        let mut batch = Batch::default();
+        let messages = InBatch::new(messages, &mut batch, |message, signatures| {
+            self.check_message(message, known, signatures)
+        });
+        let transactions = InBatch::new(transactions, &mut batch, |transaction, signatures| {
+            self.check_unknown(std::slice::from_ref(transaction), known, signatures)
+        });
+        let ranges: Vec<Range<usize>> = messages.ranges.iter().chain(&transactions.ranges).cloned().collect();
+        let mut verdicts = batch.judge(&ranges, &*self.points, &mut rng).into_iter();
+        let of_messages = messages.settle(&mut verdicts);
+        (of_messages, transactions.settle(&mut verdicts))
     }
 
     fn check_message(
@@ -794,25 +819,34 @@ impl Verifier {
     }
 }
 
-/// Checks values with their signatures in one batch.
-fn in_batch<T, E, R: CryptoRng>(
+/// Values whose checks have told a batch their signatures, before it is judged.
+struct InBatch<T, E, C> {
     values: Vec<T>,
-    mut rng: R,
-    check: impl Fn(&T, &mut dyn Signatures) -> Result<(), E>,
-) -> Vec<Result<Verified<T>, E>> {
-    let mut batch = Batch::default();
-    let mut ranges = Vec::with_capacity(values.len());
-    let mut results = Vec::with_capacity(values.len());
-    for value in &values {
-        let from = batch.len();
-        results.push(check(value, &mut batch));
-        ranges.push(from..batch.len());
+    results: Vec<Result<(), E>>,
+    /// Each one's signatures in the batch.
+    ranges: Vec<Range<usize>>,
+    check: C,
+}
+
+impl<T, E, C: Fn(&T, &mut dyn Signatures) -> Result<(), E>> InBatch<T, E, C> {
+    fn new(values: Vec<T>, batch: &mut Batch, check: C) -> InBatch<T, E, C> {
+        let mut ranges = Vec::with_capacity(values.len());
+        let mut results = Vec::with_capacity(values.len());
+        for value in &values {
+            let from = batch.len();
+            results.push(check(value, batch));
+            ranges.push(from..batch.len());
+        }
+        InBatch { values, results, ranges, check }
     }
-    let verdicts = batch.judge(&ranges, &mut rng);
-    let settle = |((value, result), mut verdict): ((T, Result<(), E>), Verdict)| {
-        // The second pass names the error, which comes before the one that the first pass has found.
-        let result = if verdict.is_valid() { result } else { check(&value, &mut verdict) };
-        result.map(|()| Verified(value))
-    };
-    values.into_iter().zip(results).zip(verdicts).map(settle).collect()
+
+    /// With the verdicts on its ranges.
+    fn settle(self, verdicts: &mut impl Iterator<Item = Verdict>) -> Vec<Result<Verified<T>, E>> {
+        let settle = |((value, result), mut verdict): ((T, Result<(), E>), Verdict)| {
+            // The second pass names the error, which comes before the one that the first pass has found.
+            let result = if verdict.is_valid() { result } else { (self.check)(&value, &mut verdict) };
+            result.map(|()| Verified(value))
+        };
+        self.values.into_iter().zip(self.results).zip(verdicts).map(settle).collect()
+    }
 }

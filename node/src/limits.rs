@@ -17,6 +17,8 @@ pub const PEER_QUEUE_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
 pub const QUEUES_BYTES_MAX: usize = 32 * MESSAGE_BYTES_MAX;
 /// Hashes of recently verified transactions, whose signatures are not checked again inside a block.
 pub const KNOWN_TRANSACTIONS_MAX: usize = 200_000;
+/// Points of keys that signed recently, which need not be found again; a quarter of a kilobyte each.
+pub const KEY_POINTS_MAX: usize = 16_384;
 /// Requests of users that wait for the runtime; beyond that they are told that the node is busy.
 pub const REQUESTS_MAX: usize = 1_024;
 /// Transactions of users that wait to be verified, and that wait for their answer; beyond that they are told that the node is busy.

@@ -3,17 +3,20 @@
 //! Gossiped messages are judged here, before the runtime sees them, so that forwarding does not wait for it. What a peer
 //! sends faster than it can be verified is dropped and counted, peer by peer, so that one flood harms nobody else.
 //!
-//! What waits of one peer is verified together, its signatures in one batch: so batches grow with the load, and nothing waits for
-//! a batch to fill. Users' transactions make batches of their own.
+//! Transactions to be ordered, of all peers and users, are gathered: what waits is verified together, its signatures in batches of
+//! some 256, as many at a time as there are threads. So batches grow with the load, and nothing waits for a batch to fill. One
+//! peer's bad signature makes its batch cost twice, once: its bringer is blamed and let go. A user cannot be let go, so after one
+//! of theirs users' transactions make batches of their own for a while.
 //!
-//! Only transactions to be ordered are overtaken: whatever else peers say is verified first, and reaches the runtime by a way of its
-//! own ([`Arrivals`]), so that votes do not wait behind a load. While 64 messages with transactions wait for
-//! the runtime, no further ones are verified: then they wait here, and beyond the limits are dropped, where peers can be told apart.
+//! Only transactions to be ordered are overtaken: whatever else peers say is verified apart from them, one peer's waiting messages
+//! together, and reaches the runtime by a way of its own ([`Arrivals`]), so that votes do not wait behind a load. While 64 messages
+//! with transactions wait for the runtime, no further ones are verified: then they wait here, and beyond the limits are dropped,
+//! where peers can be told apart.
 
-use crate::limits::{
-    KNOWN_TRANSACTIONS_MAX, PEER_QUEUE_BYTES_MAX, PEER_QUEUE_MESSAGES_MAX, QUEUES_BYTES_MAX, USER_TRANSACTIONS_MAX,
-    VERIFIED_EVENTS_MAX,
-};
+mod memory;
+mod queues;
+
+use crate::limits::VERIFIED_EVENTS_MAX;
 use crate::metrics::{Kind, Metrics};
 use crate::ports::{NetCommand, NetEvent, Origin, Reply, Verdict};
 use bezant_consensus::engine::{Fault, Peer};
@@ -25,20 +28,16 @@ use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::message::Message;
 use bezant_consensus::verify::{MessageError, Verified, Verifier};
 use libp2p::PeerId;
-use std::collections::{HashMap, HashSet, VecDeque};
+use memory::{KeyPoints, Known};
+use queues::{Batch, Next, Queues, Submission, Timed};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
-/// Messages of one peer that are verified together ...
-const BATCH_MESSAGES: usize = 32;
-/// ... unless they have so many bytes before: whoever sends large ones that are invalid is found out by the first.
-const BATCH_BYTES: usize = 256 * 1024;
-/// Transactions after which a batch takes no further message: some four milliseconds, for which a vote may have to wait.
-const BATCH_TRANSACTIONS: usize = 256;
 /// Messages with transactions that wait for the runtime, above which no more are verified.
 const TRANSACTIONS_AHEAD_MAX: usize = 64;
-/// Batches of one peer that are verified before another peer's turn.
+/// Batches that a thread verifies before others have their turn.
 const TURN_BATCHES: usize = 4;
 
 /// What the runtime hears of the network.
@@ -117,107 +116,12 @@ pub struct VerifyPool(Arc<Inner>);
 struct Inner {
     threads: rayon::ThreadPool,
     verifier: RwLock<Verifier>,
-    known: RwLock<Known>,
+    known: Known,
     queues: Mutex<Queues>,
-    users: Mutex<Users>,
     first: mpsc::Sender<Arrival>,
     transactions: mpsc::Sender<Arrival>,
     commands: mpsc::Sender<NetCommand>,
     metrics: Arc<Metrics>,
-}
-
-#[derive(Debug, Default)]
-struct Queues {
-    by_peer: HashMap<Peer, Queue>,
-    /// Peers of which nothing but transactions waits, and for these there was no room.
-    held_up: Vec<Peer>,
-    /// Of all queues together.
-    bytes: usize,
-}
-
-/// What waits of one peer, with when each came. Invariant: it exists only while something waits or a thread works on it.
-#[derive(Debug, Default)]
-struct Queue {
-    /// Whether a thread works on it, or will. If not, its peer is among those held up.
-    is_working: bool,
-    /// All but those below.
-    events: VecDeque<(Instant, NetEvent)>,
-    /// Messages that carry transactions to be ordered.
-    transactions: VecDeque<(Instant, NetEvent)>,
-    bytes: usize,
-}
-
-impl Queue {
-    fn len(&self) -> usize {
-        self.events.len() + self.transactions.len()
-    }
-
-    /// Takes out what is verified next; empty when nothing waits that there is room for.
-    fn next_batch(&mut self, has_room: bool) -> Batch {
-        let (mut events, mut bytes, mut count) = (Vec::new(), 0, 0);
-        while bytes < BATCH_BYTES
-            && events.len() < BATCH_MESSAGES
-            && let Some((since, event)) = self.events.pop_front()
-        {
-            bytes += bytes_of(&event);
-            events.push((since, event));
-        }
-        if !events.is_empty() {
-            return Batch { events, are_transactions: false };
-        }
-        while has_room
-            && count < BATCH_TRANSACTIONS
-            && events.len() < BATCH_MESSAGES
-            && let Some((since, event)) = self.transactions.pop_front()
-        {
-            count += transactions_in(&event);
-            events.push((since, event));
-        }
-        Batch { events, are_transactions: true }
-    }
-}
-
-/// What is verified together, with when each came.
-struct Batch {
-    events: Vec<(Instant, NetEvent)>,
-    are_transactions: bool,
-}
-
-/// What waits of users.
-#[derive(Debug, Default)]
-struct Users {
-    waiting: VecDeque<Submission>,
-    /// In `waiting`, and being verified.
-    count: usize,
-    /// Whether a thread works on it.
-    is_working: bool,
-}
-
-/// Transactions that a user handed in together.
-#[derive(Debug)]
-struct Submission {
-    transactions: Vec<Transaction>,
-    verified: oneshot::Sender<Vec<Result<Verified<Transaction>, TxError>>>,
-}
-
-/// Hashes of transactions that were verified recently, in two generations, so that forgetting is cheap.
-#[derive(Debug, Default)]
-struct Known {
-    young: HashSet<TxHash>,
-    old: HashSet<TxHash>,
-}
-
-impl Known {
-    fn contains(&self, hash: &TxHash) -> bool {
-        self.young.contains(hash) || self.old.contains(hash)
-    }
-
-    fn insert(&mut self, hash: TxHash) {
-        if self.young.len() >= KNOWN_TRANSACTIONS_MAX / 2 {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(hash);
-    }
 }
 
 impl VerifyPool {
@@ -238,10 +142,9 @@ impl VerifyPool {
             .map_err(std::io::Error::other)?;
         let pool = VerifyPool(Arc::new(Inner {
             threads,
-            verifier: RwLock::new(verifier),
-            known: RwLock::default(),
+            verifier: RwLock::new(verifier.remembering(Arc::new(KeyPoints::new()))),
+            known: Known::new(),
             queues: Mutex::default(),
-            users: Mutex::default(),
             first,
             transactions,
             commands,
@@ -252,44 +155,21 @@ impl VerifyPool {
 
     /// Takes an event of the network; what comes of it reaches the runtime after all that came from the same peer before.
     pub fn push(&self, event: NetEvent) {
-        let (peer, bytes) = (peer_of(&event), bytes_of(&event));
-        let mut queues = self.lock_queues();
-        let total = queues.bytes;
-        let queue = queues.by_peer.entry(peer).or_default();
-        let is_full = queue.len() >= PEER_QUEUE_MESSAGES_MAX
-            || queue.bytes + bytes > PEER_QUEUE_BYTES_MAX
-            || total + bytes > QUEUES_BYTES_MAX;
-        if bytes > 0 && is_full {
-            drop(queues);
-            self.throw_away(event);
-            return;
-        }
-        // What a peer sent before it went is still worth having.
-        let is_last = matches!(event, NetEvent::Disconnected(_)) && !queue.transactions.is_empty();
-        let goes_behind = is_last || transactions_in(&event) > 0;
-        let place = if goes_behind { &mut queue.transactions } else { &mut queue.events };
-        place.push_back((Instant::now(), event));
-        queue.bytes += bytes;
-        let is_idle = !std::mem::replace(&mut queue.is_working, true);
-        queues.bytes += bytes;
-        drop(queues);
-        if is_idle {
-            self.spawn_turn(peer);
+        let has_room = self.has_room();
+        let next = self.lock_queues().push(event, has_room);
+        match next {
+            Ok(None) => {}
+            Ok(Some(Next::Events(peer))) => self.spawn(move |pool| pool.turn(peer)),
+            Ok(Some(Next::Gather)) => self.spawn(VerifyPool::gather),
+            Err(event) => self.throw_away(event),
         }
     }
 
     /// The runtime has taken a message with transactions: there may be room for more.
     pub fn go_on(&self) {
-        if !self.has_room() {
-            return;
+        if self.has_room() && self.lock_queues().start_gathering(true) {
+            self.spawn(VerifyPool::gather);
         }
-        let mut queues = self.lock_queues();
-        let mut ready = std::mem::take(&mut queues.held_up);
-        ready.retain(|peer| {
-            queues.by_peer.get_mut(peer).is_some_and(|queue| !std::mem::replace(&mut queue.is_working, true))
-        });
-        drop(queues);
-        ready.into_iter().for_each(|peer| self.spawn_turn(peer));
     }
 
     /// Whether the runtime keeps up with transactions.
@@ -309,50 +189,12 @@ impl VerifyPool {
         transactions: Vec<Transaction>,
     ) -> Option<Vec<Result<Verified<Transaction>, TxError>>> {
         let (done, verified) = oneshot::channel();
-        {
-            let mut users = self.lock_users();
-            if users.count + transactions.len() > USER_TRANSACTIONS_MAX {
-                return None;
-            }
-            users.count += transactions.len();
-            users.waiting.push_back(Submission { transactions, verified: done });
-            if !std::mem::replace(&mut users.is_working, true) {
-                let pool = self.clone();
-                self.0.threads.spawn(move || pool.users_turn());
-            }
+        let submission = Submission { transactions, verified: done };
+        let starts = self.lock_queues().submit(submission).ok()?;
+        if starts {
+            self.spawn(VerifyPool::gather);
         }
         verified.await.ok()
-    }
-
-    /// Verifies what waits of users, as far as it makes one batch.
-    fn users_turn(&self) {
-        let (mut transactions, mut answers) = (Vec::new(), Vec::new());
-        {
-            let mut users = self.lock_users();
-            while transactions.len() < BATCH_TRANSACTIONS
-                && let Some(submission) = users.waiting.pop_front()
-            {
-                answers.push((submission.transactions.len(), submission.verified));
-                transactions.extend(submission.transactions);
-            }
-        }
-        let count = transactions.len();
-        let began = Instant::now();
-        let mut verdicts = self.verifier().transactions(transactions, rand::rng());
-        self.0.metrics.verify_seconds.observe(began.elapsed().as_secs_f64());
-        self.learn(verdicts.iter().flatten().map(|verified| verified.get().hash()));
-        for (count, verified) in answers {
-            let rest = verdicts.split_off(count);
-            // Who asked may have gone.
-            let _ = verified.send(std::mem::replace(&mut verdicts, rest));
-        }
-        let mut users = self.lock_users();
-        users.count -= count;
-        users.is_working = !users.waiting.is_empty();
-        if users.is_working {
-            let pool = self.clone();
-            self.0.threads.spawn(move || pool.users_turn());
-        }
     }
 
     /// The members of an epoch are known from now on.
@@ -368,89 +210,96 @@ impl VerifyPool {
         self.0.queues.lock().expect("nothing panics while it holds this lock")
     }
 
-    fn lock_users(&self) -> std::sync::MutexGuard<'_, Users> {
-        self.0.users.lock().expect("nothing panics while it holds this lock")
-    }
-
-    fn spawn_turn(&self, peer: Peer) {
+    fn spawn(&self, work: impl FnOnce(&VerifyPool) + Send + 'static) {
         let pool = self.clone();
-        self.0.threads.spawn(move || pool.turn(peer));
+        self.0.threads.spawn(move || work(&pool));
     }
 
-    /// Works on one peer's queue for a while. Only one thread does so at a time: the one that made the queue, or its successor.
+    /// Works on one peer's events for a while. Only one thread does so at a time: the one that was told to begin, or its successor.
     fn turn(&self, peer: Peer) {
         for _ in 0..TURN_BATCHES {
-            let mut queues = self.lock_queues();
-            let queue = queues.by_peer.get_mut(&peer).expect("a queue stays while a thread works on it");
-            // Asked under the lock: whoever makes room takes it after.
-            let batch = queue.next_batch(self.has_room());
-            if batch.events.is_empty() {
-                if queue.len() == 0 {
-                    queues.by_peer.remove(&peer);
-                } else {
-                    queue.is_working = false;
-                    queues.held_up.push(peer);
-                }
+            let events = self.lock_queues().next_events(peer);
+            if events.is_empty() {
                 return;
             }
-            let bytes = batch.events.iter().map(|(_, event)| bytes_of(event)).sum::<usize>();
-            queue.bytes -= bytes;
-            queues.bytes -= bytes;
+            let (slips, messages) = apart(events);
+            let verdicts = self.verify(messages, Vec::new()).0;
+            self.hand_on(slips, verdicts, &self.0.first);
+        }
+        self.spawn(move |pool| pool.turn(peer));
+    }
+
+    /// Verifies transactions for a while. Only one thread does so at a time, with the help of the others.
+    fn gather(&self) {
+        for _ in 0..TURN_BATCHES {
+            // Asked under the lock: whoever makes room takes it after.
+            let mut queues = self.lock_queues();
+            let batches = queues.gather(self.0.threads.current_num_threads(), self.has_room());
             drop(queues);
-            let out = if batch.are_transactions { &self.0.transactions } else { &self.0.first };
-            for arrival in self.work(batch.events) {
+            if batches.is_empty() {
+                return;
+            }
+            let judged: Vec<_> = batches.into_par_iter().map(|batch| self.judge_batch(batch)).collect();
+            for (slips, verdicts) in judged {
+                self.hand_on(slips, verdicts, &self.0.transactions);
+            }
+        }
+        self.spawn(VerifyPool::gather);
+    }
+
+    /// Answers users, and says what comes of peers' messages.
+    fn judge_batch(&self, batch: Batch) -> (Vec<Slip>, Vec<MessageVerdict>) {
+        let (mut transactions, mut answers) = (Vec::new(), Vec::new());
+        for submission in batch.submissions {
+            answers.push((submission.transactions.len(), submission.verified));
+            transactions.extend(submission.transactions);
+        }
+        let count = transactions.len();
+        let (slips, messages) = apart(batch.events);
+        let (of_messages, mut of_users) = self.verify(messages, transactions);
+        self.0.known.learn(of_users.iter().flatten().map(|verified| verified.get().hash()));
+        // However often a user hands in what breaks other rules, that costs no batch its price.
+        let any_forged = of_users.iter().any(|verdict| matches!(verdict, Err(TxError::BadSignature(_))));
+        for (count, verified) in answers {
+            let rest = of_users.split_off(count);
+            // Who asked may have gone.
+            let _ = verified.send(std::mem::replace(&mut of_users, rest));
+        }
+        self.lock_queues().answered(count, any_forged);
+        (slips, of_messages)
+    }
+
+    fn verify(
+        &self,
+        messages: Vec<Message>,
+        transactions: Vec<Transaction>,
+    ) -> (Vec<MessageVerdict>, Vec<Result<Verified<Transaction>, TxError>>) {
+        if messages.is_empty() && transactions.is_empty() {
+            return (Vec::new(), Vec::new());
+        }
+        let known = |hash: &TxHash| self.0.known.contains(hash);
+        let began = Instant::now();
+        let verdicts = self.verifier().together(messages, transactions, &known, rand::rng());
+        self.0.metrics.verify_seconds.observe(began.elapsed().as_secs_f64());
+        verdicts
+    }
+
+    /// Hands on what has come of events, in their order.
+    fn hand_on(&self, slips: Vec<Slip>, verdicts: Vec<MessageVerdict>, out: &mpsc::Sender<Arrival>) {
+        let mut verdicts = verdicts.into_iter();
+        for slip in slips {
+            let arrival = match slip {
+                Slip::Done(arrival) => Some(arrival),
+                Slip::Message { from, kind, bytes, since, origin } => {
+                    let verdict = verdicts.next().expect("each message has its verdict");
+                    self.arrive(from, kind, bytes, since, origin, verdict)
+                }
+            };
+            if let Some(arrival) = arrival {
                 // Waits while the runtime is behind; fails when it has stopped, and then nothing matters any more.
                 let _ = out.blocking_send(arrival);
             }
         }
-        self.spawn_turn(peer);
-    }
-
-    /// What comes of events of one peer, in their order.
-    fn work(&self, batch: Vec<(Instant, NetEvent)>) -> Vec<Arrival> {
-        let (mut slips, mut messages) = (Vec::with_capacity(batch.len()), Vec::new());
-        for (since, event) in batch {
-            slips.push(match event {
-                NetEvent::Message { from, message, bytes, origin } => {
-                    let kind = message.name();
-                    messages.push(message);
-                    Slip::Message { from, kind, bytes, since, origin }
-                }
-                NetEvent::Connected { peer, peer_id, address, outbound } => {
-                    Slip::Done(Arrival::Connected { peer, peer_id, address, outbound })
-                }
-                NetEvent::Disconnected(peer) => Slip::Done(Arrival::Disconnected(peer)),
-                NetEvent::Member { peer, member } => Slip::Done(Arrival::Member { peer, member }),
-                NetEvent::Malformed { from, reason } => {
-                    let fault = Fault::Invalid { what: "bytes", reason };
-                    Slip::Done(Arrival::Misbehaved { peer: from, fault })
-                }
-                NetEvent::Unanswered(peer) => Slip::Done(Arrival::Unanswered(peer)),
-                NetEvent::RoundTrip { peer, ms, bytes_out, mesh_topics } => {
-                    Slip::Done(Arrival::RoundTrip { peer, ms, bytes_out, mesh_topics })
-                }
-            });
-        }
-        let mut verdicts = self.verify(messages).into_iter();
-        let arrive = |slip| match slip {
-            Slip::Done(arrival) => Some(arrival),
-            Slip::Message { from, kind, bytes, since, origin } => {
-                let verdict = verdicts.next().expect("each message has its verdict");
-                self.arrive(from, kind, bytes, since, origin, verdict)
-            }
-        };
-        slips.into_iter().filter_map(arrive).collect()
-    }
-
-    fn verify(&self, messages: Vec<Message>) -> Vec<Result<Verified<Message>, MessageError>> {
-        if messages.is_empty() {
-            return Vec::new();
-        }
-        let known = |hash: &TxHash| self.0.known.read().is_ok_and(|known| known.contains(hash));
-        let began = Instant::now();
-        let verdicts = self.verifier().messages(messages, &known, rand::rng());
-        self.0.metrics.verify_seconds.observe(began.elapsed().as_secs_f64());
-        verdicts
     }
 
     fn arrive(
@@ -460,7 +309,7 @@ impl VerifyPool {
         bytes: usize,
         since: Instant,
         origin: Origin,
-        verdict: Result<Verified<Message>, MessageError>,
+        verdict: MessageVerdict,
     ) -> Option<Arrival> {
         match verdict {
             Ok(message) => {
@@ -506,15 +355,15 @@ impl VerifyPool {
     fn learn_from(&self, message: &Message) {
         let hashes = |block: &Block| block.transactions.iter().skip(1).map(Transaction::hash).collect::<Vec<_>>();
         match message {
-            Message::Transaction(transaction) => self.learn([transaction.hash()]),
-            Message::TransactionBatch(batch) => self.learn(batch.0.iter().map(Transaction::hash).collect::<Vec<_>>()),
-            Message::PrePrepare(proposal) => self.learn(hashes(&proposal.block)),
+            Message::Transaction(transaction) => self.0.known.learn([transaction.hash()]),
+            Message::TransactionBatch(batch) => self.0.known.learn(batch.0.iter().map(Transaction::hash).collect::<Vec<_>>()),
+            Message::PrePrepare(proposal) => self.0.known.learn(hashes(&proposal.block)),
             Message::CompactBlock(compact) => {
                 let others = compact.prefilled.iter().filter(|it| it.index > 0);
-                self.learn(others.map(|it| it.transaction.hash()).collect::<Vec<_>>());
+                self.0.known.learn(others.map(|it| it.transaction.hash()).collect::<Vec<_>>());
             }
             Message::Transactions(answer) => {
-                self.learn(answer.transactions.iter().map(Transaction::hash).collect::<Vec<_>>());
+                self.0.known.learn(answer.transactions.iter().map(Transaction::hash).collect::<Vec<_>>());
             }
             Message::Certified(_)
             | Message::Blocks(_)
@@ -537,16 +386,12 @@ impl VerifyPool {
             | Message::GetSuccessions { .. }
             | Message::Successions(_)
             | Message::Buckets(_) => {}
-            Message::Overdue(overdue) => self.learn(overdue.transactions.iter().map(Transaction::hash)),
-        }
-    }
-
-    fn learn(&self, hashes: impl IntoIterator<Item = TxHash>) {
-        if let Ok(mut known) = self.0.known.write() {
-            hashes.into_iter().for_each(|hash| known.insert(hash));
+            Message::Overdue(overdue) => self.0.known.learn(overdue.transactions.iter().map(Transaction::hash)),
         }
     }
 }
+
+type MessageVerdict = Result<Verified<Message>, MessageError>;
 
 /// An event whose verdict is awaited, or that needs none.
 enum Slip {
@@ -554,38 +399,30 @@ enum Slip {
     Message { from: Peer, kind: &'static str, bytes: usize, since: Instant, origin: Origin },
 }
 
-/// How many transactions to be ordered an event carries.
-fn transactions_in(event: &NetEvent) -> usize {
-    match event {
-        NetEvent::Message { message: Message::Transaction(_), .. } => 1,
-        NetEvent::Message { message: Message::TransactionBatch(batch), .. } => batch.0.len().max(1),
-        NetEvent::Message { .. }
-        | NetEvent::Malformed { .. }
-        | NetEvent::RoundTrip { .. }
-        | NetEvent::Connected { .. }
-        | NetEvent::Disconnected(_)
-        | NetEvent::Member { .. }
-        | NetEvent::Unanswered(_) => 0,
+/// The messages among these events, and a slip for each event, in their order.
+fn apart(events: Vec<Timed>) -> (Vec<Slip>, Vec<Message>) {
+    let (mut slips, mut messages) = (Vec::with_capacity(events.len()), Vec::new());
+    for (since, event) in events {
+        slips.push(match event {
+            NetEvent::Message { from, message, bytes, origin } => {
+                let kind = message.name();
+                messages.push(message);
+                Slip::Message { from, kind, bytes, since, origin }
+            }
+            NetEvent::Connected { peer, peer_id, address, outbound } => {
+                Slip::Done(Arrival::Connected { peer, peer_id, address, outbound })
+            }
+            NetEvent::Disconnected(peer) => Slip::Done(Arrival::Disconnected(peer)),
+            NetEvent::Member { peer, member } => Slip::Done(Arrival::Member { peer, member }),
+            NetEvent::Malformed { from, reason } => {
+                let fault = Fault::Invalid { what: "bytes", reason };
+                Slip::Done(Arrival::Misbehaved { peer: from, fault })
+            }
+            NetEvent::Unanswered(peer) => Slip::Done(Arrival::Unanswered(peer)),
+            NetEvent::RoundTrip { peer, ms, bytes_out, mesh_topics } => {
+                Slip::Done(Arrival::RoundTrip { peer, ms, bytes_out, mesh_topics })
+            }
+        });
     }
-}
-
-fn peer_of(event: &NetEvent) -> Peer {
-    match event {
-        NetEvent::Connected { peer, .. }
-        | NetEvent::Disconnected(peer)
-        | NetEvent::Member { peer, .. }
-        | NetEvent::Message { from: peer, .. }
-        | NetEvent::Malformed { from: peer, .. }
-        | NetEvent::Unanswered(peer)
-        | NetEvent::RoundTrip { peer, .. } => *peer,
-    }
-}
-
-/// What an event counts in the queues; 0 for those that are never dropped, of which there are few.
-fn bytes_of(event: &NetEvent) -> usize {
-    match event {
-        NetEvent::Message { bytes, .. } => (*bytes).max(1),
-        NetEvent::Malformed { .. } | NetEvent::RoundTrip { .. } => 1,
-        NetEvent::Connected { .. } | NetEvent::Disconnected(_) | NetEvent::Member { .. } | NetEvent::Unanswered(_) => 0,
-    }
+    (slips, messages)
 }

@@ -8,7 +8,7 @@
 //!
 //! A signature that protects more expensive checks (a PRE-PREPARE's before those in its block) is judged at once nevertheless.
 
-use crate::ledger::key::{PublicKey, Signature, SignedItem, are_valid, first_invalid, verify};
+use crate::ledger::key::{Points, PublicKey, Signature, SignedItem, are_valid, first_invalid, verify};
 use rand_core::CryptoRng;
 use std::ops::Range;
 
@@ -44,13 +44,18 @@ impl Batch {
     }
 
     /// The verdict on each of these ranges, which together are the whole batch.
-    pub(super) fn judge<R: CryptoRng>(&self, ranges: &[Range<usize>], rng: &mut R) -> Vec<Verdict> {
-        if are_valid(&self.0, rng) {
+    pub(super) fn judge<R: CryptoRng>(
+        &self,
+        ranges: &[Range<usize>],
+        points: &dyn Points,
+        rng: &mut R,
+    ) -> Vec<Verdict> {
+        if are_valid(&self.0, points, rng) {
             return ranges.iter().map(|_| Verdict(None)).collect();
         }
         let verdict = |range: &Range<usize>| {
             let items = &self.0[range.clone()];
-            Verdict(first_invalid(items, rng).map(|place| items[place]))
+            Verdict(first_invalid(items, points, rng).map(|place| items[place]))
         };
         ranges.iter().map(verdict).collect()
     }

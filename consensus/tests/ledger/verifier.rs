@@ -629,7 +629,7 @@ fn transactions_of_users_are_judged_together() {
     let mut some = paid.clone();
     some[7] = forged(paid[7].clone(), &paid[8]);
     some[9].witnesses.clear();
-    let verdicts = verifier.transactions(some.clone(), rng());
+    let verdicts = verifier.together(Vec::new(), some.clone(), &|_| false, rng()).1;
     for (transaction, verdict) in some.into_iter().zip(verdicts) {
         assert_eq!(verdict, verifier.transaction(transaction));
     }

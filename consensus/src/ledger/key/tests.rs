@@ -50,21 +50,19 @@ fn cctv() {
     const ALLOWED: u8 = 0x10 | 0x20 | 0x40;
     let cases = cases(include_str!("../../../tests/vectors/ed25519_cctv.txt"));
     assert_eq!(cases.len(), 914);
-    let mut batch = ed25519_zebra::batch::Verifier::new();
-    let mut accepted = 0;
+    let mut accepted = Vec::new();
     for case in &cases {
         let flags = u8::from_str_radix(case[0], 16).expect("hex digits");
         let (key, signature, message) = (key_of(case[1]), signature_of(case[2]), case[3].as_bytes());
         let valid = verify(&key, message, &signature);
         assert_eq!(valid, flags & !ALLOWED == 0, "{case:?}");
         if valid {
-            accepted += 1;
-            let key = ed25519_zebra::VerificationKeyBytes::from(key.0);
-            batch.queue((key, ed25519_zebra::Signature::from_bytes(&signature.0), &message));
+            accepted.push((key, signature, message));
         }
     }
-    assert_eq!(accepted, 106);
-    assert!(batch.verify(rng()).is_ok(), "a batch accepts what single checks accept");
+    assert_eq!(accepted.len(), 106);
+    let parts = accepted.iter().map(|(key, signature, message)| (key, *message, signature));
+    assert!(batch::holds(parts, &Forgetful, &mut rng()), "a batch accepts what single checks accept");
 }
 
 /// RFC 8032 §7.1, tests 1, 2, 3 and SHA(abc): seed, key, message, signature.
@@ -199,6 +197,25 @@ fn the_key_for_which_anyone_can_sign() {
     assert!("xy".repeat(32).parse::<PublicKey>().is_err());
 }
 
+/// Tells the point of one key for every key.
+#[derive(Debug)]
+struct Liar(Point);
+
+impl Points for Liar {
+    fn point_of(&self, _: &PublicKey) -> Option<Point> {
+        Some(self.0)
+    }
+}
+
+#[test]
+#[should_panic(expected = "a point of another key")]
+fn a_memory_of_points_cannot_lend_a_key_to_another() {
+    let [mine, others] = [1, 2].map(|seed| SigningKey::from_seed(&[seed; 32]));
+    let memory = Liar(Point::of(&mine.public()).expect("a key"));
+    let item = |message| SignedItem { key: others.public(), message, signature: mine.sign(&message) };
+    let _ = are_valid(&[item([1; 32]), item([2; 32])], &memory, &mut rng());
+}
+
 #[test]
 fn secrets_are_not_shown() {
     let signer = SigningKey::from_seed(&[0xab; 32]);
@@ -238,7 +255,8 @@ proptest! {
             .iter()
             .enumerate()
             .map(|(number, (what, place, bit))| {
-                let signer = SigningKey::from_seed(&[number as u8 + 1; 32]);
+                // Some sign more than once: what is asked of one key is added up.
+                let signer = SigningKey::from_seed(&[number as u8 / 3 + 1; 32]);
                 let message = [number as u8; 32];
                 let signature = signer.sign(&message);
                 let mut item = SignedItem { key: signer.public(), message, signature };
