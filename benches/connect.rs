@@ -95,7 +95,7 @@ impl Accounts {
 
     fn block(&mut self, network: &NetworkId, parent: BlockId, height: u64) -> Block {
         let coinbase = Coinbase { height: Height(height), extra: Vec::new(), outputs: Vec::new() };
-        let mut transactions = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
+        let mut transactions = vec![Transaction::new(Body::Coinbase(coinbase), Vec::new())];
         let first = (height as u32 - 1) * TRANSFERS_PER_BLOCK;
         transactions.extend((0..TRANSFERS_PER_BLOCK).map(|number| self.transfer(network, first + number)));
         let time = 1_750_000_000 + height as u32;

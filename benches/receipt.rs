@@ -91,8 +91,8 @@ fn block(network: &NetworkId, parent: BlockId, height: u64) -> Block {
     let signatures = vec![key(1).sign(&common.digest(0, &[], &lock))];
     let spend = Spend { amount: spent.amount, lock, signatures, preimages: Vec::new() };
     let coinbase = Coinbase { height: Height(height), extra: Vec::new(), outputs: Vec::new() };
-    let coinbase = Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() };
-    let transactions = vec![coinbase, Transaction { body, witnesses: vec![Witness::Spend(spend)] }];
+    let coinbase = Transaction::new(Body::Coinbase(coinbase), Vec::new());
+    let transactions = vec![coinbase, Transaction::new(body, vec![Witness::Spend(spend)])];
     let header =
         Header { version: 1, parent, merkle_root: MerkleRoot::default(), time: START_S + 1, bits: 0, nonce: 0 };
     let mut block = Block { header, transactions };

@@ -98,7 +98,7 @@ fn chain(genesis: &Genesis, blocks: u64) -> Vec<CertifiedBlock> {
     let (mut parent, mut chain) = (first.header.id(), Vec::new());
     for height in 1..=blocks {
         let coinbase = Coinbase { height: Height(height), extra: Vec::new(), outputs: Vec::new() };
-        let mut transactions = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
+        let mut transactions = vec![Transaction::new(Body::Coinbase(coinbase), Vec::new())];
         for _ in 0..TRANSFERS_PER_BLOCK {
             let (outpoint, amount) = coins.pop_front().expect("every transfer makes two of one");
             let transaction = transfer(genesis, outpoint, amount);

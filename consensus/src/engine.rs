@@ -151,7 +151,7 @@ pub enum Event {
         /// Of the request.
         block: BlockId,
         /// In the order of the request, what is here.
-        known: Vec<Option<Arc<Transaction>>>,
+        known: Vec<Option<Transaction>>,
     },
     /// Answers [`Effect::WantOverdue`].
     Overdue {

@@ -74,7 +74,7 @@ impl Verified<Message> {
     #[must_use]
     pub fn unpack(self) -> Unpacked {
         match self.0 {
-            Message::Transaction(change @ Transaction { body: Body::Epoch(_), .. }) => {
+            Message::Transaction(change) if matches!(change.body(), Body::Epoch(_)) => {
                 Unpacked::Change(Verified(change))
             }
             Message::Transaction(transaction) => Unpacked::Transactions(vec![transaction]),
@@ -467,7 +467,7 @@ impl Verifier {
             return Err(MessageError::Inconsistent("a batch without transactions, or with too many bytes"));
         }
         // They travel alone: whether one can be checked depends on the epochs that are known here.
-        if batch.0.iter().any(|transaction| matches!(transaction.body, Body::Epoch(_))) {
+        if batch.0.iter().any(|transaction| matches!(transaction.body(), Body::Epoch(_))) {
             return Err(MessageError::Inconsistent("a change of members in a batch"));
         }
         Ok(self.check_unknown(&batch.0, known, signatures)?)
@@ -499,7 +499,7 @@ impl Verifier {
     /// The signatures of an epoch change: exactly a quorum of the set that it names, or the member that asks for itself.
     /// Fine for any other transaction.
     fn check_epoch_change(&self, transaction: &Transaction, signatures: &mut dyn Signatures) -> Result<(), TxError> {
-        let Body::Epoch(change) = &transaction.body else {
+        let Body::Epoch(change) = transaction.body() else {
             return Ok(());
         };
         if self.genesis.pbft().is_none() {
@@ -511,11 +511,11 @@ impl Verifier {
         };
         let set = epoch.and_then(|epoch| self.set_of(epoch).ok()).ok_or(TxError::OtherEpoch)?;
         let signers = signers.unwrap_or(set.quorum());
-        if transaction.witnesses.len() != signers {
+        if transaction.witnesses().len() != signers {
             return Err(TxError::EpochChange("not exactly as many signers as are needed"));
         }
-        let digest = epoch_change_digest(&self.network, &transaction.body);
-        for witness in &transaction.witnesses {
+        let digest = epoch_change_digest(&self.network, transaction.body());
+        for witness in transaction.witnesses() {
             let Witness::Member { member, signature } = witness else {
                 return Err(TxError::EpochChange("a witness is not a member's signature"));
             };

@@ -89,8 +89,8 @@ impl Task for Space {
 
 /// The coinbase with this extranonce; `None` when it has no room for one.
 fn rolled(transaction: &Transaction, step: u64) -> Option<Transaction> {
-    let Body::Coinbase(coinbase) = &transaction.body else { return None };
+    let Body::Coinbase(coinbase) = transaction.body() else { return None };
     let mut coinbase = coinbase.clone();
     coinbase.extra.get_mut(..EXTRANONCE_BYTES)?.copy_from_slice(&step.to_le_bytes());
-    Some(Transaction { body: Body::Coinbase(coinbase), witnesses: transaction.witnesses.clone() })
+    Some(Transaction::new(Body::Coinbase(coinbase), transaction.witnesses().to_vec()))
 }

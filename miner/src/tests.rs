@@ -27,13 +27,15 @@ fn header(seed: [u8; 32], bits: u32) -> Header {
 }
 
 fn template(ticket: u64, bits: u32, extra: usize) -> Template {
-    let coinbase = |tag: u8| Transaction {
-        body: Body::Coinbase(Coinbase {
-            height: Height(5),
-            extra: vec![tag; extra],
-            outputs: vec![Output { amount: Amount::from_grains(7).unwrap(), lock: LockHash([tag; 32]) }],
-        }),
-        witnesses: Vec::new(),
+    let coinbase = |tag: u8| {
+        Transaction::new(
+            Body::Coinbase(Coinbase {
+                height: Height(5),
+                extra: vec![tag; extra],
+                outputs: vec![Output { amount: Amount::from_grains(7).unwrap(), lock: LockHash([tag; 32]) }],
+            }),
+            Vec::new(),
+        )
     };
     // Only the merkle tree counts here, so that the others may be of any kind.
     let mut block = Block { header: header([3; 32], bits), transactions: (0..5).map(coinbase).collect() };

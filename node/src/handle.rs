@@ -258,7 +258,7 @@ pub(crate) struct Whereabouts {
     pub(crate) tip: Height,
     pub(crate) final_height: Height,
     /// In the mempool.
-    pub(crate) pool: Option<Arc<Transaction>>,
+    pub(crate) pool: Option<Transaction>,
     /// What an update that may not be flushed says: in that block, or in none any more. `None`: ask the database.
     pub(crate) recent: Option<Option<(Height, BlockId)>>,
     pub(crate) dropped: Option<DropReason>,
@@ -719,7 +719,7 @@ fn refused_view(refused: &Refused) -> TestView {
 
 /// What a transfer says it pays, in grains: what its witnesses state less what it creates. Once admitted, it is so.
 fn stated_fee(transaction: &Transaction) -> Option<u64> {
-    let stated = transaction.witnesses.iter().map(|witness| match witness {
+    let stated = transaction.witnesses().iter().map(|witness| match witness {
         Witness::Spend(spend) => spend.amount,
         Witness::Member { .. } => Amount::ZERO,
     });

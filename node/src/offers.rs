@@ -67,7 +67,7 @@ impl Offer {
     /// The coinbase that pays everything to `payee`, with an extranonce of zeros.
     pub(crate) fn coinbase_for(&self, payee: LockHash) -> Transaction {
         let mut coinbase = self.template.block.transactions[0].clone();
-        if let Body::Coinbase(body) = &mut coinbase.body
+        if let Body::Coinbase(body) = coinbase.body_mut()
             && self.reward > Amount::ZERO
         {
             body.outputs = vec![Output { amount: self.reward, lock: payee }];

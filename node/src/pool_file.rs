@@ -24,7 +24,6 @@ use bezant_consensus::limits::TRANSACTION_BYTES_MAX;
 use bezant_consensus::verify::Verified;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -52,7 +51,7 @@ pub(crate) enum PoolFileError {
 }
 
 /// Puts the file in place of the one before, or leaves that one as it is.
-pub(crate) fn write(path: &Path, network: &NetworkId, transactions: &[Arc<Transaction>]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, network: &NetworkId, transactions: &[Transaction]) -> io::Result<()> {
     let count = u32::try_from(transactions.len()).map_err(io::Error::other)?;
     let mut bytes = Vec::new();
     bytes.extend_from_slice(MAGIC);
@@ -60,7 +59,7 @@ pub(crate) fn write(path: &Path, network: &NetworkId, transactions: &[Arc<Transa
     bytes.extend_from_slice(&network.0);
     bytes.extend_from_slice(&count.to_le_bytes());
     for transaction in transactions {
-        let encoded = encode(&**transaction);
+        let encoded = encode(transaction);
         bytes.extend_from_slice(&u32::try_from(encoded.len()).map_err(io::Error::other)?.to_le_bytes());
         bytes.extend_from_slice(&encoded);
     }

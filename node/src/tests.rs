@@ -79,7 +79,7 @@ pub(crate) fn transfer(genesis: &Genesis, number: u8, amount: u64, to: LockHash)
     let common = SighashCommon::new(&genesis.network_id(), &body, &[(coin, lock.hash())]);
     let signature = owner.sign(&common.digest(0, &[], &lock));
     let spend = Spend { amount: coin, lock, signatures: vec![signature], preimages: Vec::new() };
-    Transaction { body, witnesses: vec![Witness::Spend(spend)] }
+    Transaction::new(body, vec![Witness::Spend(spend)])
 }
 
 /// Spends coins (outpoint, grains, number of the key) for these outputs.
@@ -100,7 +100,7 @@ pub(crate) fn spend(genesis: &Genesis, coins: &[(OutPoint, u64, u8)], outputs: &
         Witness::Spend(Spend { amount: amount(*grains), lock, signatures, preimages: Vec::new() })
     };
     let witnesses = coins.iter().enumerate().map(witness).collect();
-    Transaction { body, witnesses }
+    Transaction::new(body, witnesses)
 }
 
 /// A node that nobody talks to.

@@ -85,7 +85,7 @@ impl Branch {
     pub(crate) fn block(&mut self, transfers: usize) -> Block {
         self.height = self.height.next();
         let coinbase = Coinbase { height: self.height, extra: vec![self.name], outputs: Vec::new() };
-        let mut transactions = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
+        let mut transactions = vec![Transaction::new(Body::Coinbase(coinbase), Vec::new())];
         for _ in 0..transfers {
             let (outpoint, amount) = self.coins.pop_front().expect("every transfer makes two of one");
             let transaction = transfer(&self.genesis, outpoint, amount);

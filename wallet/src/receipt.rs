@@ -221,7 +221,7 @@ impl ReceiptView {
         let (pbft, pow) = certainty(&verdict.certainty, genesis);
         ReceiptView {
             txid: verdict.txid.to_string(),
-            kind: match transaction.body {
+            kind: match transaction.body() {
                 Body::Transfer(_) => "transfer",
                 Body::Coinbase(_) => "coinbase",
                 Body::Epoch(_) => "epoch-change",

@@ -146,7 +146,7 @@ impl Genesis {
             extra: self.network_id().0.to_vec(),
             outputs: self.allocations.clone(),
         };
-        let transactions = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
+        let transactions = vec![Transaction::new(Body::Coinbase(coinbase), Vec::new())];
         let bits = match &self.engine {
             EngineParams::Pbft(_) => 0,
             EngineParams::Pow(params) => params.bits,

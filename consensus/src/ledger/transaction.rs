@@ -3,6 +3,11 @@
 //! A body is encoded as version u8 (1), kind u8, payload. [`TxId`] covers the body alone; [`TxHash`], the merkle leaf, covers
 //! the whole. Each spending witness states the amount and reveals the lock of the coin it spends, so that signatures can be
 //! checked before the coin is known; connecting compares both with the real coin.
+//!
+//! A [`Transaction`] is a handle on what does not change. One transaction is in the pool, on its way to peers, in a proposal
+//! and in a block at once, and each of them names it: all share one copy, whose id, hash and size are computed when first asked
+//! for and never again. They are not computed at decoding, since much is decoded that nobody asks them of. Who changes one
+//! (makers of coinbases, tests) gets a transaction of its own, about which nothing is known yet.
 
 use crate::ledger::amount::Amount;
 use crate::ledger::codec::{encode, invalid, limited_decode, read_list};
@@ -15,7 +20,10 @@ use crate::limits::{
     OUTPUTS_MAX,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::io;
+use std::sync::{Arc, OnceLock};
 
 /// The one version of transaction bodies there is.
 pub const BODY_VERSION: u8 = 1;
@@ -29,8 +37,8 @@ pub struct OutPoint {
     pub index: u32,
 }
 
-impl std::fmt::Display for OutPoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for OutPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.txid, self.index)
     }
 }
@@ -174,41 +182,95 @@ limited_decode!(Spend {
     preimages: "preimages" <= LOCK_NODES_MAX,
 });
 
-/// A body and its witnesses.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, BorshSerialize)]
-pub struct Transaction {
+/// A body and its witnesses: a handle, so that a copy costs nothing and shares what was computed (see the module).
+#[derive(Clone)]
+pub struct Transaction(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
     /// What it does.
-    pub body: Body,
+    body: Body,
     /// For a transfer one per input; for an epoch change one per signing member; for a coinbase none.
-    pub witnesses: Vec<Witness>,
+    witnesses: Vec<Witness>,
+    /// Of body and witnesses as they stand here, once somebody has asked; so are the two below.
+    id: OnceLock<TxId>,
+    hash: OnceLock<TxHash>,
+    bytes: OnceLock<usize>,
 }
-limited_decode!(Transaction { body, witnesses: "witnesses" <= INPUTS_MAX });
 
 const _: () = assert!(MEMBERS_MAX <= INPUTS_MAX);
 
 impl Transaction {
+    /// The one with this body and these witnesses.
+    #[must_use]
+    pub fn new(body: Body, witnesses: Vec<Witness>) -> Self {
+        let inner = Inner { body, witnesses, id: OnceLock::new(), hash: OnceLock::new(), bytes: OnceLock::new() };
+        Transaction(Arc::new(inner))
+    }
+
+    /// What it does.
+    #[must_use]
+    pub fn body(&self) -> &Body {
+        &self.0.body
+    }
+
+    /// For a transfer one per input; for an epoch change one per signing member; for a coinbase none.
+    #[must_use]
+    pub fn witnesses(&self) -> &[Witness] {
+        &self.0.witnesses
+    }
+
+    /// The body, to change it: that makes this another transaction, of which other handles know nothing.
+    pub fn body_mut(&mut self) -> &mut Body {
+        &mut self.own().body
+    }
+
+    /// The witnesses, to change them; see [`body_mut`](Self::body_mut).
+    pub fn witnesses_mut(&mut self) -> &mut Vec<Witness> {
+        &mut self.own().witnesses
+    }
+
+    /// Body and witnesses, copied if others share them.
+    #[must_use]
+    pub fn into_parts(self) -> (Body, Vec<Witness>) {
+        let inner = Arc::unwrap_or_clone(self.0);
+        (inner.body, inner.witnesses)
+    }
+
+    /// What it consists of, shared with nobody and with nothing known of it: nobody can ask before the change is made, for
+    /// the change holds the handle until then.
+    fn own(&mut self) -> &mut Inner {
+        let inner = Arc::make_mut(&mut self.0);
+        (inner.id, inner.hash, inner.bytes) = Default::default();
+        inner
+    }
+
     /// SHA-256d of the body.
     #[must_use]
     pub fn id(&self) -> TxId {
-        self.body.id()
+        *self.0.id.get_or_init(|| self.body().id())
     }
 
     /// SHA-256d of the whole.
     #[must_use]
     pub fn hash(&self) -> TxHash {
-        TxHash(sha256d(&encode(self)))
+        *self.0.hash.get_or_init(|| {
+            let encoded = encode(self);
+            self.0.bytes.get_or_init(|| encoded.len());
+            TxHash(sha256d(&encoded))
+        })
     }
 
     /// Length of the whole encoding.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        borsh::object_length(self).expect("measuring does not fail")
+        *self.0.bytes.get_or_init(|| borsh::object_length(self).expect("measuring does not fail"))
     }
 
     /// The coins it spends; none for anything but a transfer.
     #[must_use]
     pub fn inputs(&self) -> &[OutPoint] {
-        match &self.body {
+        match self.body() {
             Body::Transfer(transfer) => &transfer.inputs,
             Body::Coinbase(_) | Body::Epoch(_) => &[],
         }
@@ -217,7 +279,7 @@ impl Transaction {
     /// The coins it creates.
     #[must_use]
     pub fn outputs(&self) -> &[Output] {
-        match &self.body {
+        match self.body() {
             Body::Transfer(transfer) => &transfer.outputs,
             Body::Coinbase(coinbase) => &coinbase.outputs,
             Body::Epoch(_) => &[],
@@ -227,7 +289,39 @@ impl Transaction {
     /// Whether it is a coinbase.
     #[must_use]
     pub fn is_coinbase(&self) -> bool {
-        matches!(self.body, Body::Coinbase(_))
+        matches!(self.body(), Body::Coinbase(_))
+    }
+}
+
+impl PartialEq for Transaction {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || (self.body() == other.body() && self.witnesses() == other.witnesses())
+    }
+}
+impl Eq for Transaction {}
+
+impl Hash for Transaction {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.body(), self.witnesses()).hash(state);
+    }
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").field("body", self.body()).field("witnesses", &self.witnesses()).finish()
+    }
+}
+
+impl BorshSerialize for Transaction {
+    fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        (self.body(), self.witnesses()).serialize(writer)
+    }
+}
+
+impl BorshDeserialize for Transaction {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let body = Body::deserialize_reader(reader)?;
+        Ok(Transaction::new(body, read_list(reader, "witnesses", INPUTS_MAX)?))
     }
 }
 

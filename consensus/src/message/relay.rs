@@ -153,7 +153,7 @@ impl CompactPrePrepare {
     #[must_use]
     pub fn of(proposal: &PrePrepare) -> Option<CompactPrePrepare> {
         let (coinbase, others) = proposal.block.transactions.split_first()?;
-        if others.iter().any(|transaction| matches!(transaction.body, Body::Epoch(_))) {
+        if others.iter().any(|transaction| matches!(transaction.body(), Body::Epoch(_))) {
             return None;
         }
         let names = others.iter().map(Transaction::hash).collect();

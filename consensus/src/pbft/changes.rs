@@ -48,7 +48,7 @@ impl Changes {
             return Err(BlockError::Header(format!("the epoch ends at height {last}")));
         }
         for (index, transaction) in block.transactions.iter().enumerate() {
-            if let Body::Epoch(change) = &transaction.body {
+            if let Body::Epoch(change) = transaction.body() {
                 let fail = |error| BlockError::Transaction { index: index as u32, error };
                 self.admit(terms, height, change).map_err(fail)?;
             }
@@ -109,7 +109,7 @@ pub(super) fn is_changing(block: &Block) -> bool {
 
 /// The change of members that a transaction is.
 pub(super) fn change_of(transaction: &Transaction) -> Option<&EpochChange> {
-    match &transaction.body {
+    match transaction.body() {
         Body::Epoch(change) => Some(change),
         Body::Transfer(_) | Body::Coinbase(_) => None,
     }

@@ -343,7 +343,7 @@ impl Pbft {
         let body = Body::Epoch(EpochChange::Readmit { epoch: self.set.epoch, member, nonce });
         let index = self.index().expect("only members are mute");
         let signature = key.sign(&epoch_change_digest(&self.set.network, &body));
-        let transaction = Transaction { body, witnesses: vec![Witness::Member { member: index, signature }] };
+        let transaction = Transaction::new(body, vec![Witness::Member { member: index, signature }]);
         self.on_change(transaction);
     }
 

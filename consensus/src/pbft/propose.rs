@@ -301,7 +301,7 @@ impl Pbft {
         let amount = fees.checked_add(subsidy).unwrap_or(fees);
         let outputs = if amount == Amount::ZERO { Vec::new() } else { vec![Output { amount, lock: self.payee }] };
         let coinbase = Coinbase { height: asked.height, extra: Vec::new(), outputs };
-        let mut all = vec![Transaction { body: TxBody::Coinbase(coinbase), witnesses: Vec::new() }];
+        let mut all = vec![Transaction::new(TxBody::Coinbase(coinbase), Vec::new())];
         all.extend_from_slice(transactions);
         let header = Header {
             version: HEADER_VERSION,
@@ -319,7 +319,7 @@ impl Pbft {
 
 /// The fee by the amounts that the witnesses state, which connecting compares with the coins.
 fn stated_fee(transaction: &Transaction) -> Amount {
-    let stated = transaction.witnesses.iter().map(|witness| match witness {
+    let stated = transaction.witnesses().iter().map(|witness| match witness {
         Witness::Spend(spend) => spend.amount,
         Witness::Member { .. } => Amount::ZERO,
     });

@@ -232,7 +232,7 @@ impl Pow {
         let mut extra = vec![0; EXTRANONCE_BYTES];
         extra.extend_from_slice(&tag[..8]);
         extra.extend_from_slice(&ticket.to_le_bytes());
-        Transaction { body: Body::Coinbase(Coinbase { height, extra, outputs }), witnesses: Vec::new() }
+        Transaction::new(Body::Coinbase(Coinbase { height, extra, outputs }), Vec::new())
     }
 
     /// A miner found a block.
@@ -275,7 +275,7 @@ fn reward<'a>(
 
 /// What a valid transfer pays to the miner.
 fn fee(transaction: &Transaction) -> Amount {
-    let stated = transaction.witnesses.iter().map(|witness| match witness {
+    let stated = transaction.witnesses().iter().map(|witness| match witness {
         Witness::Spend(spend) => spend.amount,
         Witness::Member { .. } => Amount::ZERO,
     });
@@ -295,7 +295,7 @@ fn differs_only_by_search(template: &Block, reward: Amount, solved: &Block) -> b
 }
 
 fn is_coinbase_of(template: &Transaction, reward: Amount, solved: &Transaction) -> bool {
-    let (Body::Coinbase(wanted), Body::Coinbase(solved_body)) = (&template.body, &solved.body) else { return false };
+    let (Body::Coinbase(wanted), Body::Coinbase(solved_body)) = (template.body(), solved.body()) else { return false };
     let (Some(wanted_tail), Some(tail)) =
         (wanted.extra.get(EXTRANONCE_BYTES..), solved_body.extra.get(EXTRANONCE_BYTES..))
     else {
@@ -308,5 +308,5 @@ fn is_coinbase_of(template: &Transaction, reward: Amount, solved: &Transaction) 
     solved_body.height == wanted.height
         && tail == wanted_tail
         && (solved_body.outputs == wanted.outputs || pays_all)
-        && solved.witnesses == template.witnesses
+        && solved.witnesses() == template.witnesses()
 }

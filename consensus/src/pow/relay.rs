@@ -19,7 +19,6 @@ use crate::limits::RELAYS_MAX;
 use crate::message::Message;
 use crate::message::relay::{BlockTransactions, CompactBlock, GetTransactions, Place, ShortId, ShortIds};
 use crate::sync::REQUEST_TIMEOUT_MS;
-use std::sync::Arc;
 
 /// A block that is being put together.
 #[derive(Clone, Debug)]
@@ -90,10 +89,10 @@ impl Pow {
     }
 
     /// The mempool's answer: by the order of the names, what it has.
-    pub(super) fn on_known(&mut self, id: BlockId, known: Vec<Option<Arc<Transaction>>>) {
+    pub(super) fn on_known(&mut self, id: BlockId, known: Vec<Option<Transaction>>) {
         let Some(relay) = self.relays.get_mut(&id) else { return };
         let mut known = known.into_iter();
-        relay.fill(|_| known.next().flatten().map(|it| Transaction::clone(&it)));
+        relay.fill(|_| known.next().flatten());
         let (from, places) = (relay.from, relay.missing());
         if places.is_empty() {
             return self.put_together(&id);

@@ -94,7 +94,7 @@ fn transfer(genesis: &Genesis, from: u8, coin: OutPoint, amount: u64, to: LockHa
     let common = SighashCommon::new(&genesis.network_id(), &body, &[(spent, lock(from).hash())]);
     let signature = key(from).sign(&common.digest(0, &[], &lock(from)));
     let spend = Spend { amount: spent, lock: lock(from), signatures: vec![signature], preimages: Vec::new() };
-    Transaction { body, witnesses: vec![Witness::Spend(spend)] }
+    Transaction::new(body, vec![Witness::Spend(spend)])
 }
 
 /// A transfer of the genesis coin of this number.
@@ -313,7 +313,7 @@ impl World {
                 }
                 Effect::WantKnown { block, names, wanted } => {
                     let by_name: BTreeMap<_, _> =
-                        node.pool.iter().map(|it| (names.of(&it.hash()), Arc::new(it.clone()))).collect();
+                        node.pool.iter().map(|it| (names.of(&it.hash()), it.clone())).collect();
                     let known = wanted.iter().map(|name| by_name.get(name).cloned()).collect();
                     self.tell(index, Event::Known { block, known });
                 }

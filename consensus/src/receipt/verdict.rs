@@ -143,15 +143,15 @@ fn transaction(
     if transaction.is_coinbase() != (index == 0) {
         return Err(ReceiptError::Coinbase);
     }
-    if let Body::Coinbase(coinbase) = &transaction.body {
+    if let Body::Coinbase(coinbase) = transaction.body() {
         let actual = transaction.bytes();
         if actual > TRANSACTION_BYTES_MAX {
             return Err(TxError::TooLarge { actual, allowed: TRANSACTION_BYTES_MAX }.into());
         }
-        let fits = coinbase.height == height && transaction.witnesses.is_empty();
+        let fits = coinbase.height == height && transaction.witnesses().is_empty();
         return if fits { Ok(None) } else { Err(ReceiptError::Coinbase) };
     }
     verifier.transaction(transaction.clone())?;
     let fee = isolated::check_transaction(network, transaction)?.fee;
-    Ok(matches!(transaction.body, Body::Transfer(_)).then_some(fee))
+    Ok(matches!(transaction.body(), Body::Transfer(_)).then_some(fee))
 }

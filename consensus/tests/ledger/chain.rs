@@ -110,7 +110,7 @@ fn payment(net: &Net) -> Transaction {
     let outpoint = OutPoint { txid: genesis.transactions[0].id(), index: 0 };
     let input = Input { outpoint, ..input(0, 1_000_000, lock(11)) };
     let mut unsigned = transfer(std::slice::from_ref(&input), &[output(1_000_000, 12)]);
-    unsigned = sign(&net.network(), unsigned.body, &[input]);
+    unsigned = sign(&net.network(), unsigned.body().clone(), &[input]);
     unsigned
 }
 
@@ -152,7 +152,7 @@ fn many_coins_are_summed_before_anyone_asks() {
     let input = Input { outpoint, ..input(0, 1_000_000, lock(11)) };
     let outputs: Vec<_> = (0..1_200).map(|_| output(800, 12)).collect();
     let unsigned = transfer(std::slice::from_ref(&input), &outputs);
-    let many = sign(&net.network(), unsigned.body, &[input]);
+    let many = sign(&net.network(), unsigned.body().clone(), &[input]);
     let links = [net.connect(1, &[]), net.connect(1, &[many]), net.connect(1, &[])];
     let coins = net.coins(&links.iter().collect::<Vec<_>>());
     assert!(coins.len() > 1_200);
@@ -249,7 +249,7 @@ fn judging_above_blocks_that_are_not_connected() {
     let mut spender = transfer(&[], &[output(1_000_000, 1)]);
     let input = Input { outpoint: created, ..input(0, 1_000_000, lock(12)) };
     transfer_mut(&mut spender).inputs.push(created);
-    let spender = sign(&net.network(), spender.body, &[input]);
+    let spender = sign(&net.network(), spender.body().clone(), &[input]);
     let second = block_above(first.id(), vec![coinbase(2, &[]), spender]);
     assert!(net.chain.judge_above(std::slice::from_ref(&diff), &second, 0).is_ok());
     assert!(net.chain.coins_above(std::slice::from_ref(&diff)).get(&created).is_some());

@@ -109,12 +109,12 @@ pub(crate) fn sign(network: &NetworkId, body: Body, inputs: &[Input]) -> Transac
         Witness::Spend(Spend { amount, lock, signatures, preimages: input.preimages.clone() })
     });
     let witnesses = witnesses.collect();
-    Transaction { body, witnesses }
+    Transaction::new(body, witnesses)
 }
 
 /// The spend of an input, to be tampered with.
 pub(crate) fn spend_mut(transaction: &mut Transaction, input: usize) -> &mut Spend {
-    match &mut transaction.witnesses[input] {
+    match &mut transaction.witnesses_mut()[input] {
         Witness::Spend(spend) => spend,
         Witness::Member { .. } => panic!("not a spend"),
     }
@@ -122,7 +122,7 @@ pub(crate) fn spend_mut(transaction: &mut Transaction, input: usize) -> &mut Spe
 
 /// The body of a transfer, to be tampered with.
 pub(crate) fn transfer_mut(transaction: &mut Transaction) -> &mut Transfer {
-    match &mut transaction.body {
+    match transaction.body_mut() {
         Body::Transfer(transfer) => transfer,
         Body::Coinbase(_) | Body::Epoch(_) => panic!("not a transfer"),
     }
@@ -130,7 +130,7 @@ pub(crate) fn transfer_mut(transaction: &mut Transaction) -> &mut Transfer {
 
 pub(crate) fn coinbase(height: u64, outputs: &[Output]) -> Transaction {
     let coinbase = Coinbase { height: Height(height), extra: Vec::new(), outputs: outputs.to_vec() };
-    Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }
+    Transaction::new(Body::Coinbase(coinbase), Vec::new())
 }
 
 /// A block with the right merkle root above `parent`.

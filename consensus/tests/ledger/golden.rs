@@ -116,8 +116,8 @@ fn sample_bodies() -> Vec<(&'static str, Body)> {
     let members = MemberList((1..=3).map(|number| key(number).public()).collect());
     let readmit = EpochChange::Readmit { epoch: Epoch(3), member: key(2).public(), nonce: [0x4e; 32] };
     vec![
-        ("transfer", payment().body),
-        ("coinbase", paid().body),
+        ("transfer", payment().body().clone()),
+        ("coinbase", paid().body().clone()),
         ("epoch members", Body::Epoch(EpochChange::Members { set: SetHash([0x5e; 32]), members })),
         ("epoch readmit", Body::Epoch(readmit)),
     ]
@@ -133,7 +133,7 @@ fn payment() -> Transaction {
 fn paid() -> Transaction {
     let extra = b"\x00\x01\x02 golden".to_vec();
     let body = Body::Coinbase(Coinbase { height: Height(5), extra, outputs: vec![output(15_000, 7)] });
-    Transaction { body, witnesses: vec![] }
+    Transaction::new(body, vec![])
 }
 
 fn bodies(vectors: &mut Vectors) {
@@ -151,7 +151,7 @@ fn sample_block() -> bezant_consensus::ledger::block::Block {
 
 fn transactions_and_blocks(vectors: &mut Vectors) {
     let signed = Witness::Member { member: 2, signature: key(3).sign(b"member") };
-    let change = Transaction { body: sample_bodies().pop().expect("not empty").1, witnesses: vec![signed] };
+    let change = Transaction::new(sample_bodies().pop().expect("not empty").1, vec![signed]);
     for (name, transaction) in [("transfer", payment()), ("coinbase", paid()), ("epoch", change)] {
         vectors.value(&format!("transaction {name}"), &transaction);
         vectors.bytes(&format!("transaction {name} hash"), transaction.hash().as_bytes());
@@ -211,7 +211,7 @@ fn geneses(vectors: &mut Vectors) {
 }
 
 fn digests(vectors: &mut Vectors) {
-    let body = payment().body;
+    let body = payment().body().clone();
     let spent = [(grains(1_000_000), lock(1).hash()), (grains(2_000_000), lock(2).hash())];
     let common = SighashCommon::new(&NETWORK, &body, &spent);
     for (name, lock) in sample_locks() {

@@ -10,4 +10,5 @@ mod rules_block;
 mod rules_transaction;
 mod strategies;
 mod targets;
+mod transactions;
 mod verifier;

@@ -89,7 +89,7 @@ fn the_root_covers_witnesses() {
 #[test]
 fn a_transaction_of_sixty_four_bytes() {
     let extra = Coinbase { height: Height(5), extra: vec![0; 42], outputs: vec![] };
-    let decoy = Transaction { body: Body::Coinbase(extra), witnesses: vec![] };
+    let decoy = Transaction::new(Body::Coinbase(extra), vec![]);
     assert_eq!(decoy.bytes(), 64);
     let alone = block(vec![decoy.clone()]);
     assert_eq!(check(&alone), Err(BlockError::Transaction { index: 0, error: TxError::ForbiddenSize }));
@@ -118,9 +118,8 @@ fn the_form_of_a_coinbase() {
         Err(BlockError::Transaction { index: 0, error }) => error,
         other => panic!("{other:?}"),
     };
-    let with = |extra: usize, outputs: Vec<Output>| Transaction {
-        body: Body::Coinbase(Coinbase { height: Height(5), extra: vec![0; extra], outputs }),
-        witnesses: vec![],
+    let with = |extra: usize, outputs: Vec<Output>| {
+        Transaction::new(Body::Coinbase(Coinbase { height: Height(5), extra: vec![0; extra], outputs }), vec![])
     };
     let zero = Output { amount: grains(0), ..output(1, 1) };
     assert_eq!(refused(with(0, vec![output(1, 1), zero])), TxError::ZeroOutput(1));
@@ -130,7 +129,7 @@ fn the_form_of_a_coinbase() {
     assert_eq!(refused(with(0, vec![output(1, 1); OUTPUTS_MAX + 1])).kind(), "tx-too-many");
     assert!(matches!(refused(with(0, vec![output(1, 1); 3_000])), TxError::TooLarge { .. }));
     let mut signed = with(0, vec![]);
-    signed.witnesses.push(Witness::Member { member: 0, signature: key(1).sign(b"x") });
+    signed.witnesses_mut().push(Witness::Member { member: 0, signature: key(1).sign(b"x") });
     assert_eq!(refused(signed), TxError::WitnessCount { actual: 1, expected: 0 });
     assert!(check(&block(vec![with(100, vec![])])).is_ok());
 }

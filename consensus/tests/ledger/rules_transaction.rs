@@ -61,7 +61,7 @@ fn sixty_four_bytes() -> Transaction {
     let lock = Lock::Threshold { k: 3, of };
     let spend = Spend { amount: grains(1), lock, signatures: vec![], preimages: vec![] };
     let body = Body::Transfer(Transfer { inputs: vec![], outputs: vec![], lock_time: LockTime::NONE });
-    let transaction = Transaction { body, witnesses: vec![Witness::Spend(spend)] };
+    let transaction = Transaction::new(body, vec![Witness::Spend(spend)]);
     assert_eq!(encode(&transaction).len(), 64);
     transaction
 }
@@ -116,13 +116,13 @@ fn amounts_that_do_not_fit() {
 #[test]
 fn witnesses_that_do_not_fit() {
     let mut missing = good();
-    missing.witnesses.pop();
+    missing.witnesses_mut().pop();
     assert_eq!(refused(&missing), TxError::WitnessCount { actual: 1, expected: 2 });
     let mut extra = good();
-    extra.witnesses.push(extra.witnesses[0].clone());
+    extra.witnesses_mut().push(good().witnesses()[0].clone());
     assert_eq!(refused(&extra), TxError::WitnessCount { actual: 3, expected: 2 });
     let mut kind = good();
-    kind.witnesses[1] = Witness::Member { member: 0, signature: key(1).sign(b"x") };
+    kind.witnesses_mut()[1] = Witness::Member { member: 0, signature: key(1).sign(b"x") };
     assert_eq!(refused(&kind), TxError::WitnessCount { actual: 2, expected: 2 });
     assert_eq!(in_context(&kind, &good_coins(), 5), Err(TxError::WitnessMismatch(1)));
 
@@ -276,7 +276,7 @@ fn the_id_does_not_cover_witnesses() {
 /// Linear, not quadratic: the part that covers the body is hashed once.
 #[test]
 fn digests_differ_by_index_and_path_only_through_the_common_part() {
-    let body = good().body;
+    let body = good().body().clone();
     let common = SighashCommon::new(&NETWORK, &body, &[(grains(600), lock(1).hash()), (grains(400), lock(2).hash())]);
     let all = [
         common.digest(0, &[], &lock(1)),
@@ -296,7 +296,7 @@ fn a_coinbase_alone_is_refused() {
 
 fn epoch(change: EpochChange, members: &[u16]) -> Transaction {
     let witness = |member: &u16| Witness::Member { member: *member, signature: key(1).sign(b"any") };
-    Transaction { body: Body::Epoch(change), witnesses: members.iter().map(witness).collect() }
+    Transaction::new(Body::Epoch(change), members.iter().map(witness).collect())
 }
 
 fn members(members: Vec<PublicKey>) -> EpochChange {
@@ -318,7 +318,7 @@ fn epoch_changes() {
         epoch(members(vec![PublicKey([0; 32])]), &[0]),
         epoch(readmit(key(1).public()), &[0, 1]),
         epoch(readmit(PublicKey([0; 32])), &[0]),
-        Transaction { witnesses: good().witnesses, ..epoch(one(), &[]) },
+        Transaction::new(epoch(one(), &[]).body().clone(), good().witnesses().to_vec()),
     ];
     for transaction in bad {
         assert_eq!(refused(&transaction).kind(), "tx-epoch-change");

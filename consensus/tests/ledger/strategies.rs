@@ -109,7 +109,7 @@ fn witness() -> impl Strategy<Value = Witness> {
 }
 
 pub(crate) fn transaction() -> impl Strategy<Value = Transaction> {
-    (body(), vec(witness(), 0..3)).prop_map(|(body, witnesses)| Transaction { body, witnesses })
+    (body(), vec(witness(), 0..3)).prop_map(|(body, witnesses)| Transaction::new(body, witnesses))
 }
 
 pub(crate) fn header() -> impl Strategy<Value = Header> {

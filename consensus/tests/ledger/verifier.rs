@@ -357,7 +357,7 @@ fn headers_have_done_their_work() {
 fn payment(verifier: &Verifier, number: u8) -> Transaction {
     let inputs = [input(number, 5, lock(1)), input(number + 100, 5, lock(2))];
     let unsigned = transfer(&inputs, &[output(10, 1)]);
-    sign(&verifier.set_of(Epoch(0)).unwrap().network, unsigned.body, &inputs)
+    sign(&verifier.set_of(Epoch(0)).unwrap().network, unsigned.body().clone(), &inputs)
 }
 
 /// In a block of many, the one bad signature is named by transaction and input, known ones are not looked at again.
@@ -393,7 +393,7 @@ fn change(verifier: &Verifier, change: EpochChange, signers: &[u16]) -> Transact
     let digest = epoch_change_digest(&verifier.set_of(Epoch(0)).unwrap().network, &body);
     let sign = |member: &u16| Witness::Member { member: *member, signature: key(*member as u8 + 1).sign(&digest) };
     let witnesses = signers.iter().map(sign).collect();
-    Transaction { body, witnesses }
+    Transaction::new(body, witnesses)
 }
 
 #[test]
@@ -415,7 +415,7 @@ fn epoch_changes_are_signed_by_members() {
     let other = Err("tx-other-epoch");
     assert_eq!(judge(change(&verifier, members(SetHash([1; 32])), &[0, 1, 3])), other);
     let mut moved = change(&verifier, members(set), &[0, 1, 3]);
-    moved.body = Body::Epoch(EpochChange::Members { set, members: MemberList(vec![key(8).public()]) });
+    *moved.body_mut() = Body::Epoch(EpochChange::Members { set, members: MemberList(vec![key(8).public()]) });
     assert_eq!(judge(moved), refused);
 
     let readmit = |epoch, number| EpochChange::Readmit { epoch, member: key(number).public(), nonce: [1; 32] };
@@ -480,7 +480,7 @@ fn what_is_handed_over_is_signed_by_a_member_and_bounded() {
     let nobody = overdue(0, 4, vec![transfer(0)]);
     assert_eq!(verdict(nobody), Err(MessageError::Signer(4)));
     let mut unsigned = transfer(0);
-    unsigned.witnesses.clear();
+    unsigned.witnesses_mut().clear();
     assert!(matches!(verdict(overdue(0, 1, vec![unsigned])), Err(MessageError::Transaction(_))));
     assert!(matches!(
         judge(&pow(), Message::Overdue(overdue(0, 1, vec![transfer(0)]))),
@@ -540,14 +540,10 @@ fn successions_prove_the_members_of_later_epochs() {
 
 /// With the signature of its first input replaced by one of another transaction.
 fn forged(mut transaction: Transaction, other: &Transaction) -> Transaction {
-    transaction.witnesses[0] = match (&transaction.witnesses[0], &other.witnesses[0]) {
-        (Witness::Spend(mine), Witness::Spend(theirs)) => {
-            let mut spend = mine.clone();
-            spend.signatures.clone_from(&theirs.signatures);
-            Witness::Spend(spend)
-        }
+    match (&mut transaction.witnesses_mut()[0], &other.witnesses()[0]) {
+        (Witness::Spend(mine), Witness::Spend(theirs)) => mine.signatures.clone_from(&theirs.signatures),
         _ => panic!("payments have spends"),
-    };
+    }
     transaction
 }
 
@@ -628,7 +624,7 @@ fn transactions_of_users_are_judged_together() {
     let paid: Vec<Transaction> = (1..20).map(|number| payment(&verifier, number)).collect();
     let mut some = paid.clone();
     some[7] = forged(paid[7].clone(), &paid[8]);
-    some[9].witnesses.clear();
+    some[9].witnesses_mut().clear();
     let verdicts = verifier.together(Vec::new(), some.clone(), &|_| false, rng()).1;
     for (transaction, verdict) in some.into_iter().zip(verdicts) {
         assert_eq!(verdict, verifier.transaction(transaction));

@@ -214,7 +214,7 @@ fn a_coinbase_is_the_first_of_its_block_and_nothing_else_is() {
     }
     let (pbft, receipt) = of(0, 5, |pbft| {
         let mut all = payments(&pbft.network, 5, 1);
-        all[0].witnesses.push(Witness::Member { member: 0, signature: key(1).sign(b"what for") });
+        all[0].witnesses_mut().push(Witness::Member { member: 0, signature: key(1).sign(b"what for") });
         all
     });
     refused(&pbft, &receipt, "receipt-transaction");
@@ -234,7 +234,7 @@ fn a_transaction_that_cannot_be_is_refused_whoever_signed_its_block() {
     refused(&pbft, &receipt, "receipt-transaction");
     // 64 bytes may be two nodes of the tree.
     let body = Body::Coinbase(Coinbase { height: Height(5), extra: vec![0; 42], outputs: Vec::new() });
-    let node = Transaction { body, witnesses: Vec::new() };
+    let node = Transaction::new(body, Vec::new());
     assert_eq!(node.bytes(), 64);
     let (pbft, receipt) = of(0, 5, |_| vec![node.clone()]);
     refused(&pbft, &receipt, "receipt-path");
@@ -249,7 +249,7 @@ fn a_change_of_members_has_a_receipt_too() {
         let digest = epoch_change_digest(&pbft.network, &body);
         let sign =
             |(member, number): &(u16, u8)| Witness::Member { member: *member, signature: key(*number).sign(&digest) };
-        Transaction { body, witnesses: signers.iter().map(sign).collect() }
+        Transaction::new(body, signers.iter().map(sign).collect())
     };
     let with = |signers: &[(u16, u8)]| of(1, 5, |pbft| vec![coinbase(5, &[]), change(pbft, signers)]);
     let (pbft, receipt) = with(&THREE);

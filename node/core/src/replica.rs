@@ -309,7 +309,7 @@ impl Replica {
     /// As [`Output::Submitted`] and [`Output::PackageSubmitted`] would tell.
     pub fn test_accept(&self, now: Time, transactions: &[Verified<Transaction>]) -> Result<Trial, Refused> {
         if let [only] = transactions
-            && matches!(only.get().body, Body::Epoch(_))
+            && matches!(only.get().body(), Body::Epoch(_))
         {
             let (txid, bytes) = (only.get().id(), only.get().bytes());
             let admits = self.engine.admits_change(only.get());
@@ -318,8 +318,7 @@ impl Replica {
             return Ok(Trial { transactions: vec![tried], replaces: Vec::new(), evicts: Vec::new() });
         }
         let next = next_block(&*self.engine, &self.genesis, self.drift_ms, now);
-        let transactions: Vec<Arc<Transaction>> =
-            transactions.iter().map(|transaction| Arc::new(transaction.get().clone())).collect();
+        let transactions: Vec<Transaction> = transactions.iter().map(|transaction| transaction.get().clone()).collect();
         self.mempool.test(next, &transactions)
     }
 
@@ -359,10 +358,10 @@ impl Replica {
     }
 
     fn submit(&mut self, call: &mut Call, request: u64, transaction: Verified<Transaction>) {
-        if matches!(transaction.get().body, Body::Epoch(_)) {
+        if matches!(transaction.get().body(), Body::Epoch(_)) {
             return self.submit_change(call, request, transaction);
         }
-        let transaction = Arc::new(transaction.into_inner());
+        let transaction = transaction.into_inner();
         let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);
         let mut notices = Vec::new();
         let result = self.mempool.admit(next, transaction.clone(), &mut notices);
@@ -375,8 +374,7 @@ impl Replica {
     }
 
     fn submit_package(&mut self, call: &mut Call, request: u64, transactions: Vec<Verified<Transaction>>) {
-        let transactions: Vec<Arc<Transaction>> =
-            transactions.into_iter().map(|transaction| Arc::new(transaction.into_inner())).collect();
+        let transactions: Vec<Transaction> = transactions.into_iter().map(Verified::into_inner).collect();
         let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);
         let mut notices = Vec::new();
         let result = self.mempool.admit_package(next, &transactions, &mut notices);
@@ -392,18 +390,18 @@ impl Replica {
 
     fn admit_from(&mut self, call: &mut Call, from: Peer, transaction: Transaction) {
         let next = next_block(&*self.engine, &self.genesis, self.drift_ms, call.now);
-        let (mut notices, transaction) = (Vec::new(), Arc::new(transaction));
+        let mut notices = Vec::new();
         self.mempool.admit_from(next, from, transaction.clone(), &mut notices);
         call.notice(notices);
         self.learn(call, &transaction);
     }
 
     /// A transaction was verified: proposals may have waited for it, whatever the mempool says of it.
-    fn learn(&mut self, call: &mut Call, transaction: &Arc<Transaction>) {
+    fn learn(&mut self, call: &mut Call, transaction: &Transaction) {
         if self.proposals.is_empty() {
             return;
         }
-        for ready in self.proposals.learn(&transaction.hash(), transaction) {
+        for ready in self.proposals.learn(transaction) {
             self.take_complete(call, ready);
         }
     }

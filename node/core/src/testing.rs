@@ -54,14 +54,10 @@ pub(crate) fn transfer(inputs: &[Input], outputs: &[u64], lock_time: LockTime) -
         let (amount, lock) = (amount(input.grains), input.lock.clone());
         Witness::Spend(Spend { amount, lock, signatures: Vec::new(), preimages: Vec::new() })
     };
-    Transaction {
-        body: Body::Transfer(Transfer {
-            inputs: inputs.iter().map(|input| input.outpoint).collect(),
-            outputs,
-            lock_time,
-        }),
-        witnesses: inputs.iter().map(witness).collect(),
-    }
+    Transaction::new(
+        Body::Transfer(Transfer { inputs: inputs.iter().map(|input| input.outpoint).collect(), outputs, lock_time }),
+        inputs.iter().map(witness).collect(),
+    )
 }
 
 /// Coins of one block, each of so many grains under [`lock`] 0.
@@ -75,7 +71,7 @@ pub(crate) fn coins(count: u8, grains: u64) -> (BTreeMap<OutPoint, Coin>, Vec<In
 /// A block that holds these; its header is of no use.
 pub(crate) fn block(height: u64, transactions: &[Transaction]) -> Block {
     let coinbase = Coinbase { height: Height(height), extra: Vec::new(), outputs: Vec::new() };
-    let mut all = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
+    let mut all = vec![Transaction::new(Body::Coinbase(coinbase), Vec::new())];
     all.extend_from_slice(transactions);
     let header = Header {
         version: 1,
@@ -205,12 +201,12 @@ pub(crate) fn engine_config(genesis: &Arc<Genesis>, number: u8) -> EngineConfig 
 pub(crate) fn signed(genesis: &Genesis, spent: &Input, outputs: &[u64]) -> Transaction {
     let owner = Lock::Key(key(100).public());
     let mut transaction = transfer(&[Input { lock: owner.clone(), ..spent.clone() }], outputs, LockTime::NONE);
-    if let Body::Transfer(transfer) = &mut transaction.body {
+    if let Body::Transfer(transfer) = transaction.body_mut() {
         transfer.outputs.iter_mut().for_each(|output| output.lock = owner.hash());
     }
     let stated = [(amount(spent.grains), owner.hash())];
-    let common = SighashCommon::new(&genesis.network_id(), &transaction.body, &stated);
-    if let Some(Witness::Spend(spend)) = transaction.witnesses.first_mut() {
+    let common = SighashCommon::new(&genesis.network_id(), transaction.body(), &stated);
+    if let Some(Witness::Spend(spend)) = transaction.witnesses_mut().first_mut() {
         spend.signatures = vec![key(100).sign(&common.digest(0, &[], &owner))];
     }
     transaction

@@ -89,8 +89,7 @@ impl NodeHandle {
                 let body = self.0.readers.ask(move |reader| reader.body(&block)).await?;
                 body.and_then(|body| body.transactions.into_iter().find(|transaction| transaction.id() == txid))
             }
-            (None, Some(waiting)) => Some(Transaction::clone(waiting)),
-            (None, None) => None,
+            (None, waiting) => waiting.clone(),
         };
         Ok(found.map(|transaction| TransactionView { status, hex: hex::encode(encode(&transaction)) }))
     }

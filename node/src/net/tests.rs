@@ -220,7 +220,7 @@ fn tip(height: u64) -> Message {
 
 fn transaction(number: u64) -> Message {
     let coinbase = Coinbase { height: Height(number), extra: vec![1, 2, 3], outputs: Vec::new() };
-    Message::Transaction(Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() })
+    Message::Transaction(Transaction::new(Body::Coinbase(coinbase), Vec::new()))
 }
 
 fn vote(genesis: &Genesis, height: u64) -> Message {

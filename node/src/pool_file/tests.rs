@@ -3,13 +3,12 @@ use crate::tests::{genesis, key, lock_of, transfer};
 use bezant_api::types::EngineName;
 use bezant_consensus::ledger::hash::{NetworkId, sha256};
 use bezant_consensus::ledger::transaction::Transaction;
-use std::sync::Arc;
 
-fn saved() -> (NetworkId, Vec<Arc<Transaction>>, Vec<u8>) {
+fn saved() -> (NetworkId, Vec<Transaction>, Vec<u8>) {
     let genesis = genesis(EngineName::Pow, 5);
     let network = genesis.network_id();
-    let transactions: Vec<Arc<Transaction>> =
-        (0..5).map(|number| Arc::new(transfer(&genesis, number, 7_000, lock_of(&key(60))))).collect();
+    let transactions: Vec<Transaction> =
+        (0..5).map(|number| transfer(&genesis, number, 7_000, lock_of(&key(60)))).collect();
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("mempool.dat");
     assert!(matches!(read(&path, &network), Ok(none) if none.is_empty()), "no file is an empty mempool");
@@ -21,7 +20,7 @@ fn saved() -> (NetworkId, Vec<Arc<Transaction>>, Vec<u8>) {
     let again = read(&path, &network).expect("reads");
     assert_eq!(
         again.iter().map(Transaction::hash).collect::<Vec<_>>(),
-        transactions.iter().map(|it| it.hash()).collect::<Vec<_>>()
+        transactions.iter().map(Transaction::hash).collect::<Vec<_>>()
     );
     let bytes = std::fs::read(&path).expect("reads");
     (network, transactions, bytes)

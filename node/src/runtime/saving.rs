@@ -11,7 +11,6 @@ use bezant_consensus::ledger::hash::NetworkId;
 use bezant_consensus::ledger::transaction::Transaction;
 use bezant_node_core::Mempool;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -36,7 +35,7 @@ pub(super) struct Saving {
 struct Copying {
     changes: u64,
     from: i64,
-    transactions: Vec<Arc<Transaction>>,
+    transactions: Vec<Transaction>,
 }
 
 impl Saving {
@@ -105,7 +104,7 @@ impl Saving {
     }
 }
 
-fn write(path: &std::path::Path, network: &NetworkId, transactions: &[Arc<Transaction>]) {
+fn write(path: &std::path::Path, network: &NetworkId, transactions: &[Transaction]) {
     match pool_file::write(path, network, transactions) {
         Ok(()) => tracing::debug!(count = transactions.len(), "saved the mempool"),
         Err(error) => {

@@ -124,7 +124,7 @@ impl Changes {
 
 /// The locks that a connected transaction gives to or takes from, each once.
 fn touched_locks(transaction: &Transaction) -> Vec<LockHash> {
-    let spent = transaction.witnesses.iter().filter_map(|witness| match witness {
+    let spent = transaction.witnesses().iter().filter_map(|witness| match witness {
         Witness::Spend(spend) => Some(spend.lock.hash()),
         Witness::Member { .. } => None,
     });
@@ -141,7 +141,7 @@ pub(super) fn movements(transaction: &Transaction) -> BTreeMap<LockHash, (u64, u
     for output in transaction.outputs() {
         movements.entry(output.lock).or_default().0 += output.amount.grains();
     }
-    for witness in &transaction.witnesses {
+    for witness in transaction.witnesses() {
         if let Witness::Spend(spend) = witness {
             movements.entry(spend.lock.hash()).or_default().1 += spend.amount.grains();
         }

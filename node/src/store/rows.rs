@@ -50,7 +50,7 @@ pub(super) fn coin(row: &Row<'_>, first: usize) -> rusqlite::Result<Coin> {
 
 /// The height that a block claims in its coinbase; the isolated rules have seen to it that there is one.
 pub(super) fn claimed_height(block: &Block) -> Height {
-    match block.transactions.first().map(|transaction| &transaction.body) {
+    match block.transactions.first().map(|transaction| transaction.body()) {
         Some(Body::Coinbase(coinbase)) => coinbase.height,
         Some(Body::Transfer(_) | Body::Epoch(_)) | None => Height(0),
     }

@@ -41,7 +41,7 @@ fn refused(dir: &Path, genesis: &Genesis) -> StoreError {
 fn block(parent: BlockId, height: u64, salt: u8) -> Block {
     let output = Output { amount: Amount::from_grains(10).expect("small"), lock: LockHash([salt; 32]) };
     let coinbase = Coinbase { height: Height(height), extra: vec![salt], outputs: vec![output] };
-    let transactions = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
+    let transactions = vec![Transaction::new(Body::Coinbase(coinbase), Vec::new())];
     let header =
         Header { version: 1, parent, merkle_root: MerkleRoot::default(), time: 1_700_000_001, bits: 0, nonce: 0 };
     let mut block = Block { header, transactions };

@@ -77,7 +77,7 @@ impl Job {
 
     fn coinbase(&self, extranonce: &[u8; EXTRANONCE_BYTES]) -> Transaction {
         let mut coinbase = self.coinbase.clone();
-        if let Body::Coinbase(body) = &mut coinbase.body {
+        if let Body::Coinbase(body) = coinbase.body_mut() {
             body.extra[..EXTRANONCE_BYTES].copy_from_slice(extranonce);
         }
         coinbase

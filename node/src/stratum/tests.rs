@@ -51,7 +51,7 @@ fn offer(ticket: u64, parent: u8, bits: u32, transfers: u8) -> Arc<Offer> {
     parent_id[31] = parent;
     let extra = [&[0u8; 8][..], &[0xee; 8], &ticket.to_le_bytes()].concat();
     let coinbase = Body::Coinbase(Coinbase { height: Height(7), extra, outputs: Vec::new() });
-    let mut transactions = vec![Transaction { body: coinbase, witnesses: Vec::new() }];
+    let mut transactions = vec![Transaction::new(coinbase, Vec::new())];
     transactions.extend((0..transfers).map(|number| transfer(&genesis, number, 5_000, LOCK)));
     let header = Header {
         version: 0x2000_0000,

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 /// The only member, key 1, gives its place to key 2.
 fn change(genesis: &Genesis) -> Transaction {
     let (body, digest) = change_of_members(&genesis.validator_set(), vec![key(2).public()]);
-    Transaction { body, witnesses: vec![Witness::Member { member: 0, signature: key(1).sign(&digest) }] }
+    Transaction::new(body, vec![Witness::Member { member: 0, signature: key(1).sign(&digest) }])
 }
 
 /// The link to a peer, cut in both directions.

@@ -72,7 +72,7 @@ async fn templates_by_rpc_become_blocks_that_pay_whom_the_caller_says() {
     let unknown = SolutionParams { ticket: first.ticket + 77, ..solve(&first, &coinbase, true) };
     assert_eq!(kind(client.mining_submit(&unknown).await), "solution-stale");
     let mut greedy: Transaction = decode(&coinbase).expect("a coinbase");
-    let Body::Coinbase(body) = &mut greedy.body else { panic!("a coinbase") };
+    let Body::Coinbase(body) = greedy.body_mut() else { panic!("a coinbase") };
     body.outputs[0].amount = body.outputs[0].amount.checked_add(Amount::from_grains(1).expect("small")).expect("small");
     assert_eq!(kind(client.mining_submit(&solve(&first, &encode(&greedy), true)).await), "solution-refused");
     assert_eq!(client.tip().await.expect("answers").height, 0, "the node itself searches nothing");

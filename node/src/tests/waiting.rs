@@ -63,7 +63,7 @@ async fn a_package_and_a_replacement_do_what_trying_them_said() {
 
     node.handle.submit(first.clone()).await.expect("pays");
     let mut unsigned = bid(&genesis, 1, 20_000);
-    unsigned.witnesses = first.witnesses.clone();
+    *unsigned.witnesses_mut() = first.witnesses().to_vec();
     let tested = node.handle.test(vec![unsigned]).await.expect("answers");
     assert_eq!(tested.refusal.map(|refusal| refusal.kind).as_deref(), Some("tx-bad-signature"));
     let better = bid(&genesis, 1, 20_000);
@@ -88,7 +88,7 @@ async fn of_many_handed_in_at_once_each_is_judged_for_itself() {
     let (parent, single) = (bid(&genesis, 0, 10_000), bid(&genesis, 1, 10_000));
     let child = heir(&genesis, &parent, 0, 50_000);
     let mut forged = bid(&genesis, 2, 20_000);
-    forged.witnesses = single.witnesses.clone();
+    *forged.witnesses_mut() = single.witnesses().to_vec();
     let (poor, same) = (bid(&genesis, 2, 0), single.clone());
     let many = vec![parent.clone(), forged, child.clone(), single.clone(), poor, same];
     let results = node.handle.submit_many(many).await.expect("answers").results;

@@ -221,7 +221,7 @@ impl World {
             let key = keys.find(|key| is_its(&key.public())).expect("every member is a node");
             Witness::Member { member, signature: key.sign(&digest) }
         };
-        Transaction { body, witnesses: signers.into_iter().map(sign).collect() }
+        Transaction::new(body, signers.into_iter().map(sign).collect())
     }
 
     /// A correct node took a change.

@@ -161,6 +161,6 @@ impl Planner<'_> {
         let common = SighashCommon::new(&self.network, &body, &[(amount, lock.hash())]);
         let signature = self.accounts.0[coin.account].sign(&common.digest(0, &[], &lock));
         let spend = Spend { amount, lock, signatures: vec![signature], preimages: Vec::new() };
-        Transaction { body, witnesses: vec![Witness::Spend(spend)] }
+        Transaction::new(body, vec![Witness::Spend(spend)])
     }
 }

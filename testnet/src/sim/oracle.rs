@@ -135,7 +135,7 @@ impl Oracle {
 
     /// The epoch of a block, and whether it or one below in that epoch changes something.
     fn epoch_above(&self, parent: &Replayed, block: &Block) -> (Epoch, bool) {
-        let changes = block.transactions.iter().any(|transaction| matches!(transaction.body, Body::Epoch(_)));
+        let changes = block.transactions.iter().any(|transaction| matches!(transaction.body(), Body::Epoch(_)));
         let interval = self.genesis.pbft().map_or(1, |params| u64::from(params.checkpoint_interval));
         if parent.is_ending && parent.height.0.is_multiple_of(interval) {
             return (Epoch(parent.epoch.0 + 1), changes);

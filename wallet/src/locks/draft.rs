@@ -277,7 +277,7 @@ impl Draft {
             drop(leaves);
             witnesses.push(Witness::Spend(Spend { amount: input.amount, lock, signatures, preimages }));
         }
-        let transaction = Transaction { body: self.body(), witnesses };
+        let transaction = Transaction::new(self.body(), witnesses);
         debug_assert!(isolated::verify_transaction(&self.network, &transaction).is_ok());
         Ok(transaction)
     }

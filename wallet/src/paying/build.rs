@@ -68,7 +68,7 @@ pub fn transfer(network: &NetworkId, coins: &[KeyCoin<'_>], outputs: Vec<Output>
         Witness::Spend(Spend { amount: coin.amount, lock, signatures, preimages: Vec::new() })
     };
     let witnesses = coins.iter().zip(locks).enumerate().map(witness).collect();
-    Transaction { body, witnesses }
+    Transaction::new(body, witnesses)
 }
 
 /// What single-key transfers weigh. Measured, not assumed: from encodings of the same form.
@@ -86,7 +86,7 @@ pub fn sizes() -> Sizes {
         let outpoint = OutPoint { txid: Default::default(), index: 0 };
         let transfer =
             Transfer { inputs: vec![outpoint; inputs], outputs: vec![output; outputs], lock_time: LockTime::NONE };
-        Transaction { body: Body::Transfer(transfer), witnesses: vec![Witness::Spend(spend); inputs] }.bytes() as u64
+        Transaction::new(Body::Transfer(transfer), vec![Witness::Spend(spend); inputs]).bytes() as u64
     };
     let one = measure(1, 1);
     let (input, output) = (measure(2, 1) - one, measure(1, 2) - one);
@@ -226,7 +226,7 @@ pub fn sign(
         let (lock, preimages) = (opening.lock.clone(), opening.preimages.clone());
         witnesses.push(Witness::Spend(Spend { amount: *amount, lock, signatures, preimages }));
     }
-    Ok(Transaction { body, witnesses })
+    Ok(Transaction::new(body, witnesses))
 }
 
 /// A payment without its signatures, and which coins it spends.

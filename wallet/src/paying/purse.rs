@@ -291,7 +291,7 @@ async fn own_change(
         let transaction = hex::decode(&view.hex).ok().and_then(|bytes| decode::<Transaction>(&bytes).ok());
         let ours =
             |witness: &Witness| matches!(witness, Witness::Spend(spend) if locks.contains_key(&spend.lock.hash()));
-        if transaction.is_some_and(|transaction| transaction.id() == txid && transaction.witnesses.iter().all(ours)) {
+        if transaction.is_some_and(|transaction| transaction.id() == txid && transaction.witnesses().iter().all(ours)) {
             own.insert(txid);
         }
     }

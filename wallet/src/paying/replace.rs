@@ -192,7 +192,7 @@ fn owned(wallets: &[Found], transaction: &Transaction, kept: Option<(i64, Amount
         }
         Witness::Member { .. } => None,
     };
-    let spent: Option<Vec<(Amount, Opening)>> = transaction.witnesses.iter().map(spends).collect();
+    let spent: Option<Vec<(Amount, Opening)>> = transaction.witnesses().iter().map(spends).collect();
     let spent = spent.filter(|spent| !spent.is_empty());
     let is_all_of = |found: &&Found| {
         let locks = found.wallet.lock_hashes();

@@ -39,7 +39,7 @@ fn genesis() -> Arc<Genesis> {
 /// The final block at this height, whose coinbase is the payment.
 fn proof(genesis: &Genesis, height: u64) -> Proof {
     let coinbase = Coinbase { height: Height(height), extra: Vec::new(), outputs: vec![output(5), output(7)] };
-    let transactions = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
+    let transactions = vec![Transaction::new(Body::Coinbase(coinbase), Vec::new())];
     let (parent, merkle_root) = (BlockId([1; 32]), MerkleRoot::default());
     let header = Header { version: 1, parent, merkle_root, time: 1_700_000_009, bits: 0, nonce: 0 };
     let mut block = Block { header, transactions };

@@ -126,7 +126,7 @@ fn taken(transaction: &Transaction, lock: &LockHash, terms: &Terms, side: &Side,
         Witness::Spend(spend) => spend.lock.hash() == *lock && spend.amount >= side.amount,
         Witness::Member { .. } => false,
     };
-    let Witness::Spend(spend) = transaction.witnesses.iter().find(of_side)? else { return None };
+    let Witness::Spend(spend) = transaction.witnesses().iter().find(of_side)? else { return None };
     let txid = transaction.id();
     let secret = spend.preimages.iter().find(|preimage| sha256(&preimage[..]) == terms.hash);
     Some(match secret {

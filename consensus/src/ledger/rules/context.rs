@@ -53,7 +53,7 @@ fn judge(
     place: Place,
     params: &LedgerParams,
 ) -> Result<(Amount, Vec<(OutPoint, Coin)>), TxError> {
-    let transfer = match &transaction.body {
+    let transfer = match transaction.body() {
         Body::Transfer(transfer) => transfer,
         Body::Coinbase(_) => return Err(TxError::Coinbase),
         Body::Epoch(_) => return Ok((Amount::ZERO, Vec::new())),
@@ -95,7 +95,7 @@ fn repeated(inputs: &[OutPoint]) -> Option<&OutPoint> {
 }
 
 fn spend_of(transaction: &Transaction, index: usize) -> Result<&Spend, TxError> {
-    match transaction.witnesses.get(index) {
+    match transaction.witnesses().get(index) {
         Some(Witness::Spend(spend)) => Ok(spend),
         Some(Witness::Member { .. }) | None => Err(TxError::WitnessMismatch(index as u32)),
     }
@@ -222,7 +222,7 @@ fn coin_of(transaction: &Transaction, output: &Output, height: Height) -> Coin {
 /// The first rule that is broken.
 pub fn connect(block: &Block, coins: &dyn Coins, place: Place, params: &LedgerParams) -> Result<Diff, BlockError> {
     let (first, others) = block.transactions.split_first().ok_or(BlockError::CoinbasePlace)?;
-    let Body::Coinbase(coinbase) = &first.body else {
+    let Body::Coinbase(coinbase) = first.body() else {
         return Err(BlockError::CoinbasePlace);
     };
     if coinbase.height != place.height {

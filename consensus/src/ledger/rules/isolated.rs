@@ -41,10 +41,10 @@ pub struct BlockSignature {
 /// The first rule that is broken.
 pub fn check_transaction(network: &NetworkId, transaction: &Transaction) -> Result<Checked, TxError> {
     check_size(transaction)?;
-    match &transaction.body {
+    match transaction.body() {
         Body::Transfer(transfer) => check_transfer(network, transaction, transfer),
         Body::Coinbase(_) => Err(TxError::Coinbase),
-        Body::Epoch(change) => check_epoch_change(change, &transaction.witnesses),
+        Body::Epoch(change) => check_epoch_change(change, transaction.witnesses()),
     }
 }
 
@@ -104,7 +104,7 @@ fn check_transfer(network: &NetworkId, transaction: &Transaction, transfer: &Tra
         spend.lock.check_shape().map_err(|error| TxError::LockShape { input: index as u32, error })?;
     }
     let stated: Vec<StatedCoin> = spends.iter().map(|spend| (spend.amount, spend.lock.hash())).collect();
-    let common = SighashCommon::new(network, &transaction.body, &stated);
+    let common = SighashCommon::new(network, transaction.body(), &stated);
     let mut signatures = Vec::with_capacity(spends.len());
     for (index, spend) in spends.iter().enumerate() {
         check_spend(&common, index as u32, spend, &mut signatures)?;
@@ -113,9 +113,9 @@ fn check_transfer(network: &NetworkId, transaction: &Transaction, transfer: &Tra
 }
 
 fn spends<'a>(transaction: &'a Transaction, transfer: &Transfer) -> Result<Vec<&'a Spend>, TxError> {
-    let (actual, expected) = (transaction.witnesses.len(), transfer.inputs.len());
+    let (actual, expected) = (transaction.witnesses().len(), transfer.inputs.len());
     let spends: Vec<&Spend> = transaction
-        .witnesses
+        .witnesses()
         .iter()
         .filter_map(|witness| match witness {
             Witness::Spend(spend) => Some(spend),
@@ -250,13 +250,13 @@ pub fn check_block(network: &NetworkId, bytes_max: u32, block: &Block) -> Result
 /// # Errors
 /// The first rule that is broken.
 pub fn check_coinbase(transaction: &Transaction) -> Result<(), BlockError> {
-    let Body::Coinbase(coinbase) = &transaction.body else {
+    let Body::Coinbase(coinbase) = transaction.body() else {
         return Err(BlockError::CoinbasePlace);
     };
     let fail = |error| BlockError::Transaction { index: 0, error };
     check_size(transaction).map_err(fail)?;
-    if !transaction.witnesses.is_empty() {
-        return Err(fail(TxError::WitnessCount { actual: transaction.witnesses.len(), expected: 0 }));
+    if !transaction.witnesses().is_empty() {
+        return Err(fail(TxError::WitnessCount { actual: transaction.witnesses().len(), expected: 0 }));
     }
     check_count("extra bytes", coinbase.extra.len(), COINBASE_EXTRA_BYTES_MAX).map_err(fail)?;
     check_count("outputs", coinbase.outputs.len(), OUTPUTS_MAX).map_err(fail)?;

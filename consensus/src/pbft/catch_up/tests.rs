@@ -65,7 +65,7 @@ fn blocks_are_answered_as_far_as_they_fit_one_message() {
     for (height, bytes) in (1..).zip(sizes) {
         let mut block: Block = world.block(&parent, height, &[]);
         let small = block.bytes();
-        let transaction::Body::Coinbase(coinbase) = &mut block.transactions[0].body else { panic!("it is the first") };
+        let transaction::Body::Coinbase(coinbase) = block.transactions[0].body_mut() else { panic!("it is the first") };
         coinbase.extra = vec![0; bytes - small];
         assert_eq!(block.bytes(), bytes);
         let certificate = world.committed_in(0, height, &block, &[0, 1, 2]);

@@ -45,7 +45,7 @@ fn set() -> ValidatorSet {
 }
 
 fn block(changes: Vec<EpochChange>) -> Block {
-    let transaction = |change| Transaction { body: Body::Epoch(change), witnesses: Vec::new() };
+    let transaction = |change| Transaction::new(Body::Epoch(change), Vec::new());
     let header = no_header();
     Block { header, transactions: changes.into_iter().map(transaction).collect() }
 }
@@ -143,7 +143,7 @@ fn a_block_changes_members_if_any_of_its_transactions_does() {
     assert!(is_changing(&block(vec![readmit(0)])));
     let mut mixed = block(vec![readmit(0)]);
     let transfer = Transfer { inputs: Vec::new(), outputs: Vec::new(), lock_time: LockTime::Height(Height(0)) };
-    let transfer = Transaction { body: Body::Transfer(transfer), witnesses: Vec::new() };
+    let transfer = Transaction::new(Body::Transfer(transfer), Vec::new());
     assert!(change_of(&transfer).is_none());
     mixed.transactions.insert(0, transfer.clone());
     assert!(is_changing(&mixed));

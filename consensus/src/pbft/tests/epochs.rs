@@ -33,7 +33,7 @@ pub(in crate::pbft) fn change(set: &ValidatorSet, into: &[usize], signers: &[usi
         let member = set.index_of(&key(*signer).public()).expect("the test chooses members");
         Witness::Member { member, signature: key(*signer).sign(&digest) }
     };
-    Transaction { body, witnesses: signers.iter().map(sign).collect() }
+    Transaction::new(body, signers.iter().map(sign).collect())
 }
 
 pub(in crate::pbft) fn readmission(world: &World, of: usize, epoch: u64, nonce: u8) -> Transaction {
@@ -41,7 +41,7 @@ pub(in crate::pbft) fn readmission(world: &World, of: usize, epoch: u64, nonce: 
     let body = Body::Epoch(EpochChange::Readmit { epoch: Epoch(epoch), member, nonce: [nonce; 32] });
     let signature = key(of).sign(&epoch_change_digest(&world.genesis.network_id(), &body));
     let index = world.nodes[0].set.index_of(&member).expect("the test chooses members");
-    Transaction { body, witnesses: vec![Witness::Member { member: index, signature }] }
+    Transaction::new(body, vec![Witness::Member { member: index, signature }])
 }
 
 pub(in crate::pbft) fn epochs(world: &World) -> Vec<u64> {

@@ -62,13 +62,13 @@ impl World {
         let signature = account().sign(&common.digest(0, &[], &account_lock()));
         let spend =
             Spend { amount: grains(COIN), lock: account_lock(), signatures: vec![signature], preimages: vec![] };
-        Transaction { body, witnesses: vec![Witness::Spend(spend)] }
+        Transaction::new(body, vec![Witness::Spend(spend)])
     }
 
     /// A block of these transactions that pays nobody.
     pub(crate) fn block(&self, parent: &Header, height: u64, transactions: &[Transaction]) -> Block {
         let coinbase = Coinbase { height: Height(height), extra: Vec::new(), outputs: Vec::new() };
-        let mut all = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
+        let mut all = vec![Transaction::new(Body::Coinbase(coinbase), Vec::new())];
         all.extend_from_slice(transactions);
         let root = MerkleRoot::default();
         let header =

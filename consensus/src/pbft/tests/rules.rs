@@ -204,14 +204,14 @@ fn invalid_blocks_are_refused() {
         block.header.merkle_root = block.merkle_root();
         block
     };
-    let paying = |block: &mut Block| match &mut block.transactions[0].body {
+    let paying = |block: &mut Block| match block.transactions[0].body_mut() {
         Body::Coinbase(coinbase) => {
             coinbase.outputs =
                 vec![Output { amount: Amount::from_grains(1001).expect("small"), lock: LockHash([1; 32]) }];
         }
         Body::Transfer(_) | Body::Epoch(_) => unreachable!("the coinbase comes first"),
     };
-    let higher = |block: &mut Block| match &mut block.transactions[0].body {
+    let higher = |block: &mut Block| match block.transactions[0].body_mut() {
         Body::Coinbase(coinbase) => coinbase.height = Height(2),
         Body::Transfer(_) | Body::Epoch(_) => unreachable!("the coinbase comes first"),
     };
@@ -522,7 +522,7 @@ fn a_bad_payload_is_left_out() {
     let mut world = net();
     world.careless = true;
     let mut unsigned = world.transfer(1);
-    unsigned.witnesses.clear();
+    unsigned.witnesses_mut().clear();
     world.nodes[0].mempool = vec![world.transfer(0), world.transfer(0), unsigned, world.transfer(2)];
     world.told(0, Event::Pending { oldest: Some(world.now) });
     world.nodes[0].mempool.clear();

@@ -223,7 +223,7 @@ impl World {
         let known = self.nodes[to].verifier.message(message.clone(), &|_| false, ChaCha20Rng::seed_from_u64(1));
         match (known, message) {
             (Err(error), _) => assert!(!error.is_fault(), "it is only not known there yet: {error}"),
-            (Ok(_), Message::Transaction(change)) if matches!(change.body, Body::Epoch(_)) => {
+            (Ok(_), Message::Transaction(change)) if matches!(change.body(), Body::Epoch(_)) => {
                 let change = self.verifier.transaction(change).expect("it was verified");
                 if self.deaf_to_changes != Some(to) {
                     self.told(to, Event::Change(change));

@@ -38,7 +38,7 @@ fn a_template_pays_subsidy_and_fees() {
     assert_eq!(world.nodes[0].balance(9), 999_990);
     let disk = world.nodes[0].disk.0.lock().unwrap();
     let block = disk.bodies[&disk.active[1]].clone();
-    let Body::Coinbase(coinbase) = &block.transactions[0].body else { panic!("the coinbase comes first") };
+    let Body::Coinbase(coinbase) = block.transactions[0].body() else { panic!("the coinbase comes first") };
     assert_eq!(coinbase.extra[..8], [0; 8], "room for an extranonce");
 }
 
@@ -144,7 +144,7 @@ pub(super) fn branch_with_invalid_middle(world: &mut World) -> [Block; 3] {
             block.header.parent = last.id();
             block.header.time = last.header.time + 1;
         }
-        let Body::Coinbase(coinbase) = &mut block.transactions[0].body else { panic!("the coinbase comes first") };
+        let Body::Coinbase(coinbase) = block.transactions[0].body_mut() else { panic!("the coinbase comes first") };
         coinbase.height = Height(u64::from(index) + 1);
         let grains = if index == 1 { 501 } else { 500 };
         coinbase.outputs[0].amount = Amount::from_grains(grains).unwrap();
@@ -230,13 +230,13 @@ fn solutions_are_taken_for_present_templates_only() {
     world.tell(0, Event::Solved { ticket: template.ticket + 7, block: solved.clone() });
     assert_eq!(world.nodes[0].tip(), Height(0), "no such ticket");
     let mut other = template.block.clone();
-    let Body::Coinbase(coinbase) = &mut other.transactions[0].body else { panic!("the coinbase comes first") };
+    let Body::Coinbase(coinbase) = other.transactions[0].body_mut() else { panic!("the coinbase comes first") };
     coinbase.extra[9] ^= 1;
     other.header.merkle_root = other.merkle_root();
     world.tell(0, Event::Solved { ticket: template.ticket, block: solve(other) });
     assert_eq!(world.nodes[0].tip(), Height(0), "more was changed than may be rolled");
     let mut rolled = template.block.clone();
-    let Body::Coinbase(coinbase) = &mut rolled.transactions[0].body else { panic!("the coinbase comes first") };
+    let Body::Coinbase(coinbase) = rolled.transactions[0].body_mut() else { panic!("the coinbase comes first") };
     coinbase.extra[..8].fill(9);
     rolled.header.merkle_root = rolled.merkle_root();
     rolled.header.version ^= 0x1fff_e000;

@@ -16,10 +16,7 @@ use proptest::prelude::*;
 fn leaf(height: u64, number: usize, bytes: usize) -> Transaction {
     let mut extra = vec![0; bytes];
     extra[..8].copy_from_slice(&(number as u64).to_le_bytes());
-    Transaction {
-        body: Body::Coinbase(Coinbase { height: Height(height), extra, outputs: Vec::new() }),
-        witnesses: Vec::new(),
-    }
+    Transaction::new(Body::Coinbase(Coinbase { height: Height(height), extra, outputs: Vec::new() }), Vec::new())
 }
 
 /// Blocks from height 1 on with so many transactions each.

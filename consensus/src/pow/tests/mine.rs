@@ -17,7 +17,7 @@ fn offered() -> (World, Template) {
 }
 
 fn coinbase(block: &mut Block) -> &mut Coinbase {
-    match &mut block.transactions[0].body {
+    match block.transactions[0].body_mut() {
         Body::Coinbase(coinbase) => coinbase,
         _ => panic!("the coinbase comes first"),
     }

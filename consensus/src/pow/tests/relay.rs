@@ -140,7 +140,7 @@ fn an_announcement_that_no_block_has_is_refused() {
     let mut twice = good.clone();
     twice.prefilled[1].index = 0;
     let mut unsigned = good.clone();
-    let Witness::Spend(spend) = &mut unsigned.prefilled[1].transaction.witnesses[0] else { panic!("it spends") };
+    let Witness::Spend(spend) = &mut unsigned.prefilled[1].transaction.witnesses_mut()[0] else { panic!("it spends") };
     spend.signatures[0].0[3] ^= 1;
     let mut unworked = good;
     unworked.header.bits = 0x1800_ffff;
@@ -148,7 +148,7 @@ fn an_announcement_that_no_block_has_is_refused() {
         assert!(!judge(bad));
     }
     let mut forged = block.transactions[1].clone();
-    let Witness::Spend(spend) = &mut forged.witnesses[0] else { panic!("it spends") };
+    let Witness::Spend(spend) = &mut forged.witnesses_mut()[0] else { panic!("it spends") };
     spend.signatures[0].0[3] ^= 1;
     let answer = BlockTransactions { block: block.id(), transactions: vec![forged] };
     let verdict = verifier.message(Message::Transactions(answer), &|_| false, ChaCha20Rng::from_seed([1; 32]));

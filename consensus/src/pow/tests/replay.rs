@@ -54,7 +54,7 @@ impl Forest {
         let output =
             Output { amount: Amount::from_grains(grains).unwrap(), lock: lock(height.0 as u8 % OWNERS).hash() };
         let coinbase = Coinbase { height, extra: self.blocks.len().to_le_bytes().to_vec(), outputs: vec![output] };
-        let mut transactions = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
+        let mut transactions = vec![Transaction::new(Body::Coinbase(coinbase), Vec::new())];
         let seen_from = if recipe.spend.is_some_and(|spend| spend % 2 == 1) { parent.header.parent } else { id };
         if let (Some(spend), Some(coins)) = (recipe.spend, self.coins.get(&seen_from)) {
             transactions.extend(self.transfer(coins, usize::from(spend / 2)));

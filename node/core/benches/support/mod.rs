@@ -223,7 +223,7 @@ impl Bench {
         let common = SighashCommon::new(&self.genesis.network_id(), &body, &[(grains(amount), owner().hash())]);
         let signatures = vec![key().sign(&common.digest(0, &[], &owner()))];
         let spend = Spend { amount: grains(amount), lock: owner(), signatures, preimages: Vec::new() };
-        Transaction { body, witnesses: vec![Witness::Spend(spend)] }
+        Transaction::new(body, vec![Witness::Spend(spend)])
     }
 
     /// Fees between 1,000 and 10,000 grains, all over the place.
@@ -251,7 +251,7 @@ impl Bench {
 
 pub(crate) fn block(transactions: &[Verified<Transaction>]) -> Arc<Block> {
     let coinbase = Coinbase { height: Height(1), extra: Vec::new(), outputs: Vec::new() };
-    let mut all = vec![Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() }];
+    let mut all = vec![Transaction::new(Body::Coinbase(coinbase), Vec::new())];
     all.extend(transactions.iter().map(|transaction| transaction.get().clone()));
     let root = MerkleRoot::default();
     let header = Header { version: 1, parent: BlockId::default(), merkle_root: root, time: START_S, bits: 0, nonce: 0 };

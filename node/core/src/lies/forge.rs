@@ -258,7 +258,7 @@ pub(super) fn twins_of(block: &Block) -> (Block, Block) {
 }
 
 fn free_data(block: &mut Block) -> Option<&mut Vec<u8>> {
-    match &mut block.transactions.first_mut()?.body {
+    match block.transactions.first_mut()?.body_mut() {
         Body::Coinbase(coinbase) => Some(&mut coinbase.extra),
         Body::Transfer(_) | Body::Epoch(_) => None,
     }

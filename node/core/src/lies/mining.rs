@@ -167,7 +167,7 @@ impl LyingMiner {
             MiningMode::Withhold | MiningMode::Selfish => {}
             MiningMode::BadBlock => {
                 if let Some(transaction) = template.block.transactions.first_mut()
-                    && let Body::Coinbase(coinbase) = &mut transaction.body
+                    && let Body::Coinbase(coinbase) = transaction.body_mut()
                     && let Some(output) = coinbase.outputs.first_mut()
                 {
                     let more = Amount::from_grains(1).and_then(|grain| output.amount.checked_add(grain));

@@ -101,13 +101,13 @@ pub enum Target {
 }
 
 impl Target {
-    /// Whether a transaction of this id is meant.
+    /// Whether a transaction is meant.
     #[must_use]
-    pub fn is_hit(&self, txid: &TxId, transaction: &Transaction) -> bool {
+    pub fn is_hit(&self, transaction: &Transaction) -> bool {
         match self {
-            Target::Transaction(target) => target == txid,
+            Target::Transaction(target) => *target == transaction.id(),
             Target::Lock(target) => {
-                let spends = transaction.witnesses.iter().any(|witness| match witness {
+                let spends = transaction.witnesses().iter().any(|witness| match witness {
                     Witness::Spend(spend) => spend.lock.hash() == *target,
                     Witness::Member { .. } => false,
                 });

@@ -274,7 +274,7 @@ fn a_block_and_its_twin_are_valid_and_each_others_twins() {
     for extra in 0..90 {
         let mut proposal = world.proposal();
         if let bezant_consensus::ledger::transaction::Body::Coinbase(coinbase) =
-            &mut proposal.block.transactions[0].body
+            proposal.block.transactions[0].body_mut()
         {
             coinbase.extra = vec![7; extra];
         }

@@ -14,14 +14,13 @@ use bezant_consensus::ledger::hash::{TxHash, TxId};
 use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::ledger::units::Time;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 impl Mempool {
     /// Lets a user's transaction in.
     pub(crate) fn admit(
         &mut self,
         next: Next<'_>,
-        transaction: Arc<Transaction>,
+        transaction: Transaction,
         notices: &mut Vec<Notice>,
     ) -> Result<Admitted, Refusal> {
         let admitted = self.admit_all(next, &[transaction], notices).map_err(|refused| refused.refusal)?;
@@ -33,7 +32,7 @@ impl Mempool {
     pub(crate) fn admit_package(
         &mut self,
         next: Next<'_>,
-        transactions: &[Arc<Transaction>],
+        transactions: &[Transaction],
         notices: &mut Vec<Notice>,
     ) -> Result<Vec<Admitted>, Refused> {
         package::check(transactions)?;
@@ -48,19 +47,19 @@ impl Mempool {
         &mut self,
         next: Next<'_>,
         from: Peer,
-        transaction: Arc<Transaction>,
+        transaction: Transaction,
         notices: &mut Vec<Notice>,
     ) {
         self.admit_orphans(next, vec![(from, transaction)], notices);
     }
 
     /// What letting one transaction or a package in would do, without doing it.
-    pub(crate) fn test(&self, next: Next<'_>, transactions: &[Arc<Transaction>]) -> Result<Trial, Refused> {
+    pub(crate) fn test(&self, next: Next<'_>, transactions: &[Transaction]) -> Result<Trial, Refused> {
         if transactions.len() != 1 {
             package::check(transactions)?;
         }
         let plan = self.plan(next, transactions)?;
-        let tried = |transaction: &Arc<Transaction>| {
+        let tried = |transaction: &Transaction| {
             let txid = transaction.id();
             let new = plan.new.iter().find(|new| new.judged.txid == txid);
             let fee = new.map(|new| new.judged.fee).or_else(|| self.get(&txid).map(|entry| entry.fee));
@@ -93,7 +92,7 @@ impl Mempool {
     pub(super) fn admit_orphans(
         &mut self,
         next: Next<'_>,
-        mut open: Vec<(Peer, Arc<Transaction>)>,
+        mut open: Vec<(Peer, Transaction)>,
         notices: &mut Vec<Notice>,
     ) {
         while let Some((from, transaction)) = open.pop() {
@@ -122,7 +121,7 @@ impl Mempool {
         next: Next<'_>,
         last: &[TxHash],
         notices: &mut Vec<Notice>,
-    ) -> Vec<(Peer, Arc<Transaction>)> {
+    ) -> Vec<(Peer, Transaction)> {
         for last in last {
             let package = self.orphans.package_of(last);
             if package.len() < 2 || package::check(&package).is_err() {
@@ -142,7 +141,7 @@ impl Mempool {
     }
 
     /// Takes out what waits for any of those that came in just now.
-    fn children_of(&mut self, admitted: &[Admitted]) -> Vec<(Peer, Arc<Transaction>)> {
+    fn children_of(&mut self, admitted: &[Admitted]) -> Vec<(Peer, Transaction)> {
         let new = admitted.iter().filter(|admitted| !admitted.known);
         new.flat_map(|admitted| self.orphans.take_children(&admitted.txid)).collect()
     }
@@ -151,7 +150,7 @@ impl Mempool {
     fn admit_all(
         &mut self,
         next: Next<'_>,
-        transactions: &[Arc<Transaction>],
+        transactions: &[Transaction],
         notices: &mut Vec<Notice>,
     ) -> Result<Vec<Admitted>, Refused> {
         // Most of what gossip brings is known; then nothing else is looked at.
@@ -188,12 +187,11 @@ impl Mempool {
         &mut self,
         now: Time,
         arrival: i64,
-        transaction: Arc<Transaction>,
+        transaction: Transaction,
         judged: Judged,
         handed_by: Option<u16>,
     ) {
         let entry = Entry {
-            hash: transaction.hash(),
             transaction,
             bytes: judged.bytes,
             fee: judged.fee,

@@ -18,7 +18,6 @@ use bezant_consensus::ledger::genesis::LedgerParams;
 use bezant_consensus::ledger::hash::TxId;
 use bezant_consensus::ledger::transaction::OutPoint;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// What is to be judged again.
 #[derive(Debug, Default)]
@@ -45,9 +44,8 @@ impl Mempool {
         let mut returning = Vec::new();
         for link in update.disconnected.iter().rev() {
             for transaction in link.block.transactions.iter().filter(|transaction| !transaction.is_coinbase()) {
-                let txid = transaction.id();
-                self.included.remove(&txid);
-                returning.push((txid, Arc::new(transaction.clone())));
+                self.included.remove(&transaction.id());
+                returning.push(transaction.clone());
             }
         }
         // What an earlier update of the same call gave back may spend from these, never the other way round.
@@ -74,7 +72,7 @@ impl Mempool {
             }
             self.recent.connected(&left, others, room_in_block(params));
         }
-        self.returning.retain(|(txid, _)| !included.contains(txid));
+        self.returning.retain(|transaction| !included.contains(&transaction.id()));
         self.recluster();
     }
 
@@ -136,7 +134,8 @@ impl Mempool {
         let returning = std::mem::take(&mut self.returning);
         let count = i64::try_from(returning.len()).expect("blocks hold far fewer than 2^63 transactions");
         self.first -= count;
-        for (arrival, (txid, transaction)) in (self.first..).zip(returning) {
+        for (arrival, transaction) in (self.first..).zip(returning) {
+            let txid = transaction.id();
             if self.contains(&txid) || self.included.contains(&txid) {
                 continue;
             }

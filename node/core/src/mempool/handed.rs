@@ -14,7 +14,6 @@ use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::ledger::units::Time;
 use bezant_consensus::limits::{OVERDUE_BYTES_MAX, OVERDUE_TRANSACTIONS_MAX};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Count and bytes of what is here with the preference of each member.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -65,7 +64,7 @@ impl Mempool {
             if self.contains(&txid) {
                 self.prefer(next.now, member, &txid);
             } else if !self.included.contains(&txid) {
-                self.admit_handed_one(next, from, member, txid, Arc::new(transaction), notices);
+                self.admit_handed_one(next, from, member, transaction, notices);
             }
         }
         self.recluster();
@@ -76,8 +75,7 @@ impl Mempool {
         next: Next<'_>,
         from: Peer,
         member: u16,
-        txid: TxId,
-        transaction: Arc<Transaction>,
+        transaction: Transaction,
         notices: &mut Vec<Notice>,
     ) {
         match self.judge(next, &transaction) {
@@ -87,7 +85,7 @@ impl Mempool {
                 let bytes = self.bytes_of(&package) + judged.bytes;
                 if self.shares.has_room(member, package.len() + 1, bytes) {
                     self.move_to_front(next.now, member, &package);
-                    let fee = judged.fee;
+                    let (txid, fee) = (judged.txid, judged.fee);
                     self.last_handed += 1;
                     self.insert_judged(next.now, self.last_handed, transaction, judged, Some(member));
                     self.recluster();

@@ -86,9 +86,8 @@ impl Mempool {
     pub(crate) fn overdue(&self, due_until: Time, above: &[Arc<Taken>]) -> (Option<Time>, Vec<Transaction>) {
         let (mut oldest, mut overdue, mut bytes_left) = (None, Vec::new(), OVERDUE_BYTES_MAX);
         for (due, arrival) in self.head.by_due.iter().take_while(|(due, _)| *due <= due_until) {
-            let txid = &self.by_arrival[arrival];
-            let entry = &self.entries[txid];
-            if above.iter().any(|taken| taken.settles(txid, &entry.transaction)) {
+            let entry = &self.entries[&self.by_arrival[arrival]];
+            if above.iter().any(|taken| taken.settles(&entry.transaction)) {
                 continue;
             }
             if entry.bytes > bytes_left || overdue.len() == OVERDUE_TRANSACTIONS_MAX {
@@ -96,7 +95,7 @@ impl Mempool {
             }
             bytes_left -= entry.bytes;
             oldest = oldest.or(Some(*due));
-            overdue.push(Transaction::clone(&entry.transaction));
+            overdue.push(entry.transaction.clone());
         }
         (oldest, overdue)
     }

@@ -13,7 +13,6 @@ use bezant_consensus::ledger::transaction::{Body, OutPoint, Transaction, Witness
 use bezant_consensus::ledger::units::{Height, Time};
 use bezant_consensus::limits::BLOCK_OVERHEAD_BYTES;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// The next block, as far as a waiting transaction cares.
 #[derive(Clone, Copy)]
@@ -42,7 +41,7 @@ pub(super) struct Judged {
 /// A transaction that may come in.
 #[derive(Debug)]
 pub(super) struct New {
-    pub(super) transaction: Arc<Transaction>,
+    pub(super) transaction: Transaction,
     pub(super) judged: Judged,
 }
 
@@ -71,7 +70,7 @@ impl Coins for PoolCoins<'_> {
 impl Mempool {
     /// The rules of the ledger in the next block's place, and that nobody here spends the same coin.
     pub(super) fn judge(&self, next: Next<'_>, transaction: &Transaction) -> Result<Judged, Refusal> {
-        let judged = self.judge_beside(next, &[], transaction.id(), transaction)?;
+        let judged = self.judge_beside(next, &[], transaction)?;
         for outpoint in transaction.inputs() {
             if let Some(by) = self.spender(outpoint).filter(|by| *by != judged.txid) {
                 return Err(Refusal::Conflict { outpoint: *outpoint, by });
@@ -80,15 +79,14 @@ impl Mempool {
         Ok(judged)
     }
 
-    /// The rules of the ledger alone for the transaction of this id, with those that come before it.
+    /// The rules of the ledger alone for a transaction, with those that come before it.
     pub(super) fn judge_beside(
         &self,
         next: Next<'_>,
         coming: &[New],
-        txid: TxId,
         transaction: &Transaction,
     ) -> Result<Judged, TxError> {
-        if matches!(transaction.body, Body::Epoch(_)) {
+        if matches!(transaction.body(), Body::Epoch(_)) {
             return Err(TxError::EpochChange("changes of members wait with the engine"));
         }
         let coins = PoolCoins { pool: self, coming, chain: next.coins, height: next.place.height };
@@ -110,13 +108,13 @@ impl Mempool {
                 ready = ready.max(its);
             }
         }
-        Ok(Judged { txid, bytes, fee, opens, ready, parents })
+        Ok(Judged { txid: transaction.id(), bytes, fee, opens, ready, parents })
     }
 
     /// The same locks as in [`context::check_transaction`], as the first place that passes. A coin made here counts for
     /// nothing: whatever is asked of its age is reached in its own block, or the transaction was refused.
     pub(super) fn opens(&self, next: Next<'_>, transaction: &Transaction) -> Opens {
-        let Body::Transfer(transfer) = &transaction.body else {
+        let Body::Transfer(transfer) = transaction.body() else {
             return Opens::default();
         };
         let mut opens = Opens::default();
@@ -125,7 +123,7 @@ impl Mempool {
             LockTime::Time(time) => opens.time = opens.time.max(time),
         };
         raise(transfer.lock_time);
-        for (input, witness) in transfer.inputs.iter().zip(&transaction.witnesses) {
+        for (input, witness) in transfer.inputs.iter().zip(transaction.witnesses()) {
             let coin = if self.contains(&input.txid) { None } else { next.coins.get(input) };
             let after = |coin: Coin, blocks: u32| LockTime::Height(Height(coin.height.0.saturating_add(blocks.into())));
             if let Some(coin) = coin.filter(|coin| coin.coinbase && coin.height != Height::GENESIS) {

@@ -60,7 +60,6 @@ use bezant_consensus::ledger::units::{Height, Time};
 use bezant_consensus::limits::TRANSACTION_BYTES_MAX;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Limits and policy of the mempool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,9 +128,7 @@ impl MempoolConfig {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The transaction.
-    pub transaction: Arc<Transaction>,
-    /// Its full hash.
-    pub hash: TxHash,
+    pub transaction: Transaction,
     /// Bytes of its encoding.
     pub bytes: usize,
     /// What it pays.
@@ -221,9 +218,9 @@ pub struct Mempool {
     refusals: memory::Refusals,
     included: memory::Included,
     /// From blocks that left the active chain, parents first; to be admitted again.
-    returning: Vec<(TxId, Arc<Transaction>)>,
+    returning: Vec<Transaction>,
     /// Orphans whose parents were included.
-    waking: Vec<(Peer, Arc<Transaction>)>,
+    waking: Vec<(Peer, Transaction)>,
     /// What is to be judged again because blocks left the active chain.
     recheck: follow::Recheck,
 }
@@ -310,7 +307,7 @@ impl Mempool {
     }
 
     /// The transaction of a full hash, if it is held.
-    pub(crate) fn get_by_hash(&self, hash: &TxHash) -> Option<Arc<Transaction>> {
+    pub(crate) fn get_by_hash(&self, hash: &TxHash) -> Option<Transaction> {
         let txid = self.by_hash.get(hash)?;
         Some(self.entries[txid].transaction.clone())
     }
@@ -352,7 +349,7 @@ impl Mempool {
     /// there are no more. Calls that start at `i64::MIN` and go on from there meet every transaction that stays in its place,
     /// each after those it spends from.
     #[must_use]
-    pub fn page(&self, from: i64, count_max: usize) -> (Vec<Arc<Transaction>>, Option<i64>) {
+    pub fn page(&self, from: i64, count_max: usize) -> (Vec<Transaction>, Option<i64>) {
         let mut places = self.by_arrival.range(from..);
         let taken: Vec<(&i64, &TxId)> = places.by_ref().take(count_max).collect();
         let transactions = taken.iter().map(|(_, txid)| self.entries[*txid].transaction.clone()).collect();
@@ -394,7 +391,7 @@ impl Mempool {
     }
 
     /// Up to `count_max` transactions that were not sent for a while, longest first; from now on they count as sent.
-    pub(crate) fn announce_again(&mut self, now: Time, count_max: usize) -> Vec<Arc<Transaction>> {
+    pub(crate) fn announce_again(&mut self, now: Time, count_max: usize) -> Vec<Transaction> {
         let overdue: Vec<(Time, i64)> = self
             .by_announced
             .iter()
@@ -436,7 +433,7 @@ impl Mempool {
         }
         self.index_opening(entry.arrival, entry.opens);
         self.bytes += entry.bytes;
-        self.by_hash.insert(entry.hash, txid);
+        self.by_hash.insert(entry.transaction.hash(), txid);
         self.by_arrival.insert(entry.arrival, txid);
         self.by_ready.insert((entry.ready, entry.arrival));
         self.by_announced.insert((entry.announced, entry.arrival));
@@ -487,7 +484,7 @@ impl Mempool {
         }
         self.unindex_opening(entry.arrival, entry.opens);
         self.bytes -= entry.bytes;
-        self.by_hash.remove(&entry.hash);
+        self.by_hash.remove(&entry.transaction.hash());
         self.by_arrival.remove(&entry.arrival);
         self.by_ready.remove(&(entry.ready, entry.arrival));
         self.by_announced.remove(&(entry.announced, entry.arrival));

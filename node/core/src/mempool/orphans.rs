@@ -7,12 +7,10 @@ use bezant_consensus::ledger::hash::{TxHash, TxId};
 use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::ledger::units::Time;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 #[derive(Debug)]
 struct Orphan {
-    transaction: Arc<Transaction>,
-    bytes: usize,
+    transaction: Transaction,
     from: Peer,
     arrival: u64,
     until: Time,
@@ -43,7 +41,7 @@ impl Orphans {
         self.by_hash.contains_key(hash)
     }
 
-    pub(super) fn add(&mut self, now: Time, from: Peer, transaction: Arc<Transaction>) {
+    pub(super) fn add(&mut self, now: Time, from: Peer, transaction: Transaction) {
         let (hash, bytes) = (transaction.hash(), transaction.bytes());
         if self.contains(&hash) {
             return;
@@ -64,7 +62,7 @@ impl Orphans {
         let until = now.plus_ms(ORPHAN_EXPIRY_MS);
         self.by_id.insert((transaction.id(), hash));
         self.by_end.insert((until, hash));
-        self.by_hash.insert(hash, Orphan { transaction, bytes, from, arrival: self.arrivals, until });
+        self.by_hash.insert(hash, Orphan { transaction, from, arrival: self.arrivals, until });
     }
 
     fn drop_oldest_of(&mut self, peer: Peer) {
@@ -72,9 +70,9 @@ impl Orphans {
         self.remove(&oldest.expect("peers without orphans are not listed"));
     }
 
-    fn remove(&mut self, hash: &TxHash) -> Option<(Peer, Arc<Transaction>)> {
+    fn remove(&mut self, hash: &TxHash) -> Option<(Peer, Transaction)> {
         let orphan = self.by_hash.remove(hash)?;
-        self.bytes -= orphan.bytes;
+        self.bytes -= orphan.transaction.bytes();
         self.by_id.remove(&(orphan.transaction.id(), *hash));
         self.by_end.remove(&(orphan.until, *hash));
         for input in orphan.transaction.inputs() {
@@ -95,7 +93,7 @@ impl Orphans {
     }
 
     /// Takes out all that spend from this transaction, in the order of their hashes.
-    pub(super) fn take_children(&mut self, parent: &TxId) -> Vec<(Peer, Arc<Transaction>)> {
+    pub(super) fn take_children(&mut self, parent: &TxId) -> Vec<(Peer, Transaction)> {
         let waiting = self.by_parent.get(parent).cloned().unwrap_or_default();
         waiting.iter().filter_map(|hash| self.remove(hash)).collect()
     }
@@ -118,7 +116,7 @@ impl Orphans {
 
     /// An orphan after all that wait here that it spends from, directly or not; nothing when it is not here or they are more
     /// than a package may hold.
-    pub(super) fn package_of(&self, hash: &TxHash) -> Vec<Arc<Transaction>> {
+    pub(super) fn package_of(&self, hash: &TxHash) -> Vec<Transaction> {
         let mut package = Vec::new();
         let mut seen = BTreeSet::new();
         // Each is looked at twice: before and after what it spends from.
@@ -164,7 +162,7 @@ impl Orphans {
     pub(super) fn check(&self) {
         let count = self.by_hash.len();
         assert_eq!([count; 3], [self.by_id.len(), self.by_end.len(), self.by_peer.values().map(BTreeMap::len).sum()]);
-        assert_eq!(self.bytes, self.by_hash.values().map(|orphan| orphan.bytes).sum::<usize>());
+        assert_eq!(self.bytes, self.by_hash.values().map(|orphan| orphan.transaction.bytes()).sum::<usize>());
         assert!(count <= ORPHANS_MAX && self.bytes <= ORPHAN_BYTES_MAX);
     }
 }

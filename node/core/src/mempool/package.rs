@@ -6,10 +6,9 @@ use crate::limits::{PACKAGE_BYTES_MAX, PACKAGE_COUNT_MAX};
 use bezant_consensus::ledger::hash::TxId;
 use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Checks the form, which needs neither chain nor mempool.
-pub(super) fn check(transactions: &[Arc<Transaction>]) -> Result<(), Refused> {
+pub(super) fn check(transactions: &[Transaction]) -> Result<(), Refused> {
     let whole = |fault| Refused { txid: None, refusal: Refusal::Package(fault) };
     if transactions.is_empty() || transactions.len() > PACKAGE_COUNT_MAX {
         return Err(whole(PackageFault::Count { actual: transactions.len(), allowed: PACKAGE_COUNT_MAX }));

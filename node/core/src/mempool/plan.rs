@@ -15,7 +15,6 @@ use bezant_consensus::ledger::rules::TxError;
 use bezant_consensus::ledger::transaction::Transaction;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -70,7 +69,7 @@ fn amount_of(grains: u64) -> Amount {
 
 impl Mempool {
     /// What letting these in together would do; parents before children.
-    pub(super) fn plan(&self, next: Next<'_>, transactions: &[Arc<Transaction>]) -> Result<Plan, Refused> {
+    pub(super) fn plan(&self, next: Next<'_>, transactions: &[Transaction]) -> Result<Plan, Refused> {
         let mut plan = Plan::default();
         for transaction in transactions {
             let txid = transaction.id();
@@ -79,7 +78,7 @@ impl Mempool {
                 plan.known.insert(txid);
                 continue;
             }
-            match self.judge_beside(next, &plan.new, txid, transaction) {
+            match self.judge_beside(next, &plan.new, transaction) {
                 Ok(judged) => plan.new.push(New { transaction: transaction.clone(), judged }),
                 Err(TxError::MissingCoin(_)) if is_included(next.coins, transaction) => {
                     plan.known.insert(txid);

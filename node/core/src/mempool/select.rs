@@ -38,8 +38,8 @@ impl Taken {
 
 impl Taken {
     /// Whether a transaction is in the block, or can never follow it.
-    pub(super) fn settles(&self, txid: &TxId, transaction: &Transaction) -> bool {
-        self.ids.contains(txid) || transaction.inputs().iter().any(|input| self.spent.contains(input))
+    pub(super) fn settles(&self, transaction: &Transaction) -> bool {
+        self.ids.contains(&transaction.id()) || transaction.inputs().iter().any(|input| self.spent.contains(input))
     }
 }
 
@@ -81,7 +81,7 @@ impl Mempool {
             Order::Arrival => selection.fill(self.by_arrival.values()),
             Order::FeeRate => selection.fill(self.by_rate.values().rev().flatten()),
         }
-        selection.chosen.iter().map(|txid| Transaction::clone(&self.entries[txid].transaction)).collect()
+        selection.chosen.iter().map(|txid| self.entries[txid].transaction.clone()).collect()
     }
 }
 
@@ -121,7 +121,7 @@ impl<'a> Selection<'a> {
         let mut open = vec![*txid];
         while let Some(next) = open.pop() {
             let entry = &self.pool.entries[&next];
-            let is_left_out = self.left_out.is_some_and(|target| target.is_hit(&next, &entry.transaction));
+            let is_left_out = self.left_out.is_some_and(|target| target.is_hit(&entry.transaction));
             if is_left_out || self.barred.contains(&next) || !self.may_be_here(entry) {
                 self.barred.insert(next);
                 return None;

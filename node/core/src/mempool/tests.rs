@@ -63,7 +63,7 @@ impl World {
 
     fn admit(&mut self, transaction: &Transaction) -> Result<Admitted, Refusal> {
         let (pool, next, notices) = self.parts();
-        let result = pool.admit(next, Arc::new(transaction.clone()), notices);
+        let result = pool.admit(next, transaction.clone(), notices);
         self.pool.check();
         result
     }
@@ -84,7 +84,7 @@ impl World {
 
     fn gossip(&mut self, peer: u64, transaction: &Transaction) {
         let (pool, next, notices) = self.parts();
-        pool.admit_from(next, Peer(peer), Arc::new(transaction.clone()), notices);
+        pool.admit_from(next, Peer(peer), transaction.clone(), notices);
         self.pool.check();
     }
 
@@ -94,7 +94,7 @@ impl World {
             for index in 0..transaction.outputs().len() {
                 self.coins.remove(&OutPoint { txid: transaction.id(), index: index as u32 });
             }
-            for (input, witness) in transaction.inputs().iter().zip(&transaction.witnesses) {
+            for (input, witness) in transaction.inputs().iter().zip(transaction.witnesses()) {
                 let bezant_consensus::ledger::transaction::Witness::Spend(spend) = witness else { continue };
                 let (amount, lock) = (spend.amount, spend.lock.hash());
                 self.coins.insert(*input, Coin { amount, lock, height: Height(1), coinbase: false });
@@ -149,8 +149,8 @@ impl World {
     }
 }
 
-fn shared(transactions: &[&Transaction]) -> Vec<Arc<Transaction>> {
-    transactions.iter().map(|transaction| Arc::new((*transaction).clone())).collect()
+fn shared(transactions: &[&Transaction]) -> Vec<Transaction> {
+    transactions.iter().copied().cloned().collect()
 }
 
 fn pay(inputs: &[Input], outputs: &[u64]) -> Transaction {
@@ -624,7 +624,7 @@ proptest! {
             }
         }
         let arrivals: Vec<Transaction> =
-            world.pool.iter().map(|(_, entry)| Transaction::clone(&entry.transaction)).collect();
+            world.pool.iter().map(|(_, entry)| entry.transaction.clone()).collect();
         prop_assert_eq!(world.select(Order::Arrival, 1_000_000, &[&above]), naive(&world, &held, &arrivals));
     }
 

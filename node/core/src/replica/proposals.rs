@@ -19,7 +19,6 @@ use bezant_consensus::message::Message;
 use bezant_consensus::message::relay::{BlockTransactions, CompactPrePrepare, GetTransactions};
 use bezant_consensus::verify::Verified;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// A proposal as it travels: with more than `whole_max` transactions, their names stand for them. Any other message stays as it is.
 ///
@@ -43,7 +42,7 @@ struct Open {
     from: Peer,
     /// When it came to this node.
     since: Time,
-    found: Vec<Option<Arc<Transaction>>>,
+    found: Vec<Option<Transaction>>,
     /// How many of `found` are not there.
     missing: usize,
     ask_at: Time,
@@ -77,7 +76,7 @@ impl Proposals {
         since: Time,
         from: Peer,
         proposal: Verified<CompactPrePrepare>,
-        held: impl Fn(&TxHash) -> Option<Arc<Transaction>>,
+        held: impl Fn(&TxHash) -> Option<Transaction>,
     ) -> Option<Ready> {
         let id = proposal.get().vote.ballot.block;
         if let Some(open) = self.open.get_mut(&id) {
@@ -85,7 +84,7 @@ impl Proposals {
             open.from = from;
             return None;
         }
-        let found: Vec<Option<Arc<Transaction>>> = proposal.get().names.iter().map(held).collect();
+        let found: Vec<Option<Transaction>> = proposal.get().names.iter().map(held).collect();
         let missing = found.iter().filter(|it| it.is_none()).count();
         self.last_number += 1;
         let ask_at = now.plus_ms(FETCH_PAUSE_MS);
@@ -137,9 +136,9 @@ impl Proposals {
         self.open.is_empty()
     }
 
-    /// A transaction of this full hash was verified; proposals that are complete by it.
-    pub(super) fn learn(&mut self, name: &TxHash, transaction: &Arc<Transaction>) -> Vec<Ready> {
-        let places = self.wanted.remove(name).unwrap_or_default();
+    /// A transaction was verified; proposals that are complete by it.
+    pub(super) fn learn(&mut self, transaction: &Transaction) -> Vec<Ready> {
+        let places = self.wanted.remove(&transaction.hash()).unwrap_or_default();
         let mut ready = Vec::new();
         for (id, place) in places {
             let open = self.open.get_mut(&id).expect("what is wanted is missing somewhere");
@@ -157,8 +156,7 @@ impl Proposals {
         if !self.open.contains_key(&answer.block) {
             return Vec::new();
         }
-        let learn = |transaction: Transaction| self.learn(&transaction.hash(), &Arc::new(transaction));
-        answer.transactions.into_iter().flat_map(learn).collect()
+        answer.transactions.iter().flat_map(|transaction| self.learn(transaction)).collect()
     }
 
     /// Forgets what is over, and whom to ask for what now.
@@ -185,7 +183,7 @@ impl Proposals {
 
 impl Open {
     fn into_ready(self) -> Ready {
-        let transactions = self.found.into_iter().flatten().map(Arc::unwrap_or_clone).collect();
+        let transactions = self.found.into_iter().flatten().collect();
         Ready { from: self.from, since: self.since, proposal: self.proposal, transactions }
     }
 }

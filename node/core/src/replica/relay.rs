@@ -11,13 +11,12 @@ use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::ledger::units::Time;
 use bezant_consensus::limits::{BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX};
 use bezant_consensus::message::{Message, TransactionBatch};
-use std::sync::Arc;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Relay {
     /// Invariant: what fits into one message.
-    waiting: Vec<Arc<Transaction>>,
+    waiting: Vec<Transaction>,
     /// Of those in `waiting`.
     bytes: usize,
     /// Nothing goes before, unless a message is full.
@@ -26,7 +25,7 @@ pub(super) struct Relay {
 
 impl Relay {
     /// One more is to go; what is full by that goes now.
-    pub(super) fn add(&mut self, now: Time, transaction: Arc<Transaction>) -> Option<Message> {
+    pub(super) fn add(&mut self, now: Time, transaction: Transaction) -> Option<Message> {
         let bytes = transaction.bytes();
         let is_full = self.waiting.len() >= BATCH_TRANSACTIONS_MAX || self.bytes + bytes > BATCH_BYTES_MAX;
         let full = if is_full { self.take(now) } else { None };
@@ -51,13 +50,11 @@ impl Relay {
         self.bytes = 0;
         let last = waiting.pop()?;
         self.from = now.plus_ms(RELAY_PAUSE_MS);
-        let last = Arc::unwrap_or_clone(last);
         if waiting.is_empty() {
             return Some(Message::Transaction(last));
         }
-        let mut transactions: Vec<Transaction> = waiting.into_iter().map(Arc::unwrap_or_clone).collect();
-        transactions.push(last);
-        Some(Message::TransactionBatch(TransactionBatch(transactions)))
+        waiting.push(last);
+        Some(Message::TransactionBatch(TransactionBatch(waiting)))
     }
 }
 

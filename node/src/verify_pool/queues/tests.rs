@@ -13,7 +13,7 @@ fn transaction(number: u32) -> Transaction {
     let inputs = vec![OutPoint { txid: TxId([1; 32]), index: number }];
     let outputs = vec![Output { amount: Amount::ZERO, lock: LockHash([2; 32]) }];
     let body = Body::Transfer(Transfer { inputs, outputs, lock_time: LockTime::Height(Height(0)) });
-    Transaction { body, witnesses: Vec::new() }
+    Transaction::new(body, Vec::new())
 }
 
 fn message(peer: u64, message: Message) -> NetEvent {
@@ -36,7 +36,7 @@ fn submission(count: usize) -> Submission {
 
 /// Of whom each event is, and its number, or `None` for what is no transaction.
 fn told(events: &[Timed]) -> Vec<(u64, Option<u32>)> {
-    let number = |transaction: &Transaction| match &transaction.body {
+    let number = |transaction: &Transaction| match transaction.body() {
         Body::Transfer(transfer) => transfer.inputs[0].index,
         other => panic!("{other:?}"),
     };

@@ -78,7 +78,7 @@ impl Supervisor {
         witnesses.sort_by_key(|(member, _)| *member);
         witnesses.truncate(set.quorum());
         let witnesses = witnesses.into_iter().map(|(_, witness)| witness).collect();
-        let change = hex::encode(encode(&Transaction { body, witnesses }));
+        let change = hex::encode(encode(&Transaction::new(body, witnesses)));
         let refused = |error: bezant_api::client::ClientError| NetError::Refused(error.to_string());
         client.submit(change).await.map(drop).map_err(refused)
     }

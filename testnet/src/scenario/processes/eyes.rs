@@ -229,7 +229,7 @@ fn write(text: &str, id: BlockId, index: &Index) -> Written {
     let block: Option<Block> = hex::decode(text).ok().and_then(|bytes| decode(&bytes).ok());
     let transactions = block.map(|block| block.transactions).unwrap_or_default();
     let payments = transactions.iter().filter_map(|transaction| index.payments.get(&transaction.id()).copied());
-    let miner = transactions.first().and_then(|transaction| match &transaction.body {
+    let miner = transactions.first().and_then(|transaction| match transaction.body() {
         Body::Coinbase(coinbase) => index.miners.get(&coinbase.outputs.first()?.lock).copied(),
         Body::Transfer(_) | Body::Epoch(_) => None,
     });

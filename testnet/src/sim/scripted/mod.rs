@@ -118,7 +118,7 @@ impl<'a> Virtual<'a> {
         let write = |id: &BlockId| {
             let block = self.world.referee.oracle.get(id).expect("what is active was replayed");
             let body = self.world.nodes[node].disk.block(id);
-            let coinbase = body.as_ref().and_then(|body| match &body.transactions.first()?.body {
+            let coinbase = body.as_ref().and_then(|body| match body.transactions.first()?.body() {
                 Body::Coinbase(coinbase) => coinbase.outputs.first().map(|output| output.lock),
                 Body::Transfer(_) | Body::Epoch(_) => None,
             });

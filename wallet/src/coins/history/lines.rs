@@ -209,7 +209,7 @@ fn sent(transaction: &Transaction, locks: &BTreeSet<LockHash>) -> u128 {
         Witness::Spend(spend) if locks.contains(&spend.lock.hash()) => u128::from(spend.amount.grains()),
         Witness::Spend(_) | Witness::Member { .. } => 0,
     };
-    transaction.witnesses.iter().map(ours).sum()
+    transaction.witnesses().iter().map(ours).sum()
 }
 
 /// The transactions in the mempool that spend these coins: those of the journal, and, for what others with the same keys sent,

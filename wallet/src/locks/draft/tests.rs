@@ -131,7 +131,7 @@ fn a_lie_about_amount_or_lock_spoils_the_signatures() {
     let told = signed(&draft(vec![input(two_of_three(), &[])]), &[1, 2]);
     let mut transaction = told.finalize().unwrap();
     isolated::verify_transaction(&NETWORK, &transaction).unwrap();
-    let Witness::Spend(spend) = &mut transaction.witnesses[0] else { panic!("a transfer") };
+    let Witness::Spend(spend) = &mut transaction.witnesses_mut()[0] else { panic!("a transfer") };
     spend.amount = grains(10_000_000);
     assert!(isolated::verify_transaction(&NETWORK, &transaction).is_err(), "the true amount has no signature");
     // The same for the lock, and for another net.

@@ -210,7 +210,7 @@ fn transfer_without_inputs() -> u64 {
     let output = Output { amount: Amount::ZERO, lock: LockHash([1; 32]) };
     let transfer = Transfer { inputs: vec![], outputs: vec![output], lock_time: LockTime::NONE };
     let body = bezant_consensus::ledger::transaction::Body::Transfer(transfer);
-    encode(&Transaction { body, witnesses: vec![] }).len() as u64
+    encode(&Transaction::new(body, vec![])).len() as u64
 }
 
 /// Some branches are opaque, by a list of yes and no for the nodes.

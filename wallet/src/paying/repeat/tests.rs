@@ -81,7 +81,7 @@ mod following {
         let output = Output { amount: Amount::from_grains(grains).unwrap(), lock: LockHash([1; 32]) };
         let inputs = vec![OutPoint { txid: TxId([2; 32]), index: 0 }];
         let body = Body::Transfer(Transfer { inputs, outputs: vec![output], lock_time: LockTime::NONE });
-        let transaction = Transaction { body, witnesses: vec![] };
+        let transaction = Transaction::new(body, vec![]);
         Attempt { kind, transaction, fee: Amount::ZERO, change: Amount::ZERO }
     }
 

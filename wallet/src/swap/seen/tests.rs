@@ -26,7 +26,7 @@ fn spend(lock: Lock, grains: u64, preimages: Vec<[u8; 32]>) -> Transaction {
     let amount = Amount::from_grains(grains).unwrap();
     let transfer = Transfer { inputs: Vec::new(), outputs: Vec::new(), lock_time: LockTime::NONE };
     let spend = Spend { amount, lock, signatures: vec![Signature([0; 64])], preimages };
-    Transaction { body: Body::Transfer(transfer), witnesses: vec![Witness::Spend(spend)] }
+    Transaction::new(Body::Transfer(transfer), vec![Witness::Spend(spend)])
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn a_bad_block_claims_more_than_there_is_and_is_announced() {
     let truth = template();
     let bad = liar.template(truth.clone()).block;
     let claimed = |block: &Block| {
-        let Body::Coinbase(coinbase) = &block.transactions[0].body else { panic!("the coinbase comes first") };
+        let Body::Coinbase(coinbase) = block.transactions[0].body() else { panic!("the coinbase comes first") };
         coinbase.outputs[0].amount.grains()
     };
     assert_eq!(claimed(&bad), claimed(&truth.block) + 1);

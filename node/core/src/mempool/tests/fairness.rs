@@ -237,7 +237,7 @@ proptest! {
                 _ => {
                     let next = world.select(Order::Arrival, room.min(1 + usize::from(what) * 8), &[]);
                     let next: Vec<Transaction> =
-                        next.iter().map(|txid| Transaction::clone(&world.pool.get(txid).expect("held").transaction)).collect();
+                        next.iter().map(|txid| world.pool.get(txid).expect("held").transaction.clone()).collect();
                     let block = block(world.place.height.0, &next);
                     world.switch(&[], &[&block]);
                 }

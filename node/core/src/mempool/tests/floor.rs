@@ -72,7 +72,7 @@ fn it_halves_with_time_and_sooner_when_there_is_more_room() {
     world.pool.expire(world.now, &mut world.notices);
     assert_eq!(world.floor(), peak / 2, "looking changes nothing");
     // Five of eight leave: below half.
-    let held: Vec<Transaction> = world.pool.iter().map(|(_, entry)| Transaction::clone(&entry.transaction)).collect();
+    let held: Vec<Transaction> = world.pool.iter().map(|(_, entry)| entry.transaction.clone()).collect();
     world.switch(&[], &[&block(10, &held[..5])]);
     assert_eq!(world.floor(), peak / 2, "from now on");
     world.now = start.plus_ms(FLOOR_HALF_LIFE_MS + FLOOR_HALF_LIFE_MS / FLOOR_SPEED_BELOW_HALF);

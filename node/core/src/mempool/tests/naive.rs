@@ -364,7 +364,7 @@ fn run(seed: u64) -> Model {
                 let mut taken: Vec<Transaction> = world
                     .select(order, room, &[])
                     .iter()
-                    .map(|txid| Transaction::clone(&world.pool.get(txid).expect("held").transaction))
+                    .map(|txid| world.pool.get(txid).expect("held").transaction.clone())
                     .collect();
                 // Now and then one that is not here, perhaps against some that are.
                 if let Some(other) = made.get(dice.below(made.len() + 1)) {

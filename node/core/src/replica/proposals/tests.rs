@@ -11,12 +11,13 @@ use bezant_consensus::message::{Ballot, PrePrepare, Vote, VoteKind};
 use bezant_consensus::verify::{Unpacked, Verifier};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use std::sync::Arc;
 
 const NOW: Time = Time(5_000);
 
 fn proposal(genesis: &Genesis, height: u64, transactions: &[Transaction]) -> PrePrepare {
     let coinbase = Coinbase { height: Height(height), extra: Vec::new(), outputs: Vec::new() };
-    let coinbase = Transaction { body: Body::Coinbase(coinbase), witnesses: Vec::new() };
+    let coinbase = Transaction::new(Body::Coinbase(coinbase), Vec::new());
     let header =
         Header { version: 1, parent: BlockId([7; 32]), merkle_root: MerkleRoot::default(), time: 1, bits: 0, nonce: 0 };
     let mut block = Block { header, transactions: std::iter::once(coinbase).chain(transactions.to_vec()).collect() };
@@ -51,14 +52,13 @@ impl Bench {
     }
 
     /// A mempool that has these.
-    fn held(&self, places: &[usize]) -> impl Fn(&TxHash) -> Option<Arc<Transaction>> {
+    fn held(&self, places: &[usize]) -> impl Fn(&TxHash) -> Option<Transaction> {
         let held: Vec<Transaction> = places.iter().map(|place| self.transactions[*place].clone()).collect();
-        move |name| held.iter().find(|it| it.hash() == *name).cloned().map(Arc::new)
+        move |name| held.iter().find(|it| it.hash() == *name).cloned()
     }
 
     fn learn(&self, proposals: &mut Proposals, place: usize) -> Vec<Ready> {
-        let transaction = Arc::new(self.transactions[place].clone());
-        proposals.learn(&transaction.hash(), &transaction)
+        proposals.learn(&self.transactions[place])
     }
 
     fn whole(&self, ready: Ready) -> PrePrepare {

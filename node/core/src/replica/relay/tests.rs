@@ -8,11 +8,11 @@ use bezant_consensus::ledger::transaction::{Body, OutPoint, Output, Transfer};
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::limits::OUTPUTS_MAX;
 
-fn transaction(number: u32, outputs: usize) -> Arc<Transaction> {
+fn transaction(number: u32, outputs: usize) -> Transaction {
     let output = Output { amount: Amount::from_grains(1).expect("it is small"), lock: LockHash([7; 32]) };
     let inputs = vec![OutPoint { txid: TxId([1; 32]), index: number }];
     let transfer = Transfer { inputs, outputs: vec![output; outputs], lock_time: LockTime::Height(Height(0)) };
-    Arc::new(Transaction { body: Body::Transfer(transfer), witnesses: Vec::new() })
+    Transaction::new(Body::Transfer(transfer), Vec::new())
 }
 
 fn numbers(message: Option<Message>) -> Vec<u32> {
