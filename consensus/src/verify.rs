@@ -260,7 +260,12 @@ impl Verifier {
     ///
     /// # Errors
     /// The first isolated rule that is broken.
-    pub fn block<R: CryptoRng>(&self, block: Block, known: Known<'_>, mut rng: R) -> Result<Verified<Block>, BlockError> {
+    pub fn block<R: CryptoRng>(
+        &self,
+        block: Block,
+        known: Known<'_>,
+        mut rng: R,
+    ) -> Result<Verified<Block>, BlockError> {
         let mut batch = Batch::default();
         let blocks =
             InBatch::new(vec![block], &mut batch, |block, signatures| self.check_block(block, known, signatures));
@@ -302,9 +307,8 @@ impl Verifier {
         mut rng: R,
     ) -> (Vec<Result<Verified<Message>, MessageError>>, Vec<Result<Verified<Transaction>, TxError>>) {
         let mut batch = Batch::default();
-        let messages = InBatch::new(messages, &mut batch, |message, signatures| {
-            self.check_message(message, known, signatures)
-        });
+        let messages =
+            InBatch::new(messages, &mut batch, |message, signatures| self.check_message(message, known, signatures));
         let transactions = InBatch::new(transactions, &mut batch, |transaction, signatures| {
             self.check_unknown(std::slice::from_ref(transaction), known, signatures)
         });

@@ -356,7 +356,9 @@ impl VerifyPool {
         let hashes = |block: &Block| block.transactions.iter().skip(1).map(Transaction::hash).collect::<Vec<_>>();
         match message {
             Message::Transaction(transaction) => self.0.known.learn([transaction.hash()]),
-            Message::TransactionBatch(batch) => self.0.known.learn(batch.0.iter().map(Transaction::hash).collect::<Vec<_>>()),
+            Message::TransactionBatch(batch) => {
+                self.0.known.learn(batch.0.iter().map(Transaction::hash).collect::<Vec<_>>())
+            }
             Message::PrePrepare(proposal) => self.0.known.learn(hashes(&proposal.block)),
             Message::CompactBlock(compact) => {
                 let others = compact.prefilled.iter().filter(|it| it.index > 0);

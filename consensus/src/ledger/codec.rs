@@ -26,6 +26,17 @@ pub fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
     borsh::to_vec(value).expect("writing to memory does not fail")
 }
 
+/// As [`encode`], for a value whose encoding is known to have about so many bytes: nothing is moved while it grows.
+///
+/// # Panics
+/// As [`encode`].
+#[must_use]
+pub fn encode_with_room<T: BorshSerialize>(value: &T, bytes: usize) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(bytes);
+    value.serialize(&mut encoded).expect("writing to memory does not fail");
+    encoded
+}
+
 /// The value whose encoding is exactly `bytes`.
 ///
 /// # Errors

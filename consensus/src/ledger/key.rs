@@ -121,11 +121,7 @@ pub fn are_valid<R: rand_core::CryptoRng>(items: &[SignedItem], points: &dyn Poi
 }
 
 /// Place of the first item that is invalid, found by halving: about twice the cost of [`are_valid`] at most.
-pub fn first_invalid<R: rand_core::CryptoRng>(
-    items: &[SignedItem],
-    points: &dyn Points,
-    rng: &mut R,
-) -> Option<usize> {
+pub fn first_invalid<R: rand_core::CryptoRng>(items: &[SignedItem], points: &dyn Points, rng: &mut R) -> Option<usize> {
     if are_valid(items, points, rng) {
         return None;
     }

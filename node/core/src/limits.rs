@@ -10,6 +10,8 @@ pub const MEMPOOL_EXPIRY_MS_DEFAULT: u64 = 3 * 24 * 60 * 60 * 1_000;
 pub const MEMPOOL_CHAIN_MAX_DEFAULT: usize = 25;
 /// What may be configured for [`MEMPOOL_CHAIN_MAX_DEFAULT`] at most: larger clusters are not put in the best order.
 pub const CLUSTER_ORDERED_MAX: usize = 128;
+/// Entries whose clusters may wait to be put in order, where blocks are filled in the order of arrival.
+pub const LOOSE_MAX: usize = 4_096;
 
 /// Transactions of a package: a child that pays, with what it spends from.
 pub const PACKAGE_COUNT_MAX: usize = 25;

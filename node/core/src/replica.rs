@@ -307,7 +307,7 @@ impl Replica {
     ///
     /// # Errors
     /// As [`Output::Submitted`] and [`Output::PackageSubmitted`] would tell.
-    pub fn test_accept(&self, now: Time, transactions: &[Verified<Transaction>]) -> Result<Trial, Refused> {
+    pub fn test_accept(&mut self, now: Time, transactions: &[Verified<Transaction>]) -> Result<Trial, Refused> {
         if let [only] = transactions
             && matches!(only.get().body(), Body::Epoch(_))
         {
@@ -324,7 +324,7 @@ impl Replica {
 
     /// Which fee rate is likely to bring a transaction into one of the next `blocks` blocks.
     #[must_use]
-    pub fn estimate_fee(&self, now: Time, blocks: u32) -> FeeEstimate {
+    pub fn estimate_fee(&mut self, now: Time, blocks: u32) -> FeeEstimate {
         self.mempool.estimate(now, &self.genesis.ledger, blocks)
     }
 

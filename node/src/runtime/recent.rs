@@ -5,7 +5,7 @@ use bezant_consensus::chain::ChainUpdate;
 use bezant_consensus::ledger::hash::{BlockId, TxId};
 use bezant_consensus::ledger::units::Height;
 use bezant_node_core::io::DropReason;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// A place in the active chain.
 type Place = (Height, BlockId);
@@ -14,7 +14,7 @@ type Place = (Height, BlockId);
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     /// What updates that are not flushed say of their transactions: in that block, or in none any more; with the update's number.
-    places: BTreeMap<TxId, (u64, Option<Place>)>,
+    places: HashMap<TxId, (u64, Option<Place>)>,
     dropped: BTreeMap<TxId, DropReason>,
     /// Invariant: holds every key of `dropped`; at most [`DROPPED_REMEMBERED_MAX`].
     order: VecDeque<TxId>,

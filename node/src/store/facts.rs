@@ -5,7 +5,7 @@ use super::rows::{claimed_height, sql};
 use super::schema;
 use bezant_consensus::engine::Record;
 use bezant_consensus::ledger::block::Block;
-use bezant_consensus::ledger::codec::encode;
+use bezant_consensus::ledger::codec::{encode, encode_with_room};
 use bezant_consensus::ledger::hash::BlockId;
 use bezant_consensus::ledger::units::Height;
 use bezant_consensus::limits::SNAPSHOTS_HELD;
@@ -189,7 +189,7 @@ pub(super) fn insert(connection: &Connection, record: &Record) -> rusqlite::Resu
                 connection.prepare_cached("INSERT OR IGNORE INTO blocks (id, height, body) VALUES (?1, ?2, ?3)")?;
             // The claimed height only finds bodies again; one beyond what SQLite holds is a body that nothing will ever connect.
             let height = claimed_height(block).0.min(i64::MAX.unsigned_abs());
-            statement.execute(params![block.id().0, sql(height), encode(block)])?;
+            statement.execute(params![block.id().0, sql(height), encode_with_room(block, block.bytes())])?;
         }
         Record::Committed(certificate) => {
             let mut statement = connection

@@ -1,8 +1,6 @@
 //! What waits to be verified, and what is verified next.
 
-use crate::limits::{
-    PEER_QUEUE_BYTES_MAX, PEER_QUEUE_MESSAGES_MAX, QUEUES_BYTES_MAX, USER_TRANSACTIONS_MAX,
-};
+use crate::limits::{PEER_QUEUE_BYTES_MAX, PEER_QUEUE_MESSAGES_MAX, QUEUES_BYTES_MAX, USER_TRANSACTIONS_MAX};
 use crate::ports::NetEvent;
 use bezant_consensus::engine::Peer;
 use bezant_consensus::ledger::rules::TxError;
@@ -169,8 +167,9 @@ impl Queues {
         self.users_apart = self.users_apart.saturating_sub(1);
         let together = self.users_apart == 0;
         let mut batches = Vec::new();
+        let mut apart = None;
         if !together {
-            batches.extend(self.fill(|queues, batch| while !batch.is_full() && queues.take_users(batch) {}));
+            apart = self.fill(|queues, batch| while !batch.is_full() && queues.take_users(batch) {});
         }
         while batches.len() < batches_max {
             let batch = self.fill(|queues, batch| {
@@ -184,6 +183,7 @@ impl Queues {
                 break;
             }
         }
+        batches.extend(apart);
         self.is_gathering = !batches.is_empty();
         batches
     }

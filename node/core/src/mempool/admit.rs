@@ -54,7 +54,7 @@ impl Mempool {
     }
 
     /// What letting one transaction or a package in would do, without doing it.
-    pub(crate) fn test(&self, next: Next<'_>, transactions: &[Transaction]) -> Result<Trial, Refused> {
+    pub(crate) fn test(&mut self, next: Next<'_>, transactions: &[Transaction]) -> Result<Trial, Refused> {
         if transactions.len() != 1 {
             package::check(transactions)?;
         }
@@ -178,7 +178,7 @@ impl Mempool {
             self.last += 1;
             self.insert_judged(next.now, self.last, new.transaction, new.judged, None);
         }
-        self.recluster();
+        self.settle_clusters();
         let held = self.len();
         notices.extend(pooled.into_iter().map(|(txid, fee)| Notice::Pooled { txid, fee, held }));
     }

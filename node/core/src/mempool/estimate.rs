@@ -83,7 +83,8 @@ impl Mempool {
     /// The fee rate that is likely to bring a transaction into one of the next `blocks` blocks, 1 to [`ESTIMATE_TARGET_MAX`];
     /// others count as the nearest of these.
     #[must_use]
-    pub fn estimate(&self, now: Time, params: &LedgerParams, blocks: u32) -> FeeEstimate {
+    pub fn estimate(&mut self, now: Time, params: &LedgerParams, blocks: u32) -> FeeEstimate {
+        self.recluster();
         let blocks = blocks.clamp(1, ESTIMATE_TARGET_MAX) as usize;
         let (least, minimum) = (self.least_rate(params), self.fee_rate_min(now, params));
         let (backlog, recent) = match self.order {

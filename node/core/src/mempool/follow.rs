@@ -52,12 +52,10 @@ impl Mempool {
         returning.append(&mut self.returning);
         self.returning = returning;
 
-        let mut included = BTreeSet::new();
         for link in &update.connected {
             let (mut left, mut others) = (Vec::new(), 0);
             for transaction in &link.block.transactions {
                 let txid = transaction.id();
-                included.insert(txid);
                 self.included.add(txid);
                 match self.remove(&txid) {
                     Some(entry) => left.push(entry),
@@ -72,8 +70,8 @@ impl Mempool {
             }
             self.recent.connected(&left, others, room_in_block(params));
         }
-        self.returning.retain(|transaction| !included.contains(&transaction.id()));
-        self.recluster();
+        self.returning.retain(|transaction| !self.included.contains(&transaction.id()));
+        self.settle_clusters();
     }
 
     /// Those here that spend what these blocks made: the coins are gone now, or come back at another height.
@@ -112,7 +110,7 @@ impl Mempool {
         };
         if let Some(suspects) = suspects {
             self.judge_again(next, suspects, notices);
-            self.recluster();
+            self.settle_clusters();
             self.trim(next, notices);
         }
         let woken = std::mem::take(&mut self.waking);
@@ -176,6 +174,7 @@ impl Mempool {
     fn trim(&mut self, next: Next<'_>, notices: &mut Vec<Notice>) {
         self.settle_floor(next.now);
         while self.is_over() {
+            self.recluster();
             let is_preferred = |txid: &TxId| self.entries[txid].handed_by.is_some();
             let mut yielding = self.by_rate.iter().filter(|(_, txids)| !txids.iter().any(is_preferred));
             let (key, worst) = yielding.next().expect("something is above the limit");
@@ -185,8 +184,8 @@ impl Mempool {
             for txid in worst {
                 self.drop_with_descendants(&txid, DropReason::Evicted, notices);
             }
-            self.recluster();
         }
+        self.settle_clusters();
     }
 
     fn is_over(&self) -> bool {

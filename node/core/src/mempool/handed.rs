@@ -67,7 +67,7 @@ impl Mempool {
                 self.admit_handed_one(next, from, member, transaction, notices);
             }
         }
-        self.recluster();
+        self.settle_clusters();
     }
 
     fn admit_handed_one(
@@ -88,7 +88,7 @@ impl Mempool {
                     let (txid, fee) = (judged.txid, judged.fee);
                     self.last_handed += 1;
                     self.insert_judged(next.now, self.last_handed, transaction, judged, Some(member));
-                    self.recluster();
+                    self.settle_clusters();
                     notices.push(Notice::Pooled { txid, fee, held: self.len() });
                     let woken = self.orphans.take_children(&txid);
                     return self.admit_orphans(next, woken, notices);

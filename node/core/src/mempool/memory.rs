@@ -3,8 +3,9 @@
 use crate::io::Refusal;
 use crate::limits::{INCLUDED_MAX, REFUSAL_RETRY_MS, REFUSALS_MAX};
 use bezant_consensus::ledger::hash::{TxHash, TxId};
+use bezant_consensus::ledger::table::Table;
 use bezant_consensus::ledger::units::Time;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Refusals by full hash, never by id: others may hold better witnesses for the same body.
 #[derive(Debug, Default)]
@@ -61,16 +62,20 @@ fn is_permanent(refusal: &Refusal) -> bool {
 }
 
 /// Ids of transactions that were included lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Included {
-    ids: BTreeSet<TxId>,
+    ids: Table<TxId, ()>,
     /// Invariant: holds all of `ids`, oldest first; ids that were taken back may stand here still.
     order: VecDeque<TxId>,
 }
 
 impl Included {
+    pub(super) fn new(key: &[u8; 32]) -> Included {
+        Included { ids: Table::new(key), order: VecDeque::new() }
+    }
+
     pub(super) fn add(&mut self, txid: TxId) {
-        if self.ids.insert(txid) {
+        if self.ids.insert(txid, ()).is_none() {
             self.order.push_back(txid);
         }
         while self.order.len() > INCLUDED_MAX {
@@ -84,6 +89,6 @@ impl Included {
     }
 
     pub(super) fn contains(&self, txid: &TxId) -> bool {
-        self.ids.contains(txid)
+        self.ids.contains_key(txid)
     }
 }

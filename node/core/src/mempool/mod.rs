@@ -47,7 +47,7 @@ pub(crate) use select::{Order, Taken};
 
 use crate::io::{DropReason, Notice};
 use crate::limits::{
-    CLUSTER_ORDERED_MAX, MEMPOOL_BYTES_MAX_DEFAULT, MEMPOOL_CHAIN_MAX_DEFAULT, MEMPOOL_COUNT_MAX_DEFAULT,
+    CLUSTER_ORDERED_MAX, LOOSE_MAX, MEMPOOL_BYTES_MAX_DEFAULT, MEMPOOL_CHAIN_MAX_DEFAULT, MEMPOOL_COUNT_MAX_DEFAULT,
     MEMPOOL_EXPIRY_MS_DEFAULT, REANNOUNCE_AFTER_MS,
 };
 use bezant_consensus::engine::Peer;
@@ -176,6 +176,12 @@ struct ChunkKey {
     index: Reverse<usize>,
 }
 
+/// What a lock is found by: two that begin alike are told apart when they are found.
+fn beginning(lock: &LockHash) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = lock.0;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
 /// The waiting transactions; see the module.
 #[derive(Debug)]
 pub struct Mempool {
@@ -190,16 +196,16 @@ pub struct Mempool {
     by_announced: BTreeSet<(Time, i64)>,
     /// Invariant: every input of every entry, once.
     spenders: Table<OutPoint, TxId>,
-    /// Invariant: every output of every entry, by its lock.
-    by_lock: BTreeSet<(LockHash, OutPoint)>,
+    /// Invariant: every output of every entry, by the beginning of its lock, the entry's arrival, and its index.
+    by_lock: BTreeSet<(u64, i64, u32)>,
     /// Invariant: the entries that open at a height above 0, and those that open at a time above 0.
     by_height: BTreeSet<(Height, i64)>,
     by_time: BTreeSet<(u32, i64)>,
     /// Invariant: every entry is in exactly one chunk or in `loose`.
     by_rate: BTreeMap<ChunkKey, Vec<TxId>>,
     clusters: BTreeMap<u64, Vec<ChunkKey>>,
-    /// Entries whose cluster is to be put in order again.
-    loose: BTreeSet<TxId>,
+    /// Arrivals of the entries whose cluster is to be put in order. See [`Mempool::settle_clusters`].
+    loose: BTreeSet<i64>,
     last_cluster: u64,
     /// Arrivals used so far: `first..=last`, and below them all up to `last_handed`.
     first: i64,
@@ -257,7 +263,7 @@ impl Mempool {
             recent: estimate::RecentBlocks::default(),
             orphans: orphans::Orphans::default(),
             refusals: memory::Refusals::default(),
-            included: memory::Included::default(),
+            included: memory::Included::new(&key),
             returning: Vec::new(),
             waking: Vec::new(),
             recheck: follow::Recheck::default(),
@@ -331,12 +337,13 @@ impl Mempool {
 
     /// The outputs of transactions held that are under a lock.
     pub fn outputs_to(&self, lock: LockHash) -> impl Iterator<Item = (OutPoint, Output)> {
-        let first = OutPoint { txid: TxId([0; 32]), index: 0 };
-        let last = OutPoint { txid: TxId([u8::MAX; 32]), index: u32::MAX };
-        self.by_lock.range((lock, first)..=(lock, last)).map(|(_, outpoint)| {
-            let outputs = self.entries[&outpoint.txid].transaction.outputs();
-            (*outpoint, outputs[outpoint.index as usize])
-        })
+        let begin = beginning(&lock);
+        let found = self.by_lock.range((begin, i64::MIN, 0)..=(begin, i64::MAX, u32::MAX));
+        let found = found.map(|(_, arrival, index)| {
+            let txid = self.by_arrival[arrival];
+            (OutPoint { txid, index: *index }, self.entries[&txid].transaction.outputs()[*index as usize])
+        });
+        found.filter(move |(_, output)| output.lock == lock)
     }
 
     /// How many transactions came or went so far; whoever keeps a copy sees by it whether that is still right.
@@ -381,7 +388,7 @@ impl Mempool {
             let txid = self.by_arrival[&arrival];
             self.drop_with_descendants(&txid, DropReason::Expired, notices);
         }
-        self.recluster();
+        self.settle_clusters();
         self.orphans.expire(now);
     }
 
@@ -428,8 +435,8 @@ impl Mempool {
             let before = self.spenders.insert(*input, txid);
             assert!(before.is_none(), "a coin has one spender here");
         }
-        for (index, output) in entry.transaction.outputs().iter().enumerate() {
-            self.by_lock.insert((output.lock, OutPoint { txid, index: index as u32 }));
+        for (index, output) in (0..).zip(entry.transaction.outputs()) {
+            self.by_lock.insert((beginning(&output.lock), entry.arrival, index));
         }
         self.index_opening(entry.arrival, entry.opens);
         self.bytes += entry.bytes;
@@ -437,7 +444,7 @@ impl Mempool {
         self.by_arrival.insert(entry.arrival, txid);
         self.by_ready.insert((entry.ready, entry.arrival));
         self.by_announced.insert((entry.announced, entry.arrival));
-        self.loose.insert(txid);
+        self.loose.insert(entry.arrival);
         self.shares.insert(&entry);
         let arrival = entry.arrival;
         self.entries.insert(txid, entry);
@@ -466,9 +473,9 @@ impl Mempool {
             return None;
         }
         self.loosen_cluster_of(txid);
-        self.loose.remove(txid);
         self.leave_head(txid);
         let entry = self.entries.remove(txid)?;
+        self.loose.remove(&entry.arrival);
         self.shares.remove(&entry);
         for parent in &entry.parents {
             self.entries.get_mut(parent).expect("parents are entries").children.remove(txid);
@@ -479,8 +486,8 @@ impl Mempool {
         for input in entry.transaction.inputs() {
             self.spenders.remove(input);
         }
-        for (index, output) in entry.transaction.outputs().iter().enumerate() {
-            self.by_lock.remove(&(output.lock, OutPoint { txid: *txid, index: index as u32 }));
+        for (index, output) in (0..).zip(entry.transaction.outputs()) {
+            self.by_lock.remove(&(beginning(&output.lock), entry.arrival, index));
         }
         self.unindex_opening(entry.arrival, entry.opens);
         self.bytes -= entry.bytes;
@@ -514,7 +521,9 @@ impl Mempool {
     fn loosen_cluster_of(&mut self, txid: &TxId) {
         let cluster = self.entries[txid].cluster;
         for key in self.clusters.remove(&cluster).unwrap_or_default() {
-            self.loose.extend(self.by_rate.remove(&key).expect("clusters name their chunks"));
+            for txid in self.by_rate.remove(&key).expect("clusters name their chunks") {
+                self.loose.insert(self.entries[&txid].arrival);
+            }
         }
     }
 
@@ -542,9 +551,17 @@ impl Mempool {
         found
     }
 
+    /// Puts what came loose in order when that is needed at once. Where blocks are filled in the order of arrival, fee rates
+    /// matter only to who is to go when there is no room, and most entries are in a block before anybody asks: so a few wait.
+    fn settle_clusters(&mut self) {
+        if self.order == Order::FeeRate || self.loose.len() > LOOSE_MAX {
+            self.recluster();
+        }
+    }
+
     /// Puts the clusters of all loose entries in order.
     fn recluster(&mut self) {
-        while let Some(seed) = self.loose.first().copied() {
+        while let Some(seed) = self.loose.first().map(|arrival| self.by_arrival[arrival]) {
             let entry = &self.entries[&seed];
             if entry.parents.is_empty() && entry.children.is_empty() {
                 self.order_alone(seed);
@@ -564,8 +581,8 @@ impl Mempool {
     /// As [`Mempool::order_cluster`] does it, for most transactions.
     fn order_alone(&mut self, txid: TxId) {
         self.last_cluster += 1;
-        self.loose.remove(&txid);
         let entry = self.entries.get_mut(&txid).expect("what is loose is an entry");
+        self.loose.remove(&entry.arrival);
         entry.cluster = self.last_cluster;
         let (rate, arrival, cluster) = (entry.rate(), Reverse(entry.arrival), self.last_cluster);
         let key = ChunkKey { rate, arrival, cluster, index: Reverse(0) };
@@ -577,8 +594,8 @@ impl Mempool {
         let places: BTreeMap<TxId, usize> =
             members.iter().enumerate().map(|(place, (_, txid))| (*txid, place)).collect();
         let mut items = Vec::with_capacity(members.len());
-        for (_, txid) in members {
-            self.loose.remove(txid);
+        for (arrival, txid) in members {
+            self.loose.remove(arrival);
             let entry = self.entries.get_mut(txid).expect("members are entries");
             entry.cluster = cluster;
             let parents = entry.parents.iter().map(|parent| places[parent]).collect();
@@ -602,13 +619,14 @@ impl Mempool {
     /// When a promise is broken.
     pub fn check(&self) {
         let count = self.entries.len();
-        assert!(self.loose.is_empty(), "all clusters are in order between calls");
+        assert!(self.order == Order::Arrival || self.loose.is_empty(), "all clusters are in order between calls");
+        assert!(self.loose.iter().all(|arrival| self.by_arrival.contains_key(arrival)), "what is loose is here");
         assert_eq!(self.bytes, self.held().map(|entry| entry.bytes).sum::<usize>());
         assert_eq!(
             [count; 4],
             [self.by_hash.len(), self.by_arrival.len(), self.by_ready.len(), self.by_announced.len()]
         );
-        assert_eq!(count, self.by_rate.values().map(Vec::len).sum::<usize>());
+        assert_eq!(count, self.loose.len() + self.by_rate.values().map(Vec::len).sum::<usize>());
         assert_eq!(self.spenders.len(), self.held().map(|entry| entry.transaction.inputs().len()).sum::<usize>());
         assert_eq!(self.by_lock.len(), self.held().map(|entry| entry.transaction.outputs().len()).sum::<usize>());
         let opening = |is_indexed: fn(&Entry) -> bool| self.held().filter(|entry| is_indexed(entry)).count();
@@ -619,7 +637,7 @@ impl Mempool {
                 entry.opens.height == Height::GENESIS || self.by_height.contains(&(entry.opens.height, entry.arrival))
             );
             assert!(entry.opens.time == 0 || self.by_time.contains(&(entry.opens.time, entry.arrival)));
-            assert!(self.clusters.contains_key(&entry.cluster));
+            assert!(self.clusters.contains_key(&entry.cluster) || self.loose.contains(&entry.arrival));
             for parent in &entry.parents {
                 assert!(self.entries[parent].children.contains(txid));
                 assert!(self.entries[parent].arrival < entry.arrival, "parents come before children");

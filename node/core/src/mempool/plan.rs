@@ -69,7 +69,7 @@ fn amount_of(grains: u64) -> Amount {
 
 impl Mempool {
     /// What letting these in together would do; parents before children.
-    pub(super) fn plan(&self, next: Next<'_>, transactions: &[Transaction]) -> Result<Plan, Refused> {
+    pub(super) fn plan(&mut self, next: Next<'_>, transactions: &[Transaction]) -> Result<Plan, Refused> {
         let mut plan = Plan::default();
         for transaction in transactions {
             let txid = transaction.id();
@@ -96,6 +96,7 @@ impl Mempool {
         if plan.replaced.is_empty() && !is_full {
             return Ok(plan);
         }
+        self.recluster();
         let touched = self.touched(&plan).map_err(|refusal| plan.refused(refusal))?;
         self.check_replacement(next, &plan, &touched).map_err(|refusal| plan.refused(refusal))?;
         if is_full {

@@ -60,12 +60,15 @@ impl Mempool {
     /// Transactions that are valid together above the blocks of the request; `above` is what those hold. What `left_out` hits
     /// is treated as if it were not here, which only lying members ask for.
     pub(crate) fn select(
-        &self,
+        &mut self,
         order: Order,
         request: &PayloadRequest,
         above: &[Arc<Taken>],
         left_out: Option<Target>,
     ) -> Vec<Transaction> {
+        if order == Order::FeeRate {
+            self.recluster();
+        }
         let mut selection = Selection {
             pool: self,
             request,

@@ -130,7 +130,7 @@ impl World {
         self.pool.iter().map(|(txid, _)| *txid).collect()
     }
 
-    fn select(&self, order: Order, bytes_max: usize, above: &[&Block]) -> Vec<TxId> {
+    fn select(&mut self, order: Order, bytes_max: usize, above: &[&Block]) -> Vec<TxId> {
         let taken: Vec<Arc<Taken>> = above.iter().map(|block| Arc::new(Taken::of(block))).collect();
         let request = self.request(bytes_max);
         self.pool.select(order, &request, &taken, None).iter().map(Transaction::id).collect()
@@ -315,7 +315,7 @@ fn included_transactions_leave_and_losers_go_with_their_heirs() {
     assert_eq!(world.dropped(), [(heir.id(), DropReason::Conflict), (loser.id(), DropReason::Conflict)]);
     assert_eq!(world.order(), ids(&[&chain[1]]));
     assert_eq!(world.admit(&winner), Ok(Admitted { txid: winner.id(), known: true }), "it was in a block already");
-    world.pool.included = super::memory::Included::default();
+    world.pool.included = super::memory::Included::new(&[0; 32]);
     assert_eq!(world.admit(&winner), Ok(Admitted { txid: winner.id(), known: true }), "its coin tells");
     let lock_mismatch = pay(&inputs[1..2], &[499]);
     assert_eq!(world.admit(&lock_mismatch), Err(Refusal::Rule(TxError::MissingCoin(inputs[1].outpoint))));

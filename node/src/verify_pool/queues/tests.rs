@@ -115,7 +115,7 @@ fn a_forged_one_sets_users_apart_for_a_while() {
     let round = |queues: &mut Queues| {
         let _ = queues.submit(submission(1));
         push_all(queues, [batch(1, 0, 1)]);
-        let batches = queues.gather(2, true);
+        let batches = queues.gather(1, true);
         queues.answered(1, false);
         batches.len()
     };

@@ -135,8 +135,8 @@ fn mined_world(room: usize, inputs: u8) -> (World, Vec<Input>) {
 #[test]
 fn on_a_quiet_net_the_estimate_is_the_least_rate() {
     let (mut world, inputs) = mined_world(10, 200);
-    let estimate = |world: &World, blocks| world.pool.estimate(world.now, &world.params, blocks).rate;
-    assert_eq!(estimate(&world, 1), 1_000);
+    let estimate = |world: &mut World, blocks| world.pool.estimate(world.now, &world.params, blocks).rate;
+    assert_eq!(estimate(&mut world, 1), 1_000);
     // Full and dear blocks before do not matter once nothing waits.
     for (n, inputs) in inputs[..100].chunks(10).enumerate() {
         let dear: Vec<Transaction> = inputs.iter().map(|input| single(input, 50_000)).collect();
@@ -145,10 +145,10 @@ fn on_a_quiet_net_the_estimate_is_the_least_rate() {
         }
         world.switch(&[], &[&block(10 + n as u64, &dear)]);
     }
-    assert_eq!(estimate(&world, 1), 1_000);
+    assert_eq!(estimate(&mut world, 1), 1_000);
     for input in &inputs[100..110] {
         world.admit(&single(input, 70_000)).expect("pays");
-        assert_eq!(estimate(&world, 1), 1_000, "less than a block waits");
+        assert_eq!(estimate(&mut world, 1), 1_000, "less than a block waits");
     }
     // More than a block waits, and most blocks were full: what they took is asked for at least.
     world.admit(&single(&inputs[110], 1_000)).expect("pays");
