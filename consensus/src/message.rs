@@ -303,7 +303,8 @@ pub enum Message {
         /// How many at most; an answer has at most [`BLOCKS_PER_MESSAGE_MAX`].
         count: u32,
     },
-    /// PBFT: answers [`Message::GetCertified`] with consecutive heights; also answers a vote for a height that is over.
+    /// PBFT: answers [`Message::GetCertified`] with consecutive heights; also answers a vote that is sent again for a height that is over,
+    /// and a VIEW-CHANGE that starts below the tip.
     Certified(CertifiedBlocks),
     /// Proof of work: asks for headers after the first entry that the receiver has on its active chain.
     GetHeaders(Locator),

@@ -1,6 +1,7 @@
 //! Catching up by certified blocks, and helping others to.
 
 use super::slot::Body;
+use super::spacing::is_turn;
 use super::transfer::Ask;
 use super::{LAG_GRACE_MS, Pbft};
 use crate::engine::{Effect, Fault, Peer, Record, To};
@@ -72,11 +73,13 @@ impl Pbft {
         in_flight.or(recent).cloned().or_else(|| self.chain.archive().certificate(height))
     }
 
-    /// Sends the peer that is behind what it lacks, starting at `height` or lower; not too often.
-    pub(super) fn help(&mut self, peer: Peer, height: Height) {
+    /// Sends the peer that brought what a member said, and is behind, what it lacks, starting at `height` or lower; not too often,
+    /// and in turn with others.
+    pub(super) fn help(&mut self, peer: Peer, member: u16, height: Height) {
         let claimed = self.peers.claim(peer).map(|info| info.final_height);
         let is_needless = claimed.is_some_and(|claimed| claimed >= height);
-        if is_needless || !self.peers.is_connected(peer) || !self.helped.take(self.now, peer) {
+        let is_turn = self.index().is_some_and(|me| is_turn(self.now, self.set.n(), me, member));
+        if is_needless || !is_turn || !self.peers.is_connected(peer) || !self.helped.take(self.now, peer) {
             return;
         }
         let from = claimed.map_or(height, |claimed| claimed.next().min(height));

@@ -50,7 +50,8 @@
 //! # Catching up
 //! Peers claim their final height; a replica that stays behind for [`LAG_GRACE_MS`], or is behind by more than the window,
 //! asks one peer after another for certified blocks. A vote that comes again for a height that is over shows that its bringer
-//! is behind: it is answered with the certified blocks themselves. A replica without a member's key does nothing else: it follows.
+//! is behind: it is answered with the certified blocks themselves, by few members at a time (`spacing.rs`), and so is a VIEW-CHANGE
+//! that starts below the tip. A replica without a member's key does nothing else: it follows.
 //!
 //! One that is behind by more than two checkpoint intervals, or whose coins are not those of a stable checkpoint, fetches a
 //! snapshot: `checkpoint.rs`, `serve.rs` and `transfer.rs` say when and how.

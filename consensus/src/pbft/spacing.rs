@@ -1,9 +1,25 @@
-//! Whom this replica has helped of late: whoever is behind is told again and again what it lacks, but not too often.
+//! Whom this replica has helped of late: whoever is behind is told again and again what it lacks, but not too often; and with blocks,
+//! which are large, not by everybody at once.
 
 use super::RESEND_MS;
 use crate::engine::Peer;
 use crate::ledger::units::Time;
 use std::collections::BTreeMap;
+
+/// So many members at a time send a member that is behind the blocks that it lacks: one may lie, or have nothing to give.
+const HELPERS: u64 = 2;
+
+/// Whether it is the turn of member `me` of `n` to help member `other`. Turns go round with the clock, as votes are sent again:
+/// whoever stays behind has met everybody after n / [`HELPERS`] of them.
+pub(super) fn is_turn(now: Time, n: usize, me: u16, other: u16) -> bool {
+    if me == other {
+        return false;
+    }
+    let (n, me, other) = (n as u64, u64::from(me), u64::from(other));
+    let (others, after) = (n - 1, (me + n - other) % n - 1);
+    let first = now.0 / RESEND_MS * HELPERS % others;
+    (after + others - first) % others < HELPERS
+}
 
 /// When each peer was last told something of one kind.
 #[derive(Clone, Debug, Default)]
@@ -27,3 +43,6 @@ impl Spacing {
         self.told_at.remove(&peer);
     }
 }
+
+#[cfg(test)]
+mod tests;

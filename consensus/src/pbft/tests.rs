@@ -9,6 +9,7 @@ pub(super) mod epochs;
 mod evidence;
 mod fairness;
 pub(super) mod forge;
+mod helping;
 mod liars;
 pub(super) mod made;
 mod net;

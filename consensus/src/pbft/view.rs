@@ -108,7 +108,7 @@ impl Pbft {
         }
         let base = change.committed.as_ref().map_or(self.start.height, |it| it.ballot.height);
         if base < self.chain.tip().height {
-            self.help(from, base.next());
+            self.help(from, change.signer, base.next());
         }
         self.note_change(change);
     }

@@ -170,7 +170,7 @@ impl Pbft {
                 self.confront_vote(vote);
             }
             Some(Counted::Contradicts(first)) => self.report(from, first, vote),
-            Some(Counted::Known) | None => self.help(from, height),
+            Some(Counted::Known) | None => self.help(from, vote.signer, height),
         }
     }
 

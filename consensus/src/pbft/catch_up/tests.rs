@@ -104,11 +104,11 @@ fn who_is_behind_is_helped_from_where_it_is_and_not_too_often() {
         world.meet(0, &claimed.map(|claimed| (1, 0, claimed)).into_iter().collect::<Vec<_>>());
         let engine = engine(&mut world);
         engine.helped = Default::default();
-        engine.help(Peer(1), Height(height));
+        engine.help(Peer(1), 1, Height(height));
         assert!(claimed.is_some() || engine.out.is_empty(), "it is not there");
         engine.peers.connected(Peer(1));
-        engine.help(Peer(1), Height(height));
-        engine.help(Peer(1), Height(height));
+        engine.help(Peer(1), 1, Height(height));
+        engine.help(Peer(1), 1, Height(height));
         let sent = |engine: &mut Pbft| -> Vec<Vec<u64>> {
             let sent = |effect| match effect {
                 Effect::Send { to: To::Peer(Peer(1)), message } => heights(&message),
@@ -118,8 +118,25 @@ fn who_is_behind_is_helped_from_where_it_is_and_not_too_often() {
         };
         assert_eq!(sent(engine), expected.clone().into_iter().collect::<Vec<_>>(), "{claimed:?} {height}");
         engine.now = engine.now.plus_ms(RESEND_MS);
-        engine.help(Peer(1), Height(height));
+        engine.help(Peer(1), 1, Height(height));
+        assert!(engine.out.is_empty(), "it is the turn of others");
+        engine.now = engine.now.plus_ms(RESEND_MS);
+        engine.help(Peer(1), 1, Height(height));
         assert_eq!(sent(engine), expected.into_iter().collect::<Vec<_>>(), "again, later");
+        engine.now = engine.now.plus_ms(RESEND_MS);
+    }
+}
+
+#[test]
+fn whoever_is_no_member_helps_nobody_unasked() {
+    for (has_key, expected) in [(true, 1), (false, 0)] {
+        let mut world = net();
+        world.grow(0, 5);
+        world.meet(0, &[(1, 0, 0)]);
+        let engine = engine(&mut world);
+        engine.key = engine.key.take().filter(|_| has_key);
+        engine.help(Peer(1), 1, Height(1));
+        assert_eq!(engine.out.len(), expected);
     }
 }
 
