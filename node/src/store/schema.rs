@@ -59,6 +59,8 @@ CREATE TABLE staged (bucket INTEGER NOT NULL, outpoint BLOB NOT NULL, lock BLOB 
   height INTEGER NOT NULL, coinbase INTEGER NOT NULL, PRIMARY KEY (bucket, outpoint)) WITHOUT ROWID;
 ";
 
+/// Bytes of a page of a file that is made. What is written is written in long runs, and each page costs the system about the same.
+const PAGE_BYTES: i64 = 16 * 1024;
 /// Pages that a connection keeps, in KiB. Both files grow at their ends, and what is read of them is read by whole chunks, which the system's
 /// cache holds; a connection's own pages would be a third copy of the same, for each connection.
 const WRITER_CACHE_KIB: i64 = 8 * 1024;
@@ -79,7 +81,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let connect = || -> rusqlite::Result<Connection> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(Duration::from_secs(10))?;
-        connection.pragma_update(None, "page_size", 16_384)?;
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         // On macOS a plain fsync does not reach the disk.

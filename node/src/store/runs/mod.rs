@@ -1,7 +1,7 @@
 //! Sorted runs: how `state.sqlite` keeps what changes with every transaction, with few writes in order instead of many at random.
 //!
 //! Each flush writes what is new as one *run* of each kind: records of a fixed length in the order of their keys, cut into
-//! *chunks* of one page, which are rows of the table `chunks`. A run is never changed. What a key stands for is said by the newest
+//! *chunks* of 4,000 bytes, which are rows of the table `chunks`. A run is never changed. What a key stands for is said by the newest
 //! run that has it; a coin that is spent has a record that says so. When there are [`FANOUT`] runs of about one size, they are
 //! merged into one, in steps between which flushes go on (a log-structured merge tree, size-tiered). So a record is written
 //! as often as the logarithm of their number says, always in order, whatever the size of the whole.
@@ -40,7 +40,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// Runs of about one size that are merged into one.
 const FANOUT: usize = 8;
-/// Bytes of records in a chunk: what fits into a page of 4,096 bytes beside SQLite's own.
+/// Bytes of records in a chunk: four fit into a page beside SQLite's own; in a file whose pages are of 4,096 bytes, one does.
 const CHUNK_BYTES: usize = 4_000;
 /// Bits of a chunk's id that number it within its run.
 const CHUNK_BITS: u32 = 24;
