@@ -59,7 +59,7 @@ fn stall(net: &Net, victim: usize, rate: u64) -> Duration {
         .spawn()
         .expect("the program starts");
     let longest = net.block_on(async {
-        let mut events = client.events(None).await.expect("the node tells its events");
+        let mut events = client.events_of(&["block"]).await.expect("the node tells its events");
         let mut blocks = 0;
         while blocks < FUNDING_BLOCKS {
             let event = tokio::time::timeout(LIMIT, events.next()).await.expect("the load makes blocks");

@@ -7,7 +7,7 @@ mod testnet;
 pub(crate) mod wallet;
 mod watch;
 
-pub(crate) use bench::{Amount, Bench, Recovery, Suite, Transfers};
+pub(crate) use bench::{Amount, Bench, Recovery, Suite, Transfers, Watched};
 pub(crate) use sim::{Mining, MiningScenario, Sim, SimCommand, Twins};
 pub(crate) use testnet::{
     Byzantine, DeployTarget, Export, ExportDeploy, Faucet, Fault, FaultAdd, FaultClear, Import, Load, Logs, Mine,

@@ -53,6 +53,9 @@ pub(crate) enum Suite {
     /// Hashes a second of the miner's kernels
     #[command(after_help = "Example:\n  bezant bench kernels --threads 2")]
     Kernels(Kernels),
+    /// What it costs to show a net under load
+    #[command(after_help = "Example:\n  bezant bench dashboard --rate 1000")]
+    Dashboard(Watched),
     /// Two results of `bench --json` beside each other
     #[command(after_help = "Example:\n  bezant bench compare before.json after.json")]
     Compare {
@@ -118,5 +121,15 @@ pub(crate) struct Kernels {
     pub(crate) threads: usize,
     /// How long each kernel is measured; they take turns
     #[arg(long, env = "BEZANT_DURATION", value_name = "DUR", value_parser = duration, default_value = "2s")]
+    pub(crate) duration: Duration,
+}
+
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Watched {
+    /// Transfers per second meanwhile
+    #[arg(long, value_name = "R", default_value_t = 500.0, env = "BEZANT_RATE")]
+    pub(crate) rate: f64,
+    /// How long
+    #[arg(long, value_name = "DUR", value_parser = duration, default_value = "5s", env = "BEZANT_DURATION")]
     pub(crate) duration: Duration,
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod blocks;
 mod compare;
+mod dashboard;
 mod figures;
 mod newcomer;
 mod nodes;
@@ -34,8 +35,8 @@ const WHOLE: [&str; 4] = [
 ];
 
 /// Those that run when none is named.
-const ALL: [&str; 9] =
-    ["transfers", "overload", "admission", "blocks", "start", "recovery", "sync", "snapshot", "kernels"];
+const ALL: [&str; 10] =
+    ["transfers", "overload", "admission", "blocks", "start", "recovery", "sync", "snapshot", "kernels", "dashboard"];
 
 pub(crate) async fn run(options: Bench, global: &Global, output: &Output) -> Outcome {
     let suites = match options.suite {
@@ -71,6 +72,7 @@ async fn measure(suite: Suite, global: &Global, output: &Output) -> Result<Suite
         Suite::Recovery(options) => nodes::recovery(&options, global, output).await,
         Suite::Sync(options) => newcomer::run("sync", EngineName::Pow, &options, global, output).await,
         Suite::Snapshot(options) => newcomer::run("snapshot", EngineName::Pbft, &options, global, output).await,
+        Suite::Dashboard(options) => dashboard::run(&options, global, output).await,
         Suite::Kernels(options) => Ok(kernels(options.threads, options.duration, output)),
         Suite::Compare { .. } => unreachable!("it is no measurement"),
     }

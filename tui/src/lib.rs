@@ -13,6 +13,7 @@ mod lies;
 mod look;
 mod picture;
 mod recording;
+mod rehearsal;
 mod state;
 mod terminal;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use feed::{FEED_MESSAGES_MAX, Feed, NodeTarget, Wants};
 pub use lies::{LIES, Lie};
 pub use look::{Look, Marker, Theme};
 pub use recording::{REPLAY_ENTRIES_MAX, ReplayError, read_all};
+pub use rehearsal::{Rehearsal, rehearse};
 pub use watch::{Style, describe_entry, watch};
 
 /// Milliseconds since 1970 by this machine's clock.

@@ -16,7 +16,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// How fast a chain is filled with transfers.
-const FILL_RATE: f64 = 1_000.0;
+const FILL_RATE: f64 = 3_000.0;
 const ACCOUNTS: usize = 200;
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(2);
@@ -105,7 +105,7 @@ async fn stall_ms(manifest: &Manifest, rate: f64) -> Result<f64, Failure> {
     let mut prepared = load::prepare(manifest, options).await?;
     let witness = Client::of_one(&manifest.nodes[(victim + 1) % manifest.nodes.len()].rpc)?;
     let watched = async {
-        let mut events = witness.events(None).await?;
+        let mut events = witness.events_of(&["block"]).await?;
         tokio::time::sleep(BEFORE).await;
         client::ask(manifest, &ControlRequest::Kill { node: victim }).await?;
         let killed = Instant::now();
