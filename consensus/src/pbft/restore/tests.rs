@@ -10,6 +10,11 @@ use crate::pbft::tests::made::checkpoint_at;
 
 /// Replica 3 of four, started from these records, all of which are of incarnation 0, in an incarnation.
 fn started(records: Vec<Record>, incarnation: u32) -> World {
+    started_after(records, incarnation, Height::GENESIS)
+}
+
+/// The same where that incarnation began above a height.
+fn started_after(records: Vec<Record>, incarnation: u32, height: Height) -> World {
     let mut world = World::new(Setup::of(4));
     world.kill(3);
     world.disk(3, |disk| {
@@ -17,7 +22,7 @@ fn started(records: Vec<Record>, incarnation: u32) -> World {
         records.into_iter().for_each(|record| disk.persist(record));
     });
     if incarnation > 0 {
-        let set_back = world.incarnations.set_back(Incarnation(incarnation), Height::GENESIS);
+        let set_back = world.incarnations.set_back(Incarnation(incarnation), height);
         world.incarnations = set_back.expect("a first setting back");
     }
     world.start(3);
@@ -98,6 +103,75 @@ fn what_another_incarnation_recorded_counts_no_more() {
         let mut world = started(vec![Record::Epoch(succession(&made, 0))], incarnation);
         let known = engine(&mut world).epochs.last_known();
         assert_eq!((known, engine(&mut world).withheld.is_some()), (Epoch(1), false), "how the present one began");
+    }
+}
+
+#[test]
+fn what_an_earlier_incarnation_reached_keeps_nobody_silent_though_it_stands() {
+    let made = World::new(Setup::of(4));
+    let stable = CheckpointCertificate { checkpoint: checkpoint_at(100), seals: Vec::new() };
+    for (incarnation, is_silent) in [(0, true), (1, false)] {
+        let mut world = started_after(vec![Record::Stable(stable.clone())], incarnation, Height(100));
+        assert!(engine(&mut world).checkpoints.is_expecting(Height(100)), "it stands");
+        assert_eq!(engine(&mut world).withheld.is_some(), is_silent, "a checkpoint");
+        let mut world = started_after(vec![Record::Epoch(succession(&made, 4))], incarnation, Height(100));
+        assert_eq!(engine(&mut world).epochs.last_known(), Epoch(1), "it stands");
+        assert_eq!(engine(&mut world).withheld.is_some(), is_silent, "an epoch");
+    }
+}
+
+#[test]
+fn what_was_signed_in_another_epoch_counts_no_more() {
+    let made = World::new(Setup::of(4));
+    let block = chain(&made).remove(0);
+    let changes = || (0..3).map(|signer| made.change(signer, 2, None, vec![])).collect();
+    for (epoch, counts) in [(0, true), (1, false)] {
+        let epoch = Epoch(epoch);
+        let change = ViewChange { epoch, ..made.change(3, 2, None, vec![]) };
+        let Message::NewView(new_view) = made.new_view(2, changes()) else { panic!("it is one") };
+        for record in [Record::ViewChange(change), Record::NewView(NewView { epoch, ..new_view })] {
+            let world = started(vec![record], 0);
+            assert_eq!(world.view(3), if counts { 2 } else { 0 }, "{epoch}");
+        }
+        let ballot = Ballot { epoch, ..made.ballot(1, block.id()) };
+        let vote = Record::Vote(made.vote(VoteKind::Prepare, 3, ballot));
+        let mut prepared = made.prepared_in(0, 1, &block, &[1, 2]);
+        prepared.certificate.ballot.epoch = epoch;
+        for record in [vote, Record::Prepared(prepared)] {
+            let mut world = started(vec![Record::Body(block.clone()), record.clone()], 0);
+            assert_eq!(engine(&mut world).slots.contains_key(&Height(1)), counts, "{record:?}");
+        }
+    }
+}
+
+/// Node 3 of four after a start, with heights 1 and 2 final and flushed before, and these records besides.
+fn above_two_blocks(records: impl Fn(&World) -> Vec<Record>) -> World {
+    let mut world = World::new(Setup::of(4));
+    for index in 0..2 {
+        world.submit(index);
+        world.run();
+    }
+    world.kill(3);
+    let records = records(&world);
+    world.disk(3, |disk| {
+        disk.records.clear();
+        records.into_iter().for_each(|record| disk.persist(record));
+    });
+    world.start(3);
+    world
+}
+
+#[test]
+fn the_certificate_of_the_flushed_tip_is_the_highest_whatever_older_records_there_are() {
+    let certificate = |world: &World, height| world.engine(0).certificate_at(Height(height)).expect("it is final");
+    let older = |world: &World| vec![Record::Committed(certificate(world, 1))];
+    for mut world in [above_two_blocks(|_| Vec::new()), above_two_blocks(older)] {
+        let expected = certificate(&world, 2).ballot;
+        let engine = engine(&mut world);
+        assert_eq!(engine.highest.as_ref().map(|it| it.ballot), Some(expected));
+        engine.leave(View(1), "to see what it says", String::new());
+        let change = engine.views.own.as_ref().expect("it has left");
+        assert_eq!(change.committed.as_ref().map(|it| it.ballot), Some(expected), "and it can show it");
     }
 }
 
@@ -236,4 +310,18 @@ fn own_records_of_views_do_not_take_a_replica_back_from_where_it_followed_the_ot
         let waits_for = engine.views.own.as_ref().map(|it| it.view);
         assert_eq!(waits_for, own.filter(|_| !expected.1), "{number}");
     }
+}
+
+#[test]
+fn a_view_that_is_taken_up_later_clears_what_was_proposed_in_the_one_that_was_followed() {
+    let mut world = started(Vec::new(), 0);
+    let block = chain(&world).remove(0);
+    let proposal = world.proposal(1, &block);
+    world.inject(0, 3, proposal);
+    let changes = [0, 1, 2].map(|signer| world.change(signer, 2, None, Vec::new())).to_vec();
+    let Message::NewView(new_view) = world.new_view(2, changes) else { panic!("it is one") };
+    let engine = engine(&mut world);
+    assert!(engine.slots[&Height(1)].body.is_some());
+    engine.take_back_view(None, Some(new_view));
+    assert!(engine.slots.get(&Height(1)).is_none_or(|slot| slot.body.is_none()), "it would keep the next one out");
 }

@@ -49,3 +49,16 @@ fn at_the_base_nothing_is_open_but_what_is_final_there() {
     assert!(!engine.is_open(Height(1), chosen) && !engine.is_open(Height(1), other), "nothing is known of it yet");
     assert!(engine.is_open(Height(2), other));
 }
+
+#[test]
+fn blocks_of_an_earlier_view_are_no_progress_of_one_that_begins_unawaited() {
+    let mut world = World::new(Setup::of(4));
+    world.submit(0);
+    world.run();
+    let Message::NewView(new_view) = begun(&world) else { panic!("it is one") };
+    let engine = engine(&mut world);
+    assert!(engine.progressed, "a block became final in view 0");
+    engine.enter(new_view);
+    engine.leave(View(2), "no progress", String::new());
+    assert_eq!(engine.timer.failed(), 1);
+}
