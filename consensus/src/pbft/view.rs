@@ -221,7 +221,6 @@ impl Pbft {
         let from = std::mem::replace(&mut self.view, view);
         self.timer.left(!self.progressed);
         self.progressed = false;
-        self.proposer.forget_request();
         self.views.own = Some(change.clone());
         self.views.sent_at = self.now;
         self.trace(Trace::Leave { from, to: view, primary: self.set.primary(view), reason, detail });
