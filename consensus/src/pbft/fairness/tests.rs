@@ -17,6 +17,17 @@ fn another_primary_begins_with_a_clean_slate_and_numbers_go_on() {
 }
 
 #[test]
+fn each_view_begins_with_it() {
+    let mut world = World::new(Setup::of(4));
+    let changes = [0, 1, 3].map(|signer| world.change(signer, 1, None, Vec::new())).to_vec();
+    let Message::NewView(new_view) = world.new_view(1, changes) else { panic!("it is one") };
+    let engine = engine(&mut world, 2);
+    engine.fairness.asked = Some(5);
+    engine.adopt(new_view);
+    assert_eq!(engine.fairness.asked, None);
+}
+
+#[test]
 fn what_is_overdue_is_looked_for_now_and_then_each_time_under_another_number() {
     let mut world = World::new(Setup::of(4));
     let engine = engine(&mut world, 1);

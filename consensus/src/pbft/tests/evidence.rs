@@ -1,6 +1,6 @@
 //! Two votes of one member that contradict each other: who sees them, who is told, and what they cost.
 
-use super::cluster::World;
+use super::cluster::{Setup, World};
 use super::edges::empty_view;
 use super::restart::in_epoch_1;
 use super::views::{chain, leaves, net, rival};
@@ -248,4 +248,18 @@ fn f34_a_liar_makes_only_so_much_evidence_against_itself() {
     assert_eq!(world.status(2).evidence.len(), crate::limits::EVIDENCE_PER_MEMBER_MAX);
     let passed_on = world.queue.iter().filter(|it| it.to == 1 && matches!(it.message, Message::Evidence(_))).count();
     assert_eq!(passed_on, crate::limits::EVIDENCE_PER_MEMBER_MAX);
+}
+
+#[test]
+fn who_follows_shows_evidence_and_writes_none_down() {
+    let mut world = World::new(Setup { followers: 1, ..Setup::of(4) });
+    let block = world.block(&world.genesis.block().header, 1, &[]);
+    let vote = |block: &Block| world.vote(VoteKind::Prepare, 3, world.ballot(1, block.id()));
+    let evidence = Evidence { first: vote(&block), second: vote(&world.other(&block)) };
+    for (index, is_written) in [(2, true), (4, false)] {
+        world.inject(3, index, Message::Evidence(evidence));
+        assert_eq!(world.status(index).evidence, [evidence], "node {index}");
+        let has = world.disk(index, |disk| disk.has(|it| matches!(it, Record::Evidence(_))));
+        assert_eq!(has, is_written, "node {index}");
+    }
 }
