@@ -60,7 +60,7 @@ CREATE TABLE staged (bucket INTEGER NOT NULL, outpoint BLOB NOT NULL, lock BLOB 
 ";
 
 /// Bytes of a page of a file that is made. What is written is written in long runs, and each page costs the system about the same.
-const PAGE_BYTES: i64 = 16 * 1024;
+pub(super) const PAGE_BYTES: u16 = 16 * 1024;
 /// Pages that a connection keeps, in KiB. Both files grow at their ends, and what is read of them is read by whole chunks, which the system's
 /// cache holds; a connection's own pages would be a third copy of the same, for each connection.
 const WRITER_CACHE_KIB: i64 = 8 * 1024;

@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, SharedFresh};
 use super::runs::SharedCatalog;
-use super::schema::{self, FACTS_FILE, STATE_FILE};
+use super::schema::{self, FACTS_FILE, PAGE_BYTES, STATE_FILE};
 use super::state::Runs;
 use super::{Opened, Reader, StoreError, open};
 use crate::metrics::Metrics;
@@ -151,7 +151,7 @@ fn another_net_and_a_newer_format_are_refused_by_name() {
 fn damage_is_named_with_what_to_do() {
     let genesis = genesis(EngineName::Pbft, 1);
     for (file, advice) in [(STATE_FILE, "delete this one file"), (FACTS_FILE, "Move both databases away")] {
-        for (at, bytes) in [(0_usize, 100_usize), (4_096, 4_096)] {
+        for (at, bytes) in [(0, 100), (usize::from(PAGE_BYTES), usize::from(PAGE_BYTES))] {
             let dir = tempfile::tempdir().expect("a directory");
             drop(opened(dir.path(), &genesis));
             assert!(!dir.path().join(format!("{file}-wal")).exists(), "an orderly end leaves no log behind");
