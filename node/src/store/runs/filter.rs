@@ -14,6 +14,16 @@ pub(super) struct Filter {
     blocks: Vec<[u32; WORDS]>,
 }
 
+/// What filters know a key by: worked out once for all of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hashed(u64);
+
+impl Hashed {
+    pub(super) fn of(key: &[u8]) -> Hashed {
+        Hashed(hash(key))
+    }
+}
+
 impl Filter {
     /// For at most so many keys; without room for any, it says of each key that it may be there.
     pub(super) fn new(keys: usize) -> Filter {
@@ -29,8 +39,8 @@ impl Filter {
         }
     }
 
-    pub(super) fn may_have(&self, key: &[u8]) -> bool {
-        let hash = hash(key);
+    pub(super) fn may_have(&self, key: Hashed) -> bool {
+        let Hashed(hash) = key;
         let has = |place: usize| self.blocks[place].iter().zip(masks(hash)).all(|(word, mask)| word & mask != 0);
         self.place(hash).is_none_or(has)
     }
@@ -73,7 +83,7 @@ fn hash(key: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Filter;
+    use super::{Filter, Hashed};
 
     #[test]
     fn what_is_there_may_be_there_and_little_else() {
@@ -81,9 +91,9 @@ mod tests {
         let mut filter = Filter::new(10_000);
         (0..10_000).for_each(|number| filter.add(&key(number)));
         let filter = Filter::from_bytes(&filter.to_bytes());
-        assert!((0..10_000).all(|number| filter.may_have(&key(number))));
-        let wrong = (10_000..110_000).filter(|number| filter.may_have(&key(*number))).count();
+        assert!((0..10_000).all(|number| filter.may_have(Hashed::of(&key(number)))));
+        let wrong = (10_000..110_000).filter(|number| filter.may_have(Hashed::of(&key(*number)))).count();
         assert!(wrong < 1_500, "{wrong} of 100,000");
-        assert!(Filter::new(0).may_have(&key(1)), "without a filter one has to look");
+        assert!(Filter::new(0).may_have(Hashed::of(&key(1))), "without a filter one has to look");
     }
 }

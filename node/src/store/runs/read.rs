@@ -1,5 +1,6 @@
 //! Reading runs: one key, or all from a key on.
 
+use super::filter::Hashed;
 use super::{Kind, Run, chunk_id};
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -39,8 +40,9 @@ pub(in crate::store) fn get<T>(
     key: &[u8],
     take: impl Fn(&[u8]) -> T,
 ) -> rusqlite::Result<Option<T>> {
+    let hashed = Hashed::of(key);
     for run in runs {
-        if !run.filter.may_have(key) {
+        if !run.filter.may_have(hashed) {
             continue;
         }
         let (kind, width) = (run.kind, run.kind.record());
@@ -58,7 +60,8 @@ pub(in crate::store) fn get<T>(
 
 /// The runs in which a key, or what it begins with, may be.
 pub(in crate::store) fn filtered(runs: &[Arc<Run>], key: &[u8]) -> Vec<Arc<Run>> {
-    runs.iter().filter(|run| run.filter.may_have(key)).cloned().collect()
+    let hashed = Hashed::of(key);
+    runs.iter().filter(|run| run.filter.may_have(hashed)).cloned().collect()
 }
 
 /// All records of some runs in the order of their keys, of each key the newest, those that are gone too.
