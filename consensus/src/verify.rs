@@ -201,6 +201,11 @@ impl Sets {
     }
 }
 
+/// What became of a message.
+pub type MessageVerdict = Result<Verified<Message>, MessageError>;
+/// What became of a transaction that stands alone.
+pub type TransactionVerdict = Result<Verified<Transaction>, TxError>;
+
 /// Answers whether a transaction of this hash was verified here before, so that its signatures need not be checked again.
 pub type Known<'a> = &'a (dyn Fn(&TxHash) -> bool + Sync);
 
@@ -288,12 +293,7 @@ impl Verifier {
 
     /// Checks messages, their signatures in one batch; a verdict for each, in their order. The verdict on one does not depend on
     /// the others.
-    pub fn messages<R: CryptoRng>(
-        &self,
-        messages: Vec<Message>,
-        known: Known<'_>,
-        rng: R,
-    ) -> Vec<Result<Verified<Message>, MessageError>> {
+    pub fn messages<R: CryptoRng>(&self, messages: Vec<Message>, known: Known<'_>, rng: R) -> Vec<MessageVerdict> {
         self.together(messages, Vec::new(), known, rng).0
     }
 
@@ -305,7 +305,7 @@ impl Verifier {
         transactions: Vec<Transaction>,
         known: Known<'_>,
         mut rng: R,
-    ) -> (Vec<Result<Verified<Message>, MessageError>>, Vec<Result<Verified<Transaction>, TxError>>) {
+    ) -> (Vec<MessageVerdict>, Vec<TransactionVerdict>) {
         let mut batch = Batch::default();
         let messages =
             InBatch::new(messages, &mut batch, |message, signatures| self.check_message(message, known, signatures));

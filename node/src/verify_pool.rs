@@ -26,7 +26,7 @@ use bezant_consensus::ledger::hash::TxHash;
 use bezant_consensus::ledger::rules::TxError;
 use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::message::Message;
-use bezant_consensus::verify::{MessageError, Verified, Verifier};
+use bezant_consensus::verify::{MessageVerdict, TransactionVerdict, Verified, Verifier};
 use libp2p::PeerId;
 use memory::{KeyPoints, Known};
 use queues::{Batch, Next, Queues, Submission, Timed};
@@ -161,7 +161,7 @@ impl VerifyPool {
             Ok(None) => {}
             Ok(Some(Next::Events(peer))) => self.spawn(move |pool| pool.turn(peer)),
             Ok(Some(Next::Gather)) => self.spawn(VerifyPool::gather),
-            Err(event) => self.throw_away(event),
+            Err(event) => self.throw_away(*event),
         }
     }
 
@@ -179,15 +179,12 @@ impl VerifyPool {
     }
 
     /// Verifies a user's transaction; `None` when too many wait already.
-    pub async fn transaction(&self, transaction: Transaction) -> Option<Result<Verified<Transaction>, TxError>> {
+    pub async fn transaction(&self, transaction: Transaction) -> Option<TransactionVerdict> {
         self.transactions(vec![transaction]).await?.pop()
     }
 
     /// Verifies a user's transactions, and gives a verdict on each, in their order; `None` when too many wait already.
-    pub async fn transactions(
-        &self,
-        transactions: Vec<Transaction>,
-    ) -> Option<Vec<Result<Verified<Transaction>, TxError>>> {
+    pub async fn transactions(&self, transactions: Vec<Transaction>) -> Option<Vec<TransactionVerdict>> {
         let (done, verified) = oneshot::channel();
         let submission = Submission { transactions, verified: done };
         let starts = self.lock_queues().submit(submission).ok()?;
@@ -273,7 +270,7 @@ impl VerifyPool {
         &self,
         messages: Vec<Message>,
         transactions: Vec<Transaction>,
-    ) -> (Vec<MessageVerdict>, Vec<Result<Verified<Transaction>, TxError>>) {
+    ) -> (Vec<MessageVerdict>, Vec<TransactionVerdict>) {
         if messages.is_empty() && transactions.is_empty() {
             return (Vec::new(), Vec::new());
         }
@@ -392,8 +389,6 @@ impl VerifyPool {
         }
     }
 }
-
-type MessageVerdict = Result<Verified<Message>, MessageError>;
 
 /// An event whose verdict is awaited, or that needs none.
 enum Slip {

@@ -3,10 +3,9 @@
 use crate::limits::{PEER_QUEUE_BYTES_MAX, PEER_QUEUE_MESSAGES_MAX, QUEUES_BYTES_MAX, USER_TRANSACTIONS_MAX};
 use crate::ports::NetEvent;
 use bezant_consensus::engine::Peer;
-use bezant_consensus::ledger::rules::TxError;
 use bezant_consensus::ledger::transaction::Transaction;
 use bezant_consensus::message::Message;
-use bezant_consensus::verify::Verified;
+use bezant_consensus::verify::TransactionVerdict;
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -64,7 +63,7 @@ impl Queue {
 #[derive(Debug)]
 pub(super) struct Submission {
     pub(super) transactions: Vec<Transaction>,
-    pub(super) verified: oneshot::Sender<Vec<Result<Verified<Transaction>, TxError>>>,
+    pub(super) verified: oneshot::Sender<Vec<TransactionVerdict>>,
 }
 
 /// Transactions that are verified together.
@@ -95,7 +94,7 @@ impl Queues {
     ///
     /// # Errors
     /// The event, when there is no room for it.
-    pub(super) fn push(&mut self, event: NetEvent, has_room: bool) -> Result<Option<Next>, NetEvent> {
+    pub(super) fn push(&mut self, event: NetEvent, has_room: bool) -> Result<Option<Next>, Box<NetEvent>> {
         let (peer, bytes) = (peer_of(&event), bytes_of(&event));
         let queue = self.by_peer.entry(peer).or_default();
         let is_full = queue.len() >= PEER_QUEUE_MESSAGES_MAX
@@ -105,7 +104,7 @@ impl Queues {
             if queue.len() == 0 && !queue.is_working {
                 self.by_peer.remove(&peer);
             }
-            return Err(event);
+            return Err(Box::new(event));
         }
         queue.bytes += bytes;
         self.bytes += bytes;
