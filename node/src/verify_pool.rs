@@ -155,8 +155,10 @@ impl VerifyPool {
 
     /// Takes an event of the network; what comes of it reaches the runtime after all that came from the same peer before.
     pub fn push(&self, event: NetEvent) {
-        let has_room = self.has_room();
-        let next = self.lock_queues().push(event, has_room);
+        let mut queues = self.lock_queues();
+        // Asked under the lock, here and wherever else: whoever makes room takes it after, and sees what waits then.
+        let next = queues.push(event, self.has_room());
+        drop(queues);
         match next {
             Ok(None) => {}
             Ok(Some(Next::Events(peer))) => self.spawn(move |pool| pool.turn(peer)),
@@ -229,7 +231,6 @@ impl VerifyPool {
     /// Verifies transactions for a while. Only one thread does so at a time, with the help of the others.
     fn gather(&self) {
         for _ in 0..TURN_BATCHES {
-            // Asked under the lock: whoever makes room takes it after.
             let mut queues = self.lock_queues();
             let batches = queues.gather(self.0.threads.current_num_threads(), self.has_room());
             drop(queues);
