@@ -273,7 +273,17 @@ fn lost_writes_are_found() {
     finds(
         Plant::Shell(ShellPlant::LostWrites),
         400,
-        &["double-vote", "not-durable", "final-lost", "silent-finality", "most-work", "alarm", "replay", "panic"],
+        &[
+            "double-vote",
+            "left-view",
+            "not-durable",
+            "final-lost",
+            "silent-finality",
+            "most-work",
+            "alarm",
+            "replay",
+            "panic",
+        ],
     );
 }
 
