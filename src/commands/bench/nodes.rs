@@ -16,7 +16,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// How fast a chain is filled with transfers.
-const FILL_RATE: f64 = 3_000.0;
+const FILL_RATE: f64 = 1_000.0;
 const ACCOUNTS: usize = 200;
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(2);
