@@ -29,7 +29,7 @@ use crate::message::{
 };
 use crate::plant::{Plant, armed};
 use rand_core::CryptoRng;
-use signatures::{Batch, Signatures, Singly, Verdict};
+use signatures::{Batch, InBatch, Signatures, Singly};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -820,37 +820,5 @@ impl Verifier {
             return Err(MessageError::Certificate("signers must be in ascending order, none twice"));
         }
         seals.iter().try_for_each(|seal| self.check_seal(kind, ballot, seal, signatures))
-    }
-}
-
-/// Values whose checks have told a batch their signatures, before it is judged.
-struct InBatch<T, E, C> {
-    values: Vec<T>,
-    results: Vec<Result<(), E>>,
-    /// Each one's signatures in the batch.
-    ranges: Vec<Range<usize>>,
-    check: C,
-}
-
-impl<T, E, C: Fn(&T, &mut dyn Signatures) -> Result<(), E>> InBatch<T, E, C> {
-    fn new(values: Vec<T>, batch: &mut Batch, check: C) -> InBatch<T, E, C> {
-        let mut ranges = Vec::with_capacity(values.len());
-        let mut results = Vec::with_capacity(values.len());
-        for value in &values {
-            let from = batch.len();
-            results.push(check(value, batch));
-            ranges.push(from..batch.len());
-        }
-        InBatch { values, results, ranges, check }
-    }
-
-    /// With the verdicts on its ranges.
-    fn settle(self, verdicts: &mut impl Iterator<Item = Verdict>) -> Vec<Result<Verified<T>, E>> {
-        let settle = |((value, result), mut verdict): ((T, Result<(), E>), Verdict)| {
-            // The second pass names the error, which comes before the one that the first pass has found.
-            let result = if verdict.is_valid() { result } else { (self.check)(&value, &mut verdict) };
-            result.map(|()| Verified(value))
-        };
-        self.values.into_iter().zip(self.results).zip(verdicts).map(settle).collect()
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn is_turn(now: Time, n: usize, me: u16, other: u16) -> bool {
         return false;
     }
     let (n, me, other) = (n as u64, u64::from(me), u64::from(other));
+    assert!(me < n && other < n, "both are members of the present epoch");
     let (others, after) = (n - 1, (me + n - other) % n - 1);
     let first = now.0 / RESEND_MS * HELPERS % others;
     (after + others - first) % others < HELPERS

@@ -8,6 +8,7 @@
 //!
 //! A signature that protects more expensive checks (a PRE-PREPARE's before those in its block) is judged at once nevertheless.
 
+use super::Verified;
 use crate::ledger::key::{Points, PublicKey, Signature, SignedItem, are_valid, first_invalid, verify};
 use rand_core::CryptoRng;
 use std::ops::Range;
@@ -75,5 +76,37 @@ impl Signatures for Verdict {
     fn is_valid(&mut self, key: &PublicKey, message: &[u8; 32], signature: &Signature) -> bool {
         let item = SignedItem { key: *key, message: *message, signature: *signature };
         self.0.as_ref() != Some(&item)
+    }
+}
+
+/// Values whose checks have told a batch their signatures, before it is judged.
+pub(super) struct InBatch<T, E, C> {
+    values: Vec<T>,
+    results: Vec<Result<(), E>>,
+    /// Each one's signatures in the batch.
+    pub(super) ranges: Vec<Range<usize>>,
+    check: C,
+}
+
+impl<T, E, C: Fn(&T, &mut dyn Signatures) -> Result<(), E>> InBatch<T, E, C> {
+    pub(super) fn new(values: Vec<T>, batch: &mut Batch, check: C) -> InBatch<T, E, C> {
+        let mut ranges = Vec::with_capacity(values.len());
+        let mut results = Vec::with_capacity(values.len());
+        for value in &values {
+            let from = batch.len();
+            results.push(check(value, batch));
+            ranges.push(from..batch.len());
+        }
+        InBatch { values, results, ranges, check }
+    }
+
+    /// With the verdicts on its ranges.
+    pub(super) fn settle(self, verdicts: &mut impl Iterator<Item = Verdict>) -> Vec<Result<Verified<T>, E>> {
+        let settle = |((value, result), mut verdict): ((T, Result<(), E>), Verdict)| {
+            // The second pass names the error, which comes before the one that the first pass has found.
+            let result = if verdict.is_valid() { result } else { (self.check)(&value, &mut verdict) };
+            result.map(|()| Verified(value))
+        };
+        self.values.into_iter().zip(self.results).zip(verdicts).map(settle).collect()
     }
 }

@@ -626,9 +626,19 @@ fn transactions_of_users_are_judged_together() {
     some[7] = forged(paid[7].clone(), &paid[8]);
     some[9].witnesses_mut().clear();
     let verdicts = verifier.together(Vec::new(), some.clone(), &|_| false, rng()).1;
-    for (transaction, verdict) in some.into_iter().zip(verdicts) {
-        assert_eq!(verdict, verifier.transaction(transaction));
+    for (transaction, verdict) in some.iter().zip(verdicts) {
+        assert_eq!(verdict, verifier.transaction(transaction.clone()));
     }
+    // With what peers bring, good or bad, the verdicts are the same, and each is told of its own.
+    let messages: Vec<Message> = [0, 7, 1].map(|place| Message::Transaction(some[place].clone())).to_vec();
+    let (of_peers, of_users) = verifier.together(messages.clone(), some.clone(), &|_| false, rng());
+    assert_eq!(of_peers, verifier.messages(messages, &|_| false, rng()));
+    assert_eq!(of_users, verifier.together(Vec::new(), some.clone(), &|_| false, rng()).1);
+    assert_eq!(of_users.iter().filter(|verdict| verdict.is_err()).count(), 2);
+    // What was verified before, as a peer's perhaps, is not looked at again.
+    let hash = some[7].hash();
+    let of_users = verifier.together(Vec::new(), some, &|asked: &TxHash| *asked == hash, rng()).1;
+    assert!(of_users[7].is_ok() && of_users[9].is_err());
 }
 
 #[test]

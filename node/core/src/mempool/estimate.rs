@@ -84,7 +84,6 @@ impl Mempool {
     /// others count as the nearest of these.
     #[must_use]
     pub fn estimate(&mut self, now: Time, params: &LedgerParams, blocks: u32) -> FeeEstimate {
-        self.recluster();
         let blocks = blocks.clamp(1, ESTIMATE_TARGET_MAX) as usize;
         let (least, minimum) = (self.least_rate(params), self.fee_rate_min(now, params));
         let (backlog, recent) = match self.order {
@@ -111,10 +110,13 @@ impl Mempool {
     }
 
     /// What it takes to be let in, and not to be the first to go, when there is hardly room.
-    fn entry_rate(&self, params: &LedgerParams) -> u64 {
+    fn entry_rate(&mut self, params: &LedgerParams) -> u64 {
         let is_full = self.len() >= self.config.count_max || self.bytes + TRANSACTION_BYTES_MAX > self.config.bytes_max;
-        let worst = self.by_rate.keys().next().filter(|_| is_full);
-        worst.map_or(0, |key| above(key.rate, self.step(params)))
+        if !is_full {
+            return 0;
+        }
+        self.recluster();
+        self.by_rate.keys().next().map_or(0, |key| above(key.rate, self.step(params)))
     }
 }
 

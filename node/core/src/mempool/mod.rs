@@ -620,6 +620,7 @@ impl Mempool {
     pub fn check(&self) {
         let count = self.entries.len();
         assert!(self.order == Order::Arrival || self.loose.is_empty(), "all clusters are in order between calls");
+        assert!(self.loose.len() <= LOOSE_MAX, "few clusters wait to be put in order");
         assert!(self.loose.iter().all(|arrival| self.by_arrival.contains_key(arrival)), "what is loose is here");
         assert_eq!(self.bytes, self.held().map(|entry| entry.bytes).sum::<usize>());
         assert_eq!(

@@ -1,18 +1,20 @@
 use super::memory::Refusals;
 use super::{FeeRate, Mempool, MempoolConfig, Next, Order, Taken, cluster};
 use crate::io::{Admitted, DropReason, Notice, Refusal, Refused, Trial};
-use crate::limits::{ORPHAN_EXPIRY_MS, ORPHANS_PER_PEER_MAX, REANNOUNCE_AFTER_MS, REFUSAL_RETRY_MS, REFUSALS_MAX};
+use crate::limits::{
+    LOOSE_MAX, ORPHAN_EXPIRY_MS, ORPHANS_PER_PEER_MAX, REANNOUNCE_AFTER_MS, REFUSAL_RETRY_MS, REFUSALS_MAX,
+};
 use crate::testing::{Input, amount, block, coins, lock, output_of, transfer, txid, update};
 use bezant_consensus::engine::{PayloadRequest, Peer};
 use bezant_consensus::ledger::amount::Amount;
 use bezant_consensus::ledger::block::Block;
 use bezant_consensus::ledger::coins::Coin;
 use bezant_consensus::ledger::genesis::LedgerParams;
-use bezant_consensus::ledger::hash::{TxHash, TxId};
+use bezant_consensus::ledger::hash::{LockHash, TxHash, TxId};
 use bezant_consensus::ledger::lock::{Lock, LockTime};
 use bezant_consensus::ledger::rules::TxError;
 use bezant_consensus::ledger::rules::context::{self, Place};
-use bezant_consensus::ledger::transaction::{OutPoint, Transaction};
+use bezant_consensus::ledger::transaction::{Body, OutPoint, Transaction};
 use bezant_consensus::ledger::units::{Height, Time};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -429,6 +431,31 @@ fn what_blocks_above_the_tip_hold_or_spend_is_left_out() {
         expected.sort_unstable();
         assert_eq!(chosen, expected, "{order:?}");
     }
+}
+
+#[test]
+fn in_the_order_of_arrival_clusters_wait_to_be_put_in_order_but_not_too_many() {
+    let (mut world, inputs) = World::new(5, 100_000);
+    let wide: Vec<Transaction> = inputs.iter().map(|input| pay(std::slice::from_ref(input), &[40; 1_000])).collect();
+    world.switch(&[], &[&block(10, &wide)]);
+    for (number, index) in (0..wide.len() as u32 * 1_000).enumerate().take(LOOSE_MAX + 2) {
+        let place = index as usize / 1_000;
+        world.admit(&pay(&[output_of(&wide[place], index % 1_000)], &[30])).expect("valid");
+        let expected = if number < LOOSE_MAX { number + 1 } else { number - LOOSE_MAX };
+        assert_eq!(world.pool.loose.len(), expected);
+    }
+}
+
+#[test]
+fn outputs_are_found_by_their_whole_lock() {
+    let (mut world, inputs) = World::new(1, 100);
+    let locks = [[7; 32], [[7; 31].as_slice(), &[8]].concat().try_into().expect("32 bytes")].map(LockHash);
+    let mut transaction = pay(&inputs, &[10, 20, 30]);
+    let Body::Transfer(transfer) = transaction.body_mut() else { unreachable!("it moves coins") };
+    transfer.outputs.iter_mut().zip([locks[0], locks[1], locks[0]]).for_each(|(output, lock)| output.lock = lock);
+    world.admit(&transaction).expect("valid");
+    let found = |lock| world.pool.outputs_to(lock).map(|(outpoint, _)| outpoint.index).collect::<Vec<_>>();
+    assert_eq!((found(locks[0]), found(locks[1]), found(LockHash([9; 32]))), (vec![0, 2], vec![1], vec![]));
 }
 
 #[test]
