@@ -45,7 +45,8 @@
 //! When a transaction waits; when the block time ran out; when a dev net asks for a block; and at once on a dev net without a
 //! block 1. Of these only the last three propose an empty block. A payload that comes back empty stops the asking until
 //! something changes. Up to `depth` heights are in flight. After a block of several transactions the primary gathers for
-//! [`SPACING_MS`] what the next will hold: under load a height costs as much as many transactions do.
+//! [`SPACING_MS`] what the next will hold, one that is alone after any block for [`SPACING_ALONE_MS`]: under load a height costs
+//! as much as many transactions do.
 //!
 //! # Catching up
 //! Peers claim their final height; a replica that stays behind for [`LAG_GRACE_MS`], or is behind by more than the window,
@@ -125,7 +126,7 @@ use evidence::Proofs;
 use fairness::Fairness;
 use future::Future;
 use propose::Proposer;
-pub use propose::{SPACED_FROM, SPACING_MS};
+pub use propose::{SPACED_FROM, SPACING_ALONE_MS, SPACING_MS};
 use restore::Withheld;
 use slot::Slot;
 use spacing::Spacing;

@@ -21,8 +21,11 @@ const BAD_TRANSACTIONS_MAX: usize = 16;
 
 /// After a block with [`SPACED_FROM`] transactions or more the primary gathers for so long before it proposes the next.
 pub const SPACING_MS: u64 = 25;
-/// See [`SPACING_MS`]; with fewer, a block each is no burden.
+/// See [`SPACING_MS`]; with fewer, a block each is no burden ...
 pub const SPACED_FROM: usize = 4;
+/// ... except for a replica that is a quorum by itself: no vote has to come back before its next block, so it would make one of each of
+/// thousands of transactions a second. It gathers for so long after any.
+pub const SPACING_ALONE_MS: u64 = 5;
 
 /// An open request for a payload.
 #[derive(Clone, Copy, Debug)]
@@ -72,11 +75,13 @@ impl Proposer {
         self.idle = false;
     }
 
-    /// A block of so many transactions, the coinbase apart, is proposed.
-    pub(super) fn proposed(&mut self, now: Time, count: usize) {
+    /// A block of so many transactions, the coinbase apart, is proposed; by a replica that is a quorum by itself, or not.
+    pub(super) fn proposed(&mut self, now: Time, count: usize, is_alone: bool) {
         self.block_at = Some(now);
         if count >= SPACED_FROM {
             self.gathers_until = now.plus_ms(SPACING_MS);
+        } else if is_alone && count > 0 {
+            self.gathers_until = now.plus_ms(SPACING_ALONE_MS);
         }
     }
 
@@ -253,7 +258,7 @@ impl Pbft {
 
     fn pre_prepare(&mut self, height: Height, block: Block, diff: Diff) {
         self.proposer.blocks_due = self.proposer.blocks_due.saturating_sub(1);
-        self.proposer.proposed(self.now, block.transactions.len() - 1);
+        self.proposer.proposed(self.now, block.transactions.len() - 1, self.quorum == 1);
         let body = Body::new(Arc::new(block), false);
         let id = body.id;
         let slot = self.slots.entry(height).or_default();

@@ -10,6 +10,7 @@ use crate::ledger::units::Height;
 use crate::limits::{CHECKPOINTS_PER_MEMBER_MAX, SNAPSHOTS_HELD};
 use crate::message::Message;
 use crate::message::checkpoint::{Checkpoint, CheckpointVote};
+use crate::pbft::SPACING_ALONE_MS;
 
 pub(super) const EVERY_2: Setup = Setup {
     n: 4,
@@ -28,6 +29,9 @@ pub(super) fn blocks(world: &mut World, coins: std::ops::Range<u32>) {
     for index in coins {
         world.submit(index);
         world.run();
+        if world.nodes.len() == 1 {
+            world.pass(SPACING_ALONE_MS);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::cluster::{COINS, Cut, Setup, World};
 use crate::engine::{Engine, Event, Phase, Record, Status, Trace};
 use crate::ledger::units::Height;
 use crate::message::VoteKind;
-use crate::pbft::SPACING_MS;
+use crate::pbft::{SPACING_ALONE_MS, SPACING_MS};
 
 #[test]
 fn every_size_of_net_commits() {
@@ -119,6 +119,18 @@ fn any_order_of_messages_commits_the_same() {
         assert!(world.nodes.iter().all(|node| node.mempool.is_empty()), "seed {seed}");
         world.assert_agreed(height);
     }
+}
+
+#[test]
+fn a_replica_alone_gathers_after_each_block() {
+    let mut world = World::new(Setup::of(1));
+    for index in 0..3 {
+        world.submit(index);
+        world.run();
+    }
+    assert_eq!(world.heights(), [1], "the first waits for nothing, the others for each other");
+    world.pass(SPACING_ALONE_MS);
+    assert_eq!((world.heights(), world.nodes[0].mempool.len()), (vec![2], 0));
 }
 
 #[test]

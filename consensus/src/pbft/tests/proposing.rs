@@ -7,7 +7,7 @@ use crate::ledger::block::Block;
 use crate::ledger::units::{Height, Time, View};
 use crate::message::{CommitCertificate, VoteKind};
 use crate::pbft::slot::{Body, Slot};
-use crate::pbft::{Pbft, SPACED_FROM, SPACING_MS};
+use crate::pbft::{Pbft, SPACED_FROM, SPACING_ALONE_MS, SPACING_MS};
 use std::sync::Arc;
 
 fn engine(world: &mut World, index: usize) -> &mut Pbft {
@@ -190,15 +190,23 @@ fn the_next_height_is_the_lowest_without_a_certificate_and_without_an_own_propos
 }
 
 #[test]
-fn after_a_block_of_several_the_primary_gathers() {
-    for (count, gathers) in [(SPACED_FROM - 1, false), (SPACED_FROM, true)] {
+fn after_a_block_the_primary_gathers() {
+    let cases = [
+        (0, false, 0),
+        (SPACED_FROM - 1, false, 0),
+        (SPACED_FROM, false, SPACING_MS),
+        (0, true, 0),
+        (1, true, SPACING_ALONE_MS),
+        (SPACED_FROM, true, SPACING_MS),
+    ];
+    for (count, is_alone, spacing_ms) in cases {
         let mut world = net_at(1, Setup::of(4));
         let engine = engine(&mut world, 0);
-        let start = engine.now;
-        engine.proposer.proposed(start, count);
+        let (start, gathers) = (engine.now, spacing_ms > 0);
+        engine.proposer.proposed(start, count, is_alone);
         engine.proposer.on_pending(Some(start));
         assert_eq!(asked(engine).is_empty(), gathers, "{count}");
-        let due = start.plus_ms(SPACING_MS);
+        let due = start.plus_ms(spacing_ms);
         assert_eq!(engine.gathered_at() == Some(due), gathers, "{count}");
         assert_eq!(engine.deadline().is_some_and(|at| at <= due), gathers, "{count}: it wakes by itself");
         engine.now = due;
