@@ -1,6 +1,7 @@
 //! Records: handed out, then durable.
 
 use super::error::StoreError;
+use super::log::IsLong;
 use super::rows::{claimed_height, sql};
 use super::schema;
 use bezant_consensus::engine::Record;
@@ -15,8 +16,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Bodies that are kept in memory after their commit: those that are about to be connected or asked for by peers.
+/// Bodies that are kept in memory after their commit: those that are about to be connected or asked for by peers ...
 const RECENT_BODIES_MAX: usize = 64;
+/// ... fewer when they hold more transactions than this ...
+const RECENT_TRANSACTIONS_MAX: usize = 16_384;
+/// ... but never less.
+const RECENT_BODIES_MIN: usize = 8;
 
 /// What the core may read before, and shortly after, it is durable.
 #[derive(Debug, Default)]
@@ -24,8 +29,23 @@ pub(super) struct Fresh {
     pub(super) blocks: BTreeMap<BlockId, Arc<Block>>,
     /// Invariant: the keys of `blocks`, oldest first.
     order: VecDeque<BlockId>,
+    /// In all of `blocks`.
+    transactions: usize,
     /// Handed out, not yet committed.
     pub(super) certificates: BTreeMap<Height, CommitCertificate>,
+}
+
+impl Fresh {
+    fn forget_old(&mut self) {
+        let is_much = |fresh: &Fresh| {
+            fresh.order.len() > RECENT_BODIES_MAX
+                || (fresh.transactions > RECENT_TRANSACTIONS_MAX && fresh.order.len() > RECENT_BODIES_MIN)
+        };
+        while is_much(self) {
+            let oldest = self.order.pop_front().and_then(|id| self.blocks.remove(&id));
+            self.transactions -= oldest.map_or(0, |block| block.transactions.len());
+        }
+    }
 }
 
 /// [`Fresh`], shared by the writer and the views.
@@ -53,13 +73,14 @@ pub struct Facts {
     connection: Connection,
     path: PathBuf,
     fresh: SharedFresh,
+    log: IsLong,
     /// Votes at or below this height are to be forgotten with the next commit.
     obsolete: Option<Height>,
 }
 
 impl Facts {
-    pub(super) fn new(connection: Connection, path: PathBuf, fresh: SharedFresh) -> Facts {
-        Facts { connection, path, fresh, obsolete: None }
+    pub(super) fn new(connection: Connection, path: PathBuf, fresh: SharedFresh, log: IsLong) -> Facts {
+        Facts { connection, path, fresh, log, obsolete: None }
     }
 
     /// From now on views answer for this record, which a commit must follow.
@@ -70,6 +91,7 @@ impl Facts {
                 let id = block.id();
                 if fresh.blocks.insert(id, Arc::new(block.clone())).is_none() {
                     fresh.order.push_back(id);
+                    fresh.transactions += block.transactions.len();
                 }
             }
             Record::Committed(certificate) => {
@@ -97,15 +119,12 @@ impl Facts {
     /// # Errors
     /// When they cannot be written; then nothing that rests on them may happen any more, and the node has to stop.
     pub fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        self.write(records).map_err(|error| StoreError::sqlite(&self.path, &error))?;
+        let written = self.write(records).and_then(|()| self.log.settle(&self.connection));
+        written.map_err(|error| StoreError::sqlite(&self.path, &error))?;
         self.obsolete = None;
         let mut fresh = self.fresh.lock();
         fresh.certificates.clear();
-        while fresh.order.len() > RECENT_BODIES_MAX {
-            if let Some(id) = fresh.order.pop_front() {
-                fresh.blocks.remove(&id);
-            }
-        }
+        fresh.forget_old();
         Ok(())
     }
 

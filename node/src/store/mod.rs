@@ -17,6 +17,7 @@
 mod changes;
 mod error;
 mod facts;
+mod log;
 mod open;
 mod reader;
 mod rows;

@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::facts::{self, Facts, SharedFresh};
+use super::log::IsLong;
 use super::rows::{meta, meta_number};
 use super::runs::SharedCatalog;
 use super::schema::{self, FACTS_FORMAT, STATE_FORMAT};
@@ -87,9 +88,19 @@ pub fn open_locked(lock: File, dir: &Path, genesis: &Genesis, metrics: Arc<Metri
     let interval = genesis.pbft().map(|params| u64::from(params.checkpoint_interval));
     // A snapshot that was coming when the node stopped comes anew.
     super::snapshot::clear(&state).map_err(|error| StoreError::sqlite(&state_path, &error))?;
-    let state = State { connection: state, path: state_path, facts: checkpointer, buckets, keeps_undo, interval, runs };
+    let facts_log = IsLong::default();
+    let facts = Facts::new(facts, facts_path, fresh, facts_log.clone());
+    let state = State {
+        connection: state,
+        path: state_path,
+        facts: checkpointer,
+        facts_log,
+        buckets,
+        keeps_undo,
+        interval,
+        runs,
+    };
     let state = StateWriter::start(state, metrics).map_err(|error| StoreError::io(dir, &error))?;
-    let facts = Facts::new(facts, facts_path, fresh);
     Ok(Opened { view, facts, state, base, records, supply, coins, lock })
 }
 

@@ -2,6 +2,7 @@
 
 use super::changes::Changes;
 use super::error::StoreError;
+use super::log::{self, IsLong};
 use super::rows::{meta_number, put_meta, sql};
 use super::runs::{self, Catalog, Kind, Merging, SharedCatalog};
 use super::schema;
@@ -347,6 +348,7 @@ pub(super) struct State {
     pub(super) path: PathBuf,
     /// A second connection to the facts, for copying their write-ahead log into the file.
     pub(super) facts: Connection,
+    pub(super) facts_log: IsLong,
     pub(super) buckets: Buckets,
     /// Proof of work: undo is kept.
     pub(super) keeps_undo: bool,
@@ -457,13 +459,16 @@ impl State {
         Ok(())
     }
 
-    /// Copies the write-ahead logs into the files, as far as no reader is in the way.
+    /// Copies the write-ahead logs into the files.
     pub(super) fn checkpoint(&self) {
-        for (connection, name) in [(&self.connection, schema::STATE_FILE), (&self.facts, schema::FACTS_FILE)] {
-            let result = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let copied = [
+            (schema::STATE_FILE, log::copy_own(&self.connection)),
+            (schema::FACTS_FILE, self.facts_log.copy(&self.facts)),
+        ];
+        for (file, result) in copied {
             if let Err(error) = result {
                 // The log only grows meanwhile; if the disk is full, the next commit says so.
-                tracing::warn!(file = name, %error, "cannot copy the write-ahead log into the file");
+                tracing::warn!(file, %error, "cannot copy the write-ahead log into the file");
             }
         }
     }

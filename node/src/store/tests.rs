@@ -1,6 +1,7 @@
 //! Storage by itself: round trips, refusals, interrupted writes.
 
 use super::facts::{Facts, SharedFresh};
+use super::log::{IsLong, LOG_BYTES_LONG};
 use super::runs::SharedCatalog;
 use super::schema::{self, FACTS_FILE, PAGE_BYTES, STATE_FILE};
 use super::state::Runs;
@@ -28,6 +29,8 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 fn opened(dir: &Path, genesis: &Genesis) -> Opened {
     open(dir, genesis, Arc::new(Metrics::new())).expect("opens")
@@ -116,6 +119,37 @@ fn records_answer_when_handed_out_and_come_back_after_a_restart() {
     assert_eq!(store.view.active_at(Height(1)), Some(link.id));
 }
 
+/// How many of the last blocks are in memory, of so many transactions each.
+fn remembered(transactions: usize) -> usize {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("any.sqlite");
+    let mut connection = schema::open_writer(&path).expect("opens");
+    super::facts::create(&mut connection, &[1; 32], &genesis(EngineName::Pbft, 1).block()).expect("creates");
+    let fresh = SharedFresh::default();
+    let mut facts = Facts::new(connection, path, fresh.clone(), IsLong::default());
+    let blocks: Vec<Block> = (1..100)
+        .map(|height| {
+            let mut block = block(BlockId([0; 32]), height, 0);
+            block.transactions = vec![block.transactions[0].clone(); transactions];
+            block
+        })
+        .collect();
+    for block in &blocks {
+        let record = Record::Body(block.clone());
+        facts.hand_out(&record);
+        facts.commit(&[record]).expect("commits");
+    }
+    let fresh = fresh.lock();
+    let are_there = blocks.iter().rev().take_while(|block| fresh.blocks.contains_key(&block.id())).count();
+    assert_eq!(fresh.blocks.len(), are_there, "the last ones, and no others");
+    are_there
+}
+
+#[test]
+fn recent_bodies_are_remembered_fewer_of_large_blocks() {
+    assert_eq!([1, 256, 257, 1_024, 2_048, 2_049, 4_000].map(remembered), [64, 64, 63, 16, 8, 8, 8]);
+}
+
 #[test]
 fn every_commit_is_synced() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -124,6 +158,54 @@ fn every_commit_is_synced() {
     assert_eq!((pragma("synchronous"), pragma("fullfsync"), pragma("checkpoint_fullfsync")), (2, 1, 1));
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).expect("answers");
     assert_eq!(mode, "wal");
+}
+
+#[test]
+fn a_log_stays_short_under_a_writer_and_readers_that_never_pause() {
+    const COMMITS: u64 = 100;
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("any.sqlite");
+    let mut writer = schema::open_writer(&path).expect("opens");
+    writer.pragma_update(None, "wal_autocheckpoint", 0).expect("a setting");
+    super::facts::create(&mut writer, &[1; 32], &genesis(EngineName::Pbft, 1).block()).expect("creates");
+    let is_long = IsLong::default();
+    let mut facts = Facts::new(writer, path.clone(), SharedFresh::default(), is_long.clone());
+    let mut copier = schema::open_writer(&path).expect("opens");
+    let is_over = AtomicBool::new(false);
+    let mut readers = [(); 2].map(|()| schema::open_reader(&path).expect("opens"));
+    let is_begun_anew = std::thread::scope(|scope| {
+        // There is always one that has been reading for longer than a commit takes.
+        scope.spawn(|| {
+            let read = "BEGIN; SELECT COUNT(*) FROM meta;";
+            readers[0].execute_batch(read).expect("reads");
+            while !is_over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(2));
+                readers[1].execute_batch(read).expect("reads");
+                readers[0].execute_batch("COMMIT").expect("ends");
+                readers.swap(0, 1);
+            }
+        });
+        let mut height = 0;
+        let is_begun_anew = (0..40).any(|_| {
+            // Copying begins and ends while commits go on, so many for each copy however fast the machine is.
+            std::thread::scope(|scope| {
+                let (copier, is_long) = (&mut copier, &is_long);
+                let copied = scope.spawn(move || is_long.copy(copier).expect("copies"));
+                let end = height + COMMITS;
+                while height < end || !copied.is_finished() {
+                    height += 1;
+                    facts.commit(&[Record::Body(block(BlockId([0; 32]), height, 0))]).expect("commits");
+                }
+            });
+            let log_bytes = std::fs::metadata(dir.path().join("any.sqlite-wal")).expect("it is there").len();
+            // Each commit writes a page of the blocks and one of each of their indices.
+            let written_bytes = height * 3 * u64::from(PAGE_BYTES);
+            written_bytes > 4 * log_bytes.max(LOG_BYTES_LONG)
+        });
+        is_over.store(true, Ordering::Relaxed);
+        is_begun_anew
+    });
+    assert!(is_begun_anew, "else the log holds everything");
 }
 
 #[test]
@@ -256,6 +338,7 @@ proptest! {
             connection,
             path,
             facts: schema::open_writer(&schema::facts_path(dir.path())).expect("opens"),
+            facts_log: IsLong::default(),
             buckets: store.base.buckets.clone(),
             keeps_undo: true,
             interval: None,
@@ -310,7 +393,7 @@ proptest! {
             let mut connection = schema::open_writer(&path).expect("opens");
             let mut left = instructions;
             connection.progress_handler(20, Some(move || { left -= 20; left < 0 })).expect("sets the handler");
-            let mut facts = Facts::new(connection, path.clone(), SharedFresh::default());
+            let mut facts = Facts::new(connection, path.clone(), SharedFresh::default(), IsLong::default());
             let records: Vec<Record> = (height + 1..=height + count).map(vote).collect();
             height += count;
             if facts.commit(&records).is_ok() {
