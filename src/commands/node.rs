@@ -22,8 +22,8 @@ pub(crate) async fn run(options: Node, output: &Output) -> Outcome {
     bezant_node::run(config, net::interrupted()).await.map_err(failed)
 }
 
-/// The allocator asks for huge pages, of which a node under load touches a part each: without them it is a fifth smaller, and as
-/// fast. A kernel without them has nothing to turn off.
+/// Some systems give huge pages to everybody; of each a node under load would touch a part, which is all that it gains. A kernel
+/// without them has nothing to turn off.
 fn use_small_pages() {
     #[cfg(target_os = "linux")]
     if let Err(error) = nix::sys::prctl::set_thp_disable(true) {

@@ -16,8 +16,10 @@ use crate::ledger::transaction::OutPoint;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-/// Coins held in one generation: seven eighths of a power of two, where the table would have to grow. Some 13 MB.
-pub(super) const COINS_HELD: usize = 7 << 14;
+/// Places of a generation's table, of 97 bytes each ...
+const PLACES: usize = 1 << 17;
+/// ... and the coins in it, at most: with more it would have to grow.
+const COINS_HELD: usize = PLACES / 8 * 7;
 
 /// A coin's latest state since the last flush, and the update that made it.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +54,8 @@ impl Held {
     }
 
     fn insert(&mut self, name: OutPoint, coin: Coin) {
-        if self.young.len() >= COINS_HELD {
+        // Coins that were taken away leave places that serve only when all is cleared, so it may be full before.
+        if self.young.len() >= COINS_HELD || (self.young.is_full() && self.young.places() >= PLACES) {
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
         }
@@ -118,5 +121,38 @@ impl Cache {
         let held = self.held.get_mut();
         held.young.clear();
         held.old.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COINS_HELD, Held, PLACES};
+    use crate::ledger::amount::Amount;
+    use crate::ledger::coins::Coin;
+    use crate::ledger::hash::{LockHash, TxId, sha256};
+    use crate::ledger::table::Table;
+    use crate::ledger::transaction::OutPoint;
+    use crate::ledger::units::Height;
+
+    fn name(number: usize) -> OutPoint {
+        OutPoint { txid: TxId(sha256(&number.to_le_bytes())), index: 0 }
+    }
+
+    #[test]
+    fn what_is_held_stays_within_its_bounds_however_much_is_taken_away() {
+        let mut held = Held { young: Table::new(&[1; 32]), old: Table::new(&[2; 32]) };
+        let amount = Amount::from_grains(1).expect("a small amount");
+        let coin = Coin { amount, lock: LockHash([0; 32]), height: Height(0), coinbase: false };
+        for number in 0..5 * COINS_HELD {
+            held.insert(name(number), coin);
+            if number % 3 == 2 {
+                held.remove(&name(number - 2));
+            }
+            for table in [&held.young, &held.old] {
+                assert!(table.len() <= COINS_HELD && table.places() <= PLACES, "{number}: it has grown");
+            }
+        }
+        let last = (4 * COINS_HELD..5 * COINS_HELD).filter(|number| held.get(&name(*number)).is_some()).count();
+        assert!(last > COINS_HELD / 2, "{last}: what is used is there");
     }
 }

@@ -54,6 +54,19 @@ impl<K: Name, V> Table<K, V> {
         self.entries.reserve(more, |(name, _)| hash(&key, name));
     }
 
+    /// Whether the next new name may make the table move into one of twice as many places: always when it is full to seven eighths, which
+    /// places of names that were taken away may count for.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.entries.capacity() == self.entries.len()
+    }
+
+    /// How many names would fill it all: a power of two, or none.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.entries.num_buckets()
+    }
+
     /// Number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -191,6 +204,20 @@ mod tests {
         assert!(map.iter().all(|(name, value)| table[name] == *value) && !table.is_empty());
         table.clear();
         assert!(table.is_empty() && table.get(&name(1)).is_none());
+    }
+
+    #[test]
+    fn a_table_grows_only_when_it_is_full() {
+        let mut table = Table::new(&[5; 32]);
+        assert!(table.is_full() && table.places() <= 1);
+        table.reserve(100);
+        assert!(!table.is_full() && table.places() == 128);
+        for number in 0..112 {
+            assert!(!table.is_full() && table.insert(name(number), ()).is_none());
+        }
+        assert!(table.is_full() && table.places() == 128, "seven eighths");
+        table.insert(name(112), ());
+        assert!(!table.is_full() && table.places() == 256);
     }
 
     fn assert_spread<N: Name>(name: impl Fn(u32) -> N) {
