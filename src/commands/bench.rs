@@ -19,7 +19,7 @@ use crate::output::{Failure, Outcome, Output, table};
 use bezant_api::manifest::Manifest;
 use bezant_api::types::EngineName;
 use bezant_testnet::net::client;
-use bezant_testnet::net::spec::{NetSpec, UpOptions};
+use bezant_testnet::net::spec::{NetSpec, Staging, UpOptions};
 use bezant_testnet::net::supervisor::RestartPolicy;
 use clap::Parser;
 use figures::{Build, Document, FORMAT, Machine, SuiteResult};
@@ -102,6 +102,14 @@ struct Wanted {
     engine: EngineName,
     nodes: usize,
     observers: usize,
+    /// Bytes of a block, at most, unless it is the default.
+    block_bytes_max: Option<u32>,
+}
+
+impl Wanted {
+    fn of(engine: EngineName, nodes: usize) -> Wanted {
+        Wanted { engine, nodes, observers: 0, block_bytes_max: None }
+    }
 }
 
 /// Makes a net, does something with it, stops it and deletes it. Where something failed its files stay, for they may say why.
@@ -132,7 +140,7 @@ async fn on_own_net<T>(
         fresh: false,
         restart: RestartPolicy::default(),
         isolate: false,
-        staging: Default::default(),
+        staging: Staging { block_bytes_max: wanted.block_bytes_max, ..Default::default() },
     };
     let done = on_net(&options, output, async |manifest| {
         await_first_block(manifest).await?;

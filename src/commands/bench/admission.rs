@@ -18,7 +18,7 @@ const BATCH_OUTSTANDING: usize = 4;
 const ACCOUNTS: usize = 200;
 
 pub(super) async fn run(options: &Amount, global: &Global, output: &Output) -> Result<SuiteResult, Failure> {
-    let wanted = Wanted { engine: EngineName::Pow, nodes: 1, observers: 0 };
+    let wanted = Wanted::of(EngineName::Pow, 1);
     on_own_net(wanted, global, output, async |manifest| {
         let includes =
             ["the node checks every signature", "JSON-RPC over one WebSocket connection", "no block is made meanwhile"];

@@ -1,4 +1,5 @@
-//! `bench blocks`: how soon a block of transfers that all nodes hold is connected everywhere, under proof of work.
+//! `bench blocks`: how soon a block of transfers that all nodes hold is connected everywhere, under proof of work. The net's blocks may be as
+//! large as that many transfers take, up to what the ledger allows.
 
 use super::figures::SuiteResult;
 use super::{WHOLE, Wanted, on_own_net};
@@ -8,12 +9,16 @@ use bezant_api::client::{Client, Events};
 use bezant_api::event::EventKind;
 use bezant_api::manifest::Manifest;
 use bezant_api::types::{DevHashrateParams, DevMineParams, EngineName};
+use bezant_consensus::limits::{BLOCK_BYTES_MAX, BLOCK_OVERHEAD_BYTES};
 use bezant_testnet::net::load::{self, LoadOptions};
+use bezant_testnet::net::spec::BLOCK_BYTES_MAX_DEFAULT;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
 const NODES: usize = 4;
 const ACCOUNTS: usize = 200;
+/// What one of the load's transfers takes in a block, rounded up.
+const TRANSFER_BYTES: u64 = 270;
 /// Transfers of one call while the mempools are filled, and calls under way.
 const BATCH: usize = 200;
 const BATCH_OUTSTANDING: usize = 4;
@@ -22,9 +27,11 @@ const LIMIT: Duration = Duration::from_secs(120);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(super) async fn run(options: &Amount, global: &Global, output: &Output) -> Result<SuiteResult, Failure> {
-    let wanted = Wanted { engine: EngineName::Pow, nodes: NODES, observers: 0 };
+    let bytes = u64::from(options.transfers) * TRANSFER_BYTES + BLOCK_OVERHEAD_BYTES as u64;
+    let block_bytes_max = bytes.clamp(u64::from(BLOCK_BYTES_MAX_DEFAULT), BLOCK_BYTES_MAX as u64) as u32;
+    let wanted = Wanted { block_bytes_max: Some(block_bytes_max), ..Wanted::of(EngineName::Pow, NODES) };
     on_own_net(wanted, global, output, async |manifest| {
-        let given = json!({ "transfers": options.transfers, "repetitions": options.repetitions, "nodes": NODES });
+        let given = json!({ "transfers": options.transfers, "repetitions": options.repetitions, "nodes": NODES, "block_bytes_max": block_bytes_max });
         let mut result = SuiteResult::new("blocks", given, &WHOLE);
         output.remark("blocks: funding and signing …");
         let all = f64::from(options.transfers) * f64::from(options.repetitions);

@@ -17,7 +17,7 @@ const ACCOUNTS: usize = 200;
 const CELLS: (u16, u16) = (160, 48);
 
 pub(super) async fn run(options: &Watched, global: &Global, output: &Output) -> Result<SuiteResult, Failure> {
-    let wanted = Wanted { engine: EngineName::Pbft, nodes: NODES, observers: 0 };
+    let wanted = Wanted::of(EngineName::Pbft, NODES);
     on_own_net(wanted, global, output, async |manifest| {
         let includes = [
             "what four nodes told under load, each its own events",

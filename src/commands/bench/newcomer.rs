@@ -26,7 +26,7 @@ pub(super) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<SuiteResult, Failure> {
-    let wanted = Wanted { engine, nodes: 1, observers: 1 };
+    let wanted = Wanted { observers: 1, ..Wanted::of(engine, 1) };
     on_own_net(wanted, global, output, async |manifest| {
         let given = json!({ "transfers": options.transfers, "repetitions": options.repetitions });
         let mut result = SuiteResult::new(suite, given, &WHOLE);

@@ -16,7 +16,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// How fast a chain is filled with transfers.
-const FILL_RATE: f64 = 1_000.0;
+const FILL_RATE: f64 = 3_000.0;
 const ACCOUNTS: usize = 200;
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(2);
@@ -60,7 +60,7 @@ pub(super) fn url(manifest: &Manifest, node: usize) -> Result<String, Failure> {
 }
 
 pub(super) async fn start(options: &Amount, global: &Global, output: &Output) -> Result<SuiteResult, Failure> {
-    let wanted = Wanted { engine: EngineName::Pbft, nodes: 1, observers: 0 };
+    let wanted = Wanted::of(EngineName::Pbft, 1);
     on_own_net(wanted, global, output, async |manifest| {
         let includes = ["from the order to start the process to its first answer over RPC", "a net of one PBFT node"];
         let given = json!({ "transfers": options.transfers, "repetitions": options.repetitions });
@@ -81,7 +81,7 @@ pub(super) async fn start(options: &Amount, global: &Global, output: &Output) ->
 }
 
 pub(super) async fn recovery(options: &Recovery, global: &Global, output: &Output) -> Result<SuiteResult, Failure> {
-    let wanted = Wanted { engine: EngineName::Pbft, nodes: usize::from(options.nodes), observers: 0 };
+    let wanted = Wanted::of(EngineName::Pbft, usize::from(options.nodes));
     on_own_net(wanted, global, output, async |manifest| {
         let given = json!({ "nodes": options.nodes, "kills": options.kills, "rate": options.rate });
         let mut result = SuiteResult::new("recovery", given, &WHOLE);

@@ -34,7 +34,7 @@ fn options_of(options: &Transfers) -> Value {
 }
 
 fn wanted(options: &Transfers) -> Wanted {
-    Wanted { engine: engine_name(options.engine), nodes: options.nodes, observers: 0 }
+    Wanted::of(engine_name(options.engine), options.nodes)
 }
 
 pub(super) async fn run(options: &Transfers, global: &Global, output: &Output) -> Result<SuiteResult, Failure> {

@@ -21,7 +21,7 @@ pub(crate) use genesis::staged_genesis;
 
 pub use config::{clean_environment, miner_payee, node_config, p2p_address, program};
 pub use create::{UpOptions, open_or_create, refresh_ports, remove_contents};
-pub use genesis::{Staging, faucet_key};
+pub use genesis::{BLOCK_BYTES_MAX_DEFAULT, Staging, faucet_key};
 
 use crate::net::error::NetError;
 use bezant_api::keyfile;

@@ -71,6 +71,7 @@ impl Scenario {
             checkpoint_interval,
             final_depth,
             max_reorg,
+            block_bytes_max: None,
             coins,
         }
     }

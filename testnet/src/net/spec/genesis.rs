@@ -19,7 +19,10 @@ const COIN_GRAINS: u64 = 100_000 * GRAINS_PER_BZT;
 /// Coins of the faucet, which also funds the load generator's accounts.
 const FAUCET_COINS: u64 = 50;
 
-/// What is different in the genesis of a net that is made for a scenario; nothing by default.
+/// Bytes of a block, at most, of a net that is made without other wishes.
+pub const BLOCK_BYTES_MAX_DEFAULT: u32 = 1_000_000;
+
+/// What is different in the genesis of a net that is made for a scenario or a measurement; nothing by default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Staging {
     /// The scenario, which the net's files name from then on.
@@ -32,6 +35,8 @@ pub struct Staging {
     pub final_depth: Option<u32>,
     /// Proof of work: how deep a branch may fork off and still be followed.
     pub max_reorg: Option<u32>,
+    /// Bytes of a block, at most; [`BLOCK_BYTES_MAX_DEFAULT`] else.
+    pub block_bytes_max: Option<u32>,
     /// Further first coins, behind all others.
     pub coins: Vec<Output>,
 }
@@ -48,6 +53,7 @@ impl Staging {
                 params.max_reorg = self.max_reorg.unwrap_or(params.max_reorg).max(params.final_depth);
             }
         }
+        genesis.ledger.block_bytes_max = self.block_bytes_max.unwrap_or(genesis.ledger.block_bytes_max);
         genesis.allocations.extend(self.coins.iter().cloned());
     }
 }
@@ -112,7 +118,7 @@ fn dev_genesis(
         dev: true,
         engine: params,
         ledger: LedgerParams {
-            block_bytes_max: 1_000_000,
+            block_bytes_max: BLOCK_BYTES_MAX_DEFAULT,
             coinbase_maturity: if is_pow { 10 } else { 0 },
             subsidy: Amount::from_grains(if is_pow { 50 * GRAINS_PER_BZT } else { 0 }).expect("50 BZT is an amount"),
             halving_interval: if is_pow { 50_000 } else { 0 },
