@@ -1,7 +1,7 @@
 //! Records: handed out, then durable.
 
 use super::error::StoreError;
-use super::log::IsLong;
+use super::log::{self, IsLong};
 use super::rows::{claimed_height, sql};
 use super::schema;
 use bezant_consensus::engine::Record;
@@ -119,8 +119,10 @@ impl Facts {
     /// # Errors
     /// When they cannot be written; then nothing that rests on them may happen any more, and the node has to stop.
     pub fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        let written = self.write(records).and_then(|()| self.log.settle(&self.connection));
-        written.map_err(|error| StoreError::sqlite(&self.path, &error))?;
+        self.write(records).map_err(|error| StoreError::sqlite(&self.path, &error))?;
+        if let Err(error) = self.log.settle(&self.connection) {
+            log::warn_of(schema::FACTS_FILE, &error);
+        }
         self.obsolete = None;
         let mut fresh = self.fresh.lock();
         fresh.certificates.clear();

@@ -48,6 +48,11 @@ pub(super) fn copy_own(writer: &Connection) -> rusqlite::Result<()> {
     if copy(writer)? { finish(writer) } else { Ok(()) }
 }
 
+/// Says that a log could not be copied. It only grows meanwhile; if the disk is full, the next commit says so.
+pub(super) fn warn_of(file: &str, error: &rusqlite::Error) {
+    tracing::warn!(file, %error, "cannot copy the write-ahead log into the file");
+}
+
 /// Copies a log as far as no reader is in the way; whether it is long.
 fn copy(connection: &Connection) -> rusqlite::Result<bool> {
     let page_bytes: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;

@@ -467,8 +467,7 @@ impl State {
         ];
         for (file, result) in copied {
             if let Err(error) = result {
-                // The log only grows meanwhile; if the disk is full, the next commit says so.
-                tracing::warn!(file, %error, "cannot copy the write-ahead log into the file");
+                log::warn_of(file, &error);
             }
         }
     }

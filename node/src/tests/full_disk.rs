@@ -1,9 +1,11 @@
 //! A limit on file sizes stands for a full disk. It holds for a whole process, so the node runs in a child: this test again.
 
-use super::{Alone, genesis, key, lock_of, transfer, until_height, until_state};
+use super::{Alone, LIMIT, genesis, key, lock_of, transfer, until_height};
 use crate::error::NodeError;
+use crate::handle::NodeHandle;
 use crate::store::StoreError;
 use bezant_api::types::{EngineName, TxState};
+use bezant_consensus::ledger::hash::TxId;
 use nix::sys::resource::{Resource, setrlimit};
 use std::process::Command;
 
@@ -45,12 +47,9 @@ async fn fill(dir: &std::path::Path) {
         if node.handle.submit(payment).await.is_err() {
             break;
         }
-        let handle = &node.handle;
-        let is_over = tokio::select! {
-            () = until_state_or_end(handle, txid) => false,
-            () = ended(handle) => true,
-        };
-        match handle.tip().await {
+        let waited = tokio::time::timeout(LIMIT, ends_before(&node.handle, txid));
+        let is_over = waited.await.expect("it is final or the node ends");
+        match node.handle.tip().await {
             Ok(tip) if !is_over => final_height = tip.final_height,
             Ok(_) | Err(_) => break,
         }
@@ -60,14 +59,13 @@ async fn fill(dir: &std::path::Path) {
     println!("\nFINAL {final_height}\n{error}");
 }
 
-async fn until_state_or_end(handle: &crate::handle::NodeHandle, txid: bezant_consensus::ledger::hash::TxId) {
-    if handle.status().await.is_ok() {
-        until_state(handle, txid, TxState::Final).await;
+/// Waits until a transfer is final; whether the node ended before, which it may do at any moment.
+async fn ends_before(handle: &NodeHandle, txid: TxId) -> bool {
+    let Ok(mut events) = handle.subscribe(None, None).await else { return true };
+    while !handle.tx_status(txid).await.is_ok_and(|status| status.state >= TxState::Final) {
+        if events.next().await.is_none() {
+            return true;
+        }
     }
-}
-
-async fn ended(handle: &crate::handle::NodeHandle) {
-    if let Ok(mut events) = handle.subscribe(None, None).await {
-        while events.next().await.is_some() {}
-    }
+    false
 }
