@@ -19,6 +19,7 @@ use bezant_consensus::message::{
     Ballot, CertifiedBlock, CertifiedBlocks, CommitCertificate, Evidence, Message, NewView, PrePrepare, PreparedBlock,
     PreparedCertificate, Seal, TipInfo, ViewChange, Vote, VoteKind,
 };
+use bezant_consensus::pbft::SPACING_ALONE_MS;
 use bezant_consensus::verify::{MessageError, Verifier};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -609,7 +610,9 @@ fn a_censor_leaves_out_a_transaction_its_children_or_all_of_a_lock() {
         let mut blocks = BTreeSet::new();
         for (request, transaction) in [&first, &child, &second].into_iter().enumerate() {
             let transaction = Verifier::new(genesis.clone()).transaction(transaction.clone()).expect("signed");
-            let outputs = replica.handle(NOW, Input::Submit { request: request as u64, transaction });
+            let request = request as u64;
+            let now = NOW.plus_ms(request * SPACING_ALONE_MS);
+            let outputs = replica.handle(now, Input::Submit { request, transaction });
             for output in outputs {
                 if let Output::Chain(update) = output {
                     blocks.extend(
