@@ -230,6 +230,9 @@ impl Pbft {
         }
         let slot = self.slots.entry(height).or_default();
         slot.arrived_at = None;
+        if let Some(delay_ms) = slot.delay_ms.take() {
+            self.timer.proposed_after(delay_ms);
+        }
         slot.committed = Some(certificate);
         match &slot.body {
             Some(body) if body.id != block => {

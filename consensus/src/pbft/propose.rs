@@ -175,13 +175,17 @@ impl Pbft {
         may.then_some((height, body.id))
     }
 
-    /// A backup sees a proposal: how long could it have been here, while work waited?
-    pub(super) fn note_pace(&mut self) {
+    /// A backup sees a proposal for `height`: how long could it have been here, while work waited? It is judged when it is known how
+    /// long the net needs for it.
+    pub(super) fn note_pace(&mut self, height: Height) {
         // At an epoch's end each height up to the last is owed at once.
         let filler = self.last_height().map(|_| Time(0));
         if let Some(pending) = [self.proposer.pending, self.change_waits_since(), filler].into_iter().flatten().min() {
             let possible_from = pending.max(self.entered_at).max(self.proposer.block_at.unwrap_or_default());
-            self.timer.proposed_after(self.arrived_at().since_ms(possible_from));
+            let delay_ms = self.arrived_at().since_ms(possible_from);
+            if let Some(slot) = self.slots.get_mut(&height).filter(|slot| slot.committed.is_none()) {
+                slot.delay_ms = Some(delay_ms);
+            }
         }
         self.proposer.block_at = Some(self.now);
     }

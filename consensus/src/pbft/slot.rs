@@ -67,6 +67,8 @@ pub(super) struct Slot {
     pub(super) sent_at: Time,
     /// When the first proposal of this view came; for the pace of the net.
     pub(super) arrived_at: Option<Time>,
+    /// How late it came while work waited, until it is known what the net needed for it.
+    pub(super) delay_ms: Option<u64>,
 }
 
 impl Slot {
@@ -107,7 +109,7 @@ impl Slot {
     pub(super) fn forget_before(&mut self, view: View) {
         self.tally.forget_before(view);
         self.own.retain(|(of, _), _| *of >= view);
-        self.arrived_at = None;
+        (self.arrived_at, self.delay_ms) = (None, None);
     }
 
     /// How far the height is.

@@ -1,25 +1,25 @@
 //! How long a primary has. Progress is expected while a block is *owed*; what "long" means follows the net.
 //!
-//! # Two figures
-//! For each of the last [`HEIGHTS_KEPT`] heights the replica remembers how long the net needed: from the proposal's arrival at
-//! this node (before it was verified, so that a loaded machine shows) to the commit certificate. From these it takes
-//! - the *long* time: the longest but one, so that a single hiccup does not count once there are a few, and a few heavy blocks do;
-//! - the *usual* time: the lower quartile.
+//! # What is measured
+//! How long the net needed for a height: from the proposal's arrival at this node (before it was verified, so that a loaded machine
+//! shows) to the commit certificate. Of the last [`HEIGHTS_KEPT`] the *long* time is the longest but one, so that a single hiccup does
+//! not count once there are a few, and a few heavy blocks do.
 //!
 //! # Two bars
 //! - **Timeout**: [`PACE_FACTOR`] times the long time, at least the genesis parameter, at most [`STRETCH_MAX`] times that. It
 //!   doubles with each view that failed, up to the cap, and all doublings are forgotten when a block becomes final.
 //! - **Delay**: while work waits, a primary may let pass between the moment when it could have proposed and its proposal's
-//!   arrival, on average over [`JUDGED_HEIGHTS_MIN`] or more heights, a quarter of the genesis parameter or [`PACE_FACTOR`]
-//!   times the usual time, whichever is longer. That doubles with each primary found wanting, and halves again after
-//!   [`EASED_HEIGHTS`] heights without complaint.
+//!   arrival a quarter of the genesis parameter or [`PACE_FACTOR`] times what the net then needed for that same height, whichever is
+//!   longer. What share of it each proposal took counts on average over [`JUDGED_HEIGHTS_MIN`] or more heights. So blocks are
+//!   compared with themselves: when a burst of work comes or goes, both sides change at once. What is allowed doubles with each
+//!   primary found wanting, and halves again after [`EASED_HEIGHTS`] heights without complaint.
 //!
 //! # What liars can do
 //! Backups cannot lengthen these times: the other members are a quorum, so what is measured is what correct members need. The
 //! primary can, by giving its proposal to some members long before the others: a member that has it early sees a quorum form
-//! late. Therefore the timeout is stretched only so far, and the delay is judged against the usual time, which with n = 4 a
-//! primary can lengthen for one member only, or for all at a third of the heights, too few for the quartile. In larger sets up
-//! to 2f − 1 members can be given it early always; a primary that does so can crawl at the stretched timeout, no slower.
+//! late. Therefore the timeout is stretched only so far. It does not hide a delay: what a proposal comes early by, the next one
+//! comes later by, and with n = 4 only one member can have each proposal early. In larger sets up to 2f − 1 members can be given it
+//! early always; a primary that does so can crawl at the stretched timeout, no slower.
 
 use crate::ledger::units::Time;
 use crate::plant::{Plant, armed};
@@ -35,6 +35,8 @@ const STRETCH_MAX: u64 = 16;
 const START_FACTOR: u64 = 4;
 /// Doublings beyond which only the cap counts.
 const DOUBLINGS_MAX: u32 = 20;
+/// A delay that is as long as its height allows, in millionths.
+const WHOLE_SHARE: u64 = 1_000_000;
 /// Of the sum of delays, one part in so many is forgotten with each height.
 const SMOOTHING: u64 = 8;
 /// Heights of one primary after which its pace is judged.
@@ -59,6 +61,8 @@ pub(super) struct Timer {
     since: Option<Time>,
     /// Delay of this primary's proposals while work waited, [`SMOOTHING`]-fold.
     delays_ms: u64,
+    /// Each as a share of what its height allowed, in millionths, [`SMOOTHING`]-fold.
+    shares: u64,
     /// Heights in it.
     judged: u32,
     /// What was told last, and whether anything was measured since.
@@ -92,7 +96,19 @@ impl Timer {
         let (least_ms, cap_ms) = (u64::from(least_ms), u64::from(cap_ms));
         let took_ms = VecDeque::new();
         let (told, measured) = (None, true);
-        Timer { least_ms, cap_ms, failed: 0, eased: 0, took_ms, since: None, delays_ms: 0, judged: 0, told, measured }
+        Timer {
+            least_ms,
+            cap_ms,
+            failed: 0,
+            eased: 0,
+            took_ms,
+            since: None,
+            delays_ms: 0,
+            shares: 0,
+            judged: 0,
+            told,
+            measured,
+        }
     }
 
     /// How long the present view has.
@@ -116,19 +132,10 @@ impl Timer {
     }
 
     fn long_ms(&self) -> u64 {
-        let count = self.took_ms.len();
-        let left_out = usize::from(count >= 4);
-        self.ranked(count.saturating_sub(1 + left_out))
-    }
-
-    fn usual_ms(&self) -> u64 {
-        self.ranked(self.took_ms.len() / 4)
-    }
-
-    fn ranked(&self, rank: usize) -> u64 {
         let mut sorted: Vec<u64> = self.took_ms.iter().copied().collect();
         sorted.sort_unstable();
-        sorted.get(rank).copied().unwrap_or(0)
+        let left_out = usize::from(sorted.len() >= 4);
+        sorted.iter().rev().nth(left_out).copied().unwrap_or(0)
     }
 
     /// Runs from now if it did not run, as long as it is `wanted`.
@@ -180,7 +187,7 @@ impl Timer {
     /// A view begins.
     pub(super) fn entered(&mut self) {
         self.since = None;
-        (self.delays_ms, self.judged) = (0, 0);
+        (self.delays_ms, self.shares, self.judged) = (0, 0, 0);
         self.measured = true;
     }
 
@@ -193,9 +200,11 @@ impl Timer {
         self.measured = true;
     }
 
-    /// The primary's proposal came so long after it could have, while work waited.
+    /// The primary's proposal for the height that was measured last came so long after it could have, while work waited.
     pub(super) fn proposed_after(&mut self, ms: u64) {
-        self.delays_ms = (self.delays_ms - self.delays_ms / SMOOTHING).saturating_add(ms);
+        let smooth = |sum: u64, more: u64| (sum - sum / SMOOTHING).saturating_add(more);
+        self.delays_ms = smooth(self.delays_ms, ms);
+        self.shares = smooth(self.shares, ms.saturating_mul(WHOLE_SHARE) / self.allowed_ms());
         self.judged = self.judged.saturating_add(1);
         self.measured = true;
         if self.judged.is_multiple_of(EASED_HEIGHTS) {
@@ -203,19 +212,26 @@ impl Timer {
         }
     }
 
+    /// How late the proposal for the height that was measured last may have come, without easing.
+    fn allowed_ms(&self) -> u64 {
+        let took_ms = self.took_ms.back().copied().unwrap_or(0);
+        (self.least_ms / 4).max(PACE_FACTOR.saturating_mul(took_ms)).max(1)
+    }
+
     /// How late this primary's proposals come while work waits.
     pub(super) fn delay_ms(&self) -> u64 {
         self.delays_ms / SMOOTHING
     }
 
-    /// How late they may come.
+    /// How late they may come on the same average.
     pub(super) fn delay_allowed_ms(&self) -> u64 {
-        (self.least_ms / 4).max(PACE_FACTOR.saturating_mul(self.usual_ms())).saturating_mul(1 << self.eased)
+        let by_shares = self.delays_ms.saturating_mul(WHOLE_SHARE).checked_div(self.shares);
+        by_shares.filter(|_| self.delay_ms() > 0).unwrap_or(self.least_ms / 4).saturating_mul(1 << self.eased)
     }
 
     /// Whether this primary, over many heights, keeps what waits waiting far longer than the net needs to agree.
     pub(super) fn is_slow(&self) -> bool {
-        let is_late = self.delay_ms() > self.delay_allowed_ms();
+        let is_late = self.shares / SMOOTHING > WHOLE_SHARE << self.eased;
         is_late && self.judged >= JUDGED_HEIGHTS_MIN && !armed(Plant::BearCrawling)
     }
 

@@ -74,7 +74,7 @@ impl Pbft {
                 }
                 if slot.body.is_none() && is_first && is_free && is_certified {
                     slot.body = Some(Body::new(Arc::new(proposal.block), false));
-                    self.note_pace();
+                    self.note_pace(ballot.height);
                 }
             }
         }

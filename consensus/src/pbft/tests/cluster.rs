@@ -39,6 +39,8 @@ pub(crate) struct Node {
     pub(crate) censored: BTreeSet<TxId>,
     /// As primary it holds its proposals back for so long.
     pub(crate) held_ms: u64,
+    /// But gives each to one backup at once, to each in turn.
+    pub(crate) is_early_in_turn: bool,
     /// Blocks that it called final, by height.
     pub(crate) finals: BTreeMap<Height, BlockId>,
     pub(crate) traces: Vec<Trace>,
@@ -481,6 +483,7 @@ impl Node {
             due: BTreeMap::new(),
             censored: BTreeSet::new(),
             held_ms: 0,
+            is_early_in_turn: false,
             finals: BTreeMap::new(),
             traces: Vec::new(),
             blamed: Vec::new(),

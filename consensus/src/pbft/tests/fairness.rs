@@ -113,6 +113,24 @@ fn a_crawler_goes() {
 }
 
 #[test]
+fn a_primary_that_crawls_does_not_hide_it_by_hurrying_for_each_in_turn() {
+    // Whoever has a proposal early sees a quorum form late. That excuses this proposal, which was not late, and no other.
+    let mut world = World::new(Setup::of(4));
+    (world.nodes[0].held_ms, world.nodes[0].is_early_in_turn) = (1_000, true);
+    let mut index = 0;
+    while view(&world, 1) == View(0) && index < COINS - 2 {
+        world.submit(index);
+        index += 1;
+        world.pass(1_100);
+    }
+    assert!((1..4).any(|index| reasons(&world, index).contains(&"slow")), "after {index} blocks");
+    assert!(world.height(1) >= 16, "it made blocks all the time");
+    world.submit(COINS - 1);
+    world.pass(500);
+    assert!(has_nothing_left(&world), "the next one is quick");
+}
+
+#[test]
 fn the_reason_and_figures_of_a_slow_primary_are_told() {
     let mut world = World::new(Setup::of(4));
     world.nodes[0].held_ms = 1_500;

@@ -182,14 +182,20 @@ impl World {
             *self.counts.entry(message.name()).or_insert(0) += 1;
             if self.nodes[from].linked && self.nodes[to].linked && self.is_up(to) && !self.cuts.contains(&(from, to)) {
                 let packet = Packet { from, to, message: message.clone() };
-                match (&message, self.nodes[from].held_ms) {
-                    (Message::PrePrepare(_), held_ms) if held_ms > 0 => {
-                        self.held.push((self.now.plus_ms(held_ms), packet));
-                    }
-                    _ => self.queue.push_back(packet),
+                match self.held_ms(from, to, &message) {
+                    0 => self.queue.push_back(packet),
+                    held_ms => self.held.push((self.now.plus_ms(held_ms), packet)),
                 }
             }
         }
+    }
+
+    /// For how long a primary that crawls holds its message to a replica back.
+    fn held_ms(&self, from: usize, to: usize, message: &Message) -> u64 {
+        let Message::PrePrepare(proposal) = message else { return 0 };
+        let height = proposal.vote.ballot.height.0 as usize;
+        let is_early = self.nodes[from].is_early_in_turn && to == 1 + height % 3;
+        if is_early { 0 } else { self.nodes[from].held_ms }
     }
 
     /// Whether a replica belongs to the members as another one knows them.

@@ -82,20 +82,17 @@ struct Cursor {
     data: Vec<u8>,
     /// Where the record in turn begins in `data`; the run is at its end when it is behind it.
     at: usize,
-    /// How the key in turn begins, by which most keys are told apart; 0 at the end.
-    beginning: u64,
 }
 
 impl Cursor {
     fn open(connection: &Connection, run: Arc<Run>, from: &[u8]) -> rusqlite::Result<Cursor> {
         let first = run.chunk_of(from);
-        let mut cursor = Cursor { next: first, data: Vec::new(), at: 0, beginning: 0, run };
+        let mut cursor = Cursor { next: first, data: Vec::new(), at: 0, run };
         cursor.fill(connection)?;
         cursor.at = lower_bound(cursor.run.kind, &cursor.data, from) * cursor.run.kind.record();
         if cursor.at == cursor.data.len() {
             cursor.fill(connection)?;
         }
-        cursor.look();
         Ok(cursor)
     }
 
@@ -116,16 +113,7 @@ impl Cursor {
 
     fn advance(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.at += self.run.kind.record();
-        if self.at >= self.data.len() {
-            self.fill(connection)?;
-        }
-        self.look();
-        Ok(())
-    }
-
-    fn look(&mut self) {
-        let beginning = self.key().and_then(|key| key.first_chunk());
-        self.beginning = beginning.map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        if self.at >= self.data.len() { self.fill(connection) } else { Ok(()) }
     }
 }
 
@@ -144,22 +132,22 @@ impl Scan {
 
     /// The next record.
     pub(in crate::store) fn next(&mut self, connection: &Connection) -> rusqlite::Result<Option<&[u8]>> {
-        let mut least: Option<(usize, (u64, &[u8]))> = None;
+        let mut least: Option<(usize, &[u8])> = None;
         for (place, cursor) in self.cursors.iter().enumerate() {
             // Of equal keys the one of the newest run, which comes first.
             if let Some(key) = cursor.key()
-                && least.is_none_or(|(_, least)| (cursor.beginning, key) < least)
+                && least.is_none_or(|(_, least)| key < least)
             {
-                least = Some((place, (cursor.beginning, key)));
+                least = Some((place, key));
             }
         }
-        let Some((first, (beginning, _))) = least else { return Ok(None) };
+        let Some((first, _)) = least else { return Ok(None) };
         let (width, key) = (self.kind.record(), self.kind.key());
         let cursor = &self.cursors[first];
         self.record.clear();
         self.record.extend_from_slice(&cursor.data[cursor.at..cursor.at + width]);
         for cursor in &mut self.cursors[first..] {
-            if cursor.beginning == beginning && cursor.key() == Some(&self.record[..key]) {
+            if cursor.key() == Some(&self.record[..key]) {
                 cursor.advance(connection)?;
             }
         }
