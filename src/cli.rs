@@ -10,8 +10,8 @@ mod watch;
 pub(crate) use bench::{Amount, Bench, Recovery, Suite, Transfers, Watched};
 pub(crate) use sim::{Mining, MiningScenario, Sim, SimCommand, Twins};
 pub(crate) use testnet::{
-    Byzantine, DeployTarget, Export, ExportDeploy, Faucet, Fault, FaultAdd, FaultClear, Import, Load, Logs, Mine,
-    ModeOrOff, Nodes, Revert, Snapshot, Testnet, TestnetTime, Up, Validator, ValidatorChange, Wait, milliseconds,
+    Byzantine, DeployTarget, Export, ExportDeploy, Faucet, Fault, FaultAdd, FaultClear, Import, Load, LoadSpend, Logs,
+    Mine, ModeOrOff, Nodes, Revert, Snapshot, Testnet, TestnetTime, Up, Validator, ValidatorChange, Wait, milliseconds,
 };
 pub(crate) use watch::{LookFlags, MarkerName, ThemeName, Trace, Tui, Watch};
 

@@ -258,6 +258,15 @@ pub(crate) enum ValidatorChange {
     Rekey,
 }
 
+/// What the transfers of a load spend.
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum LoadSpend {
+    /// A coin that was funded for it
+    Funded,
+    /// The change of its account's transfer before; refusing one refuses those that follow
+    Change,
+}
+
 /// What each mode does, under `testnet byzantine --help`.
 const BYZANTINE_HELP: &str = "\
 Modes:
@@ -429,6 +438,9 @@ pub(crate) struct Load {
     /// Between how many accounts
     #[arg(long, value_name = "A", default_value_t = 200, env = "BEZANT_ACCOUNTS")]
     pub(crate) accounts: usize,
+    /// What each transfer spends
+    #[arg(long, value_name = "COIN", default_value = "funded", env = "BEZANT_SPEND", conflicts_with = "from")]
+    pub(crate) spend: LoadSpend,
     /// Send nothing: fund the accounts and sign the transfers into this file, for --from
     #[arg(long, value_name = "FILE", env = "BEZANT_SIGN_TO", conflicts_with_all = ["from", "report"])]
     pub(crate) sign_to: Option<PathBuf>,

@@ -12,7 +12,7 @@ mod up;
 pub(crate) use up::on_net;
 
 use crate::cli::{
-    Byzantine, Global, Load, ModeOrOff, Net, Nodes, Testnet, TestnetTime, Validator, ValidatorChange, Wait,
+    Byzantine, Global, Load, LoadSpend, ModeOrOff, Net, Nodes, Testnet, TestnetTime, Validator, ValidatorChange, Wait,
 };
 use crate::commands::net;
 use crate::output::{Failure, Outcome, Output, table};
@@ -24,7 +24,7 @@ use bezant_consensus::ledger::hash::{NetworkId, TxId};
 use bezant_testnet::net::check;
 use bezant_testnet::net::client::{self, NetStatus, NodeLine};
 use bezant_testnet::net::error::{NetError, net_flag};
-use bezant_testnet::net::load::{self, LoadOptions};
+use bezant_testnet::net::load::{self, LoadOptions, Spent};
 use bezant_testnet::net::spec::NetSpec;
 use bezant_testnet::net::wait::{self, Goal};
 use bezant_testnet::text;
@@ -334,7 +334,11 @@ async fn load(options: Load, global: &Global, output: &Output) -> Outcome {
     } else {
         output.remark("funding accounts and signing ahead …");
         let duration = options.duration.ok_or_else(|| Failure::usage("--duration: how long is the load to last?"))?;
-        let wanted = LoadOptions { rate, duration, accounts: options.accounts };
+        let spent = match options.spend {
+            LoadSpend::Funded => Spent::Funded,
+            LoadSpend::Change => Spent::Change,
+        };
+        let wanted = LoadOptions { rate, duration, accounts: options.accounts, spent };
         if let Some(file) = &options.sign_to {
             let signed = load::sign_to(&manifest, wanted, file).await?;
             return output.result(&signed, || {

@@ -6,7 +6,7 @@ use crate::cli::{Amount, Global};
 use crate::output::{Failure, Output};
 use bezant_api::client::Client;
 use bezant_api::types::{DevHashrateParams, EngineName};
-use bezant_testnet::net::load::{self, Admitted, LoadOptions};
+use bezant_testnet::net::load::{self, Admitted, LoadOptions, Spent};
 use serde_json::json;
 use std::time::Duration;
 
@@ -25,7 +25,12 @@ pub(super) async fn run(options: &Amount, global: &Global, output: &Output) -> R
         let mut result = SuiteResult::new("admission", json!({ "transfers": options.transfers }), &includes);
         output.remark("admission: funding and signing …");
         let each = f64::from(options.transfers);
-        let load = LoadOptions { rate: 2.0 * each, duration: Duration::from_secs(1), accounts: ACCOUNTS };
+        let load = LoadOptions {
+            rate: 2.0 * each,
+            duration: Duration::from_secs(1),
+            accounts: ACCOUNTS,
+            spent: Spent::Funded,
+        };
         let mut prepared = load::prepare(manifest, load).await?;
         let client = Client::of_one(&manifest.nodes[0].rpc)?;
         let still = DevHashrateParams { token: manifest.dev_token.clone(), hashes_per_second: 0 };

@@ -10,7 +10,7 @@ use bezant_api::event::EventKind;
 use bezant_api::manifest::Manifest;
 use bezant_api::types::{DevHashrateParams, DevMineParams, EngineName};
 use bezant_consensus::limits::{BLOCK_BYTES_MAX, BLOCK_OVERHEAD_BYTES};
-use bezant_testnet::net::load::{self, LoadOptions};
+use bezant_testnet::net::load::{self, LoadOptions, Spent};
 use bezant_testnet::net::spec::BLOCK_BYTES_MAX_DEFAULT;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ pub(super) async fn run(options: &Amount, global: &Global, output: &Output) -> R
         let mut result = SuiteResult::new("blocks", given, &WHOLE);
         output.remark("blocks: funding and signing …");
         let all = f64::from(options.transfers) * f64::from(options.repetitions);
-        let load = LoadOptions { rate: all, duration: Duration::from_secs(1), accounts: ACCOUNTS };
+        let load = LoadOptions { rate: all, duration: Duration::from_secs(1), accounts: ACCOUNTS, spent: Spent::Funded };
         let mut prepared = load::prepare(manifest, load).await?;
         let clients: Vec<Client> =
             manifest.nodes.iter().map(|node| Client::of_one(&node.rpc)).collect::<Result<_, _>>()?;

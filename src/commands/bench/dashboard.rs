@@ -7,7 +7,7 @@ use crate::output::{Failure, Output};
 use bezant_api::manifest::Manifest;
 use bezant_api::trace::Entry;
 use bezant_api::types::EngineName;
-use bezant_testnet::net::load::{self, LoadOptions};
+use bezant_testnet::net::load::{self, LoadOptions, Spent};
 use bezant_tui::{Feed, NodeTarget, rehearse};
 use serde_json::json;
 
@@ -45,7 +45,7 @@ pub(super) async fn run(options: &Watched, global: &Global, output: &Output) -> 
 /// All that the nodes tell while there is load.
 async fn told(manifest: &Manifest, options: &Watched, output: &Output) -> Result<Vec<Entry>, Failure> {
     output.remark("dashboard: funding and signing …");
-    let load = LoadOptions { rate: options.rate, duration: options.duration, accounts: ACCOUNTS };
+    let load = LoadOptions { rate: options.rate, duration: options.duration, accounts: ACCOUNTS, spent: Spent::Funded };
     let mut prepared = load::prepare(manifest, load).await?;
     let target = |node: &bezant_api::manifest::NodeEntry| NodeTarget { name: node.name.clone(), rpc: node.rpc.clone() };
     let mut feed = Feed::start(&manifest.nodes.iter().map(target).collect::<Vec<_>>());

@@ -10,7 +10,7 @@ use bezant_api::event::EventKind;
 use bezant_api::manifest::Manifest;
 use bezant_api::types::EngineName;
 use bezant_testnet::net::client;
-use bezant_testnet::net::load::{self, LoadOptions};
+use bezant_testnet::net::load::{self, LoadOptions, Spent};
 use bezant_testnet::net::wait::{self, Goal};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ const AFTER: Duration = Duration::from_secs(3);
 pub(super) async fn fill(manifest: &Manifest, transfers: u32, output: &Output) -> Result<(), Failure> {
     output.remark(&format!("filling the chain with {transfers} transfers …"));
     let duration = Duration::from_secs_f64(f64::from(transfers) / FILL_RATE);
-    let options = LoadOptions { rate: FILL_RATE, duration, accounts: ACCOUNTS };
+    let options = LoadOptions { rate: FILL_RATE, duration, accounts: ACCOUNTS, spent: Spent::Funded };
     let loaded = load::prepare(manifest, options).await?.run(FILL_RATE, duration).await?;
     let lost = loaded.report.unfinished + loaded.report.refused.values().sum::<u64>();
     if lost > 0 {
@@ -101,7 +101,7 @@ async fn stall_ms(manifest: &Manifest, rate: f64) -> Result<f64, Failure> {
     let manifest = &client::running(&manifest.net, &manifest.dir)?;
     let victim = primary(manifest).await?;
     let duration = BEFORE + AFTER;
-    let options = LoadOptions { rate, duration, accounts: ACCOUNTS };
+    let options = LoadOptions { rate, duration, accounts: ACCOUNTS, spent: Spent::Funded };
     let mut prepared = load::prepare(manifest, options).await?;
     let witness = Client::of_one(&manifest.nodes[(victim + 1) % manifest.nodes.len()].rpc)?;
     let watched = async {

@@ -7,7 +7,7 @@ use crate::output::{Failure, Output};
 use bezant_api::manifest::Manifest;
 use bezant_api::types::EngineName;
 use bezant_testnet::net::client;
-use bezant_testnet::net::load::{self, LoadOptions, Loaded, Prepared};
+use bezant_testnet::net::load::{self, LoadOptions, Loaded, Prepared, Spent};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ async fn at(
     output: &Output,
 ) -> Result<Loaded, Failure> {
     output.remark(&format!("{rate:.0} transfers a second for {} s: funding and signing …", duration.as_secs_f64()));
-    let wanted = LoadOptions { rate, duration, accounts: options.accounts };
+    let wanted = LoadOptions { rate, duration, accounts: options.accounts, spent: Spent::Funded };
     let mut prepared: Prepared = load::prepare(manifest, wanted).await?;
     output.remark("sending …");
     Ok(prepared.run(rate, duration).await?)

@@ -1,4 +1,4 @@
-//! Splitting the faucet's coins until there is one for each transfer.
+//! Splitting the faucet's coins until there is one for each transfer, or for each account.
 
 use crate::net::error::NetError;
 use crate::net::spec;
@@ -17,9 +17,10 @@ use tokio::time::Instant;
 
 /// Outputs of one funding transaction.
 const FUNDING_OUTPUTS: usize = 500;
-/// Grains of each coin that a transfer spends, and the fee that it pays.
-pub(super) const COIN_GRAINS: u64 = 1_000_000;
+/// Grains that a transfer pays, its fee, and what is left of a coin at the end.
+pub(super) const PAID_GRAINS: u64 = 500_000;
 pub(super) const FEE_GRAINS: u64 = 1_000;
+const LEFT_GRAINS: u64 = 499_000;
 /// How long funding may take.
 const FUNDING_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -27,35 +28,43 @@ pub(super) fn grains(grains: u64) -> Amount {
     Amount::from_grains(grains).expect("load amounts are far below the supply")
 }
 
+/// Grains of a coin that is enough for so many transfers, each spending the change of the one before.
+pub(super) fn coin_of(transfers: usize) -> u64 {
+    transfers as u64 * (PAID_GRAINS + FEE_GRAINS) + LEFT_GRAINS
+}
+
 /// A coin of an account of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Funded {
+pub(super) struct Owned {
     pub(super) outpoint: OutPoint,
+    pub(super) grains: u64,
     pub(super) account: usize,
 }
 
-/// Coins one after another, by the transactions that made them: 40 bytes for up to [`FUNDING_OUTPUTS`] of them.
+/// Coins of so many grains one after another, by the transactions that made them: 40 bytes for up to [`FUNDING_OUTPUTS`] of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Coins {
     made: Vec<(TxId, u32)>,
     accounts: usize,
+    each: u64,
 }
 
 impl Coins {
     /// No coin yet, of so many accounts.
-    pub(super) fn of(accounts: usize) -> Coins {
-        Coins { made: Vec::new(), accounts }
+    pub(super) fn of(accounts: usize, each: u64) -> Coins {
+        Coins { made: Vec::new(), accounts, each }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.made.iter().map(|(_, count)| *count as usize).sum()
     }
 
     /// All of them, in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Funded> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Owned> + '_ {
         let outpoints =
             self.made.iter().flat_map(|(txid, count)| (0..*count).map(|index| OutPoint { txid: *txid, index }));
-        outpoints.enumerate().map(|(place, outpoint)| Funded { outpoint, account: place % self.accounts })
+        let owned = |(place, outpoint)| Owned { outpoint, grains: self.each, account: place % self.accounts };
+        outpoints.enumerate().map(owned)
     }
 
     pub(super) fn add(&mut self, txid: TxId, outputs: usize) {
@@ -63,18 +72,19 @@ impl Coins {
     }
 }
 
-/// Splits the faucet's coins until there are `count` coins over the accounts.
+/// Splits the faucet's coins until there are `count` coins of `each` grains over the accounts.
 pub(super) async fn fund(
     manifest: &Manifest,
     network: &NetworkId,
     client: &Client,
     accounts: &[SigningKey],
     count: usize,
+    each: u64,
 ) -> Result<Coins, NetError> {
     let faucet = spec::faucet_key(manifest.seed);
     let lock = Lock::Key(faucet.public()).hash();
     let until = Instant::now() + FUNDING_TIMEOUT;
-    let mut funded = Coins::of(accounts.len());
+    let mut funded = Coins::of(accounts.len(), each);
     while funded.len() < count {
         if Instant::now() > until {
             return Err(NetError::TimedOut("the load's accounts could not be funded in time".to_owned()));
@@ -87,7 +97,7 @@ pub(super) async fn fund(
             let outputs = (count - funded.len()).min(FUNDING_OUTPUTS);
             let amount: u64 = coin.amount.parse().unwrap_or(0);
             let Some((outpoint, change)) = spec::parse_outpoint(&coin.outpoint)
-                .zip(amount.checked_sub(outputs as u64 * COIN_GRAINS + 100 * FEE_GRAINS).filter(|change| *change > 0))
+                .zip(amount.checked_sub(outputs as u64 * each + 100 * FEE_GRAINS).filter(|change| *change > 0))
             else {
                 continue;
             };
@@ -96,10 +106,7 @@ pub(super) async fn fund(
             }
             let place = |output: usize| (funded.len() + output) % accounts.len();
             let mut list: Vec<Output> = (0..outputs)
-                .map(|output| Output {
-                    amount: grains(COIN_GRAINS),
-                    lock: Lock::Key(accounts[place(output)].public()).hash(),
-                })
+                .map(|output| Output { amount: grains(each), lock: Lock::Key(accounts[place(output)].public()).hash() })
                 .collect();
             list.push(Output { amount: grains(change), lock });
             let coin = KeyCoin { outpoint, amount: grains(amount), key: &faucet };

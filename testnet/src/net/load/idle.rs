@@ -1,7 +1,7 @@
 //! One transfer at a time on an idle net.
 
 use super::sign::Ready;
-use super::{LoadOptions, Node, funded, reachable};
+use super::{LoadOptions, Node, Spent, funded, reachable};
 use crate::net::error::NetError;
 use bezant_api::client::{ClientError, Events};
 use bezant_api::event::EventKind;
@@ -22,7 +22,12 @@ const ACCOUNTS: usize = 10;
 /// When no node answers, funding fails, or a transfer is not final in time.
 pub async fn one_by_one(manifest: &Manifest, count: u32) -> Result<Vec<f64>, NetError> {
     let nodes = reachable(manifest).await?;
-    let options = LoadOptions { rate: f64::from(count), duration: Duration::from_secs(1), accounts: ACCOUNTS };
+    let options = LoadOptions {
+        rate: f64::from(count),
+        duration: Duration::from_secs(1),
+        accounts: ACCOUNTS,
+        spent: Spent::Funded,
+    };
     let mut transfers = funded(manifest, &nodes, options).await?;
     let mut streams = Vec::new();
     for node in &nodes {

@@ -1,7 +1,7 @@
 //! `testnet load`: open-loop signed transfers at a stated rate.
 //!
-//! Accounts of its own are funded first, with one confirmed coin for each transfer, and as many transfers are signed
-//! ahead as [`AHEAD_MAX`] says; the rest is signed while they are sent, or all are signed into a file and sent from there. Neither counts in
+//! Accounts of its own are funded first, with one confirmed coin for each transfer or, if they are to spend their change, one for each
+//! account, and as many transfers are signed ahead as [`AHEAD_MAX`] says; the rest is signed while they are sent, or all are signed into a file and sent from there. Neither counts in
 //! the duration. Each transfer has a time at which it is due to be sent, whatever became of those before it, and its latency runs from that
 //! time (so a stall is not hidden by the sender waiting for it) to its being final at the node submitted to. Of each transfer no more is kept
 //! than is needed until it is final, so a run needs no more memory the longer it is.
@@ -54,6 +54,19 @@ pub struct LoadOptions {
     pub duration: Duration,
     /// Accounts between which they go.
     pub accounts: usize,
+    /// What they spend.
+    pub spent: Spent,
+}
+
+/// What the transfers of a load spend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spent {
+    /// Each a coin that was confirmed before the first was sent. None depends on another.
+    #[default]
+    Funded,
+    /// Each the change of its account's transfer before, as wallets do that have one coin. A transfer that is refused takes those of its
+    /// account that come after along.
+    Change,
 }
 
 /// How far a run is.
@@ -219,8 +232,13 @@ async fn funded(manifest: &Manifest, nodes: &[Node], options: LoadOptions) -> Re
     let network = network(manifest)?;
     let accounts = Arc::new(accounts(manifest.seed, options.accounts));
     let count = usize::try_from(wanted).expect("it is below TRANSFERS_MAX");
-    let coins = fund::fund(manifest, &network, &nodes[0].client, &accounts, count).await?;
-    Ok(Transfers::sign(network, accounts, coins, AHEAD_MAX).await)
+    let coins = match options.spent {
+        Spent::Funded => count,
+        Spent::Change => count.min(accounts.len()),
+    };
+    let each = fund::coin_of(count.div_ceil(coins));
+    let coins = fund::fund(manifest, &network, &nodes[0].client, &accounts, coins, each).await?;
+    Ok(Transfers::sign(network, accounts, coins, count, AHEAD_MAX).await)
 }
 
 /// A node that transfers are submitted to.

@@ -1,14 +1,15 @@
 //! Transfers one after another: signed ahead as they are wanted, at most so many signed and not yet sent.
 
-use super::fund::{COIN_GRAINS, Coins, FEE_GRAINS, Funded, grains};
+use super::fund::{Coins, FEE_GRAINS, Owned, PAID_GRAINS, grains};
 use crate::net::error::NetError;
 use bezant_consensus::ledger::codec::encode;
 use bezant_consensus::ledger::hash::{NetworkId, TxId};
 use bezant_consensus::ledger::key::SigningKey;
 use bezant_consensus::ledger::lock::Lock;
-use bezant_consensus::ledger::transaction::{Output, Transaction};
+use bezant_consensus::ledger::transaction::{OutPoint, Output, Transaction};
 use bezant_wallet::paying::build::{KeyCoin, transfer};
 use rayon::prelude::*;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -43,21 +44,34 @@ impl Transfers {
         Transfers { chunks, now: Vec::new().into_iter() }
     }
 
-    /// Begins to sign on a thread of its own, and returns once `ahead_max` transfers are signed, or all. A chunk more is in work.
+    /// Begins to sign `count` transfers on a thread of its own: each spends the next coin or, when these are spent, the change that is
+    /// oldest. Returns once `ahead_max` transfers are signed, or all. A chunk more is in work.
     pub(super) async fn sign(
         network: NetworkId,
         accounts: Arc<Vec<SigningKey>>,
         coins: Coins,
+        count: usize,
         ahead_max: usize,
     ) -> Transfers {
         let (sender, chunks) = mpsc::channel(ahead_max / CHUNK);
         let (full, filled) = oneshot::channel::<()>();
         tokio::task::spawn_blocking(move || {
             let mut full = Some(full);
-            let mut coins = coins.iter().peekable();
-            while coins.peek().is_some() {
-                let chunk: Vec<Funded> = coins.by_ref().take(CHUNK).collect();
-                let ready = chunk.par_iter().map(|coin| one(&network, &accounts, *coin)).collect();
+            let spends_change = coins.len() < count;
+            let (mut coins, mut change) = (coins.iter(), VecDeque::new());
+            let mut left = count;
+            while left > 0 {
+                let mut ready = Vec::with_capacity(CHUNK.min(left));
+                while ready.len() < CHUNK.min(left) {
+                    let wanted = CHUNK.min(left) - ready.len();
+                    let spent: Vec<Owned> =
+                        std::iter::from_fn(|| coins.next().or_else(|| change.pop_front())).take(wanted).collect();
+                    let signed: Vec<(Ready, Owned)> =
+                        spent.par_iter().map(|coin| one(&network, &accounts, *coin)).collect();
+                    change.extend(signed.iter().map(|(_, change)| *change).filter(|_| spends_change));
+                    ready.extend(signed.into_iter().map(|(ready, _)| ready));
+                }
+                left -= ready.len();
                 if sender.capacity() == 0 {
                     full = None;
                 }
@@ -93,15 +107,18 @@ impl Transfers {
     }
 }
 
-fn one(network: &NetworkId, accounts: &[SigningKey], coin: Funded) -> Ready {
+/// A transfer of one coin, and its change.
+fn one(network: &NetworkId, accounts: &[SigningKey], coin: Owned) -> (Ready, Owned) {
+    let key = &accounts[coin.account];
     let to = Lock::Key(accounts[(coin.account + 1) % accounts.len()].public()).hash();
-    let back = Lock::Key(accounts[coin.account].public()).hash();
-    let paid = COIN_GRAINS / 2;
+    let back = coin.grains - PAID_GRAINS - FEE_GRAINS;
     let outputs = vec![
-        Output { amount: grains(paid), lock: to },
-        Output { amount: grains(COIN_GRAINS - paid - FEE_GRAINS), lock: back },
+        Output { amount: grains(PAID_GRAINS), lock: to },
+        Output { amount: grains(back), lock: Lock::Key(key.public()).hash() },
     ];
-    let coin = KeyCoin { outpoint: coin.outpoint, amount: grains(COIN_GRAINS), key: &accounts[coin.account] };
-    let transaction: Transaction = transfer(network, &[coin], outputs);
-    Ready { id: short(&transaction.id()), bytes: encode(&transaction) }
+    let spent = KeyCoin { outpoint: coin.outpoint, amount: grains(coin.grains), key };
+    let transaction: Transaction = transfer(network, &[spent], outputs);
+    let txid = transaction.id();
+    let change = Owned { outpoint: OutPoint { txid, index: 1 }, grains: back, account: coin.account };
+    (Ready { id: short(&txid), bytes: encode(&transaction) }, change)
 }

@@ -1,14 +1,14 @@
 use super::book::{Book, Sent};
 use super::file::{self, Opened};
-use super::fund::Coins;
+use super::fund::{self, Coins};
 use super::series::Recorder;
 use super::sign::{Ready, Transfers};
 use super::{Latency, LoadReport, Loaded, Usage, accounts, sign, usage};
 use bezant_api::fault::{FaultKind, FaultState};
 use bezant_consensus::ledger::codec::decode;
 use bezant_consensus::ledger::hash::{NetworkId, TxId};
-use bezant_consensus::ledger::transaction::Transaction;
-use std::collections::{BTreeMap, BTreeSet};
+use bezant_consensus::ledger::transaction::{Body, OutPoint, Transaction};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -78,11 +78,11 @@ fn what_several_nodes_say_of_one_deed_is_one_mark() {
 
 #[tokio::test]
 async fn transfers_are_signed_as_they_are_wanted_and_never_all_at_once() {
-    let mut coins = Coins::of(3);
+    let mut coins = Coins::of(3, fund::coin_of(1));
     (0..11).for_each(|number| coins.add(TxId([number; 32]), 450));
     let total = coins.iter().count();
     let keys = Arc::new(accounts(1, 3));
-    let mut signed = Transfers::sign(NetworkId([1; 32]), keys, coins, 2_000).await;
+    let mut signed = Transfers::sign(NetworkId([1; 32]), keys, coins, total, 2_000).await;
     assert_eq!(signed.waiting(), 2, "2000 of them are signed, and no more while nobody takes one");
     let mut seen = BTreeSet::new();
     while let Some(Ready { id, bytes }) = signed.next().await.expect("signing does not fail") {
@@ -94,10 +94,38 @@ async fn transfers_are_signed_as_they_are_wanted_and_never_all_at_once() {
     assert_eq!((seen.len(), total), (4_950, 4_950), "each coin once");
 }
 
+#[tokio::test]
+async fn an_account_that_spends_its_change_goes_on_with_one_coin() {
+    // Fewer accounts than a chunk has room for, and a last round that is not full.
+    let (accounts_count, count) = (7, 2_500);
+    let each = fund::coin_of(2_500_usize.div_ceil(7));
+    let mut coins = Coins::of(accounts_count, each);
+    coins.add(TxId([9; 32]), accounts_count);
+    let keys = Arc::new(accounts(1, accounts_count));
+    let mut unspent: BTreeMap<OutPoint, u64> = coins.iter().map(|coin| (coin.outpoint, coin.grains)).collect();
+    let mut signed = Transfers::sign(NetworkId([1; 32]), keys, coins, count, 2_000).await;
+    let (mut seen, mut last) = (0, VecDeque::new());
+    while let Some(Ready { bytes, .. }) = signed.next().await.expect("signing does not fail") {
+        let transaction: Transaction = decode(&bytes).expect("a transaction");
+        let Body::Transfer(body) = transaction.body() else { panic!("it moves coins") };
+        let [input] = body.inputs[..] else { panic!("one coin") };
+        let grains = unspent.remove(&input).expect("it is there, and was not spent before");
+        let [paid, change] = [0, 1].map(|index| body.outputs[index].amount.grains());
+        assert_eq!(grains, paid + change + fund::FEE_GRAINS);
+        unspent.insert(OutPoint { txid: transaction.id(), index: 1 }, change);
+        // What follows in the run is far from what it spends.
+        assert!(!last.contains(&input.txid), "all other accounts come between");
+        last.push_back(transaction.id());
+        last.drain(..last.len().saturating_sub(accounts_count - 1));
+        seen += 1;
+    }
+    assert_eq!((seen, unspent.len()), (count, accounts_count));
+}
+
 async fn written(dir: &std::path::Path, network: NetworkId) -> std::path::PathBuf {
-    let mut coins = Coins::of(2);
+    let mut coins = Coins::of(2, fund::coin_of(1));
     (0..3).for_each(|number| coins.add(TxId([number; 32]), 500));
-    let transfers = Transfers::sign(network, Arc::new(accounts(1, 2)), coins, 2_000).await;
+    let transfers = Transfers::sign(network, Arc::new(accounts(1, 2)), coins, 1_500, 2_000).await;
     let path = dir.join("transfers");
     assert_eq!(file::write(&path, network, transfers).await.expect("there is room"), 1_500);
     path
