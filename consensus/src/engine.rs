@@ -511,7 +511,7 @@ pub enum Trace {
         patience_ms: u64,
         /// How late this view's proposals come while work waits, on average.
         delay_ms: u64,
-        /// How late they may come.
+        /// How late they may come on the same average, by what the heights took.
         delay_allowed_ms: u64,
     },
     /// This primary was handed transactions by another member.
@@ -701,7 +701,7 @@ pub struct PbftStatus {
     pub timeout_ms: u64,
     /// How late this view's proposals come while work waits, on average.
     pub delay_ms: u64,
-    /// How late they may come.
+    /// How late they may come on the same average, by what the heights took.
     pub delay_allowed_ms: u64,
     /// When it is left unless something happens; `None` while nothing is owed.
     pub deadline: Option<Time>,

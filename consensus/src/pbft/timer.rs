@@ -223,7 +223,7 @@ impl Timer {
         self.delays_ms / SMOOTHING
     }
 
-    /// How late they may come on the same average.
+    /// How late they may come on the same average, by what the heights took.
     pub(super) fn delay_allowed_ms(&self) -> u64 {
         let by_shares = self.delays_ms.saturating_mul(WHOLE_SHARE).checked_div(self.shares);
         by_shares.filter(|_| self.delay_ms() > 0).unwrap_or(self.least_ms / 4).saturating_mul(1 << self.eased)

@@ -100,7 +100,7 @@ pub enum EventKind {
         patience_ms: u64,
         /// How late this view's proposals come while work waits, on average.
         delay_ms: u64,
-        /// How late they may come.
+        /// How late they may come on the same average, by what the heights took.
         delay_allowed_ms: u64,
     },
     /// PBFT: this primary was handed transactions, which it puts before all others.

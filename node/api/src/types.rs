@@ -106,7 +106,7 @@ pub struct PbftView {
     pub timeout_ms: u64,
     /// How late this view's proposals came here while work waited, on average of late.
     pub delay_ms: u64,
-    /// How late they may come before the view is left as `slow`.
+    /// How late they may come on the same average, by what the heights took, before the view is left as `slow`.
     pub delay_allowed_ms: u64,
     /// When it is left unless something happens, milliseconds of the net's clock since 1970; null while nothing is owed.
     pub deadline_ms: Option<u64>,
